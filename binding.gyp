@@ -1,0 +1,108 @@
+{
+  "variables": {
+    # .ci/build-addon.mjs --sanitize: AddressSanitizer and UndefinedBehaviorSanitizer (gcc, clang).
+    "sanitize%": 0
+  },
+  "targets": [
+    {
+      "target_name": "pidentity",
+      "sources": [
+        "native/addon.cc",
+        "native/parse/cmdline.cc",
+        "native/parse/proc_stat.cc",
+        "native/parse/procargs2.cc",
+        "native/parse/windows_command_line.cc"
+      ],
+      "include_dirs": ["native"],
+      "defines": ["NAPI_VERSION=8"],
+      "conditions": [
+        ["OS=='linux' or OS=='android'", {
+          "sources": [
+            "native/linux/host_facts.cc",
+            "native/linux/pidfd.cc",
+            "native/linux/proc_fs.cc",
+            "native/linux/process.cc",
+            "native/linux/signal_probe.cc",
+            "native/posix/file_lock.cc"
+          ],
+          "ldflags": ["-Wl,-z,relro,-z,now"],
+          # node-gyp's common.gypi asks for C++17 and turns exceptions off by itself only in some releases.
+          "cflags_cc!": ["-std=gnu++17", "-std=c++17", "-std=gnu++20", "-fexceptions"],
+          "cflags_cc": ["-std=c++20", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden",
+            "-fstack-protector-strong", "-Wall", "-Wextra", "-Werror"],
+          "conditions": [
+            ["sanitize==1", {
+              "cflags_cc": ["-fsanitize=address,undefined", "-fno-sanitize-recover=all",
+                "-fno-omit-frame-pointer"],
+              "ldflags": ["-fsanitize=address,undefined"]
+            }, {
+              # Static, so that the only floor of a prebuilt binary is the C library's.
+              "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"]
+            }]
+          ],
+          "configurations": {
+            # Needs optimisation: a debug build would only get a warning for it.
+            "Release": { "defines": ["_FORTIFY_SOURCE=2"] }
+          }
+        }],
+        ["OS=='mac'", {
+          "sources": [
+            "native/darwin/host_facts.cc",
+            "native/darwin/kernel_queries.cc",
+            "native/darwin/process.cc",
+            "native/posix/file_lock.cc"
+          ],
+          # gyp ignores cflags on macOS.
+          "xcode_settings": {
+            "CLANG_CXX_LANGUAGE_STANDARD": "c++20",
+            "CLANG_CXX_LIBRARY": "libc++",
+            "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+            "GCC_ENABLE_CPP_RTTI": "NO",
+            # Hidden visibility.
+            "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+            "GCC_INLINES_ARE_PRIVATE_EXTERN": "YES",
+            "GCC_TREAT_WARNINGS_AS_ERRORS": "YES",
+            "WARNING_CFLAGS": ["-Wall", "-Wextra"],
+            "OTHER_CFLAGS": ["-fstack-protector-strong"],
+            # The first release for Apple silicon.
+            "MACOSX_DEPLOYMENT_TARGET": "11.0"
+          }
+        }],
+        ["OS=='win'", {
+          "sources": [
+            "native/windows/command_line.cc",
+            "native/windows/file_lock.cc",
+            "native/windows/host.cc",
+            "native/windows/ntdll.cc",
+            "native/windows/process.cc",
+            "native/windows/process_table.cc"
+          ],
+          # windows.h would otherwise define min and max as macros.
+          "defines": ["NOMINMAX", "WIN32_LEAN_AND_MEAN", "_HAS_EXCEPTIONS=0"],
+          # The registry; everything else comes from kernel32.
+          "libraries": ["-ladvapi32"],
+          # node-gyp's own hook, compiled with our flags, has a pragma that means nothing here.
+          "msvs_disabled_warnings": [4949],
+          "msvs_settings": {
+            "VCCLCompilerTool": {
+              # The compiler warns about two of them; which one common.gypi has depends on the release.
+              "AdditionalOptions!": ["-std:c++17", "-std:c++20", "/std:c++17"],
+              # Headers in angle brackets are not ours to warn about.
+              "AdditionalOptions": ["/std:c++20", "/permissive-", "/utf-8", "/guard:cf",
+                "/external:anglebrackets", "/external:W0"],
+              "WarningLevel": 4,
+              "WarnAsError": "true",
+              "ExceptionHandling": 0,
+              "RuntimeTypeInfo": "false"
+            },
+            "VCLinkerTool": { "AdditionalOptions": ["/guard:cf"] }
+          },
+          "configurations": {
+            # /MT, as Node itself: nobody has to install a Visual C++ runtime.
+            "Release": { "msvs_settings": { "VCCLCompilerTool": { "RuntimeLibrary": 0 } } }
+          }
+        }]
+      ]
+    }
+  ]
+}

@@ -1,0 +1,95 @@
+/**
+ * The typed interface of the addon, exactly as `native/addon.cc` exports it.
+ *
+ * Numbers stand for the enums of `native/process.h`; the lists below are in the same order. The
+ * addon checks argument types itself and throws TypeError or RangeError on misuse.
+ */
+
+/** `State` in native/process.h. */
+export const STATES = ["alive", "gone", "unknown"] as const;
+
+/** `Reason` in native/process.h. */
+export const REASONS = [
+  "running",
+  "no-such-process",
+  "zombie",
+  "exited",
+  "thread-id",
+  "invalid-pid",
+  "access-denied",
+  "unsupported",
+] as const;
+
+/** `ArgsReason` in native/process.h; the first one, "the arguments were read", has no name. */
+export const ARGS_REASONS = [
+  null,
+  "gone",
+  "access-denied",
+  "busy",
+  "skipped",
+  "unsupported",
+] as const;
+
+/** Where {@link NativeBinding.inspect} writes each fact; a fact that is not known is NaN. */
+export const FACT = {
+  state: 0,
+  reason: 1,
+  startTime: 2,
+  startedAtMs: 3,
+  parentPid: 4,
+  argsReason: 5,
+} as const;
+
+/** Length of the array handed to {@link NativeBinding.inspect}. */
+export const FACT_COUNT = 6;
+
+/** `Identity` in native/process.h. */
+export interface NativeIdentity {
+  readonly state: number;
+  readonly reason: number;
+  readonly startTime: number | null;
+  /** Decimal digits of a 64-bit number. */
+  readonly exactId: string | null;
+}
+
+/** `HostFacts` in native/process.h; an empty string is "unknown". */
+export interface NativeHostFacts {
+  readonly machineId: string;
+  readonly bootId: string;
+  readonly pidNamespace: string;
+  readonly initialPidNamespace: boolean;
+  readonly startTimeOffset: number;
+  readonly monotonicOffsetMs: number;
+}
+
+/** `ExitWatch` in native/process.h. */
+export interface NativeExitWatch {
+  /** True once that process has exited. Throws after {@link close}. */
+  exited(): boolean;
+  /** Lets go of the process; may be called twice. Also done by garbage collection. */
+  close(): void;
+}
+
+export interface NativeBinding {
+  /** False only on proof: a process about which the OS tells nothing counts as alive. */
+  isAlive(pid: number): boolean;
+  startTime(pid: number): number | null;
+  /** null when the process is gone or its command line cannot be read. */
+  args(pid: number): string[] | null;
+  /**
+   * Fills `facts` (see {@link FACT}) and, when `args` is given, pushes the argument vector into that
+   * empty array and returns the raw command line; otherwise, or when it could not be read, null.
+   */
+  inspect(pid: number, facts: Float64Array, args?: string[]): string | null;
+  identity(pid: number): NativeIdentity;
+  /** Index into {@link REASONS} of the process with this exact id: 0 when it is running. */
+  reasonByExactId(exactId: string): number;
+  host(): NativeHostFacts;
+  watchExit(pid: number): NativeExitWatch | null;
+  /** 0 acquired, 1 held by somebody else, negative: the negated errno of a refusal. */
+  lockTryExclusive(fd: number): number;
+  /** 0 free, 1 held by somebody else, negative: the negated errno of a refusal. */
+  lockProbe(fd: number): number;
+  /** 0 or a negated errno. */
+  lockRelease(fd: number): number;
+}

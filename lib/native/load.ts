@@ -1,0 +1,107 @@
+/**
+ * Finds and loads the addon: once per thread, on first use, never at import.
+ *
+ * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
+ * `prebuilds/<platform>-<arch>`. `PREBUILDS_ONLY=1` skips the first two. A file that does not load is
+ * no error for the caller: the reason is kept and another backend answers.
+ */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import type { NativeBinding } from "./binding.js";
+
+/** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
+export type NativeLoad =
+  | { readonly binding: NativeBinding; readonly path: string; readonly error?: undefined }
+  | { readonly error: Error; readonly binding?: undefined; readonly path?: undefined };
+
+type NodeGypBuild = { readonly path: (directory: string) => string };
+
+/** A record, so that the compiler insists on every function of the interface. */
+const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
+  isAlive: true,
+  startTime: true,
+  args: true,
+  inspect: true,
+  identity: true,
+  reasonByExactId: true,
+  host: true,
+  watchExit: true,
+  lockTryExclusive: true,
+  lockProbe: true,
+  lockRelease: true,
+};
+
+let memo: NativeLoad | undefined;
+
+/** Loads the addon on the first call; never throws. `PIDENTITY_NO_NATIVE=1` keeps it from loading. */
+export function loadNative(): NativeLoad {
+  memo ??= load();
+  return memo;
+}
+
+function load(): NativeLoad {
+  if (process.env["PIDENTITY_NO_NATIVE"] === "1") {
+    return {
+      error: new Error(
+        "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
+      ),
+    };
+  }
+  const require = createRequire(import.meta.url);
+  let path: string;
+  try {
+    // lib/native/load.ts and dist/native/load.js are both two levels below the package root.
+    const root = fileURLToPath(new URL("../..", import.meta.url));
+    path = (require("node-gyp-build") as NodeGypBuild).path(root);
+  } catch (cause) {
+    return { error: new Error(`no native addon: ${messageOf(cause)}`, { cause }) };
+  }
+  const first = loadFile(require, path);
+  if (first.error === undefined) return first;
+  // node-gyp-build tells musl from glibc by /etc/alpine-release alone, which is wrong for every
+  // other musl system (Void, Chimera, postmarketOS) and for a glibc Node inside Alpine.
+  const sibling = siblingLibc(path);
+  if (sibling === null || !existsSync(sibling)) return first;
+  const second = loadFile(require, sibling);
+  return second.error === undefined ? second : first;
+}
+
+function loadFile(require: NodeJS.Require, path: string): NativeLoad {
+  try {
+    const loaded: unknown = require(path);
+    const missing = missingExport(loaded);
+    if (missing === null) return { binding: loaded as NativeBinding, path };
+    return { error: new Error(`the native addon lacks the function ${missing}: ${path}`) };
+  } catch (cause) {
+    return {
+      error: new Error(`cannot load the native addon (${messageOf(cause)}): ${path}`, { cause }),
+    };
+  }
+}
+
+function missingExport(loaded: unknown): string | null {
+  const found = (typeof loaded === "object" && loaded !== null ? loaded : {}) as Record<
+    string,
+    unknown
+  >;
+  return Object.keys(EXPORTS).find((name) => typeof found[name] !== "function") ?? null;
+}
+
+/** `…/prebuilds/linux-x64/pidentity.glibc.node` → `….musl.node` and back; null for any other file. */
+function siblingLibc(path: string): string | null {
+  if (process.platform !== "linux") return null;
+  const parts = basename(path).split(".");
+  const tag = parts.findIndex((part) => part === "glibc" || part === "musl");
+  if (tag === -1) return null;
+  parts[tag] = parts[tag] === "glibc" ? "musl" : "glibc";
+  return join(dirname(path), parts.join("."));
+}
+
+function messageOf(error: unknown): string {
+  return (error instanceof Error ? error.message : String(error))
+    .trim()
+    .replaceAll(/\s*\n\s*/gu, "; ");
+}

@@ -1,0 +1,31 @@
+// The second, smaller OS contract: kernel locks on open files.
+//
+// A kernel lock lives exactly as long as its descriptor: it dies with the process at any
+// instruction, which is why the lock protocol builds on it. POSIX: flock(2), bound to the open file
+// description. Windows: LockFileEx on one byte at 2^62, far beyond any payload, so that readers can
+// still read the file. Never POSIX record locks (F_SETLK): any close of the file drops them.
+#ifndef PIDENTITY_NATIVE_FILE_LOCK_H_
+#define PIDENTITY_NATIVE_FILE_LOCK_H_
+
+namespace pidentity {
+
+// A negative value is the negated errno of a lock that the file system refused (ENOLCK, ENOTSUP,
+// EINVAL, ENOSYS, ...): no evidence either way.
+using LockResult = int;
+inline constexpr LockResult kLockAcquired = 0;
+inline constexpr LockResult kLockHeldElsewhere = 1;
+
+// Takes the lock exclusively without waiting.
+LockResult lock_try_exclusive(int fd);
+
+// Asks whether somebody holds the lock exclusively: takes it *shared* without waiting and drops it
+// at once. Shared, because two probers must not see each other as holders. kLockAcquired: free.
+// Only for a descriptor that holds no lock itself: it would lose it.
+LockResult lock_probe(int fd);
+
+// Drops a lock taken through this descriptor. 0 or a negated errno.
+LockResult lock_release(int fd);
+
+}  // namespace pidentity
+
+#endif  // PIDENTITY_NATIVE_FILE_LOCK_H_

@@ -1,0 +1,78 @@
+#include "linux/pidfd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
+
+// The C library may be older than the kernel: the same numbers on every architecture Node runs on
+// (include/uapi/asm-generic/unistd.h).
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+namespace pidentity {
+namespace {
+
+constexpr auto kPidfsMagic = 0x50494446UL;  // include/uapi/linux/magic.h PID_FS_MAGIC
+constexpr int kFileIdKernfs = 0xfe;         // include/linux/exportfs.h FILEID_KERNFS
+
+}  // namespace
+
+int pidfd_open(Pid pid, FileDescriptor& pidfd) {
+  const long fd = ::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U);
+  if (fd < 0) return errno;
+  pidfd.reset(static_cast<int>(fd));
+  return 0;
+}
+
+std::optional<bool> pidfd_exited(int pidfd) {
+  struct pollfd poll_fd = {pidfd, POLLIN, 0};
+  int ready;
+  do {
+    ready = ::poll(&poll_fd, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  if (ready == 0) return false;
+  if (ready == 1 && (poll_fd.revents & POLLIN) != 0) return true;
+  return std::nullopt;
+}
+
+bool pidfd_is_zombie(int pidfd) {
+  return ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0U) == 0 || errno != ESRCH;
+}
+
+bool pidfd_has_own_inode(int pidfd) {
+  if constexpr (sizeof(void*) < 8) return false;
+  struct statfs file_system;
+  return ::fstatfs(pidfd, &file_system) == 0 &&
+         static_cast<unsigned long>(file_system.f_type) == kPidfsMagic;
+}
+
+std::optional<std::uint64_t> pidfd_inode(int pidfd) {
+  struct stat status;
+  if (::fstat(pidfd, &status) != 0) return std::nullopt;
+  return status.st_ino;
+}
+
+int pidfd_open_by_inode(int mount, std::uint64_t inode, FileDescriptor& pidfd) {
+  // Pidfs encodes its file handles as the plain inode number (fs/pidfs.c pidfs_encode_fh).
+  alignas(struct file_handle) std::byte storage[sizeof(struct file_handle) + sizeof inode];
+  auto* const handle = reinterpret_cast<struct file_handle*>(storage);
+  handle->handle_bytes = sizeof inode;
+  handle->handle_type = kFileIdKernfs;
+  std::memcpy(storage + offsetof(struct file_handle, f_handle), &inode, sizeof inode);
+  const int fd = ::open_by_handle_at(mount, handle, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  pidfd.reset(fd);
+  return 0;
+}
+
+}  // namespace pidentity

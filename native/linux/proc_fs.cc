@@ -1,0 +1,131 @@
+#include "linux/proc_fs.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+namespace pidentity {
+namespace {
+
+ssize_t read_at(int fd, char* buffer, std::size_t capacity, std::size_t offset) {
+  ssize_t count;
+  do {
+    count = ::pread(fd, buffer, capacity, static_cast<off_t>(offset));
+  } while (count < 0 && errno == EINTR);
+  return count;
+}
+
+int open_to_read(int directory, const char* path, FileDescriptor& file) {
+  int fd;
+  do {
+    fd = ::openat(directory, path, O_RDONLY | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return errno;
+  file.reset(fd);
+  return 0;
+}
+
+}  // namespace
+
+long read_start_of_file(const char* path, char* buffer, std::size_t capacity) {
+  FileDescriptor file;
+  if (const int error = open_to_read(AT_FDCWD, path, file)) return -error;
+  std::size_t size = 0;
+  while (size < capacity) {
+    const ssize_t count = read_at(file.get(), buffer + size, capacity - size, size);
+    if (count < 0) return -errno;
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  return static_cast<long>(size);
+}
+
+ProcDirectory::ProcDirectory(Pid pid) {
+  constexpr std::string_view kRoot = "/proc/";
+  std::memcpy(path_, kRoot.data(), kRoot.size());
+  // Room for ten digits, a slash and the longest file name used here.
+  static_assert(sizeof path_ >= kRoot.size() + 10 + sizeof "/cmdline");
+  char* const end = std::to_chars(path_ + kRoot.size(), path_ + sizeof path_, pid).ptr;
+  *end = '\0';
+  path_length_ = static_cast<std::size_t>(end - path_);
+}
+
+int ProcDirectory::pin() {
+  const int fd = ::open(path_, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno;
+  pinned_.reset(fd);
+  return 0;
+}
+
+int ProcDirectory::open_file(const char* name, FileDescriptor& file) const {
+  if (pinned_) return open_to_read(pinned_.get(), name, file);
+  char path[sizeof path_];
+  std::memcpy(path, path_, path_length_);
+  path[path_length_] = '/';
+  const std::size_t name_size = std::strlen(name) + 1;
+  if (path_length_ + 1 + name_size > sizeof path) return ENAMETOOLONG;
+  std::memcpy(path + path_length_ + 1, name, name_size);
+  return open_to_read(AT_FDCWD, path, file);
+}
+
+int ProcDirectory::read_stat(ProcStat& stat) const {
+  FileDescriptor file;
+  if (const int error = open_file("stat", file)) return error;
+  // 52 numbers of at most 20 digits, and a name of at most 64 bytes.
+  char line[2048];
+  const ssize_t count = read_at(file.get(), line, sizeof line, 0);
+  if (count < 0) return errno;
+  const auto size = static_cast<std::size_t>(count);
+  if (size == sizeof line || !parse_proc_stat({line, size}, stat)) return EBADMSG;
+  return 0;
+}
+
+int ProcDirectory::read_command_line(std::uint64_t area_length, ByteBuffer& buffer) const {
+  buffer.set_size(0);
+  FileDescriptor file;
+  if (const int error = open_file("cmdline", file)) return error;
+  // One byte more than expected, so that a full buffer always means "there may be more".
+  if (area_length >= ByteBuffer::kMaxCapacity) return ENOMEM;
+  if (!buffer.reserve(static_cast<std::size_t>(area_length) + 1)) return ENOMEM;
+  for (;;) {
+    std::size_t size = 0;
+    ssize_t count;
+    // Linux cuts no read short before the end of the file; other kernels with a /proc may.
+    do {
+      count = read_at(file.get(), buffer.data() + size, buffer.capacity() - size, size);
+      if (count < 0) return errno;
+      size += static_cast<std::size_t>(count);
+    } while (count > 0 && size < buffer.capacity() && size != area_length);
+    if (size < buffer.capacity()) {
+      buffer.set_size(size);
+      return 0;
+    }
+    // Again from the start rather than on from here: one read sees one program.
+    if (size == ByteBuffer::kMaxCapacity) return ENOMEM;
+    if (!buffer.reserve(std::min(size * 4, ByteBuffer::kMaxCapacity))) return ENOMEM;
+  }
+}
+
+std::optional<Pid> ProcDirectory::thread_group() const {
+  FileDescriptor file;
+  if (open_file("status", file) != 0) return std::nullopt;
+  char text[1024];  // Tgid is the fourth line
+  const ssize_t count = read_at(file.get(), text, sizeof text, 0);
+  if (count <= 0) return std::nullopt;
+  const std::string_view status(text, static_cast<std::size_t>(count));
+  // The name in the first line cannot fake this: its newlines are escaped.
+  constexpr std::string_view kKey = "\nTgid:\t";
+  const std::size_t at = status.find(kKey);
+  if (at == std::string_view::npos) return std::nullopt;
+  Pid group = 0;
+  const char* const end = status.data() + status.size();
+  const auto [stop, error] = std::from_chars(status.data() + at + kKey.size(), end, group);
+  if (error != std::errc() || stop == end || *stop != '\n') return std::nullopt;
+  return group;
+}
+
+}  // namespace pidentity

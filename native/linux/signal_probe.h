@@ -1,0 +1,34 @@
+// Asks by signal 0 what a number names, without /proc and without a descriptor.
+#ifndef PIDENTITY_NATIVE_LINUX_SIGNAL_PROBE_H_
+#define PIDENTITY_NATIVE_LINUX_SIGNAL_PROBE_H_
+
+#include <cstdint>
+
+#include "process.h"
+
+namespace pidentity {
+
+enum class Occupant : std::uint8_t {
+  kNone,
+  kProcess,  // exists; may be a zombie, may be somebody else's
+  kThread,   // a thread that does not lead its process
+  kEither,   // exists, one of those two
+  kUnknown,
+};
+
+class SignalProbe {
+ public:
+  Occupant probe(Pid pid);
+
+ private:
+  // A sandbox may refuse these calls, and its EPERM would read as "somebody else's process": each
+  // is believed only when it works on this very process.
+  enum class Trust : std::uint8_t { kUntested, kBoth, kKillOnly, kNeither };
+  Trust test() const;
+
+  Trust trust_ = Trust::kUntested;
+};
+
+}  // namespace pidentity
+
+#endif  // PIDENTITY_NATIVE_LINUX_SIGNAL_PROBE_H_

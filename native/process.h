@@ -1,0 +1,127 @@
+// The whole OS contract: what pidentity asks an operating system about a process.
+//
+// One folder per OS implements exactly these functions; binding.gyp picks the folder. Nothing here
+// throws, logs, allocates without bound, starts a thread or keeps global state: everything worth
+// remembering between calls lives in a ProcessReader, of which each Node environment owns one.
+#ifndef PIDENTITY_NATIVE_PROCESS_H_
+#define PIDENTITY_NATIVE_PROCESS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace pidentity {
+
+using Pid = std::uint32_t;
+
+// The numeric values of these enums are the wire format of lib/native/binding.ts, where the same
+// lists stand in the same order.
+enum class State : std::uint8_t { kAlive = 0, kGone = 1, kUnknown = 2 };
+
+enum class Reason : std::uint8_t {
+  kRunning = 0,
+  kNoSuchProcess = 1,
+  kZombie = 2,        // exited, not yet reaped by its parent
+  kExited = 3,        // exited, kept only by somebody's open handle
+  kThreadId = 4,      // names a thread that is not its process's leader
+  kInvalidPid = 5,    // no process can ever have this number on this OS
+  kAccessDenied = 6,  // the OS refuses to say
+  kUnsupported = 7,   // this OS, kernel or sandbox has no way to ask
+};
+
+enum class ArgsReason : std::uint8_t {
+  kRead = 0,  // the command line was delivered
+  kGone = 1,
+  kAccessDenied = 2,
+  kBusy = 3,  // not read: the target is stuck in the kernel and reading could hang with it
+  kSkipped = 4,
+  kUnsupported = 5,
+};
+
+struct Liveness {
+  State state = State::kUnknown;
+  Reason reason = Reason::kUnsupported;
+};
+
+// Receives a command line: `raw` exactly once, then one `argument` per element, in order. The
+// views are valid only during the call. POSIX delivers bytes (not necessarily UTF-8), Windows
+// UTF-16 code units (not necessarily well formed).
+class CommandLineSink {
+ public:
+  virtual void raw(std::string_view bytes) = 0;
+  virtual void raw(std::u16string_view units) = 0;
+  virtual void argument(std::string_view bytes) = 0;
+  virtual void argument(std::u16string_view units) = 0;
+
+ protected:
+  ~CommandLineSink() = default;
+};
+
+// One consistent view of one process.
+struct Snapshot {
+  Liveness liveness;
+  // The platform's frozen start-time integer. Linux: clock ticks since boot, the reader's
+  // time-namespace offset removed. macOS, Windows: microseconds since the Unix epoch.
+  std::optional<std::int64_t> start_time;
+  // start_time as wall-clock milliseconds since the Unix epoch. On Linux it is derived from the
+  // current wall clock and therefore moves when that is stepped; elsewhere it is start_time / 1000.
+  std::optional<double> started_at_ms;
+  std::optional<Pid> parent;  // absent, too, when it is outside the reader's pid namespace
+  ArgsReason args_reason = ArgsReason::kSkipped;
+};
+
+// What names one process for good: the pid's current occupant.
+struct Identity {
+  Liveness liveness;
+  std::optional<std::int64_t> start_time;
+  // Never used again within one boot. Linux 6.9+: inode of the pidfd on pidfs. macOS: p_uniqueid.
+  // Windows 10 1803+: process sequence number.
+  std::optional<std::uint64_t> exact_id;
+};
+
+struct HostFacts {
+  std::string machine_id;  // stable over boots; empty when unknown. Never leaves the package as is
+  std::string boot_id;     // differs for every boot; empty when unknown
+  std::string pid_namespace;  // Linux: inode number of the reader's pid namespace; "0" where the OS
+                              // has none; empty when unknown
+  bool initial_pid_namespace = false;  // true also where the OS has no pid namespaces
+  // Linux time namespaces: what this reader sees minus what the host sees. 0 elsewhere.
+  double start_time_offset = 0;    // in units of start_time (clock ticks); may be a fraction
+  double monotonic_offset_ms = 0;  // of CLOCK_MONOTONIC
+};
+
+// A held reference to one process (pidfd, HANDLE; on macOS its unique id): asking it never confuses
+// that process with a later one of the same pid.
+class ExitWatch {
+ public:
+  virtual ~ExitWatch() = default;
+  // True once the process has exited, reaped or not. A microsecond; never blocks.
+  virtual bool exited() = 0;
+};
+
+class ProcessReader {
+ public:
+  static std::unique_ptr<ProcessReader> create();
+  virtual ~ProcessReader() = default;
+
+  virtual Liveness liveness(Pid pid) = 0;
+  virtual std::optional<std::int64_t> start_time(Pid pid) = 0;
+  virtual ArgsReason arguments(Pid pid, CommandLineSink& sink) = 0;
+  // `sink` null skips the command line. When the process is replaced during the call the answer is
+  // the replaced one's end, never a mixture; what the sink received is void unless args_reason says
+  // kRead.
+  virtual Snapshot inspect(Pid pid, CommandLineSink* sink) = 0;
+  virtual Identity identity(Pid pid) = 0;
+  // Looks a process up by its exact id, whatever its pid is here (Linux 6.14+, from the initial pid
+  // namespace, where every process is visible). kUnknown/kUnsupported where that cannot be asked.
+  virtual Liveness by_exact_id(std::uint64_t exact_id) = 0;
+  virtual HostFacts host() = 0;
+  // Null when there is no such process or this OS cannot hold a reference to it.
+  virtual std::unique_ptr<ExitWatch> watch_exit(Pid pid) = 0;
+};
+
+}  // namespace pidentity
+
+#endif  // PIDENTITY_NATIVE_PROCESS_H_

@@ -1,0 +1,395 @@
+/** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+import {
+  ARGS_REASONS,
+  FACT,
+  FACT_COUNT,
+  type NativeBinding,
+  type NativeExitWatch,
+  REASONS,
+  STATES,
+} from "../../lib/native/binding.js";
+import { loadNative } from "../../lib/native/load.js";
+import { requireNative } from "../support/require.js";
+
+type Raw = Readonly<Record<keyof NativeBinding, (...args: readonly unknown[]) => unknown>>;
+
+let binding: NativeBinding;
+let raw: Raw;
+
+beforeEach((context) => {
+  requireNative(context);
+  const loaded = loadNative();
+  if (loaded.error) throw loaded.error;
+  binding = loaded.binding;
+  raw = loaded.binding as unknown as Raw;
+});
+
+const untouchable = {
+  get pid(): never {
+    throw new Error("a getter ran");
+  },
+  toString(): never {
+    throw new Error("toString ran");
+  },
+  valueOf(): never {
+    throw new Error("valueOf ran");
+  },
+};
+
+/** [what, how the error names it] of values that are no number. */
+const NOT_NUMBERS: readonly (readonly [unknown, string])[] = [
+  [undefined, "undefined"],
+  [null, "null"],
+  [true, "true"],
+  ["12", '"12"'],
+  ["", '""'],
+  ["x".repeat(100_000), `"${"x".repeat(63)}..."`],
+  ["ü".repeat(100_000), `"${"ü".repeat(31)}..."`],
+  [12n, "a bigint"],
+  [Symbol("pid"), "a symbol"],
+  [() => 12, "a function"],
+  [[12], "an array"],
+  [Object(12), "an object"],
+  [untouchable, "an object"],
+  [new Proxy({}, { get: () => 12 }), "an object"],
+];
+
+const NOT_IN_RANGE: readonly (readonly [number, string])[] = [
+  [NaN, "NaN"],
+  [Infinity, "Infinity"],
+  [-Infinity, "-Infinity"],
+  [-1, "-1"],
+  [1.5, "1.5"],
+  [2 ** 32, "4294967296"],
+  [2 ** 53, "9007199254740992"],
+  [Number.MAX_VALUE, "1.7976931348623157e+308"],
+  [5e-324, "5e-324"],
+];
+
+const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
+const FD_FUNCTIONS = ["lockTryExclusive", "lockProbe", "lockRelease"] as const;
+
+/** `expect(…).toThrow` compares class and message separately; this says both. */
+function errorOf(call: () => unknown): string {
+  try {
+    call();
+  } catch (error) {
+    return String(error);
+  }
+  return "nothing was thrown";
+}
+
+describe.each(PID_FUNCTIONS)("%s", (name) => {
+  test.each(NOT_NUMBERS)("refuses a pid that is no number: %#", (value, shown) => {
+    expect(errorOf(() => raw[name](value))).toBe(`TypeError: pid must be a number: ${shown}`);
+  });
+
+  test.each(NOT_IN_RANGE)("refuses a number that can be no pid: %s", (value, shown) => {
+    expect(errorOf(() => raw[name](value))).toBe(
+      `RangeError: pid must be an integer from 0 to 4294967295: ${shown}`,
+    );
+  });
+
+  test("refuses to guess a missing pid", () => {
+    expect(errorOf(() => raw[name]())).toBe("TypeError: pid must be a number: undefined");
+  });
+});
+
+test("a pid beyond the platform's range is invalid, not asked for", () => {
+  for (const pid of [0, -0, ...(process.platform === "win32" ? [] : [2 ** 31, 2 ** 32 - 1])]) {
+    expect(binding.isAlive(pid)).toBe(false);
+    expect(binding.startTime(pid)).toBeNull();
+    expect(binding.args(pid)).toBeNull();
+    expect(binding.watchExit(pid)).toBeNull();
+    expect(STATES[binding.identity(pid).state]).toBe("gone");
+    expect(REASONS[binding.identity(pid).reason]).toBe("invalid-pid");
+  }
+});
+
+describe.each(FD_FUNCTIONS)("%s", (name) => {
+  test.each(NOT_NUMBERS)("refuses a descriptor that is no number: %#", (value, shown) => {
+    expect(errorOf(() => raw[name](value))).toBe(`TypeError: fd must be a number: ${shown}`);
+  });
+
+  test.each([...NOT_IN_RANGE, [2 ** 31, "2147483648"] as const])(
+    "refuses a number that can be no descriptor: %s",
+    (value, shown) => {
+      expect(errorOf(() => raw[name](value))).toBe(
+        `RangeError: fd must be an integer from 0 to 2147483647: ${shown}`,
+      );
+    },
+  );
+
+  test("answers a descriptor that is not open with a negated errno", () => {
+    expect(binding[name](2 ** 31 - 1)).toBeLessThan(0);
+  });
+});
+
+describe("reasonByExactId", () => {
+  test.each([
+    ...NOT_NUMBERS.filter(([value]) => typeof value !== "string"),
+    [12, "12"] as const,
+    [NaN, "NaN"] as const,
+  ])("refuses an id that is no string: %#", (value, shown) => {
+    expect(errorOf(() => raw.reasonByExactId(value))).toBe(
+      `TypeError: exactId must be a string: ${shown}`,
+    );
+  });
+
+  test.each([
+    "",
+    " 1",
+    "1 ",
+    "+1",
+    "-1",
+    "0x1",
+    "1.0",
+    "1e3",
+    "١",
+    "1\0",
+    "18446744073709551616",
+    "9".repeat(23),
+    "9".repeat(100_000),
+  ])("refuses an id that is no 64-bit decimal number: %#", (value) => {
+    expect(errorOf(() => raw.reasonByExactId(value))).toMatch(
+      /^RangeError: exactId must be the decimal digits of a 64-bit number: "/u,
+    );
+  });
+
+  test("answers every 64-bit number", () => {
+    for (const id of ["0", "1", "18446744073709551615", "00000000000000000001"]) {
+      expect(REASONS[binding.reasonByExactId(id)]).toBeDefined();
+    }
+  });
+});
+
+describe("inspect", () => {
+  const WRONG_FACTS: readonly (readonly [string, () => unknown])[] = [
+    ["nothing", () => undefined],
+    ["null", () => null],
+    ["an array", () => [0, 0, 0, 0, 0, 0]],
+    ["a Float32Array", () => new Float32Array(FACT_COUNT)],
+    ["a BigInt64Array", () => new BigInt64Array(FACT_COUNT)],
+    ["a bare buffer", () => new ArrayBuffer(FACT_COUNT * 8)],
+    ["a DataView", () => new DataView(new ArrayBuffer(FACT_COUNT * 8))],
+    ["a proxy of the right thing", () => new Proxy(new Float64Array(FACT_COUNT), {})],
+    ["something that inherits from it", () => Object.create(new Float64Array(FACT_COUNT))],
+  ];
+
+  test.each(WRONG_FACTS)("refuses as facts %s", (_what, make) => {
+    expect(errorOf(() => raw.inspect(process.pid, make()))).toMatch(
+      /^TypeError: facts must be a Float64Array: /u,
+    );
+  });
+
+  test("refuses an array that the facts do not fit in", () => {
+    for (const length of [0, 1, FACT_COUNT - 1]) {
+      expect(errorOf(() => raw.inspect(process.pid, new Float64Array(length)))).toBe(
+        `RangeError: facts must be of length ${FACT_COUNT} or more: an object`,
+      );
+    }
+  });
+
+  test("refuses a detached array", () => {
+    const facts = new Float64Array(FACT_COUNT);
+    structuredClone(facts.buffer, { transfer: [facts.buffer] });
+    expect(errorOf(() => raw.inspect(process.pid, facts))).toMatch(
+      /^RangeError: facts must be of length/u,
+    );
+  });
+
+  test("writes only the facts, and only inside a window of a larger buffer", () => {
+    const whole = new Float64Array(FACT_COUNT + 4).fill(-7);
+    binding.inspect(process.pid, whole.subarray(2));
+    expect([...whole.subarray(0, 2), ...whole.subarray(2 + FACT_COUNT)]).toEqual([-7, -7, -7, -7]);
+    expect(whole[2 + FACT.state]).toBe(STATES.indexOf("alive"));
+    expect(whole[2 + FACT.argsReason]).toBe(ARGS_REASONS.indexOf("skipped"));
+  });
+
+  test.each([
+    ["null", null],
+    ["an object", {}],
+    ["a string", "args"],
+    ["a typed array", new Float64Array(2)],
+    ["an array-like", { length: 0 }],
+    ["a proxy of an array", new Proxy([], {})],
+  ])("refuses as args %s", (_what, args) => {
+    expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), args))).toMatch(
+      /^TypeError: args must be an array: /u,
+    );
+  });
+
+  test("refuses an array that already holds something", () => {
+    expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), ["x"]))).toBe(
+      "RangeError: args must be empty: an array",
+    );
+  });
+
+  test("does not claim to have filled an array that cannot be filled", () => {
+    for (const args of [Object.freeze([]), Object.preventExtensions([]), Object.seal([])]) {
+      const facts = new Float64Array(FACT_COUNT);
+      expect(errorOf(() => raw.inspect(process.pid, facts, args))).toBe(
+        "TypeError: args must be extensible: an array",
+      );
+    }
+  });
+
+  describe("with a setter on Array.prototype", () => {
+    let onSet: () => void = () => {};
+    beforeEach(() => {
+      Reflect.defineProperty(Array.prototype, "0", {
+        configurable: true,
+        set() {
+          onSet();
+        },
+      });
+    });
+    afterEach(() => {
+      delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+    });
+    // Nothing in here may use an array but for the call itself.
+    function inspectInto(facts: Float64Array): unknown {
+      try {
+        raw.inspect(process.pid, facts, []);
+        return "nothing was thrown";
+      } catch (error) {
+        return error;
+      } finally {
+        delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+      }
+    }
+
+    test("passes on what the setter throws", () => {
+      const mine = new Error("mine");
+      onSet = () => {
+        throw mine;
+      };
+      expect(inspectInto(new Float64Array(FACT_COUNT))).toBe(mine);
+    });
+
+    test("does not write to facts that the setter detached", () => {
+      const facts = new Float64Array(FACT_COUNT);
+      onSet = () => {
+        const { port1, port2 } = new MessageChannel();
+        delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+        port1.postMessage(0, [facts.buffer]);
+        port1.close();
+        port2.close();
+      };
+      expect(String(inspectInto(facts))).toMatch(/^RangeError: facts must be of length/u);
+    });
+
+    test("survives a setter that asks again", () => {
+      let again: unknown;
+      onSet = () => {
+        delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+        again = raw.args(process.pid);
+      };
+      inspectInto(new Float64Array(FACT_COUNT));
+      expect(again).toContain(process.execPath);
+    });
+  });
+});
+
+describe("an exit watch", () => {
+  let watch: NativeExitWatch;
+  beforeEach(() => {
+    const opened = binding.watchExit(process.pid);
+    if (opened === null) throw new Error("this process cannot be watched");
+    watch = opened;
+  });
+  afterEach(() => {
+    watch.close();
+  });
+
+  const WRONG_THIS = [undefined, null, 1, "x", {}, [], new Map(), () => 1, new Proxy({}, {})];
+
+  test("lets its methods be called on nothing else", () => {
+    const { exited, close } = watch as unknown as Record<keyof NativeExitWatch, () => unknown>;
+    const methods = { exited, close };
+    for (const self of [...WRONG_THIS, binding, Object.create(watch) as unknown]) {
+      for (const method of Object.values(methods)) {
+        expect(() => Reflect.apply(method, self, [])).toThrow(TypeError);
+      }
+    }
+    expect(watch.exited()).toBe(false);
+  });
+
+  test("cannot be made by hand", () => {
+    const made = watch.constructor as new (...args: readonly unknown[]) => object;
+    class Derived extends made {}
+    const message = "TypeError: an exit watch is made by watchExit only";
+    expect(errorOf(() => new made())).toBe(message);
+    expect(errorOf(() => new made(watch, process.pid))).toBe(message);
+    expect(errorOf(() => new Derived())).toBe(message);
+    expect(errorOf(() => Reflect.construct(made, [], Map))).toBe(message);
+    expect(() => Reflect.apply(made, undefined, [])).toThrow(TypeError);
+    expect(() => Reflect.apply(made, watch, [])).toThrow(TypeError);
+    expect(watch.exited()).toBe(false);
+  });
+
+  test("is closed once and for all, and may be closed twice", () => {
+    watch.close();
+    watch.close();
+    expect(errorOf(() => watch.exited())).toBe("Error: the exit watch is closed");
+  });
+
+  test("cannot be cloned or transferred into another thread", () => {
+    const { port1, port2 } = new MessageChannel();
+    expect(errorOf(() => port1.postMessage(watch, [watch as unknown as ArrayBuffer]))).toMatch(
+      /^(DataCloneError|TypeError): /u,
+    );
+    port1.close();
+    port2.close();
+  });
+});
+
+test("functions need no receiver", () => {
+  const { isAlive } = raw;
+  expect(isAlive(process.pid)).toBe(true);
+  expect(Reflect.apply(isAlive, null, [process.pid])).toBe(true);
+  expect(Reflect.apply(isAlive, new Proxy({}, {}), [process.pid])).toBe(true);
+});
+
+test("functions called as constructors do no harm", () => {
+  for (const call of Object.values(raw)) {
+    const made = errorOf(() => Reflect.construct(call, [process.pid]) as unknown);
+    expect(made).toMatch(/^(nothing was thrown|TypeError: .*)$/u);
+  }
+});
+
+describe("the numbers of binding.ts are those of native/process.h", () => {
+  const header = readFileSync(
+    fileURLToPath(new URL("../../native/process.h", import.meta.url)),
+    "utf8",
+  );
+
+  /** `kNoSuchProcess = 1` → `[1]: "no-such-process"` */
+  function enumerators(name: string): string[] {
+    const body = new RegExp(`enum class ${name} : std::uint8_t \\{(.*?)\\};`, "su").exec(
+      header,
+    )?.[1];
+    if (body === undefined) throw new Error(`not found in process.h: ${name}`);
+    const names: string[] = [];
+    for (const [, word = "", value = ""] of body.matchAll(/\bk(\w+) = (\d+)/gu)) {
+      names[Number(value)] = word.replaceAll(/(?<!^)[A-Z]/gu, "-$&").toLowerCase();
+    }
+    return names;
+  }
+
+  test("State", () => {
+    expect(enumerators("State")).toEqual([...STATES]);
+  });
+  test("Reason", () => {
+    expect(enumerators("Reason")).toEqual([...REASONS]);
+  });
+  test("ArgsReason", () => {
+    expect(enumerators("ArgsReason")).toEqual(["read", ...ARGS_REASONS.slice(1)]);
+    expect(ARGS_REASONS[0]).toBeNull();
+  });
+});

@@ -1,0 +1,75 @@
+// Compiles and runs the C++ unit tests of test/native/unit: each *_test.cc becomes one program, linked
+// with all of native/parse. Those that include <windows.h> run elsewhere, under Wine.
+//
+//   node test/native/run-unit.mjs [--sanitize] [name...]
+//
+// --sanitize adds ASan and UBSan. A name selects the tests whose file name contains it. CXX selects
+// the compiler (default g++).
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(dirname(here));
+const unit = join(here, "unit");
+const native = join(root, "native");
+const compiler = process.env["CXX"] || "g++";
+
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: { sanitize: { type: "boolean", default: false } },
+});
+
+const flags = ["-std=c++20", "-O1", "-g", "-fno-exceptions", "-Wall", "-Wextra", "-Werror"];
+if (options.sanitize) {
+  flags.push("-fsanitize=address,undefined", "-fno-sanitize-recover=all");
+}
+
+const inFolder = (folder, suffix) =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith(suffix))
+    .sort()
+    .map((name) => join(folder, name));
+
+const tests = inFolder(unit, "_test.cc")
+  .filter((path) => !/#include <windows\.h>/iu.test(readFileSync(path, "utf8")))
+  .filter((path) => names.length === 0 || names.some((name) => path.includes(name)));
+if (tests.length === 0) {
+  console.error(`no unit tests selected: ${names.join(" ")}`);
+  process.exit(1);
+}
+
+function run(command, args) {
+  const { status, signal, error } = spawnSync(command, args, { stdio: "inherit" });
+  if (error) throw error;
+  return status === 0 && signal === null;
+}
+
+const folder = mkdtempSync(join(tmpdir(), "pidentity-unit-"));
+let failed = 0;
+try {
+  for (const source of tests) {
+    const name = source.slice(unit.length + 1, -".cc".length);
+    const program = join(folder, name);
+    process.stdout.write(`${name}: `);
+    const built = run(compiler, [
+      ...flags,
+      `-I${native}`,
+      `-I${unit}`,
+      source,
+      ...inFolder(join(native, "parse"), ".cc"),
+      "-o",
+      program,
+    ]);
+    if (!built || !run(program, [])) {
+      console.log(built ? "failed" : "does not compile");
+      failed++;
+    }
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+process.exitCode = failed === 0 ? 0 : 1;
