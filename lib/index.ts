@@ -1,0 +1,28 @@
+/**
+ * Processes: is this pid alive, when did it start, what is its command line, and is it still the process
+ * that it was?
+ *
+ * Importing loads nothing native and never throws; the first question does the loading.
+ *
+ * @packageDocumentation
+ */
+export { identifyProcess, verifyProcess } from "./process/identity.js";
+export {
+  getProcessArgs,
+  getProcessStartTime,
+  inspectProcess,
+  type InspectProcessOptions,
+  inspectProcesses,
+  type InspectProcessesOptions,
+  isPidAlive,
+} from "./process/inspect.js";
+export type {
+  ArgsReason,
+  ProcessInfo,
+  ProcessReason,
+  ProcessState,
+} from "./process/process-info.js";
+export { ProcessUnknownError } from "./process/process-unknown-error.js";
+export { nativeStatus, type NativeStatus } from "./process/select-backend.js";
+export type { ProcessGoneReason, ProcessUnknownReason, ProcessVerdict } from "./process/token.js";
+export { waitForProcessExit, type WaitForProcessExitOptions } from "./process/wait.js";

@@ -1,0 +1,113 @@
+/** Where tokens meet the machine: its digests, its processes, and the public verbs on tokens. */
+import { createHash } from "node:crypto";
+
+import type { HostFacts, ProcessIdentity } from "./backend.js";
+import { isValidPid } from "./pid.js";
+import { processBackend } from "./select-backend.js";
+import {
+  formatToken,
+  judgeToken,
+  parseToken,
+  type TokenHost,
+  type TokenLookups,
+  type ProcessVerdict,
+} from "./token.js";
+
+let facts: HostFacts | undefined;
+let tokenFacts: TokenHost | undefined;
+let ownToken: string | undefined;
+
+/** Facts about this process's machine, boot and namespaces; read once. */
+export function hostFacts(): HostFacts {
+  return (facts ??= processBackend().host());
+}
+
+/** {@link hostFacts} as tokens carry them: ids only as digests. */
+export function tokenHost(): TokenHost {
+  return (tokenFacts ??= toTokenHost(hostFacts()));
+}
+
+/** {@link hostFacts} as tokens carry them, for any host. */
+export function toTokenHost(host: HostFacts): TokenHost {
+  return {
+    platform: host.platform,
+    hostDigest: digestOf(host.machineId, 16),
+    hostnameDigest: digestOf(host.hostname, 8),
+    boot: host.bootId === null ? null : bootField(host.bootId),
+    pidNamespace: host.pidNamespace,
+    initialPidNamespace: host.initialPidNamespace,
+  };
+}
+
+function digestOf(text: string | null, hexDigits: number): string | null {
+  return text === null || text === "" ? null : digest(text, hexDigits);
+}
+
+function digest(text: string, hexDigits: number): string {
+  return createHash("sha256").update(`pidentity:${text}`).digest("hex").slice(0, hexDigits);
+}
+
+/** A boot id is a UUID nearly everywhere; whatever it is, it must fit into a token. */
+function bootField(bootId: string): string | null {
+  const field = bootId.toLowerCase().replaceAll(/[^0-9a-z]/gu, "");
+  if (field === "") return null;
+  return field.length <= 40 ? field : digest(bootId, 32);
+}
+
+/** The occupant of `pid` now; `gone`/`invalid-pid` for numbers that no process can have. */
+export function identityOf(pid: number): ProcessIdentity {
+  if (isValidPid(pid)) return processBackend().identity(pid);
+  return { state: "gone", reason: "invalid-pid", startTime: null, exactId: null };
+}
+
+/** The lookups of this machine, unmemoised; see {@link judgeToken}. */
+export const tokenLookups: TokenLookups = {
+  identity: identityOf,
+  byExactId: (exactId) => processBackend().byExactId(exactId),
+};
+
+/**
+ * Names a process for good: a printable token of fewer than 160 characters without spaces, stable for
+ * the process's life, over clock steps, time zones and time namespaces, and never given to another one.
+ * It carries digests of the machine's id and name, never those themselves.
+ *
+ * @param pid - As this process's pid namespace numbers it; default: this process.
+ * @returns The token; null when there is no such process or nothing tells it from a later one of the
+ * same pid (access denied; backend `basic`).
+ */
+export function identifyProcess(pid: number = process.pid): string | null {
+  if (pid !== process.pid) return tokenOf(pid);
+  ownToken ??= tokenOf(pid) ?? undefined;
+  return ownToken ?? null;
+}
+
+function tokenOf(pid: number): string | null {
+  const { state, startTime, exactId } = identityOf(pid);
+  const host = tokenHost();
+  if (state === "gone" || host.boot === null) return null;
+  if (startTime === null && exactId === null) return null;
+  const { platform, hostDigest, hostnameDigest, boot, pidNamespace } = host;
+  const token = formatToken({
+    platform,
+    hostDigest,
+    hostnameDigest,
+    boot,
+    pidNamespace,
+    pid,
+    startTime,
+    exactId,
+  });
+  // A name that nobody could read back is none.
+  return parseToken(token) === null ? null : token;
+}
+
+/**
+ * Is the process that a token names still running?
+ *
+ * @param token - From {@link identifyProcess}, of this or any earlier version of the package.
+ * @returns `same` while it runs; `gone` only on proof; `unknown` with the reason otherwise, also for
+ * what is not a token. Never throws.
+ */
+export function verifyProcess(token: string): ProcessVerdict {
+  return judgeToken(parseToken(token), tokenHost(), tokenLookups);
+}

@@ -1,0 +1,120 @@
+/** The public questions about a pid. A pid says who has the number *now*: see identity.ts for names. */
+import { DEFAULT_SLICE_MS, TimeSlice } from "../util/time-slice.js";
+import {
+  checkBoolean,
+  checkIterable,
+  checkMilliseconds,
+  checkOptions,
+  checkSignal,
+} from "../util/check-options.js";
+import { isValidPid } from "./pid.js";
+import type { ProcessInfo } from "./process-info.js";
+import { processBackend } from "./select-backend.js";
+
+export interface InspectProcessOptions {
+  /** Read the command line, too? It is the one fact that can take long. Default true. */
+  readonly args?: boolean | undefined;
+}
+
+export interface InspectProcessesOptions extends InspectProcessOptions {
+  /** Aborting rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds of work before the event loop gets a turn. Default 4. */
+  readonly sliceMs?: number | undefined;
+}
+
+/**
+ * Does a process with this pid exist, and has it not exited?
+ *
+ * @param pid - Anything: what cannot be a pid is not alive.
+ * @returns true also when the OS says that it exists and no more; false for zombies, processes kept only
+ * by an open handle (Windows), and ids of threads. Never throws.
+ */
+export function isPidAlive(pid: number): boolean {
+  return isValidPid(pid) && processBackend().isAlive(pid);
+}
+
+/**
+ * The integer that the OS froze when the process started, for telling two processes of one pid apart.
+ *
+ * @returns Linux: clock ticks (10 ms) since boot, without this process's time-namespace offset
+ * (`/proc/<pid>/stat` field 22). macOS: microseconds since the Unix epoch (`p_starttime`). Windows:
+ * likewise (`GetProcessTimes`). null when the process is gone, exited or denied, or the platform has no
+ * way to ask. Never throws.
+ */
+export function getProcessStartTime(pid: number): number | null {
+  return isValidPid(pid) ? processBackend().startTime(pid) : null;
+}
+
+/**
+ * The command line of a process as an argument vector.
+ *
+ * @returns `[]` when the process has none (kernel threads, System); null when it is gone, its command
+ * line may not be read, or reading could hang because the process is stuck in the kernel (Linux state D).
+ * Invalid UTF-8 is replaced by U+FFFD. Source: `/proc/<pid>/cmdline`, `KERN_PROCARGS2`,
+ * `ProcessCommandLineInformation`. Never throws.
+ */
+export function getProcessArgs(pid: number): string[] | null {
+  return isValidPid(pid) ? processBackend().args(pid) : null;
+}
+
+/**
+ * Everything about one process in one consistent snapshot.
+ *
+ * @param pid - What cannot be a pid is answered with `gone`, `invalid-pid`.
+ * @throws TypeError when an option has the wrong type.
+ */
+export function inspectProcess(pid: number, options: InspectProcessOptions = {}): ProcessInfo {
+  checkOptions(options);
+  checkBoolean("args", options.args);
+  return inspectChecked(pid, options.args ?? true);
+}
+
+/**
+ * {@link inspectProcess} for many pids without holding the event loop: it gets a turn before the first
+ * one and after every slice of work.
+ *
+ * @param pids - Each is asked once.
+ * @returns In order of first appearance. Each snapshot is consistent, the whole is not one moment.
+ * @throws TypeError or RangeError (rejection) for bad options; the signal's reason when aborted.
+ */
+export async function inspectProcesses(
+  pids: Iterable<number>,
+  options: InspectProcessesOptions = {},
+): Promise<Map<number, ProcessInfo>> {
+  checkIterable("pids", pids);
+  checkOptions(options);
+  checkBoolean("args", options.args);
+  checkSignal("signal", options.signal);
+  checkMilliseconds("sliceMs", options.sliceMs);
+  const { args = true, signal, sliceMs = DEFAULT_SLICE_MS } = options;
+  signal?.throwIfAborted();
+
+  const slice = new TimeSlice(sliceMs);
+  await slice.next();
+  signal?.throwIfAborted();
+  const found = new Map<number, ProcessInfo>();
+  for (const pid of pids) {
+    if (slice.exhausted()) {
+      await slice.next();
+      signal?.throwIfAborted();
+    }
+    if (!found.has(pid)) found.set(pid, inspectChecked(pid, args));
+  }
+  return found;
+}
+
+function inspectChecked(pid: number, withArgs: boolean): ProcessInfo {
+  if (isValidPid(pid)) return processBackend().inspect(pid, withArgs);
+  return {
+    pid: typeof pid === "number" ? pid : Number.NaN,
+    state: "gone",
+    reason: "invalid-pid",
+    startTime: null,
+    startedAtMs: null,
+    args: null,
+    argsReason: "gone",
+    commandLine: null,
+    parentPid: null,
+  };
+}

@@ -1,0 +1,87 @@
+/** Waiting for the end of one very process, without a thread and without mistaking it for another. */
+import type { ExitWatch } from "./backend.js";
+import { checkMilliseconds, checkOptions, checkSignal } from "../util/check-options.js";
+import { tokenHost, verifyProcess } from "./identity.js";
+import { isValidPid } from "./pid.js";
+import { ProcessUnknownError } from "./process-unknown-error.js";
+import { processBackend } from "./select-backend.js";
+import { isSameBoot, parseToken } from "./token.js";
+
+export interface WaitForProcessExitOptions {
+  /** Aborting rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait; 0 looks once. Default: without limit. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const FIRST_TICK_MS = 1;
+const LONGEST_TICK_MS = 50;
+
+/**
+ * Waits until the process that a token names has ended, reaped or not.
+ *
+ * A kept pidfd or process handle is asked on a back-off tick of at most 50 ms (a microsecond each time);
+ * where there is none, {@link verifyProcess} is. The wait keeps the event loop alive.
+ *
+ * @returns `exited` at once when it is already gone; `timeout` when it still runs after `timeoutMs`.
+ * @throws {@link ProcessUnknownError} (rejection, also during the wait) when nothing tells whether it
+ * runs; the signal's reason when aborted; TypeError or RangeError for bad options.
+ */
+export async function waitForProcessExit(
+  token: string,
+  options: WaitForProcessExitOptions = {},
+): Promise<"exited" | "timeout"> {
+  checkOptions(options);
+  checkSignal("signal", options.signal);
+  checkMilliseconds("timeoutMs", options.timeoutMs);
+  const { signal, timeoutMs = Infinity } = options;
+  signal?.throwIfAborted();
+
+  const deadline = performance.now() + timeoutMs;
+  // Watch first, verify second: if the pid belongs to the named process now, it did so when the watch
+  // was opened, for a process does not get its pid back.
+  const watch = openWatch(token);
+  try {
+    if (hasEnded(token)) return "exited";
+    for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
+      signal?.throwIfAborted();
+      const left = deadline - performance.now();
+      if (left <= 0) return "timeout";
+      // Jitter: many waiters for one process must not wake in step.
+      await pause(Math.min(left, tick * (0.5 + Math.random() / 2)), signal);
+      if (watch === null ? hasEnded(token) : watch.exited()) return "exited";
+    }
+  } finally {
+    watch?.close();
+  }
+}
+
+/** A reference to whoever has the token's pid here; null when its pid means nothing here. */
+function openWatch(text: string): ExitWatch | null {
+  const token = parseToken(text);
+  const host = tokenHost();
+  if (token === null || !isSameBoot(token, host) || !isValidPid(token.pid)) return null;
+  if (token.pidNamespace === null || token.pidNamespace !== host.pidNamespace) return null;
+  return processBackend().watchExit(token.pid);
+}
+
+function hasEnded(token: string): boolean {
+  const verdict = verifyProcess(token);
+  if (verdict.state === "unknown") throw new ProcessUnknownError(token, verdict.reason);
+  return verdict.state === "gone";
+}
+
+function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const done = (): void => {
+      signal?.removeEventListener("abort", aborted);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    const aborted = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    signal?.addEventListener("abort", aborted, { once: true });
+  });
+}

@@ -1,0 +1,62 @@
+/**
+ * Long loops in slices: work for a few milliseconds, then let the event loop turn once.
+ *
+ * Every loop of this thread queues for the same turns, one slice per turn: four loops at once hold
+ * the event loop no longer than one does.
+ */
+
+/** Milliseconds of uninterrupted work that go unnoticed beside timers and sockets. */
+export const DEFAULT_SLICE_MS = 4;
+
+const waiting: (() => void)[] = [];
+let scheduled = false;
+
+/** Resolves in a later turn of the event loop, after pending I/O had its chance. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    waiting.push(resolve);
+    schedule();
+  });
+}
+
+function schedule(): void {
+  if (scheduled || waiting.length === 0) return;
+  scheduled = true;
+  setImmediate(grantTurn);
+}
+
+function grantTurn(): void {
+  scheduled = false;
+  waiting.shift()?.();
+  // An immediate set inside an immediate runs in the next iteration of the loop, behind I/O.
+  schedule();
+}
+
+/**
+ * The clock of one sliced loop: `if (slice.exhausted()) await slice.next();` before each step.
+ * After waiting for something else call {@link TimeSlice.restart}: only own work counts.
+ */
+export class TimeSlice {
+  readonly #sliceMs: number;
+  #startedAt: number;
+
+  constructor(sliceMs: number = DEFAULT_SLICE_MS) {
+    this.#sliceMs = sliceMs;
+    this.#startedAt = performance.now();
+  }
+
+  /** True once this slice's milliseconds are used up. */
+  exhausted(): boolean {
+    return performance.now() - this.#startedAt >= this.#sliceMs;
+  }
+
+  /** Gives the event loop a turn and starts the next slice. */
+  async next(): Promise<void> {
+    await nextTurn();
+    this.restart();
+  }
+
+  restart(): void {
+    this.#startedAt = performance.now();
+  }
+}

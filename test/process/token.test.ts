@@ -1,0 +1,464 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import type { ProcessIdentity } from "../../lib/process/backend.js";
+import {
+  formatToken,
+  INITIAL_PID_NAMESPACE,
+  isSameBoot,
+  judgeToken,
+  parseToken,
+  type ProcessToken,
+  type TokenHost,
+} from "../../lib/process/token.js";
+
+const BOOT = "c707c71d3a604d30a4b83d7a1d0cb1c7";
+const OTHER_BOOT = "0123456789abcdef0123456789abcdef";
+
+const TOKEN: ProcessToken = {
+  platform: "linux",
+  hostDigest: "256f26e41ea79230",
+  hostnameDigest: "409a294e",
+  boot: BOOT,
+  pidNamespace: INITIAL_PID_NAMESPACE,
+  pid: 4711,
+  startTime: 132119,
+  exactId: "8812345",
+};
+const TEXT =
+  "pi1.linux.256f26e41ea79230.409a294e.c707c71d3a604d30a4b83d7a1d0cb1c7.4026531836.4711.132119.8812345";
+
+const hex = (length: number) =>
+  fc.string({
+    unit: fc.constantFrom(...Array.from("0123456789abcdef")),
+    minLength: length,
+    maxLength: length,
+  });
+const uint64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map(String);
+const tokens: fc.Arbitrary<ProcessToken> = fc.record({
+  platform: fc.constantFrom("linux", "darwin", "win32", "android", "freebsd"),
+  hostDigest: fc.option(hex(16)),
+  hostnameDigest: fc.option(hex(8)),
+  boot: fc.option(
+    fc.string({
+      unit: fc.constantFrom(...Array.from("0123456789abcxyz")),
+      minLength: 1,
+      maxLength: 40,
+    }),
+  ),
+  pidNamespace: fc.option(uint64),
+  pid: fc.integer({ min: 1, max: 2 ** 32 - 1 }),
+  startTime: fc.option(fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER })),
+  exactId: fc.option(uint64),
+});
+
+describe("the text of a token", () => {
+  test("has nine fields in this order, for ever", () => {
+    expect(formatToken(TOKEN)).toBe(TEXT);
+    expect(parseToken(TEXT)).toEqual(TOKEN);
+  });
+
+  test("says - for unknown", () => {
+    const unknown: ProcessToken = {
+      platform: "win32",
+      hostDigest: null,
+      hostnameDigest: null,
+      boot: null,
+      pidNamespace: null,
+      pid: 8,
+      startTime: null,
+      exactId: null,
+    };
+    expect(formatToken(unknown)).toBe("pi1.win32.-.-.-.-.8.-.-");
+    expect(parseToken("pi1.win32.-.-.-.-.8.-.-")).toEqual(unknown);
+  });
+
+  test("survives the round trip, short and printable", () => {
+    fc.assert(
+      fc.property(tokens, (token) => {
+        const text = formatToken(token);
+        expect(parseToken(text)).toEqual(token);
+        expect(text).toMatch(/^[!-~]{1,159}$/u);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("has one spelling only: what parses is what formats", () => {
+    const mutated = fc
+      .tuple(
+        fc.nat({ max: TEXT.length }),
+        fc.nat({ max: 2 }),
+        fc.string({ unit: "binary", maxLength: 3 }),
+      )
+      .map(([at, cut, insert]) => TEXT.slice(0, at) + insert + TEXT.slice(at + cut));
+    fc.assert(
+      fc.property(mutated, (text) => {
+        const token = parseToken(text);
+        expect(token === null || formatToken(token) === text).toBe(true);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  const fields = TEXT.split(".");
+  const withField = (index: number, value: string): string => fields.with(index, value).join(".");
+  test.each([
+    ["empty", ""],
+    ["of a newer version", TEXT.replace("pi1", "pi2")],
+    ["of version 01", TEXT.replace("pi1", "pi01")],
+    ["in capitals", TEXT.toUpperCase()],
+    ["a field short", fields.slice(0, 8).join(".")],
+    ["a field long", `${TEXT}.1`],
+    ["ended by a dot", `${TEXT}.`],
+    ["ended by a newline", `${TEXT}\n`],
+    ["padded", ` ${TEXT}`],
+    ["without platform", withField(1, "-")],
+    ["with an odd platform", withField(1, "lin ux")],
+    ["with a short host", withField(2, "256f26e41ea7923")],
+    ["with a host in capitals", withField(2, "256F26E41EA79230")],
+    ["with a long hostname", withField(3, "409a294e0")],
+    ["with dashes in the boot", withField(4, "c707c71d-3a60")],
+    ["with an endless boot", withField(4, "a".repeat(41))],
+    ["with a hexadecimal namespace", withField(5, "0xff")],
+    ["without pid", withField(6, "-")],
+    ["with pid 0", withField(6, "0")],
+    ["with a negative pid", withField(6, "-4711")],
+    ["with a leading zero", withField(6, "04711")],
+    ["with a pid beyond 32 bits", withField(6, "4294967296")],
+    ["with a fraction", withField(7, "1e3")],
+    ["with an unsafe start time", withField(7, "9007199254740993")],
+    ["with a huge start time", withField(7, "9".repeat(20))],
+    ["with an exact id beyond 64 bits", withField(8, "18446744073709551616")],
+    ["with an empty field", withField(8, "")],
+    ["with Arabic digits", withField(6, "٤٧١١")],
+    ["with a NUL", withField(8, "1\0")],
+    ["huge", "pi1.".repeat(1e6)],
+  ])("is not %s", (_, text) => {
+    expect(parseToken(text)).toBeNull();
+  });
+
+  test.each([undefined, null, 1, true, 1n, Symbol("x"), {}, [], [TEXT], { toString: () => TEXT }])(
+    "is not the value %s",
+    (value) => {
+      expect(parseToken(value)).toBeNull();
+    },
+  );
+
+  test("no input makes the parser throw", () => {
+    fc.assert(
+      fc.property(fc.anything(), (value) => {
+        expect(parseToken(value)).toBeNull();
+      }),
+      { numRuns: 2000 },
+    );
+  });
+});
+
+describe("the verdict", () => {
+  const HOST: TokenHost = {
+    platform: "linux",
+    hostDigest: TOKEN.hostDigest,
+    hostnameDigest: TOKEN.hostnameDigest,
+    boot: BOOT,
+    pidNamespace: INITIAL_PID_NAMESPACE,
+    initialPidNamespace: true,
+  };
+  const RUNNING: ProcessIdentity = {
+    state: "alive",
+    reason: "running",
+    startTime: TOKEN.startTime,
+    exactId: TOKEN.exactId,
+  };
+  const ABSENT: ProcessIdentity = {
+    state: "gone",
+    reason: "no-such-process",
+    startTime: null,
+    exactId: null,
+  };
+  const MUTE = { state: "unknown", reason: "unsupported" } as const;
+
+  interface Case {
+    readonly token?: Partial<ProcessToken>;
+    readonly host?: Partial<TokenHost>;
+    /** Absent: asking for it fails the test. */
+    readonly occupant?: Partial<ProcessIdentity>;
+    readonly byExactId?: Pick<ProcessIdentity, "state" | "reason">;
+  }
+
+  function judge({ token, host, occupant, byExactId }: Case): string {
+    const verdict = judgeToken(
+      { ...TOKEN, ...token },
+      { ...HOST, ...host },
+      {
+        identity(pid) {
+          if (occupant === undefined) throw new Error("this pid means nothing here");
+          expect(pid).toBe(TOKEN.pid);
+          return { ...RUNNING, ...occupant };
+        },
+        byExactId(exactId) {
+          if (byExactId === undefined) throw new Error("no need to ask");
+          expect(exactId).toBe(TOKEN.exactId);
+          return byExactId;
+        },
+      },
+    );
+    return `${verdict.state} ${verdict.reason}`;
+  }
+
+  test("of what is no token is unknown", () => {
+    const lookups = { identity: () => ABSENT, byExactId: () => MUTE };
+    expect(judgeToken(null, HOST, lookups)).toEqual({ state: "unknown", reason: "malformed" });
+  });
+
+  const boots: [string, Case, string][] = [
+    ["another platform", { token: { platform: "darwin" } }, "unknown other-host"],
+    ["the same platform's sibling", { token: { platform: "android" } }, "unknown other-host"],
+    ["another boot of this machine", { token: { boot: OTHER_BOOT } }, "gone rebooted"],
+    [
+      "another boot, another machine",
+      { token: { boot: OTHER_BOOT, hostDigest: "0".repeat(16) } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, machine unknown",
+      { token: { boot: OTHER_BOOT, hostDigest: null } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, both machines unknown",
+      { token: { boot: OTHER_BOOT, hostDigest: null }, host: { hostDigest: null } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, another name: a clone",
+      { token: { boot: OTHER_BOOT, hostnameDigest: "0".repeat(8) } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, both names unknown",
+      { token: { boot: OTHER_BOOT, hostnameDigest: null }, host: { hostnameDigest: null } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, written in a container",
+      { token: { boot: OTHER_BOOT, pidNamespace: "4026532001" } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, namespace unknown",
+      { token: { boot: OTHER_BOOT, pidNamespace: null } },
+      "unknown other-host",
+    ],
+    [
+      "another boot, read in a container",
+      {
+        token: { boot: OTHER_BOOT },
+        host: { pidNamespace: "4026532001", initialPidNamespace: false },
+      },
+      "unknown other-host",
+    ],
+    ["the token's boot unknown", { token: { boot: null } }, "unknown other-host"],
+    ["our boot unknown", { host: { boot: null } }, "unknown other-host"],
+    ["both boots unknown", { token: { boot: null }, host: { boot: null } }, "unknown other-host"],
+  ];
+  test.each(boots)("boot: %s", (_, given, expected) => {
+    expect(judge(given)).toBe(expected);
+  });
+
+  test("boot: on macOS and Windows the one namespace is 0", () => {
+    const host = { platform: "win32", pidNamespace: "0" };
+    const token = { platform: "win32", pidNamespace: "0", boot: OTHER_BOOT };
+    expect(judge({ token, host })).toBe("gone rebooted");
+    expect(judge({ token: { ...token, pidNamespace: INITIAL_PID_NAMESPACE }, host })).toBe(
+      "unknown other-host",
+    );
+  });
+
+  test("boot: an equal boot id beats a different machine id, as a container has its own", () => {
+    expect(judge({ token: { hostDigest: "0".repeat(16) }, occupant: {} })).toBe("same running");
+  });
+
+  const inside = { pidNamespace: "4026532001" };
+  const namespaces: [string, Case, string][] = [
+    [
+      "found by its exact id",
+      { token: inside, byExactId: { state: "alive", reason: "running" } },
+      "same running",
+    ],
+    [
+      "proven absent",
+      { token: inside, byExactId: { state: "gone", reason: "no-such-process" } },
+      "gone no-such-process",
+    ],
+    ["a zombie", { token: inside, byExactId: { state: "gone", reason: "zombie" } }, "gone zombie"],
+    ["exited", { token: inside, byExactId: { state: "gone", reason: "exited" } }, "gone exited"],
+    ["not to be asked", { token: inside, byExactId: MUTE }, "unknown other-pid-namespace"],
+    ["without exact id", { token: { ...inside, exactId: null } }, "unknown other-pid-namespace"],
+    [
+      "the token's unknown",
+      { token: { pidNamespace: null }, byExactId: MUTE },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "ours unknown",
+      { host: { pidNamespace: null }, byExactId: MUTE },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "both unknown",
+      { token: { pidNamespace: null }, host: { pidNamespace: null }, byExactId: MUTE },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "both unknown, found by exact id",
+      {
+        token: { pidNamespace: null },
+        host: { pidNamespace: null },
+        byExactId: { state: "alive", reason: "running" },
+      },
+      "same running",
+    ],
+  ];
+  test.each(namespaces)("pid namespace: %s", (_, given, expected) => {
+    expect(judge(given)).toBe(expected);
+  });
+
+  const start = TOKEN.startTime ?? 0;
+  const occupants: [string, Case, string][] = [
+    ["it runs", { occupant: {} }, "same running"],
+    ["nobody", { occupant: ABSENT }, "gone no-such-process"],
+    [
+      "a thread of another process",
+      { occupant: { ...ABSENT, reason: "thread-id" } },
+      "gone no-such-process",
+    ],
+    [
+      "a number that cannot be",
+      { occupant: { ...ABSENT, reason: "invalid-pid" } },
+      "gone no-such-process",
+    ],
+    ["a zombie without facts", { occupant: { ...ABSENT, reason: "zombie" } }, "gone zombie"],
+    [
+      "an exited process",
+      { occupant: { ...RUNNING, state: "gone", reason: "exited" } },
+      "gone exited",
+    ],
+    [
+      "another process's zombie",
+      { occupant: { state: "gone", reason: "zombie", exactId: "1" } },
+      "gone recycled",
+    ],
+    ["another exact id", { occupant: { exactId: "8812346" } }, "gone recycled"],
+    [
+      "another exact id, same tick",
+      { occupant: { exactId: "8812346", startTime: start } },
+      "gone recycled",
+    ],
+    ["same exact id, other start time", { occupant: { startTime: start + 500 } }, "same running"],
+    [
+      "same exact id, details denied",
+      { occupant: { reason: "access-denied", startTime: null } },
+      "same running",
+    ],
+    [
+      "same exact id, liveness denied",
+      { occupant: { state: "unknown", reason: "access-denied" } },
+      "unknown access-denied",
+    ],
+    [
+      "other exact id, liveness denied",
+      { occupant: { state: "unknown", reason: "access-denied", exactId: "1" } },
+      "gone recycled",
+    ],
+    ["start time equal", { occupant: { exactId: null } }, "same running"],
+    [
+      "start time equal, token without exact id",
+      { token: { exactId: null }, occupant: {} },
+      "same running",
+    ],
+    [
+      "start time a tick later: another rounding",
+      { occupant: { exactId: null, startTime: start + 1 } },
+      "same running",
+    ],
+    [
+      "start time a tick earlier",
+      { occupant: { exactId: null, startTime: start - 1 } },
+      "same running",
+    ],
+    [
+      "start time two ticks later",
+      { occupant: { exactId: null, startTime: start + 2 } },
+      "gone recycled",
+    ],
+    [
+      "start time two ticks earlier",
+      { occupant: { exactId: null, startTime: start - 2 } },
+      "gone recycled",
+    ],
+    [
+      "denied",
+      { occupant: { state: "unknown", reason: "access-denied", startTime: null, exactId: null } },
+      "unknown access-denied",
+    ],
+    [
+      "unsupported",
+      { occupant: { state: "unknown", reason: "unsupported", startTime: null, exactId: null } },
+      "unknown unsupported",
+    ],
+    [
+      "alive and nothing else known",
+      { occupant: { startTime: null, exactId: null } },
+      "unknown unsupported",
+    ],
+    [
+      "nothing comparable",
+      { token: { startTime: null }, occupant: { exactId: null } },
+      "unknown unsupported",
+    ],
+  ];
+  test.each(occupants)("the pid's occupant: %s", (_, given, expected) => {
+    expect(judge(given)).toBe(expected);
+  });
+
+  test("elsewhere start times are microseconds: a millisecond is rounding, more is another process", () => {
+    const at = (startTime: number): Case => ({
+      token: { platform: "darwin", pidNamespace: "0", exactId: null },
+      host: { platform: "darwin", pidNamespace: "0" },
+      occupant: { startTime },
+    });
+    expect(judge(at(start + 1000))).toBe("same running");
+    expect(judge(at(start + 1001))).toBe("gone recycled");
+  });
+
+  test("a live process is never gone, whatever a token or host leaves out", () => {
+    const erase = fc.constantFrom(
+      "hostDigest",
+      "hostnameDigest",
+      "boot",
+      "pidNamespace",
+      "startTime",
+      "exactId",
+    );
+    fc.assert(
+      fc.property(fc.array(erase), fc.array(erase), (fromToken, fromHost) => {
+        const blank = (names: string[]) => Object.fromEntries(names.map((name) => [name, null]));
+        const host = { ...HOST, ...blank(fromHost) };
+        const verdict = judgeToken({ ...TOKEN, ...blank(fromToken) }, host, {
+          identity: () => ({ ...RUNNING, ...blank(fromHost) }),
+          byExactId: () => MUTE,
+        });
+        expect(verdict.state).not.toBe("gone");
+      }),
+    );
+  });
+});
+
+test("a token's boot is ours only when both are known", () => {
+  const host: TokenHost = { ...TOKEN, initialPidNamespace: true };
+  expect(isSameBoot(TOKEN, host)).toBe(true);
+  expect(isSameBoot({ ...TOKEN, boot: OTHER_BOOT }, host)).toBe(false);
+  expect(isSameBoot({ ...TOKEN, boot: null }, { ...host, boot: null })).toBe(false);
+  expect(isSameBoot({ ...TOKEN, platform: "darwin" }, host)).toBe(false);
+});

@@ -1,0 +1,29 @@
+import type { TestContext } from "vitest";
+
+import type { ProcessBackend } from "../../lib/process/backend.js";
+import { loadNative } from "../../lib/native/load.js";
+import { createNativeBackend } from "../../lib/process/native.js";
+import { createProcfsBackend } from "../../lib/process/procfs.js";
+import { requireLinux, requireNative } from "./require.js";
+
+/** The two that must answer alike on Linux. */
+export const LINUX_BACKENDS = ["native", "procfs"] as const;
+
+/** A fresh backend of that name, or the test is skipped. */
+export function backendNamed(
+  name: (typeof LINUX_BACKENDS)[number],
+  context: TestContext,
+): ProcessBackend {
+  requireLinux(context);
+  if (name === "procfs") return createProcfsBackend();
+  requireNative(context);
+  const { binding, error } = loadNative();
+  if (binding === undefined) throw error;
+  return createNativeBackend(binding);
+}
+
+/** What a child process needs in its environment to answer with that backend. */
+export function environmentFor(name: (typeof LINUX_BACKENDS)[number]): NodeJS.ProcessEnv {
+  const { PIDENTITY_NO_NATIVE: _, ...environment } = process.env;
+  return name === "procfs" ? { ...environment, PIDENTITY_NO_NATIVE: "1" } : environment;
+}

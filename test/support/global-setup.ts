@@ -1,0 +1,29 @@
+/** Runs once before all tests: what their child processes execute is built and up to date. */
+import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { compilePrograms, ROOT } from "./programs.js";
+
+export default function setup(): void {
+  compilePrograms();
+  buildDist();
+}
+
+/** Child processes load dist/: plain Node cannot load TypeScript. */
+function buildDist(): void {
+  const built = join(ROOT, "dist/index.js");
+  if (existsSync(built) && statSync(built).mtimeMs >= newest(join(ROOT, "lib"))) return;
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  // No type check: that is a lane of its own.
+  const args = [tsc, "-p", join(ROOT, "tsconfig.json"), "--noCheck"];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`cannot build dist/: ${stdout}${stderr}`);
+}
+
+function newest(folder: string): number {
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  return Math.max(...files.map((file) => statSync(join(folder, file)).mtimeMs));
+}

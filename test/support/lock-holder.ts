@@ -1,0 +1,75 @@
+/** Real processes that hold session locks, written the way this package's holders write them. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { nodeArguments, type RunningChild, startReady } from "./child.js";
+import { ROOT } from "./programs.js";
+
+/** Source of an ES module import of a compiled file of lib/, for scripts of child processes. */
+export function importDist(names: string, file: string): string {
+  return `import { ${names} } from ${JSON.stringify(pathToFileURL(join(ROOT, "dist", file)).href)};`;
+}
+
+const HOLDER = `
+${importDist("formatPayload", "session-lock/payload.js")}
+${importDist("kernelLockOf", "session-lock/read-lock.js")}
+${importDist("realLockFs as lockFs", "util/lock-fs.js")}
+import { openSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+const { lockPath, keep, fields } = JSON.parse(process.argv[1]);
+const fd = openSync(lockPath, "wx");
+const hasLock = lockFs.tryExclusive(fd) === "acquired";
+const payload = {
+  pid: process.pid,
+  createdAt: new Date().toISOString(),
+  maxHoldMs: 300_000,
+  starttime: p.getProcessStartTime(process.pid),
+  owner: p.identifyProcess(),
+  nonce: randomBytes(16).toString("hex"),
+  kernelLock: hasLock ? kernelLockOf(lockFs.fstat(fd)) : null,
+  monotonicMs: null,
+  label: null,
+  ...fields,
+};
+writeFileSync(fd, formatPayload(payload));
+if (!keep) lockFs.close(fd);
+console.log("holding");
+process.stdin.resume();
+process.stdin.on("end", () => process.exit());
+`;
+
+/**
+ * Starts a process that holds `lockPath` until it is killed.
+ *
+ * @param keep - false: it lives on, but lets go of its kernel lock, as a terminated worker would.
+ * @param fields - payload keys to write otherwise.
+ */
+export function startHolder(
+  lockPath: string,
+  {
+    keep = true,
+    fields = {},
+    prefix = [],
+  }: {
+    keep?: boolean;
+    fields?: Readonly<Record<string, unknown>>;
+    prefix?: readonly string[];
+  } = {},
+): Promise<RunningChild> {
+  const task = JSON.stringify({ lockPath, keep, fields });
+  const [file, ...args] = [...prefix, process.execPath, ...nodeArguments(HOLDER), task];
+  return startReady(file, args);
+}
+
+/** Writes a lock as another program of the plain format would: no token, no kernel lock. */
+export function writePlainLock(
+  folder: string,
+  name: string,
+  fields: Readonly<Record<string, unknown>>,
+): string {
+  const lockPath = join(folder, `${name}.jsonl.lock`);
+  const payload = { createdAt: new Date().toISOString(), maxHoldMs: 300_000, ...fields };
+  writeFileSync(lockPath, JSON.stringify(payload));
+  return lockPath;
+}
