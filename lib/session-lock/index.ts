@@ -1,0 +1,40 @@
+/**
+ * Session lock files: who holds this lock, is it stale, and removing it without ever hitting somebody
+ * else's.
+ *
+ * @packageDocumentation
+ */
+export {
+  type ClassifiedKeptReason,
+  classifySessionLock,
+  type SessionLockClassification,
+  type SessionLockFacts,
+  type StaleReason,
+} from "./classify.js";
+export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
+export type { KeptReason, SessionLockInspection } from "./inspection.js";
+export { isOpenClawArgv } from "./openclaw-owner.js";
+export {
+  type Environment,
+  resolveSessionWriteLockOptions,
+  type ResolveSessionWriteLockOptions,
+  type SessionWriteLockConfig,
+  type SessionWriteLockLimits,
+} from "./options.js";
+export type { KernelEvidence, OwnerJudgement, OwnerReason, OwnerState } from "./owner.js";
+export type { ReadOwnerProcessArgs } from "./owner-args.js";
+export { formatPayload, parsePayload, type SessionLockPayload } from "./payload.js";
+export {
+  type CleanedDirectory,
+  type SweepSessionLocksOptions,
+  type SweepSessionLocksResult,
+  type SweptDirectory,
+  sweepSessionLocks,
+} from "./startup-sweep.js";
+export { cleanStaleLockFiles, type CleanStaleLockFilesResult, type SweepCounts } from "./sweep.js";
+export type {
+  CleanStaleLockFilesOptions,
+  SweepLog,
+  SweepOptions,
+  SweepProgress,
+} from "./sweep-options.js";

@@ -1,0 +1,74 @@
+/** Inspects one lock file for a caller; touches nothing. */
+import { realLockFs } from "../util/lock-fs.js";
+import {
+  checkFunction,
+  checkNumber,
+  checkOptions,
+  checkBoolean,
+  checkPath,
+} from "../util/check-options.js";
+import { freshEvidence } from "./evidence.js";
+import type { SessionLockInspection } from "./inspection.js";
+import {
+  clockAt,
+  closeCase,
+  DEFAULT_GRACE_MS,
+  type JudgingPolicy,
+  openCase,
+  tolerant,
+} from "./judge.js";
+import { isOpenClawArgv } from "./openclaw-owner.js";
+import { resolveSessionWriteLockOptions } from "./options.js";
+import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "./owner-args.js";
+import { readLock } from "./read-lock.js";
+
+export interface InspectSessionLockOptions {
+  /** Age in milliseconds beyond which a lock is `too-old`. Default 1 800 000. */
+  readonly staleMs?: number | undefined;
+  /** The wall clock to judge by, milliseconds since the Unix epoch. Default: now. */
+  readonly nowMs?: number | undefined;
+  /** Report `hold-exceeded` when the holder is past its own `maxHoldMs`? Default false. */
+  readonly respectMaxHold?: boolean | undefined;
+  /** Another way to an owner's command line. Default: ask the OS. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+  /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
+  readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+}
+
+/**
+ * Judges one lock file.
+ *
+ * @param lockPath - The lock file itself (`….jsonl.lock`), not the session file.
+ * @returns null when there is no such file. A file that cannot be read is an answer (`unreadable`).
+ * @throws TypeError (rejection) when an argument has the wrong type.
+ */
+export async function inspectSessionLock(
+  lockPath: string,
+  options: InspectSessionLockOptions = {},
+): Promise<SessionLockInspection | null> {
+  checkPath("lockPath", lockPath);
+  checkOptions(options);
+  checkNumber("staleMs", options.staleMs);
+  checkNumber("nowMs", options.nowMs);
+  checkBoolean("respectMaxHold", options.respectMaxHold);
+  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
+  checkFunction("isOwnerArgv", options.isOwnerArgv);
+
+  const evidence = freshEvidence(realLockFs);
+  const policy: JudgingPolicy = {
+    nowMs: clockAt(options.nowMs),
+    staleMs: resolveSessionWriteLockOptions(null, { staleMs: options.staleMs, env: {} }).staleMs,
+    graceMs: DEFAULT_GRACE_MS,
+    respectMaxHold: options.respectMaxHold ?? false,
+    atAcquire: false,
+    isHeldHere: () => false,
+    isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
+  };
+  const reading = readLock(lockPath, realLockFs, evidence, { isRegular: false });
+  if (reading.kind === "absent") return null;
+  const lockCase = openCase(lockPath, reading, policy, evidence);
+  const { argsWanted } = lockCase;
+  if (argsWanted === null) return closeCase(lockCase, null, policy);
+  const memo = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
+  return closeCase(lockCase, (await memo.read(argsWanted)).args, policy);
+}

@@ -1,0 +1,95 @@
+/** Where the lock layer's limits come from: argument, environment, config, default. Pure. */
+
+/** Limits in milliseconds. */
+export interface SessionWriteLockLimits {
+  /** How long acquire waits; may be Infinity. */
+  readonly timeoutMs: number;
+  /** Older locks are reported as `too-old`; a live owner's lock is never taken for it. */
+  readonly staleMs: number;
+  /** The hard limit of a hold, enforced by the holder's watchdog and by contenders. */
+  readonly maxHoldMs: number;
+}
+
+/** The part of a host's configuration that is looked at; every other key is ignored. */
+export interface SessionWriteLockConfig {
+  readonly session?:
+    | {
+        readonly writeLock?:
+          | {
+              readonly acquireTimeoutMs?: unknown;
+              readonly staleMs?: unknown;
+              readonly maxHoldMs?: unknown;
+            }
+          | undefined;
+      }
+    | undefined;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** @see {@link resolveSessionWriteLockOptions} */
+export interface ResolveSessionWriteLockOptions {
+  readonly timeoutMs?: number | undefined;
+  readonly staleMs?: number | undefined;
+  readonly maxHoldMs?: number | undefined;
+  /** Default `process.env`. */
+  readonly env?: Environment | undefined;
+  /** Prefix of the environment variables. Default `OPENCLAW_`. */
+  readonly envPrefix?: string | undefined;
+}
+
+export const DEFAULT_LIMITS: SessionWriteLockLimits = {
+  timeoutMs: 60_000,
+  staleMs: 1_800_000,
+  maxHoldMs: 300_000,
+};
+
+const SOURCES = {
+  timeoutMs: { variable: "SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS", key: "acquireTimeoutMs" },
+  staleMs: { variable: "SESSION_WRITE_LOCK_STALE_MS", key: "staleMs" },
+  maxHoldMs: { variable: "SESSION_WRITE_LOCK_MAX_HOLD_MS", key: "maxHoldMs" },
+} as const satisfies Record<keyof SessionWriteLockLimits, { variable: string; key: string }>;
+
+/**
+ * Resolves the three limits, each from the first source that has a usable value: the argument; the
+ * environment variables `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS`, `…_STALE_MS` and
+ * `…_MAX_HOLD_MS`; the config's `session.writeLock.{acquireTimeoutMs, staleMs, maxHoldMs}`; the defaults
+ * 60 000, 1 800 000 and 300 000 ms.
+ *
+ * Usable is a finite number > 0, and Infinity for the timeout; in the environment only plain decimal
+ * safe integers > 0. Anything else falls through to the next source.
+ */
+export function resolveSessionWriteLockOptions(
+  config?: SessionWriteLockConfig | null,
+  options: ResolveSessionWriteLockOptions = {},
+): SessionWriteLockLimits {
+  const { env = process.env, envPrefix = "OPENCLAW_" } = options;
+  const configured = config?.session?.writeLock;
+  const resolve = (name: keyof SessionWriteLockLimits): number => {
+    const { variable, key } = SOURCES[name];
+    const allowsInfinity = name === "timeoutMs";
+    return (
+      usableNumber(options[name], allowsInfinity) ??
+      usableText(env[envPrefix + variable], allowsInfinity) ??
+      usableNumber(configured?.[key], allowsInfinity) ??
+      DEFAULT_LIMITS[name]
+    );
+  };
+  return {
+    timeoutMs: resolve("timeoutMs"),
+    staleMs: resolve("staleMs"),
+    maxHoldMs: resolve("maxHoldMs"),
+  };
+}
+
+function usableNumber(value: unknown, allowsInfinity: boolean): number | null {
+  if (typeof value !== "number" || !(value > 0)) return null;
+  return Number.isFinite(value) || allowsInfinity ? value : null;
+}
+
+function usableText(text: string | undefined, allowsInfinity: boolean): number | null {
+  if (text === "Infinity") return allowsInfinity ? Infinity : null;
+  if (text === undefined || !/^\d+$/.test(text)) return null;
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value > 0 ? value : null;
+}

@@ -1,0 +1,103 @@
+/** The lock file's JSON: its keys, how it is read from bytes and written to text. Pure. */
+
+/**
+ * What a lock file says. A key that is absent or of another shape is null. Other writers of this format
+ * know only the first four keys; a lock that has no other is a *plain lock*.
+ */
+export interface SessionLockPayload {
+  /** Integer > 0. */
+  readonly pid: number | null;
+  /** ISO 8601 UTC with milliseconds when written by this package; any string when read. */
+  readonly createdAt: string | null;
+  /** Integer > 0, milliseconds: the holder's own limit. */
+  readonly maxHoldMs: number | null;
+  /**
+   * The owner's start time in the unit that all writers of this format share: Linux
+   * `/proc/<pid>/stat` field 22 as the writer reads it, macOS seconds, Windows milliseconds since the
+   * Unix epoch.
+   */
+  readonly starttime: number | null;
+  /**
+   * Token of `identifyProcess`. Text of any shape that was present counts as present: a token that
+   * cannot be read makes the owner unknown, which a missing one does not.
+   */
+  readonly owner: string | null;
+  /** 128 random bits in hexadecimal, new for each acquisition: says *which* lock this is. */
+  readonly nonce: string | null;
+  /** `<st_dev>:<st_ino>` of the descriptor on which the holder has a kernel lock. */
+  readonly kernelLock: string | null;
+  /** When the lock was published on the machine's monotonic clock, milliseconds. */
+  readonly monotonicMs: number | null;
+  /** The caller's text, e.g. a run id. */
+  readonly label: string | null;
+}
+
+const KERNEL_LOCK = /^\d{1,20}:\d{1,20}$/;
+
+/**
+ * Reads a lock file's bytes.
+ *
+ * @returns null when there is no payload: not JSON, not an object, or empty. Never throws, whatever
+ *   the bytes.
+ */
+export function parsePayload(bytes: Buffer): SessionLockPayload | null {
+  let value: unknown;
+  try {
+    // A byte order mark is an editor's doing, not damage: what follows still names the owner.
+    const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
+    value = JSON.parse(bytes.toString("utf8", start));
+  } catch {
+    return null;
+  }
+  if (!isRecord(value)) return null;
+  const { pid, createdAt, maxHoldMs, starttime, owner, nonce, kernelLock, monotonicMs, label } =
+    value;
+  return {
+    pid: isPositiveInteger(pid) ? pid : null,
+    createdAt: typeof createdAt === "string" ? createdAt : null,
+    maxHoldMs: isPositiveInteger(maxHoldMs) ? maxHoldMs : null,
+    starttime: isPositiveInteger(starttime) || starttime === 0 ? starttime : null,
+    owner: ownerText(owner),
+    // Any text: a later version's nonce still says that this package's protocol is at work.
+    nonce: typeof nonce === "string" && nonce !== "" ? nonce : null,
+    kernelLock: typeof kernelLock === "string" && KERNEL_LOCK.test(kernelLock) ? kernelLock : null,
+    monotonicMs:
+      typeof monotonicMs === "number" && Number.isFinite(monotonicMs) ? monotonicMs : null,
+    label: typeof label === "string" ? label : null,
+  };
+}
+
+/** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
+export function formatPayload(payload: SessionLockPayload): string {
+  const present: Record<string, string | number> = {};
+  for (const key of PAYLOAD_KEYS) {
+    const value = payload[key];
+    if (value !== null) present[key] = value;
+  }
+  return `${JSON.stringify(present, null, 2)}\n`;
+}
+
+const PAYLOAD_KEYS = [
+  "pid",
+  "createdAt",
+  "maxHoldMs",
+  "starttime",
+  "owner",
+  "nonce",
+  "kernelLock",
+  "monotonicMs",
+  "label",
+] as const satisfies readonly (keyof SessionLockPayload)[];
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isPositiveInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+function ownerText(owner: unknown): string | null {
+  if (owner === undefined) return null;
+  return typeof owner === "string" ? owner : JSON.stringify(owner);
+}

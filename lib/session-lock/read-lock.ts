@@ -1,0 +1,120 @@
+/** Reads one lock file and, when that counts, asks the kernel whether its holder still has it locked. */
+import type { BigIntStats } from "node:fs";
+
+import { isSameBoot } from "../process/token.js";
+import { errorCode } from "../util/error-code.js";
+import type { LockFs } from "../util/lock-fs.js";
+import type { EvidenceSource } from "./evidence.js";
+import { type KernelEvidence, tokenOf, weighKernelLock } from "./owner.js";
+import { parsePayload, type SessionLockPayload } from "./payload.js";
+
+/** `bytes` are the file's, for telling later whether it still says the same. */
+export interface LockContent {
+  readonly kind: "lock";
+  readonly bytes: Buffer;
+  readonly payload: SessionLockPayload | null;
+  readonly kernel: KernelEvidence;
+  /** Only read when a lock without pid makes it matter. */
+  readonly mtimeMs: number | null;
+}
+
+export type LockReading =
+  | LockContent
+  | { readonly kind: "absent" }
+  | { readonly kind: "unreadable"; readonly error: Error };
+
+export const MAX_LOCK_BYTES = 64 * 1024;
+
+// One byte more than allowed shows a file that is too large. Used only within one synchronous call.
+const scratch = Buffer.alloc(MAX_LOCK_BYTES + 1);
+
+/**
+ * @param isRegular the caller has just seen in a directory listing that this is a regular file. Without
+ *   that, and wherever removal hangs on it, the descriptor is asked.
+ */
+export function readLock(
+  lockPath: string,
+  fs: LockFs,
+  evidence: EvidenceSource,
+  { isRegular }: { readonly isRegular: boolean },
+): LockReading {
+  let fd: number;
+  try {
+    fd = fs.openForReading(lockPath);
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return { kind: "absent" };
+    return { kind: "unreadable", error: cause as Error };
+  }
+  try {
+    return readOpenLock(lockPath, fd, fs, evidence, isRegular);
+  } catch (cause) {
+    return { kind: "unreadable", error: cause as Error };
+  } finally {
+    fs.close(fd);
+  }
+}
+
+function readOpenLock(
+  lockPath: string,
+  fd: number,
+  fs: LockFs,
+  evidence: EvidenceSource,
+  isRegular: boolean,
+): LockReading {
+  let stats: BigIntStats | null = null;
+  if (!isRegular) {
+    stats = fs.fstat(fd);
+    if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
+  }
+  let length = fs.read(fd, scratch, 0, scratch.length);
+  let payload = parsePayload(scratch.subarray(0, length));
+  // No part of a JSON object is one itself: only bytes that did not parse can be incomplete.
+  while (payload === null && length > 0 && length < scratch.length) {
+    const more = fs.read(fd, scratch, length, scratch.length - length);
+    if (more === 0) break;
+    length += more;
+    payload = parsePayload(scratch.subarray(0, length));
+  }
+  if (length > MAX_LOCK_BYTES) {
+    return unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes: ${lockPath}`);
+  }
+  if (payload === null || payload.pid === null) {
+    stats ??= fs.fstat(fd);
+    if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
+  }
+  return {
+    kind: "lock",
+    bytes: Buffer.from(scratch.subarray(0, length)),
+    payload,
+    kernel: payload === null ? "silent" : kernelEvidence(lockPath, fd, payload, fs, evidence),
+    mtimeMs: stats === null ? null : Number(stats.mtimeNs) / 1e6,
+  };
+}
+
+function kernelEvidence(
+  lockPath: string,
+  fd: number,
+  payload: SessionLockPayload,
+  fs: LockFs,
+  evidence: EvidenceSource,
+): KernelEvidence {
+  if (payload.kernelLock === null) return "silent";
+  const token = tokenOf(payload);
+  if (typeof token === "string") return "silent";
+  return weighKernelLock(
+    payload.kernelLock,
+    kernelLockOf(fs.fstat(fd)),
+    isSameBoot(token, evidence.tokenHost),
+    () => evidence.fileSystem(lockPath),
+    () => fs.probe(fd),
+  );
+}
+
+/** `<st_dev>:<st_ino>`: which file a kernel lock is on. */
+export function kernelLockOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): string {
+  return `${String(dev)}:${String(ino)}`;
+}
+
+function unreadable(message: string): LockReading {
+  return { kind: "unreadable", error: new Error(message) };
+}

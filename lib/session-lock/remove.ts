@@ -1,0 +1,66 @@
+/**
+ * Removes somebody else's lock: the second look and the unlink are one step, inside the guard.
+ *
+ * While `L` exists nobody can publish another one in its place, and nobody but the guard's occupant
+ * removes it; so what was verified in here is what gets unlinked.
+ */
+import { randomBytes } from "node:crypto";
+
+import { errorCode } from "../util/error-code.js";
+import type { LockFs } from "../util/lock-fs.js";
+import { tryEnterGuard } from "./guard.js";
+
+export type RemovalAttempt =
+  | { readonly kind: "removed" }
+  /** Somebody is changing this lock; try again soon. */
+  | { readonly kind: "busy" }
+  /** `isStillRemovable` said no. */
+  | { readonly kind: "changed" }
+  /** Kernel locks are missing or refused here; `code` says why. */
+  | { readonly kind: "no-guard"; readonly code: string };
+
+/**
+ * Tries once; never waits.
+ *
+ * @param isStillRemovable - Reads the lock again and judges it by fresh facts; called inside the guard.
+ * @throws the file system's error when the guard cannot be created or the lock not be removed
+ */
+export function tryRemoveLock(
+  lockPath: string,
+  fs: LockFs,
+  isStillRemovable: () => boolean,
+  platform: NodeJS.Platform = process.platform,
+): RemovalAttempt {
+  // Another library's guard for the same purpose: whoever made it is about to change this lock.
+  if (fs.lstat(`${lockPath}.reclaim`) !== null) return { kind: "busy" };
+  const guard = tryEnterGuard(lockPath, fs, platform);
+  if (guard.kind === "busy") return guard;
+  if (guard.kind === "unavailable") return { kind: "no-guard", code: guard.code };
+  try {
+    if (!isStillRemovable()) return { kind: "changed" };
+    unlinkLock(lockPath, fs, platform);
+    return { kind: "removed" };
+  } catch (error) {
+    // Somebody without our manners removed it under our hands; gone is gone.
+    if (errorCode(error) === "ENOENT") return { kind: "changed" };
+    throw error;
+  } finally {
+    guard.leave();
+  }
+}
+
+/** Frees the lock's name. Call only inside its guard. */
+function unlinkLock(lockPath: string, fs: LockFs, platform: NodeJS.Platform): void {
+  if (platform !== "win32") {
+    fs.unlink(lockPath);
+    return;
+  }
+  // On Windows an unlinked name stays taken while anybody has the file open; a renamed one is free.
+  const aside = `${lockPath}.${randomBytes(16).toString("hex")}.gone`;
+  fs.rename(lockPath, aside);
+  try {
+    fs.unlink(aside);
+  } catch {
+    // Open somewhere, or held by a virus scanner: the lock is gone all the same, a sweep finds the rest.
+  }
+}

@@ -1,0 +1,151 @@
+/** The start-up sweep: every agent's sessions directory of a gateway, one after the other. */
+import { join } from "node:path";
+
+import {
+  checkFunction,
+  checkPath,
+  checkPositiveInteger,
+  checkSignal,
+  checkStringList,
+} from "../util/check-options.js";
+import { errorCode } from "../util/error-code.js";
+import { type LockFs, realLockFs } from "../util/lock-fs.js";
+import type { SessionLockInspection } from "./inspection.js";
+import { type CleanStaleLockFilesResult, type SweepCounts, sweepDirectory } from "./sweep.js";
+import {
+  checkRequiredOptions,
+  checkSweepOptions,
+  resolveSweepOptions,
+  type SweepOptions,
+} from "./sweep-options.js";
+
+export interface CleanedDirectory {
+  readonly sessionsDir: string;
+  /** The locks that were removed there; never empty. */
+  readonly cleaned: readonly SessionLockInspection[];
+}
+
+export interface SweepSessionLocksOptions extends SweepOptions {
+  /** A gateway's state directory: `<stateDir>/agents/<agent>/sessions` are swept. */
+  readonly stateDir?: string | undefined;
+  /** Or the directories themselves, swept in this order. Exactly one of the two must be given. */
+  readonly sessionsDirs?: readonly string[] | undefined;
+  /** Directories worked on at a time; they share the event loop's slices. Default 4. */
+  readonly concurrency?: number | undefined;
+  /**
+   * Awaited for every directory that removed something, also when an abort arrived meanwhile: the host
+   * can mark the interrupted sessions for restart.
+   */
+  readonly onDirectoryCleaned?: ((directory: CleanedDirectory) => unknown) | undefined;
+  /** Aborting finishes the directories at work and starts no other. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SweptDirectory {
+  readonly sessionsDir: string;
+  /** null when the sweep of this directory failed; see `error`. */
+  readonly result: CleanStaleLockFilesResult | null;
+  /** What the sweep of this directory, or `onDirectoryCleaned`, failed with. */
+  readonly error: unknown;
+}
+
+export interface SweepSessionLocksResult {
+  /** The directories that were swept, in order. */
+  readonly directories: readonly SweptDirectory[];
+  /** Sums over all directories. */
+  readonly counts: SweepCounts;
+  /** The signal arrived before every directory was swept. */
+  readonly aborted: boolean;
+}
+
+/**
+ * Sweeps many sessions directories with {@link cleanStaleLockFiles}.
+ *
+ * A directory's error is logged and reported, and the others go on.
+ *
+ * @returns what was done; an abort is part of the answer, because locks may have been removed by then.
+ * @throws (rejection) TypeError or RangeError for bad options; the file system's error when
+ *   `<stateDir>/agents` exists and cannot be listed.
+ */
+export async function sweepSessionLocks(
+  options: SweepSessionLocksOptions,
+): Promise<SweepSessionLocksResult> {
+  const { concurrency = DEFAULT_CONCURRENCY, signal, onDirectoryCleaned, ...rest } = options ?? {};
+  checkStartupOptions(options);
+  const sessionsDirs = options.sessionsDirs ?? listSessionsDirs(options.stateDir ?? "", realLockFs);
+  const warn = (message: string): void => rest.log?.warn?.(message);
+
+  const swept: SweptDirectory[] = [];
+  let next = 0;
+  const work = async (): Promise<void> => {
+    while (signal?.aborted !== true && next < sessionsDirs.length) {
+      const index = next++;
+      const sessionsDir = sessionsDirs[index] ?? "";
+      let result: CleanStaleLockFilesResult | null = null;
+      let error: unknown = null;
+      try {
+        result = await sweepDirectory(resolveSweepOptions({ ...rest, sessionsDir }), realLockFs);
+        const { cleaned } = result;
+        if (cleaned.length > 0) await onDirectoryCleaned?.({ sessionsDir, cleaned });
+      } catch (cause) {
+        error = cause;
+        warn(`session lock sweep failed: ${sessionsDir} (${String(cause)})`);
+      }
+      swept[index] = { sessionsDir, result, error };
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, sessionsDirs.length) }, work));
+  const directories = swept.filter(() => true);
+  return {
+    directories,
+    counts: sumOf(directories),
+    aborted: directories.length < sessionsDirs.length,
+  };
+}
+
+const DEFAULT_CONCURRENCY = 4;
+
+function checkStartupOptions(options: SweepSessionLocksOptions): void {
+  checkRequiredOptions(options);
+  const { stateDir, sessionsDirs } = options;
+  if ((stateDir === undefined) === (sessionsDirs === undefined)) {
+    throw new TypeError("exactly one of stateDir and sessionsDirs must be given");
+  }
+  if (stateDir !== undefined) checkPath("stateDir", stateDir);
+  checkStringList("sessionsDirs", sessionsDirs);
+  checkPositiveInteger("concurrency", options.concurrency);
+  checkFunction("onDirectoryCleaned", options.onDirectoryCleaned);
+  checkSignal("signal", options.signal);
+  checkSweepOptions(options);
+}
+
+/** `<stateDir>/agents/<agent>/sessions` of every agent, sorted; whether they exist the sweep finds out. */
+function listSessionsDirs(stateDir: string, fs: LockFs): readonly string[] {
+  const agentsDir = join(stateDir, "agents");
+  const agents: string[] = [];
+  try {
+    const listing = fs.list(agentsDir);
+    try {
+      for (let entry = listing.next(); entry !== null; entry = listing.next()) {
+        if (!entry.isFile) agents.push(entry.name);
+      }
+    } finally {
+      listing.close();
+    }
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  return agents.sort().map((agent) => join(agentsDir, agent, "sessions"));
+}
+
+function sumOf(directories: readonly SweptDirectory[]): SweepCounts {
+  const sum = { total: 0, stale: 0, removed: 0, kept: 0 };
+  for (const { result } of directories) {
+    if (result === null) continue;
+    sum.total += result.counts.total;
+    sum.stale += result.counts.stale;
+    sum.removed += result.counts.removed;
+    sum.kept += result.counts.kept;
+  }
+  return sum;
+}

@@ -1,0 +1,124 @@
+/** The sweep's options: checked, with defaults, as one plan. */
+import {
+  checkBoolean,
+  checkFunction,
+  checkMilliseconds,
+  checkNumber,
+  checkOneOf,
+  checkOptions,
+  checkPath,
+  checkSignal,
+} from "../util/check-options.js";
+import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
+import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
+import { isOpenClawArgv } from "./openclaw-owner.js";
+import {
+  type Environment,
+  resolveSessionWriteLockOptions,
+  type SessionWriteLockConfig,
+} from "./options.js";
+import type { ReadOwnerProcessArgs } from "./owner-args.js";
+
+/** Where the sweep tells what it did; `console` fits. */
+export interface SweepLog {
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+export interface SweepProgress {
+  readonly checked: number;
+  readonly total: number;
+  readonly removed: number;
+}
+
+/** What {@link cleanStaleLockFiles} and {@link sweepSessionLocks} have in common. */
+export interface SweepOptions {
+  /** The host's configuration; only `session.writeLock.staleMs` matters here. */
+  readonly config?: SessionWriteLockConfig | null | undefined;
+  /** Default `process.env`; only `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS` matters here. */
+  readonly env?: Environment | undefined;
+  /** Age in milliseconds beyond which a lock is `too-old`. Default 1 800 000. */
+  readonly staleMs?: number | undefined;
+  /** false: a dry run, the same report and nothing touched. Default true. */
+  readonly removeStale?: boolean | undefined;
+  /** The wall clock to judge by, milliseconds since the Unix epoch. Default: now, for each lock. */
+  readonly nowMs?: number | undefined;
+  readonly log?: SweepLog | undefined;
+  /**
+   * Another way to an owner's command line; asked at most once per pid (again only after it threw).
+   * Default: ask the OS.
+   */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+  /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
+  readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+  /** Called now and then during the work, and at the end. */
+  readonly onProgress?: ((progress: SweepProgress) => void) | undefined;
+  /** `stale` lets the report of a huge directory stay small; the counts cover all. Default `all`. */
+  readonly report?: "all" | "stale" | undefined;
+  /** Milliseconds of work before the event loop gets a turn. Default 4. */
+  readonly sliceMs?: number | undefined;
+}
+
+export interface CleanStaleLockFilesOptions extends SweepOptions {
+  readonly sessionsDir: string;
+  /** Aborting rejects with the signal's reason; what was removed before stays removed. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options in the shape that the sweep works with. */
+export interface SweepPlan {
+  readonly sessionsDir: string;
+  readonly policy: JudgingPolicy;
+  readonly removeStale: boolean;
+  readonly report: "all" | "stale";
+  readonly sliceMs: number;
+  readonly warn: (message: string) => void;
+  readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
+  readonly onProgress: ((progress: SweepProgress) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws TypeError or RangeError naming the option, what was expected and the value. */
+export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepPlan {
+  checkRequiredOptions(options);
+  checkPath("sessionsDir", options.sessionsDir);
+  checkSweepOptions(options);
+  checkSignal("signal", options.signal);
+  const { config, env, staleMs, nowMs, log, isOwnerArgv = isOpenClawArgv } = options;
+  return {
+    sessionsDir: options.sessionsDir,
+    policy: {
+      nowMs: clockAt(nowMs),
+      staleMs: resolveSessionWriteLockOptions(config, { staleMs, env }).staleMs,
+      graceMs: DEFAULT_GRACE_MS,
+      respectMaxHold: false,
+      atAcquire: false,
+      isHeldHere: () => false,
+      isOwnerArgv: tolerant(isOwnerArgv),
+    },
+    removeStale: options.removeStale ?? true,
+    report: options.report ?? "all",
+    sliceMs: options.sliceMs ?? DEFAULT_SLICE_MS,
+    warn: (message) => log?.warn?.(message),
+    readOwnerProcessArgs: options.readOwnerProcessArgs,
+    onProgress: options.onProgress,
+    signal: options.signal,
+  };
+}
+
+/** An options object that must be there. */
+export function checkRequiredOptions(options: unknown): void {
+  checkOptions(options ?? null);
+}
+
+/** Checks every option but the directory and the signal. */
+export function checkSweepOptions(options: SweepOptions): void {
+  checkNumber("staleMs", options.staleMs);
+  checkNumber("nowMs", options.nowMs);
+  checkBoolean("removeStale", options.removeStale);
+  checkFunction("log.warn", options.log?.warn);
+  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
+  checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkFunction("onProgress", options.onProgress);
+  checkOneOf("report", options.report, ["all", "stale"]);
+  checkMilliseconds("sliceMs", options.sliceMs);
+}

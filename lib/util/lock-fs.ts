@@ -1,0 +1,143 @@
+/**
+ * Every file-system call of the lock layer, as one interface.
+ *
+ * It exists so that tests can number, delay and fail the very calls that production makes; nothing in
+ * `lib/session-lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
+ * takes 2–10 µs, a hop through the thread pool 30–60 µs.
+ */
+import fs, { type BigIntStats } from "node:fs";
+import { constants } from "node:os";
+import { getSystemErrorName } from "node:util";
+
+import { loadNative } from "../native/load.js";
+
+/** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
+export type LockAttempt = "acquired" | "held" | { readonly refused: string };
+
+/** One directory entry; `isFile` is false for symbolic links, whatever they point to. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly isFile: boolean;
+}
+
+/** A directory being listed; `next` reads ahead in blocks, so most calls cost no system call. */
+export interface DirectoryListing {
+  readonly next: () => DirectoryEntry | null;
+  readonly close: () => void;
+}
+
+export interface LockFs {
+  /** Read-only, without following a final symlink and without waiting for a FIFO's writer. */
+  readonly openForReading: (path: string) => number;
+  /** The guard: created when missing, opened otherwise; never followed through a symlink. */
+  readonly openGuard: (path: string) => number;
+  /** Windows guard: created exclusively, deleted by the OS with its last handle. Throws EEXIST. */
+  readonly createSelfDeleting: (path: string) => number;
+  /** Windows: opens one that was left behind, which only succeeds when no process has it open. */
+  readonly takeOverSelfDeleting: (path: string) => number;
+  readonly read: (fd: number, buffer: Buffer, offset: number, length: number) => number;
+  /** Writes all of `text` or throws. */
+  readonly writeText: (fd: number, text: string) => void;
+  /** Opens an existing file for writing, without following a final symlink. */
+  readonly openForWriting: (path: string) => number;
+  readonly close: (fd: number) => void;
+  readonly fstat: (fd: number) => BigIntStats;
+  /** null when there is nothing at `path`. */
+  readonly lstat: (path: string) => BigIntStats | null;
+  readonly unlink: (path: string) => void;
+  readonly rename: (from: string, to: string) => void;
+  readonly list: (directory: string) => DirectoryListing;
+  /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
+  readonly fileSystemType: (path: string) => number;
+  /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
+  readonly canLock: () => boolean;
+  readonly tryExclusive: (fd: number) => LockAttempt;
+  /** Takes the lock shared and drops it at once. */
+  readonly probe: (fd: number) => LockAttempt;
+}
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+// Windows has neither; there a listing's entry types keep symbolic links away.
+const O_NOFOLLOW: number = fs.constants.O_NOFOLLOW ?? 0;
+const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
+const O_NOCTTY: number = fs.constants.O_NOCTTY ?? 0;
+// Windows: FILE_FLAG_DELETE_ON_CLOSE, by libuv's number.
+const O_TEMPORARY = 0x40;
+// Windows: no sharing with any other handle, by libuv's number.
+const O_EXLOCK = 0x10000000;
+const GUARD_MODE = 0o666;
+// Entries read ahead per directory block: about 100 µs of work.
+const LISTING_BLOCK = 256;
+
+/** The real calls. */
+export const realLockFs: LockFs = {
+  openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  // Read-only suffices for flock(2), and lets us enter a guard that another user left behind.
+  openGuard: (path) =>
+    fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, GUARD_MODE),
+  createSelfDeleting: (path) =>
+    fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, GUARD_MODE),
+  takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, GUARD_MODE),
+  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, null),
+  writeText: (fd, text) => {
+    fs.writeFileSync(fd, text);
+  },
+  openForWriting: (path) => fs.openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  close: (fd) => {
+    fs.closeSync(fd);
+  },
+  fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
+  lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
+  unlink: (path) => {
+    fs.unlinkSync(path);
+  },
+  rename: (from, to) => {
+    fs.renameSync(from, to);
+  },
+  list: (directory) => {
+    const handle = openDirectory(directory);
+    return {
+      next: () => {
+        const entry = handle.readSync();
+        return entry === null ? null : { name: entry.name, isFile: entry.isFile() };
+      },
+      close: () => {
+        handle.closeSync();
+      },
+    };
+  },
+  fileSystemType: (path) => fs.statfsSync(path).type,
+  canLock: () => loadNative().binding !== undefined,
+  tryExclusive: (fd) => lockAttempt(fd, "lockTryExclusive"),
+  probe: (fd) => lockAttempt(fd, "lockProbe"),
+};
+
+/** Node's own error does not name the directory. */
+function openDirectory(directory: string): fs.Dir {
+  try {
+    return fs.opendirSync(directory, { bufferSize: LISTING_BLOCK });
+  } catch (cause) {
+    const { code, errno, syscall, message } = cause as NodeJS.ErrnoException;
+    const error = new Error(`${message} '${directory}'`, { cause });
+    throw Object.assign(error, { code, errno, syscall, path: directory });
+  }
+}
+
+function lockAttempt(fd: number, call: "lockTryExclusive" | "lockProbe"): LockAttempt {
+  const { binding } = loadNative();
+  if (binding === undefined) return { refused: "ENOSYS" };
+  const result = binding[call](fd);
+  if (result === 0) return "acquired";
+  if (result === 1) return "held";
+  return { refused: errnoName(result) };
+}
+
+function errnoName(negated: number): string {
+  try {
+    return getSystemErrorName(negated);
+  } catch {
+    // An errno that libuv has no name for; os.constants knows some more.
+    const found = Object.entries(constants.errno).find(([, value]) => value === -negated);
+    return found?.[0] ?? `errno ${String(-negated)}`;
+  }
+}

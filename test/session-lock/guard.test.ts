@@ -1,0 +1,258 @@
+import { spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { guardPathOf, tryEnterGuard } from "../../lib/session-lock/guard.js";
+import { realLockFs, type LockFs } from "../../lib/util/lock-fs.js";
+import { nodeArguments, runNode, startReady } from "../support/child.js";
+import { importDist } from "../support/lock-holder.js";
+import { requireLinux, requireNative } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { waitFor } from "../support/wait-for.js";
+
+const ENTER = `
+${importDist("tryEnterGuard", "session-lock/guard.js")}
+${importDist("realLockFs", "util/lock-fs.js")}
+const lockPath = process.argv[1];
+`;
+
+function lockIn(folder: string): string {
+  return join(folder, "s.jsonl.lock");
+}
+
+function enter(lockPath: string, fs: LockFs = realLockFs): () => void {
+  const guard = tryEnterGuard(lockPath, fs);
+  if (guard.kind !== "entered") throw new Error(`not entered: ${guard.kind}`);
+  return () => guard.leave();
+}
+
+test("inside there is a guard file, outside there is none", (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  const leave = enter(lockPath);
+  expect(existsSync(guardPathOf(lockPath))).toBe(true);
+  leave();
+  expect(existsSync(guardPathOf(lockPath))).toBe(false);
+});
+
+test("nobody enters while somebody is inside, and the next one enters afterwards", (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  const leave = enter(lockPath);
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
+  enter(lockPath)();
+});
+
+test("another process is kept out, and its death lets us in at once", async (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  const script = `${ENTER} tryEnterGuard(lockPath, realLockFs); console.log("in"); setInterval(() => {}, 1e6);`;
+  const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  await other.kill("SIGKILL");
+  expect(tryEnterGuard(lockPath, realLockFs).kind).toBe("entered");
+});
+
+test("a guard that a crash left behind blocks nobody", (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  writeFileSync(guardPathOf(lockPath), "");
+  enter(lockPath)();
+  expect(existsSync(guardPathOf(lockPath))).toBe(false);
+});
+
+test("a guard unlinked between our open and our lock is not mistaken for the current one", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  // Another process leaves (unlinks) exactly after our first open, and a third one creates a new guard.
+  let opened = 0;
+  const racing: LockFs = {
+    ...realLockFs,
+    openGuard: (path) => {
+      const fd = realLockFs.openGuard(path);
+      if (opened++ === 0) {
+        realLockFs.unlink(path);
+        closeSync(openSync(path, "wx"));
+      }
+      return fd;
+    },
+  };
+  const leave = enter(lockPath, racing);
+  expect(opened).toBe(2);
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
+});
+
+test("a file system that numbers one file in two ways still has a guard", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  const odd: LockFs = {
+    ...realLockFs,
+    fstat: (fd) => Object.assign(realLockFs.fstat(fd), { ino: 1n, dev: 1n }),
+  };
+  const leave = enter(lockPath, odd);
+  expect(readFileSync(guardPathOf(lockPath), "utf8")).toMatch(/^[0-9a-f]{32}$/);
+  leave();
+  // Where the numbers differ because the files do, the content tells.
+  let opened = 0;
+  const racing: LockFs = {
+    ...odd,
+    openGuard: (path) => {
+      const fd = realLockFs.openGuard(path);
+      if (opened++ === 0) {
+        realLockFs.rename(path, `${path}.old`);
+        closeSync(openSync(path, "wx"));
+      }
+      return fd;
+    },
+  };
+  enter(lockPath, racing)();
+  expect(opened).toBe(2);
+});
+
+test("no addon, no guard, and no file left", async (context) => {
+  requireLinux(context);
+  const folder = temporaryFolder();
+  const answer = await runNode(
+    `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
+     console.log(JSON.stringify(tryEnterGuard(lockPath, realLockFs)));`,
+    { env: { ...process.env, PIDENTITY_NO_NATIVE: "1" } },
+  );
+  expect(answer).toEqual({ kind: "unavailable", code: "ENOSYS" });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a file system without kernel locks has no guard, and no file is left", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const folder = temporaryFolder();
+  const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "EOPNOTSUPP" }) };
+  const answer = tryEnterGuard(lockIn(folder), fs);
+  expect(answer).toEqual({ kind: "unavailable", code: "EOPNOTSUPP" });
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a refusal that may be ours alone does not pull the guard from under others", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  const leave = enter(lockPath);
+  const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "ENOLCK" }) };
+  expect(tryEnterGuard(lockPath, fs)).toEqual({ kind: "unavailable", code: "ENOLCK" });
+  expect(existsSync(guardPathOf(lockPath))).toBe(true);
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
+});
+
+test("a guard is never followed through a symbolic link", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const folder = temporaryFolder();
+  const lockPath = lockIn(folder);
+  symlinkSync(join(folder, "elsewhere"), guardPathOf(lockPath));
+  expect(() => tryEnterGuard(lockPath, realLockFs)).toThrow(/ELOOP/);
+  expect(existsSync(join(folder, "elsewhere"))).toBe(false);
+});
+
+test("descriptors stay flat, whatever the answer", (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  const openFiles = (): number => readdirSync("/proc/self/fd").length;
+  const attempts = (): void => {
+    const leave = enter(lockPath);
+    tryEnterGuard(lockPath, realLockFs);
+    leave();
+    tryEnterGuard(lockPath, { ...realLockFs, tryExclusive: () => ({ refused: "EINVAL" }) });
+    expect(() =>
+      tryEnterGuard(lockPath, {
+        ...realLockFs,
+        lstat: () => {
+          throw new Error("EIO");
+        },
+      }),
+    ).toThrow("EIO");
+  };
+  attempts();
+  const before = openFiles();
+  for (let round = 0; round < 50; round++) attempts();
+  expect(openFiles()).toBe(before);
+});
+
+test("a directory that may not be written has no guard: the error says so", async (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const folder = temporaryFolder();
+  chmodSync(folder, 0o555);
+  // Root may write everywhere: ask as nobody.
+  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const answer = await runNode(
+    `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
+     try { tryEnterGuard(lockPath, realLockFs); } catch (error) { console.log(JSON.stringify(error)); }`,
+    asNobody,
+  );
+  expect(answer).toMatchObject({ code: "EACCES", path: guardPathOf(lockIn(folder)) });
+});
+
+test("eight processes incrementing one counter inside the guard lose no increment", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const counter = join(folder, "counter");
+  writeFileSync(counter, "0");
+  const rounds = 150;
+  const script = `${ENTER}
+    import { readFileSync, writeFileSync } from "node:fs";
+    const counter = ${JSON.stringify(counter)};
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    for (let done = 0; done < ${rounds}; ) {
+      const guard = tryEnterGuard(lockPath, realLockFs);
+      if (guard.kind !== "entered") {
+        Atomics.wait(pause, 0, 0, Math.random() * 2);
+        continue;
+      }
+      writeFileSync(counter, String(Number(readFileSync(counter, "utf8")) + 1));
+      guard.leave();
+      done++;
+    }
+    console.log("done");`;
+  const workers = Array.from({ length: 8 }, () =>
+    startReady(process.execPath, [...nodeArguments(script), lockIn(folder)]),
+  );
+  await Promise.all(workers);
+  expect(readFileSync(counter, "utf8")).toBe(String(8 * rounds));
+  expect(readdirSync(folder)).toEqual(["counter"]);
+});
+
+test("a guard whose occupant is stopped stays shut until it is continued", async (context) => {
+  requireNative(context);
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  const script = `${ENTER}
+    const guard = tryEnterGuard(lockPath, realLockFs);
+    process.stdin.once("data", () => { guard.leave(); console.log("out"); });
+    console.log("in");`;
+  const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
+  process.kill(other.pid, "SIGSTOP");
+  other.say("leave");
+  const state = (): string =>
+    spawnSync("ps", ["-o", "stat=", "-p", String(other.pid)], { encoding: "utf8" }).stdout;
+  await waitFor("the stop", () => state().startsWith("T"));
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  process.kill(other.pid, "SIGCONT");
+  expect(await other.line()).toBe("out");
+  enter(lockPath)();
+});

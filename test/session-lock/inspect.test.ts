@@ -1,0 +1,97 @@
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import {
+  inspectSessionLock,
+  type InspectSessionLockOptions,
+} from "../../lib/session-lock/inspect.js";
+import { startHolder, writePlainLock } from "../support/lock-holder.js";
+import { requireNative } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
+
+test("no such lock", async () => {
+  expect(await inspectSessionLock(join(temporaryFolder(), "s.jsonl.lock"))).toBeNull();
+});
+
+test("a holder past its own limit is overdue only for those who ask", async (context) => {
+  requireNative(context);
+  const lockPath = join(temporaryFolder(), "s.jsonl.lock");
+  await startHolder(lockPath, { fields: { maxHoldMs: 1000, createdAt: ago(5000) } });
+  expect(await inspectSessionLock(lockPath)).toMatchObject({ stale: false, removable: false });
+  expect(await inspectSessionLock(lockPath, { respectMaxHold: true })).toMatchObject({
+    staleReasons: ["hold-exceeded"],
+    removable: true,
+    ownerState: "same",
+  });
+  expect(existsSync(lockPath)).toBe(true);
+});
+
+test("the monotonic clock tells how long it was held, when it is this boot's", async (context) => {
+  requireNative(context);
+  const lockPath = join(temporaryFolder(), "s.jsonl.lock");
+  const monotonicMs = Number(process.hrtime.bigint()) / 1e6;
+  // The wall clock was set forward by an hour: that is not holding.
+  const fields = { maxHoldMs: 60_000, createdAt: ago(3_600_000), monotonicMs };
+  await startHolder(lockPath, { fields });
+  expect(await inspectSessionLock(lockPath, { respectMaxHold: true })).toMatchObject({
+    stale: true,
+    staleReasons: ["too-old"],
+  });
+});
+
+test("a given clock and limit", async () => {
+  const lockPath = writePlainLock(temporaryFolder(), "s", { pid: process.ppid });
+  const isOwnerArgv = (): boolean => true;
+  const nowMs = Date.now() + 60_000;
+  expect(await inspectSessionLock(lockPath, { nowMs, staleMs: 50_000, isOwnerArgv })).toMatchObject(
+    {
+      staleReasons: ["too-old"],
+      keptReason: "owner-alive",
+    },
+  );
+  expect(await inspectSessionLock(lockPath, { nowMs, staleMs: 0, isOwnerArgv })).toMatchObject({
+    stale: false,
+  });
+});
+
+test("another way to the owner's command line", async () => {
+  const lockPath = writePlainLock(temporaryFolder(), "s", { pid: process.ppid });
+  const answer = await inspectSessionLock(lockPath, {
+    readOwnerProcessArgs: (pid) => Promise.resolve(["sleep", String(pid)]),
+  });
+  expect(answer).toMatchObject({
+    staleReasons: ["non-openclaw-owner"],
+    removable: true,
+    removed: false,
+  });
+});
+
+test("a file that is no lock is judged like one without pid", async () => {
+  const lockPath = join(temporaryFolder(), "s.jsonl.lock");
+  writeFileSync(lockPath, "hello");
+  expect(await inspectSessionLock(lockPath)).toMatchObject({
+    pid: null,
+    pidAlive: false,
+    ageMs: null,
+    staleReasons: ["missing-pid", "invalid-createdAt"],
+    keptReason: "in-grace",
+  });
+});
+
+test.each<[unknown, Record<string, unknown>, RegExp]>([
+  [7, {}, /^lockPath must be a path: 7$/],
+  ["a\0b", {}, /^lockPath must be a path without NUL bytes: 'a\\x00b'$/],
+  ["a", { staleMs: "1" }, /^staleMs must be a number: '1'$/],
+  ["a", { nowMs: null }, /^nowMs must be a number: null$/],
+  ["a", { respectMaxHold: 0 }, /^respectMaxHold must be a boolean: 0$/],
+  ["a", { isOwnerArgv: 0 }, /^isOwnerArgv must be a function: 0$/],
+  ["a", { readOwnerProcessArgs: 0 }, /^readOwnerProcessArgs must be a function: 0$/],
+])("bad input is named: %j %j", async (lockPath, options, message) => {
+  await expect(
+    inspectSessionLock(lockPath as string, options as InspectSessionLockOptions),
+  ).rejects.toThrow(message);
+});

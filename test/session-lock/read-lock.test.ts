@@ -1,0 +1,204 @@
+import { spawnSync } from "node:child_process";
+import { createServer } from "node:net";
+import {
+  chmodSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+import { expect, onTestFinished, test } from "vitest";
+
+import { freshEvidence } from "../../lib/session-lock/evidence.js";
+import { MAX_LOCK_BYTES, type LockReading, readLock } from "../../lib/session-lock/read-lock.js";
+import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
+import { runNode } from "../support/child.js";
+import { importDist, startHolder } from "../support/lock-holder.js";
+import { requireLinux, requireNative } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const evidence = freshEvidence(realLockFs);
+
+function read(lockPath: string, isRegular = false, fs: LockFs = realLockFs): LockReading {
+  return readLock(lockPath, fs, evidence, { isRegular });
+}
+
+function lockIn(folder: string, content?: string | Uint8Array): string {
+  const lockPath = join(folder, "s.jsonl.lock");
+  if (content !== undefined) writeFileSync(lockPath, content);
+  return lockPath;
+}
+
+test("no file is absent", () => {
+  expect(read(lockIn(temporaryFolder()))).toEqual({ kind: "absent" });
+});
+
+test("a plain lock is read with its bytes", () => {
+  const lockPath = lockIn(temporaryFolder(), '{"pid": 12}');
+  expect(read(lockPath)).toMatchObject({
+    kind: "lock",
+    bytes: Buffer.from('{"pid": 12}'),
+    payload: { pid: 12 },
+    kernel: "silent",
+  });
+});
+
+test("a lock without pid is read with its modification time", () => {
+  const lockPath = lockIn(temporaryFolder(), "");
+  const reading = read(lockPath, true);
+  expect(reading).toMatchObject({ kind: "lock", payload: null });
+  if (reading.kind !== "lock") throw new Error("not read");
+  expect(Math.abs(Date.now() - (reading.mtimeMs ?? 0))).toBeLessThan(60_000);
+});
+
+test.each([true, false])("a FIFO does not hang the reader (listed as regular: %s)", (isRegular) => {
+  if (process.platform === "win32") return;
+  const lockPath = lockIn(temporaryFolder());
+  expect(spawnSync("mkfifo", [lockPath]).status).toBe(0);
+  expect(read(lockPath, isRegular)).toMatchObject({ kind: "unreadable" });
+});
+
+test("a symbolic link is not followed", (context) => {
+  requireLinux(context);
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "target"), '{"pid": 12}');
+  symlinkSync(join(folder, "target"), lockIn(folder));
+  expect(read(lockIn(folder))).toMatchObject({ kind: "unreadable", error: { code: "ELOOP" } });
+});
+
+test.each([true, false])("a directory is unreadable (listed as regular: %s)", (isRegular) => {
+  const folder = temporaryFolder();
+  mkdirSync(lockIn(folder));
+  expect(read(lockIn(folder), isRegular).kind).toBe("unreadable");
+});
+
+test("a socket is unreadable", async (context) => {
+  requireLinux(context);
+  const lockPath = lockIn(temporaryFolder());
+  const server = createServer();
+  onTestFinished(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(lockPath, resolve));
+  expect(read(lockPath).kind).toBe("unreadable");
+});
+
+test("64 KiB are read, one byte more is unreadable", () => {
+  const folder = temporaryFolder();
+  const fitting = JSON.stringify({ pid: 12, label: "x".repeat(MAX_LOCK_BYTES - 21) });
+  expect(fitting).toHaveLength(MAX_LOCK_BYTES);
+  expect(read(lockIn(folder, fitting))).toMatchObject({ kind: "lock", payload: { pid: 12 } });
+  expect(read(lockIn(folder, `${fitting} `)).kind).toBe("unreadable");
+});
+
+test("a sparse file of 10 GB is refused without reading it", () => {
+  const lockPath = lockIn(temporaryFolder(), "");
+  truncateSync(lockPath, 10 * 2 ** 30);
+  expect(read(lockPath).kind).toBe("unreadable");
+});
+
+test("short reads are put together", () => {
+  const lockPath = lockIn(temporaryFolder(), '{"pid": 12, "label": "long enough"}');
+  const fs: LockFs = {
+    ...realLockFs,
+    read: (fd, buffer, offset, length) => realLockFs.read(fd, buffer, offset, Math.min(length, 5)),
+  };
+  expect(read(lockPath, true, fs)).toMatchObject({ payload: { pid: 12, label: "long enough" } });
+});
+
+test.each(["EIO", "EACCES", "EPERM"])("%s while reading is not a lock without payload", (code) => {
+  const lockPath = lockIn(temporaryFolder(), '{"pid": 12}');
+  const fs: LockFs = {
+    ...realLockFs,
+    read: () => {
+      throw Object.assign(new Error(code), { code });
+    },
+  };
+  expect(read(lockPath, true, fs)).toMatchObject({ kind: "unreadable", error: { code } });
+});
+
+test("a file that may not be read is unreadable", async (context) => {
+  requireLinux(context);
+  const folder = temporaryFolder();
+  chmodSync(folder, 0o755);
+  const lockPath = lockIn(folder, '{"pid": 12}');
+  chmodSync(lockPath, 0);
+  const script = `
+    ${importDist("inspectSessionLock", "session-lock/index.js")}
+    console.log(JSON.stringify(await inspectSessionLock(${JSON.stringify(lockPath)})));`;
+  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  expect(await runNode(script, asNobody)).toMatchObject({
+    keptReason: "unreadable",
+    removable: false,
+    staleReasons: [],
+  });
+});
+
+test("a live holder's kernel lock is held; its death frees it", async (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  const holder = await startHolder(lockPath);
+  expect(read(lockPath)).toMatchObject({
+    kind: "lock",
+    kernel: "held",
+    payload: { pid: holder.pid },
+  });
+  await holder.kill("SIGKILL");
+  expect(read(lockPath)).toMatchObject({ kind: "lock", kernel: "free" });
+});
+
+test("a holder that lives but let go is seen as free", async (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  await startHolder(lockPath, { keep: false });
+  expect(read(lockPath)).toMatchObject({ kind: "lock", kernel: "free" });
+});
+
+test("looking at a lock does not disturb others who look", async (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  const holder = await startHolder(lockPath, { keep: false });
+  const script = `
+    ${importDist("realLockFs as fs", "util/lock-fs.js")}
+    const answers = {};
+    for (let i = 0; i < 2000; i++) {
+      const fd = fs.openForReading(${JSON.stringify(lockPath)});
+      answers[JSON.stringify(fs.probe(fd))] = true;
+      fs.close(fd);
+    }
+    console.log(JSON.stringify(Object.keys(answers)));`;
+  const probers = await Promise.all([runNode(script), runNode(script), runNode(script)]);
+  expect(probers).toEqual([['"acquired"'], ['"acquired"'], ['"acquired"']]);
+  expect(holder.process.exitCode).toBeNull();
+});
+
+test("a copy of a held lock is no evidence, a second name of it is", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const lockPath = lockIn(folder);
+  await startHolder(lockPath);
+  copyFileSync(lockPath, join(folder, "copy.jsonl.lock"));
+  linkSync(lockPath, join(folder, "link.jsonl.lock"));
+  expect(read(join(folder, "copy.jsonl.lock"))).toMatchObject({ kernel: "silent" });
+  expect(read(join(folder, "link.jsonl.lock"))).toMatchObject({ kernel: "held" });
+});
+
+test("a kernel lock recorded on another device is another view of the file", async (context) => {
+  requireNative(context);
+  const lockPath = lockIn(temporaryFolder());
+  await startHolder(lockPath, { fields: { kernelLock: "99999:1" } });
+  expect(read(lockPath)).toMatchObject({ kernel: "other-view" });
+});
+
+test("descriptors stay flat", (context) => {
+  requireLinux(context);
+  const folder = temporaryFolder();
+  const paths = [lockIn(folder, '{"pid": 12}'), join(folder, "none"), folder];
+  for (const path of paths) read(path);
+  const before = readdirSync("/proc/self/fd").length;
+  for (let round = 0; round < 100; round++) for (const path of paths) read(path);
+  expect(readdirSync("/proc/self/fd").length).toBe(before);
+});
