@@ -1,0 +1,31 @@
+/** What every command of `pidentity` is. */
+import type { CliIo } from "./io.js";
+
+/**
+ * What a command tells the shell.
+ *
+ * - `ok`: everything asked about is as one would wish
+ * - `no`: the answer is no: a process is gone, a stale lock remains
+ * - `failure`: the question was wrong or could not be asked (usage, I/O)
+ * - `unknown`: asked properly, and nothing is proven either way
+ */
+export const EXIT = { ok: 0, no: 1, failure: 2, unknown: 3 } as const;
+
+/** A value of {@link EXIT}. */
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** One command: its words for people and its work. */
+export interface Command {
+  readonly name: string;
+  /** Arguments as the usage line shows them. */
+  readonly usage: string;
+  /** One line for the list of commands. */
+  readonly summary: string;
+  /** What `--help` says below the usage line. */
+  readonly help: string;
+  /**
+   * @param args - The words behind the command's name.
+   * @throws UsageError (also as a rejection) when they are wrong.
+   */
+  readonly run: (args: readonly string[], io: CliIo) => ExitCode | Promise<ExitCode>;
+}

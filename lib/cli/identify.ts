@@ -1,0 +1,46 @@
+/** `pidentity identify`: a process's identity token. */
+import { identifyProcess } from "../process/identity.js";
+import { inspectProcess } from "../process/inspect.js";
+import { parseArguments, parsePid } from "./arguments.js";
+import { type Command, EXIT } from "./command.js";
+import { jsonDocument, quote } from "./printable.js";
+import { UsageError } from "./usage-error.js";
+
+export const identify: Command = {
+  name: "identify",
+  usage: "[pid] [--json]",
+  summary: "a token that names this very process, for pidentity verify",
+  help: `Prints a token that names the process with this pid and no later one: keep it in a pid file, and ask
+pidentity verify later. Without a pid it names the process that started this command: your shell or
+script. (The command's own process would be gone before anybody could read its name.)
+
+Options:
+  --json   {"pid", "token", "reason"}; reason is null, or why there is no token
+
+Exit code: 0 when the token was printed, 1 when the process cannot be named, 2 on wrong usage.
+
+Example:
+  pidentity identify 4711 > server.pidentity
+`,
+  run: (args, io) => {
+    const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
+    const [pidText, extra] = positionals;
+    if (extra !== undefined) throw new UsageError(`only one pid can be named: ${quote(extra)}`);
+    const pid = pidText === undefined ? process.ppid : parsePid(pidText);
+
+    const token = identifyProcess(pid);
+    const reason = token === null ? whyNameless(pid) : null;
+    if (values.json) io.stdout.write(jsonDocument({ pid, token, reason }));
+    else if (token !== null) io.stdout.write(`${token}\n`);
+    if (reason !== null) {
+      io.stderr.write(`pidentity: cannot name the process (${reason}): ${String(pid)}\n`);
+    }
+    return token === null ? EXIT.no : EXIT.ok;
+  },
+};
+
+/** A process that runs and has no token is one that nothing tells from a later one of its pid. */
+function whyNameless(pid: number): string {
+  const { state, reason } = inspectProcess(pid, { args: false });
+  return state === "alive" ? "unsupported" : reason;
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+/** The program `pidentity`: this process's arguments, streams and exit code. */
+import { EXIT } from "./command.js";
+import { processIo } from "./io.js";
+import { run } from "./run.js";
+
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    // `| head` has read enough. The work is done all the same, and the exit code tells of it.
+    if (error.code === "EPIPE") return;
+    if (stream === process.stdout) {
+      process.stderr.write(`pidentity: cannot write the output: ${error.message}\n`);
+    }
+    process.exit(EXIT.failure);
+  });
+}
+
+run(process.argv.slice(2), processIo()).then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    // Node's own exit code for this, 1, would read as "gone".
+    const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    process.stderr.write(`pidentity: ${words}\n`);
+    process.exitCode = EXIT.failure;
+  },
+);

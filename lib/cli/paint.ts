@@ -1,0 +1,12 @@
+/** Colour, where the stream wants it. */
+import { styleText } from "node:util";
+
+import type { CliStream } from "./io.js";
+
+type Color = "green" | "yellow" | "red" | "dim" | "bold";
+
+/** `text` in a colour, or as it is for a stream without any. */
+export function paint(stream: CliStream, color: Color, text: string): string {
+  // The decision is the stream's: left alone, newer versions of Node look at process.stdout instead.
+  return stream.hasColor ? styleText(color, text, { validateStream: false }) : text;
+}

@@ -1,0 +1,75 @@
+/** `pidentity ps`: what the OS says about some pids. */
+import { inspectProcesses } from "../process/inspect.js";
+import type { ProcessInfo } from "../process/process-info.js";
+import { parseArguments, parsePid, requireSome } from "./arguments.js";
+import { type Command, EXIT, type ExitCode } from "./command.js";
+import { formatLocalTime } from "./duration.js";
+import { jsonDocument, printable } from "./printable.js";
+import { type Cell, formatTable } from "./table.js";
+
+export const ps: Command = {
+  name: "ps",
+  usage: "<pid…> [--json]",
+  summary: "state, parent, start time and command line of processes",
+  help: `Asks the OS about each pid and prints one line for it.
+
+Options:
+  --json   one JSON document instead of the table: {"processes": […]}, in the words of inspectProcess
+
+Exit code: 0 when all exist, 1 when at least one does not (or cannot be found out), 2 on wrong usage.
+
+Example:
+  pidentity ps 1 4711
+`,
+  run: async (args, io) => {
+    const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
+    requireSome("pid", positionals);
+    const found = await inspectProcesses(positionals.map(parsePid));
+    const processes = [...found.values()];
+    io.stdout.write(
+      values.json
+        ? jsonDocument({ processes })
+        : formatTable(HEADER, processes.map(toRow), io.stdout),
+    );
+    return exitCodeOf(processes);
+  },
+};
+
+const HEADER = ["PID", "STATE", "PPID", "STARTED", "COMMAND"];
+
+function toRow(info: ProcessInfo): Cell[] {
+  return [
+    { text: String(info.pid) },
+    toState(info),
+    { text: info.parentPid === null ? "-" : String(info.parentPid) },
+    { text: formatLocalTime(info.startedAtMs) },
+    { text: commandOf(info) },
+  ];
+}
+
+function toState({ state, reason }: ProcessInfo): Cell {
+  switch (state) {
+    case "alive":
+      return { text: reason === "running" ? state : `${state} (${reason})`, color: "green" };
+    case "gone":
+      return { text: `${state} (${reason})`, color: "red" };
+    case "unknown":
+      return { text: `${state} (${reason})`, color: "yellow" };
+  }
+}
+
+function commandOf({ args, argsReason, commandLine }: ProcessInfo): string {
+  if (argsReason === "gone") return "-";
+  if (args === null) return `(not readable: ${argsReason ?? "unsupported"})`;
+  // A rewritten process title is padded up to the room that it had.
+  return args.length === 0 ? "(none)" : printable((commandLine ?? args.join(" ")).trimEnd());
+}
+
+function exitCodeOf(processes: readonly ProcessInfo[]): ExitCode {
+  return processes.every(exists) ? EXIT.ok : EXIT.no;
+}
+
+/** Denied is not gone: the OS says that something has this pid, and no more. */
+function exists({ state, reason }: ProcessInfo): boolean {
+  return state === "alive" || reason === "access-denied";
+}

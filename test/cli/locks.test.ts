@@ -1,0 +1,315 @@
+import { spawnSync } from "node:child_process";
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { runHere, runProgram } from "../support/command-line.js";
+import { endedPid, liveOwner, lockDirectory } from "../support/lock-directory.js";
+import { requireLinux, requireNative, requireRoot } from "../support/require.js";
+import { AS_NOBODY, readablePackage } from "../support/unprivileged.js";
+
+const HOUR_MS = 3_600_000;
+// Two hours and a second or two, however slow the machine: the smaller unit is cut off.
+const TWO_HOURS = 2 * HOUR_MS + 1000;
+
+describe("the doctor's words", () => {
+  test("an empty directory has no lock, and nothing is wrong", async () => {
+    const { path } = lockDirectory();
+    expect(await runHere(["locks", path])).toEqual({
+      code: 0,
+      stdout: "Found 0 session lock files.\n",
+      stderr: "",
+    });
+  });
+
+  test("one lock is one file", async () => {
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", owner);
+    const { code, stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toMatch(/^Found 1 session lock file\.\n/u);
+    expect(stdout).toContain(`\n${directory.lockOf("a")} pid=${owner.pid} (alive) age=`);
+    expect(stdout).toMatch(/ stale=no\n$/u);
+    expect(code).toBe(0);
+  });
+
+  test("the age has its two largest units", async () => {
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", { ...owner, ageMs: TWO_HOURS + 180_000 });
+    const { stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toContain(" age=2h3m stale=yes (too-old)\n");
+  });
+
+  test("a dead owner's lock says what --fix would do, and does not do it", async (context) => {
+    requireNative(context);
+    const pid = await endedPid();
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid, ageMs: TWO_HOURS });
+    const { code, stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toBe(
+      "Found 1 session lock file.\n" +
+        `${directory.lockOf("a")} pid=${pid} (dead) age=2h stale=yes (dead-pid, too-old)\n` +
+        "  --fix would remove it: its process has ended\n" +
+        "Run again with --fix to remove 1 stale session lock file.\n",
+    );
+    expect(code).toBe(1);
+    expect(existsSync(directory.lockOf("a"))).toBe(true);
+  });
+
+  test("a live owner's old lock says why --fix would keep it", async () => {
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", { ...owner, ageMs: TWO_HOURS });
+    const { code, stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toContain("stale=yes (too-old)\n  --fix would keep it: its owner still runs\n");
+    expect(stdout).not.toContain("Run again");
+    expect(code).toBe(1);
+  });
+
+  test("a lock without pid says unknown, twice", async () => {
+    const directory = lockDirectory();
+    directory.writeText("a", "{");
+    const { code, stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toContain(
+      `${directory.lockOf("a")} pid=unknown age=unknown stale=yes (missing-pid, invalid-createdAt)\n` +
+        "  --fix would keep it: it is so young that its writer may still be writing it\n",
+    );
+    expect(code).toBe(1);
+  });
+
+  test("a recycled pid is alive and the lock stale all the same", async (context) => {
+    requireNative(context);
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: owner.pid, starttime: owner.starttime - 1000 });
+    const { stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toMatch(/\(alive\) age=\S+ stale=yes \(recycled-pid\)\n/u);
+    expect(stdout).toContain("--fix would remove it: its pid belongs to another process now\n");
+  });
+
+  test("a hostile file name cannot drive the terminal", async (context) => {
+    requireLinux(context);
+    const directory = lockDirectory();
+    directory.writeText("\u001B[2J\u202E\n", "{}");
+    const { stdout } = await runHere(["locks", directory.path]);
+    expect(stdout).toContain(String.raw`\x1b[2J\u202e\n.jsonl.lock`);
+    expect(stdout).not.toContain("\u001B");
+    const json = await runHere(["locks", directory.path, "--json"]);
+    expect(json.stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    const { locks } = JSON.parse(json.stdout) as { locks: { lockPath: string }[] };
+    expect(locks[0]?.lockPath).toBe(directory.lockOf("\u001B[2J\u202E\n"));
+  });
+});
+
+describe("--fix", () => {
+  test("removes what is proven abandoned, keeps the rest, and counts", async (context) => {
+    requireNative(context);
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    const pid = await endedPid();
+    directory.writePlain("a-dead", { pid });
+    directory.writePlain("b-live", owner);
+    directory.writePlain("c-old", { ...owner, ageMs: TWO_HOURS });
+    directory.writeText("d-torn", '{"pid":', { ageMs: HOUR_MS });
+    const { code, stdout } = await runHere(["locks", directory.path, "--fix"]);
+    expect(stdout).toMatch(/^Found 4 session lock files\.\n/u);
+    expect(stdout).toMatch(
+      /a-dead\S+ pid=\d+ \(dead\) age=\S+ stale=yes \(dead-pid\) \[removed\]\n/u,
+    );
+    expect(stdout).toMatch(/b-live\S+ pid=\d+ \(alive\) age=\S+ stale=no\n/u);
+    expect(stdout).toMatch(/c-old\S+ .* stale=yes \(too-old\)\n {2}kept: its owner still runs\n/u);
+    expect(stdout).toMatch(/d-torn\S+ .*\(missing-pid, invalid-createdAt\) \[removed\]\n/u);
+    expect(stdout).toMatch(/\nRemoved 2 stale session lock files\.\n$/u);
+    expect(readdirSync(directory.path).toSorted()).toEqual([
+      "b-live.jsonl.lock",
+      "c-old.jsonl.lock",
+    ]);
+    // One stale lock remains.
+    expect(code).toBe(1);
+  });
+
+  test("exits with 0 when nothing stale is left, and knows the singular", async (context) => {
+    requireNative(context);
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: await endedPid() });
+    const { code, stdout, stderr } = await runHere(["locks", directory.path, "--fix"]);
+    expect(stdout).toContain("Removed 1 stale session lock file.\n");
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    expect(existsSync(directory.lockOf("a"))).toBe(false);
+  });
+
+  test("goes over several directories, each once, with one count", async (context) => {
+    requireNative(context);
+    const pid = await endedPid();
+    const [first, second] = [lockDirectory(), lockDirectory()];
+    first.writePlain("a", { pid });
+    second.writePlain("b", { pid });
+    const again = `${first.path}/.`;
+    const args = ["locks", first.path, second.path, again];
+    expect((await runHere(args)).stdout).toMatch(/^Found 2 session lock files\.\n/u);
+    const { code, stdout } = await runHere([...args, "--fix"]);
+    expect(stdout).toMatch(/^Found 2 session lock files\.\n/u);
+    expect(stdout).toContain("Removed 2 stale session lock files.\n");
+    expect(code).toBe(0);
+  });
+
+  test("without the addon nothing is removed, and both runs say so beforehand", async (context) => {
+    // Windows has a guard without it.
+    requireLinux(context);
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: await endedPid() });
+    const env = { PIDENTITY_NO_NATIVE: "1" };
+    const look = await runProgram(["locks", directory.path], env);
+    expect(look.stdout).toContain("--fix would keep it: there is no safe way to remove it");
+    expect(look.stdout).not.toContain("Run again");
+    const fix = await runProgram(["locks", directory.path, "--fix"], env);
+    expect(fix.stdout).toContain("  kept: there is no safe way to remove it here (kernel locks");
+    expect([look.code, fix.code]).toEqual([1, 1]);
+    expect(existsSync(directory.lockOf("a"))).toBe(true);
+  });
+});
+
+describe("--stale-ms", () => {
+  test("sets the age of too old, before the environment and the default", async () => {
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", { ...owner, ageMs: 60_000 });
+    const env = { OPENCLAW_SESSION_WRITE_LOCK_STALE_MS: "30000" };
+    const codeOf = async (args: string[], surroundings = {}): Promise<number | null> =>
+      (await runHere(["locks", directory.path, ...args], surroundings)).code;
+    expect(await codeOf([])).toBe(0);
+    expect(await codeOf([], { env })).toBe(1);
+    expect(await codeOf(["--stale-ms", "5000"])).toBe(1);
+    expect(await codeOf(["--stale-ms=3600000"], { env })).toBe(0);
+  });
+});
+
+describe("--json", () => {
+  test("is one document with every lock, the counts and the problems", async (context) => {
+    requireNative(context);
+    const owner = await liveOwner();
+    const pid = await endedPid();
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid });
+    directory.writePlain("b", owner);
+    const missing = join(directory.path, "missing");
+    const args = ["locks", directory.path, missing, "--json", "--fix"];
+    const { code, stdout } = await runHere(args, { isTTY: true });
+    expect(JSON.parse(stdout)).toEqual({
+      locks: [
+        expect.objectContaining({
+          lockPath: directory.lockOf("a"),
+          pid,
+          staleReasons: ["dead-pid"],
+          removed: true,
+          keptReason: null,
+          error: null,
+        }),
+        expect.objectContaining({ pid: owner.pid, stale: false, ownerState: "same" }),
+      ],
+      counts: { total: 2, stale: 1, removed: 1, kept: 1 },
+      problems: [`no such directory: ${missing}`],
+    });
+    expect(code).toBe(2);
+  });
+});
+
+describe("I/O errors exit with 2 and name the path", () => {
+  test("a directory that does not exist is a typing error, and the others are examined", async () => {
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    directory.writePlain("a", owner);
+    const missing = join(directory.path, "sesions");
+    const { code, stdout, stderr } = await runHere(["locks", missing, directory.path]);
+    expect(stderr).toBe(`pidentity: no such directory: ${missing}\n`);
+    expect(stdout).toContain("Found 1 session lock file.\n");
+    expect(code).toBe(2);
+  });
+
+  test("nothing is found where nobody could look", async () => {
+    const missing = join(lockDirectory().path, "missing");
+    expect((await runHere(["locks", missing])).stdout).toBe("");
+  });
+
+  test("a file is no directory", async () => {
+    const file = join(lockDirectory().path, "file");
+    writeFileSync(file, "");
+    const { code, stderr } = await runHere(["locks", file]);
+    expect(stderr).toBe(`pidentity: cannot examine directory (ENOTDIR): ${file}\n`);
+    expect(code).toBe(2);
+  });
+
+  test("a lock that is no payload but far too large is neither stale nor fine", async () => {
+    const directory = lockDirectory();
+    directory.writeText("a", "x".repeat(70_000), { ageMs: HOUR_MS });
+    const { code, stdout } = await runHere(["locks", directory.path, "--fix"]);
+    expect(stdout).toContain(
+      "pid=unknown age=unknown stale=unknown (unreadable)\n  kept: it cannot be",
+    );
+    expect(code).toBe(2);
+  });
+});
+
+test("a directory with a lock's name is told of, and is no lock", async (context) => {
+  requireLinux(context);
+  const directory = lockDirectory();
+  mkdirSync(directory.lockOf("odd"));
+  symlinkSync("nowhere", directory.lockOf("dangling"));
+  const { code, stdout, stderr } = await runHere(["locks", directory.path]);
+  expect(stdout).toBe("Found 0 session lock files.\n");
+  for (const name of ["odd", "dangling"]) {
+    expect(stderr).toContain(`pidentity: skipped, not a regular file: ${directory.lockOf(name)}\n`);
+  }
+  expect(code).toBe(0);
+});
+
+test("colour marks the stale and the removed on a terminal, and nothing elsewhere", async (context) => {
+  requireNative(context);
+  const pid = await endedPid();
+  const outputOf = async (surroundings: object): Promise<string> => {
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid });
+    return (await runHere(["locks", directory.path, "--fix"], surroundings)).stdout;
+  };
+  const colored = await outputOf({ isTTY: true });
+  expect(colored).toContain(
+    "\u001B[33mstale=yes (dead-pid)\u001B[39m \u001B[32m[removed]\u001B[39m\n",
+  );
+  expect(await outputOf({ isTTY: true, env: { NO_COLOR: "1" } })).not.toContain("\u001B");
+  expect(await outputOf({})).not.toContain("\u001B");
+});
+
+test("a directory that the user may not change: nothing removed, the error told", async (context) => {
+  requireRoot(context, "to become a user without rights");
+  requireNative(context);
+  const { entry, node } = readablePackage();
+  const directory = lockDirectory();
+  directory.writePlain("a", { pid: await endedPid() });
+  chmodSync(directory.path, 0o755);
+  const [setpriv, ...options] = AS_NOBODY;
+  const main = join(entry, "../cli/main.js");
+  const args = [...options, node, main, "locks", directory.path, "--fix"];
+  const { status, stdout } = spawnSync(setpriv, args, { encoding: "utf8", cwd: "/" });
+  expect(stdout).toContain("stale=yes (dead-pid)\n  kept: removing it failed (EACCES");
+  expect(status).toBe(2);
+  expect(existsSync(directory.lockOf("a"))).toBe(true);
+});
+
+test("a long sweep shows a bar on standard error, takes it away, and shows none in a pipe", async () => {
+  const directory = lockDirectory();
+  directory.writeText("a", "{}");
+  // Every look at the clock finds a second gone.
+  const clockOf = (): (() => number) => {
+    let ms = 0;
+    return () => (ms += 1000);
+  };
+  const args = ["locks", directory.path];
+  const shown = await runHere(args, { isTTY: true, columns: 80, now: clockOf() });
+  expect(shown.stderr).toContain("100% of 1 locks");
+  expect(shown.stderr.endsWith("\r\u001B[K")).toBe(true);
+  expect(shown.stdout).not.toContain("% of");
+  expect((await runHere([...args, "--json"], { now: clockOf() })).stderr).toBe("");
+});

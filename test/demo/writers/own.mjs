@@ -1,0 +1,39 @@
+/**
+ * Writes a lock the way this package does: argv is the lock's path and how many milliseconds ago it shall
+ * say that it was taken.
+ *
+ * The file is created exclusively, locked in the kernel before its first byte, and keeps that lock for as
+ * long as this process lives. Whatever ends the process, the kernel drops the lock with it.
+ */
+import { randomBytes } from "node:crypto";
+import { fstatSync, openSync, writeFileSync } from "node:fs";
+
+import { hostFacts, identifyProcess } from "../../../dist/process/identity.js";
+import { getProcessStartTime } from "../../../dist/process/inspect.js";
+import { formatPayload } from "../../../dist/session-lock/payload.js";
+import { kernelLockOf } from "../../../dist/session-lock/read-lock.js";
+import { realLockFs } from "../../../dist/util/lock-fs.js";
+import { monotonicMs } from "../../../dist/util/monotonic-clock.js";
+import { stayAlive } from "./stay.mjs";
+
+const [lockPath, ageMs] = process.argv.slice(2);
+
+const fd = openSync(lockPath, "wx");
+const attempt = realLockFs.tryExclusive(fd);
+if (attempt !== "acquired") throw new Error(`no kernel lock: ${JSON.stringify(attempt)}`);
+writeFileSync(
+  fd,
+  formatPayload({
+    pid: process.pid,
+    createdAt: new Date(Date.now() - Number(ageMs)).toISOString(),
+    maxHoldMs: 300_000,
+    starttime: getProcessStartTime(process.pid),
+    owner: identifyProcess(),
+    nonce: randomBytes(16).toString("hex"),
+    kernelLock: kernelLockOf(fstatSync(fd, { bigint: true })),
+    monotonicMs: monotonicMs(hostFacts().monotonicOffsetMs),
+    label: null,
+  }),
+);
+// The descriptor stays open on purpose: closing it would give the kernel lock back.
+stayAlive();
