@@ -10,7 +10,8 @@
 namespace pidentity {
 
 // A negative value is the negated errno of a lock that the file system refused (ENOLCK, ENOTSUP,
-// EINVAL, ENOSYS, ...): no evidence either way.
+// EINVAL, ENOSYS, ...): no evidence either way. On Windows it is libuv's code for that error, which
+// is what Node's util.getSystemErrorName names there.
 using LockResult = int;
 inline constexpr LockResult kLockAcquired = 0;
 inline constexpr LockResult kLockHeldElsewhere = 1;

@@ -26,8 +26,11 @@ struct ProcStat {
   std::uint64_t arg_end = 0;
   std::uint64_t env_end = 0;
 
-  // Bytes of the argument area; 0 when unknown.
-  std::uint64_t arg_length() const { return arg_end > arg_start ? arg_end - arg_start : 0; }
+  // Bytes of the argument area; 0 when unknown. The kernel prints the two ends one after the other
+  // while execve() may be setting them: an end without a start is half of that.
+  std::uint64_t arg_length() const {
+    return arg_start != 0 && arg_end > arg_start ? arg_end - arg_start : 0;
+  }
 };
 
 // False, with `stat` unspecified, when a field up to 22 is missing, malformed or out of its type's

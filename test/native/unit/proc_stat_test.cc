@@ -197,6 +197,13 @@ int main() {
     check::equal(stat.arg_length(), 0U);
   });
 
+  check::test("an argument area whose start execve() has not yet set has no length", [] {
+    ProcStat stat;
+    check::equal(parse_proc_stat(line_with(48, "0"), stat), true);
+    check::equal(stat.arg_end, 140723127370903U);
+    check::equal(stat.arg_length(), 0U);
+  });
+
   check::test("no bytes from an earlier line stay", [] {
     ProcStat stat;
     check::equal(parse_proc_stat(kLine, stat), true);
