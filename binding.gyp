@@ -13,8 +13,8 @@
         "native/parse/procargs2.cc",
         "native/parse/windows_command_line.cc"
       ],
-      "include_dirs": ["native"],
-      "defines": ["NAPI_VERSION=8"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")", "native"],
+      "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
       "conditions": [
         ["OS=='linux' or OS=='android'", {
           "sources": [

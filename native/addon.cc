@@ -1,11 +1,12 @@
 // Node-API glue: argument checks in, JavaScript values out. Every OS fact comes from process.h and
 // file_lock.h; lib/native/binding.ts describes this module's exports.
 //
-// Written against the C interface: the C++ wrapper (node-addon-api) turns every failed call into an
-// error that it must be able to throw, and aborts the process where nothing can be thrown any more,
-// which is so in a worker that is being terminated. Here a failed call makes the function return
-// nothing; where an exception can be pending, it then is.
-#include <node_api.h>
+// Values come from node-addon-api. What runs JavaScript or its machinery (setting properties,
+// throwing, constructing) goes through the C interface below it: when such a call fails, the
+// wrapper makes an error object, and aborts the process where it cannot, which is so in a worker
+// that is being terminated. Here a failed call makes the function return nothing; where an
+// exception can be pending, it then is.
+#include <napi.h>
 
 #include <cmath>
 #include <cstddef>
@@ -37,10 +38,10 @@ struct Environment {
 
 // One call from JavaScript. Missing arguments are undefined.
 struct Call {
-  napi_env env = nullptr;
-  napi_value self = nullptr;
-  napi_value arguments[3] = {};
-  Environment* environment = nullptr;
+  Napi::Env env;
+  napi_value self;
+  napi_value arguments[3];
+  Environment* environment;
 
   ProcessReader& reader() const { return *environment->reader; }
 };
@@ -49,48 +50,22 @@ struct Call {
 using Function = napi_value (*)(const Call&);
 
 template <Function kFunction>
-napi_value entry(napi_env env, napi_callback_info info) {
-  Call call;
-  call.env = env;
-  std::size_t count = std::size(call.arguments);
-  void* environment = nullptr;
-  if (napi_get_cb_info(env, info, &count, call.arguments, &call.self, nullptr) != napi_ok ||
-      napi_get_instance_data(env, &environment) != napi_ok || environment == nullptr) {
-    return nullptr;
-  }
-  call.environment = static_cast<Environment*>(environment);
-  return kFunction(call);
+napi_value entry(napi_env env, napi_callback_info callback_info) {
+  const Napi::CallbackInfo info(env, callback_info);
+  Environment* const environment = info.Env().GetInstanceData<Environment>();
+  if (environment == nullptr) return nullptr;
+  return kFunction({info.Env(), info.This(), {info[0], info[1], info[2]}, environment});
 }
 
-napi_valuetype type_of(napi_env env, napi_value value) {
-  napi_valuetype type = napi_undefined;
-  napi_typeof(env, value, &type);
-  return type;
-}
+napi_valuetype type_of(Napi::Env env, napi_value value) { return Napi::Value(env, value).Type(); }
 
-bool is_array(napi_env env, napi_value value) {
-  bool result = false;
-  napi_is_array(env, value, &result);
-  return result;
-}
+bool is_array(Napi::Env env, napi_value value) { return Napi::Value(env, value).IsArray(); }
 
-napi_value null(napi_env env) {
-  napi_value result = nullptr;
-  napi_get_null(env, &result);
-  return result;
-}
+napi_value null(Napi::Env env) { return env.Null(); }
 
-napi_value boolean(napi_env env, bool value) {
-  napi_value result = nullptr;
-  napi_get_boolean(env, value, &result);
-  return result;
-}
+napi_value boolean(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
 
-napi_value number(napi_env env, double value) {
-  napi_value result = nullptr;
-  napi_create_double(env, value, &result);
-  return result;
-}
+napi_value number(Napi::Env env, double value) { return Napi::Number::New(env, value); }
 
 napi_value string(napi_env env, const std::string& text) {
   napi_value result = nullptr;
@@ -409,7 +384,7 @@ napi_value inspect(const Call& call) {
 napi_value identity(const Call& call) {
   const std::optional<Pid> pid = to_pid(call);
   if (!pid) return nullptr;
-  const napi_env env = call.env;
+  const Napi::Env env = call.env;
   const Identity identity = call.reader().identity(*pid);
   return ObjectBuilder(env)
       .set("state", number(env, fact(identity.liveness.state)))
@@ -427,7 +402,7 @@ napi_value reason_by_exact_id(const Call& call) {
 }
 
 napi_value host(const Call& call) {
-  const napi_env env = call.env;
+  const Napi::Env env = call.env;
   const HostFacts host = call.reader().host();
   return ObjectBuilder(env)
       .set("machineId", string(env, host.machine_id))
@@ -529,10 +504,8 @@ constexpr napi_property_descriptor method(const char* name) {
           nullptr, nullptr, napi_default_jsproperty, nullptr};
 }
 
-void delete_environment(napi_env, void* data, void*) { delete static_cast<Environment*>(data); }
-
 // False when an exception is pending or the environment is going away.
-bool initialize(napi_env env, napi_value exports) {
+bool initialize(Napi::Env env, napi_value exports) {
   std::unique_ptr<Environment> own(new (std::nothrow) Environment());
   if (!own || !own->reader) {
     napi_throw_error(env, nullptr, "out of memory");
@@ -560,11 +533,10 @@ bool initialize(napi_env env, napi_value exports) {
                         nullptr, std::size(exit_watch_methods), exit_watch_methods,
                         &exit_watch_class) != napi_ok ||
       napi_create_reference(env, exit_watch_class, 1, &own->exit_watch_class) != napi_ok ||
-      napi_define_properties(env, exports, std::size(functions), functions) != napi_ok ||
-      napi_set_instance_data(env, own.get(), delete_environment, nullptr) != napi_ok) {
+      napi_define_properties(env, exports, std::size(functions), functions) != napi_ok) {
     return false;
   }
-  static_cast<void>(own.release());  // now owned by the Node environment
+  env.SetInstanceData(own.release());  // deleted with the Node environment
   return true;
 }
 
