@@ -1,4 +1,5 @@
 /** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -361,6 +362,44 @@ test("functions called as constructors do no harm", () => {
     const made = errorOf(() => Reflect.construct(call, [process.pid]) as unknown);
     expect(made).toMatch(/^(nothing was thrown|TypeError: .*)$/u);
   }
+});
+
+test("a worker terminated in the middle of calls and errors takes nobody with it", () => {
+  // In a terminating worker nothing can be created or thrown any more: whatever a call was doing then
+  // must fail quietly. In a child process, because the failure to fear is an abort.
+  const worker = `
+    const { parentPort } = require("node:worker_threads");
+    const addon = require(${JSON.stringify(loadNative().path)});
+    const facts = new Float64Array(${FACT_COUNT});
+    parentPort.postMessage("running");
+    for (;;) {
+      addon.host();
+      addon.identity(process.pid);
+      addon.inspect(process.pid, facts, []);
+      addon.watchExit(process.pid)?.close();
+      for (const call of Object.values(addon)) try { call(Symbol("x")); } catch {}
+    }`;
+  const main = `
+    const { once } = require("node:events");
+    const { Worker } = require("node:worker_threads");
+    const round = async () => {
+      const worker = new Worker(${JSON.stringify(worker)}, { eval: true });
+      await once(worker, "message");
+      await worker.terminate();
+    };
+    (async () => {
+      for (let i = 0; i < 25; i++) await Promise.all([round(), round(), round(), round()]);
+      console.log("all ended");
+    })();`;
+  const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["-e", main], {
+    encoding: "utf8",
+  });
+  expect({ status, signal, stdout, stderr }).toEqual({
+    status: 0,
+    signal: null,
+    stdout: "all ended\n",
+    stderr: "",
+  });
 });
 
 describe("the numbers of binding.ts are those of native/process.h", () => {
