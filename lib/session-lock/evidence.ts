@@ -26,20 +26,36 @@ export interface EvidenceSource {
 // USER_HZ of every Linux ABI that Node runs on (sysconf(_SC_CLK_TCK)).
 const TICKS_PER_SECOND = 100;
 
-/** Asks the OS every time: the only evidence on which a lock may be removed. */
-export function freshEvidence(fs: LockFs): EvidenceSource {
+/**
+ * Asks the OS every time: the only evidence on which a lock may be removed.
+ *
+ * @param identity - Another way to a pid's occupant that is up to date at every call.
+ */
+export function freshEvidence(
+  fs: LockFs,
+  identity: (pid: number) => ProcessIdentity = identityOf,
+): EvidenceSource {
   const host = hostFacts();
   return {
     host,
     tokenHost: tokenHost(),
-    identity: identityOf,
-    verify: (token) => judgeToken(token, tokenHost(), tokenLookups),
+    identity,
+    verify: (token) => judgeToken(token, tokenHost(), { ...tokenLookups, identity }),
     uptimeTicks: () => uptime() * TICKS_PER_SECOND,
-    fileSystem: (lockPath) => {
-      const directory = dirname(lockPath);
-      return fileSystemKind(host.platform, fs.fileSystemType(directory), directory);
-    },
+    fileSystem: (lockPath) => kindOf(dirname(lockPath), fs, host.platform),
   };
+}
+
+function kindOf(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystemKind {
+  if (platform !== "win32") {
+    return fileSystemKind(platform, fs.fileSystemType(directory), directory);
+  }
+  try {
+    return fileSystemKind(platform, 0, fs.finalPath(directory));
+  } catch {
+    // Some drivers (RAM disks, sandboxes) cannot say: then nobody knows whose kernel keeps the locks.
+    return "other";
+  }
 }
 
 /** Asks once per pid and directory and remembers: for reports, and for keeping locks. */

@@ -37,7 +37,7 @@ const DARWIN_LOCAL = new Set([
 
 /**
  * @param type what statfs(2) says of the directory; Windows has no such number and says 0.
- * @param directory its real path, which on Windows tells a network share.
+ * @param directory its final path, which on Windows tells a network share, mapped drives included.
  */
 export function fileSystemKind(
   platform: NodeJS.Platform,

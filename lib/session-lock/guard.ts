@@ -25,7 +25,7 @@
  */
 import { randomBytes } from "node:crypto";
 
-import { errorCode } from "../util/error-code.js";
+import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 
 export interface Guard {
@@ -33,10 +33,14 @@ export interface Guard {
   leave(): void;
 }
 
-/** `busy`: somebody is inside. `unavailable`: this file system or process has no guard; `code` says why. */
+/**
+ * `busy`: somebody is inside. With an `error` (Windows) nobody need be: a delete that is pending, a virus
+ * scanner, or a file or directory that we may not touch; only time tells which.
+ * `unavailable`: this file system or process has no guard; `code` says why.
+ */
 export type GuardAttempt =
   | Guard
-  | { readonly kind: "busy" }
+  | { readonly kind: "busy"; readonly error?: Error }
   | { readonly kind: "unavailable"; readonly code: string };
 
 export function guardPathOf(lockPath: string): string {
@@ -120,6 +124,7 @@ function leaveByUnlink(guardPath: string, fd: number, fs: LockFs): void {
 }
 
 function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
+  let refusal: Error | undefined;
   for (const open of [fs.createSelfDeleting, fs.takeOverSelfDeleting]) {
     try {
       const fd = open(guardPath);
@@ -130,15 +135,17 @@ function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
         },
       };
     } catch (error) {
-      if (!WINDOWS_BUSY.has(errorCode(error) ?? "")) throw error;
+      const code = errorCode(error) ?? "";
+      if (OCCUPIED.has(code)) continue;
+      if (!isTransientOnWindows(error)) throw error;
+      refusal ??= error as Error;
     }
   }
-  return { kind: "busy" };
+  return refusal === undefined ? { kind: "busy" } : { kind: "busy", error: refusal };
 }
 
-// EEXIST and ENOENT: somebody is inside, or has just left. The others: a delete that is pending, a
-// sharing violation, a virus scanner.
-const WINDOWS_BUSY: ReadonlySet<string> = new Set(["EEXIST", "ENOENT", "EPERM", "EACCES", "EBUSY"]);
+// It exists and another process has it open (ERROR_SHARING_VIOLATION), or has just left it.
+const OCCUPIED: ReadonlySet<string> = new Set(["EEXIST", "EBUSY", "ENOENT"]);
 
 function removeQuietly(path: string, fs: LockFs): void {
   try {

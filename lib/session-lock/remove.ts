@@ -6,14 +6,17 @@
  */
 import { randomBytes } from "node:crypto";
 
-import { errorCode } from "../util/error-code.js";
+import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { tryEnterGuard } from "./guard.js";
 
 export type RemovalAttempt =
   | { readonly kind: "removed" }
-  /** Somebody is changing this lock; try again soon. */
-  | { readonly kind: "busy" }
+  /**
+   * Somebody is changing this lock; try again soon. With an `error` (Windows): the file or its guard
+   * cannot be touched now, and perhaps never; whoever runs out of patience reports it.
+   */
+  | { readonly kind: "busy"; readonly error?: Error }
   /** `isStillRemovable` said no. */
   | { readonly kind: "changed" }
   /** Kernel locks are missing or refused here; `code` says why. */
@@ -23,7 +26,8 @@ export type RemovalAttempt =
  * Tries once; never waits.
  *
  * @param isStillRemovable - Reads the lock again and judges it by fresh facts; called inside the guard.
- * @throws the file system's error when the guard cannot be created or the lock not be removed
+ * @throws the file system's error when the guard cannot be created or the lock not be removed; on
+ *   Windows EPERM, EACCES and EBUSY are `busy` instead
  */
 export function tryRemoveLock(
   lockPath: string,
@@ -32,14 +36,13 @@ export function tryRemoveLock(
   platform: NodeJS.Platform = process.platform,
 ): RemovalAttempt {
   // Another library's guard for the same purpose: whoever made it is about to change this lock.
-  if (fs.lstat(`${lockPath}.reclaim`) !== null) return { kind: "busy" };
+  if (fs.exists(`${lockPath}.reclaim`)) return { kind: "busy" };
   const guard = tryEnterGuard(lockPath, fs, platform);
   if (guard.kind === "busy") return guard;
   if (guard.kind === "unavailable") return { kind: "no-guard", code: guard.code };
   try {
     if (!isStillRemovable()) return { kind: "changed" };
-    unlinkLock(lockPath, fs, platform);
-    return { kind: "removed" };
+    return platform === "win32" ? moveAside(lockPath, fs) : unlinkLock(lockPath, fs);
   } catch (error) {
     // Somebody without our manners removed it under our hands; gone is gone.
     if (errorCode(error) === "ENOENT") return { kind: "changed" };
@@ -50,17 +53,28 @@ export function tryRemoveLock(
 }
 
 /** Frees the lock's name. Call only inside its guard. */
-function unlinkLock(lockPath: string, fs: LockFs, platform: NodeJS.Platform): void {
-  if (platform !== "win32") {
-    fs.unlink(lockPath);
-    return;
-  }
-  // On Windows an unlinked name stays taken while anybody has the file open; a renamed one is free.
+function unlinkLock(lockPath: string, fs: LockFs): RemovalAttempt {
+  fs.unlink(lockPath);
+  return { kind: "removed" };
+}
+
+/**
+ * The same on Windows, where an unlinked name stays taken while anybody has the file open; a renamed one
+ * is free. Call only inside its guard.
+ */
+function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
   const aside = `${lockPath}.${randomBytes(16).toString("hex")}.gone`;
-  fs.rename(lockPath, aside);
+  try {
+    fs.rename(lockPath, aside);
+  } catch (error) {
+    // Opened by somebody who does not share deletion, being deleted, or forbidden.
+    if (isTransientOnWindows(error)) return { kind: "busy", error: error as Error };
+    throw error;
+  }
   try {
     fs.unlink(aside);
   } catch {
-    // Open somewhere, or held by a virus scanner: the lock is gone all the same, a sweep finds the rest.
+    // Held by a virus scanner, perhaps: the lock is gone all the same, a sweep finds the rest.
   }
+  return { kind: "removed" };
 }

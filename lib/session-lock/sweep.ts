@@ -17,6 +17,7 @@ import { listLocks } from "./list-locks.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
 import { tryRemoveLock } from "./remove.js";
+import { WatchedOccupants } from "./watched-occupants.js";
 import {
   type CleanStaleLockFilesOptions,
   resolveSweepOptions,
@@ -74,31 +75,45 @@ export async function sweepDirectory(
   for (const name of odd) plan.warn(`skipped, not a regular file: ${join(plan.sessionsDir, name)}`);
 
   const sweep = new Sweep(plan, fs, slice);
-  await slice.next();
+  let result: CleanStaleLockFilesResult;
+  try {
+    result = await judgeAll(names, sweep, plan, slice);
+  } finally {
+    sweep.close();
+  }
+  if (plan.removeStale) await removeLeftovers(leftovers, plan, fs, slice);
+  return result;
+}
+
+async function judgeAll(
+  names: readonly string[],
+  sweep: Sweep,
+  { sessionsDir, report, onProgress, signal }: SweepPlan,
+  slice: TimeSlice,
+): Promise<CleanStaleLockFilesResult> {
   const locks: SessionLockInspection[] = [];
   const cleaned: SessionLockInspection[] = [];
   let stale = 0;
   let total = 0;
-  const report = (checked: number): void => {
-    plan.onProgress?.({ checked, total: names.length, removed: cleaned.length });
+  const tell = (checked: number): void => {
+    onProgress?.({ checked, total: names.length, removed: cleaned.length });
   };
+  await slice.next();
   for (const [index, name] of names.entries()) {
     if (slice.exhausted()) {
-      report(index);
+      tell(index);
       await slice.next();
     }
     signal?.throwIfAborted();
-    const lockPath = join(plan.sessionsDir, name);
-    const judged = sweep.judge(lockPath);
+    const judged = sweep.judge(join(sessionsDir, name));
     const inspection = judged instanceof Promise ? await judged : judged;
     if (inspection === null) continue;
     total++;
     if (inspection.stale) stale++;
     if (inspection.removed) cleaned.push(inspection);
-    if (inspection.stale || plan.report === "all") locks.push(inspection);
+    if (inspection.stale || report === "all") locks.push(inspection);
   }
-  report(names.length);
-  if (plan.removeStale) await removeLeftovers(leftovers, plan, fs, slice);
+  tell(names.length);
   const removed = cleaned.length;
   return { locks, cleaned, counts: { total, stale, removed, kept: total - removed } };
 }
@@ -128,14 +143,20 @@ class Sweep {
   readonly #fresh: EvidenceSource;
   readonly #memo: EvidenceSource;
   readonly #args: OwnerArgsMemo;
+  readonly #occupants = new WatchedOccupants();
 
   constructor(plan: SweepPlan, fs: LockFs, slice: TimeSlice) {
     this.#plan = plan;
     this.#fs = fs;
     this.#slice = slice;
-    this.#fresh = freshEvidence(fs);
+    this.#fresh = freshEvidence(fs, this.#occupants.identity);
     this.#memo = memoisedEvidence(this.#fresh);
     this.#args = new OwnerArgsMemo(plan.readOwnerProcessArgs, this.#fresh.identity);
+  }
+
+  /** Lets go of the processes that it keeps references to. */
+  close(): void {
+    this.#occupants.close();
   }
 
   /**

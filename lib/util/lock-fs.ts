@@ -44,9 +44,15 @@ export interface LockFs {
   readonly fstat: (fd: number) => BigIntStats;
   /** null when there is nothing at `path`. */
   readonly lstat: (path: string) => BigIntStats | null;
+  readonly exists: (path: string) => boolean;
   readonly unlink: (path: string) => void;
   readonly rename: (from: string, to: string) => void;
   readonly list: (directory: string) => DirectoryListing;
+  /**
+   * Windows: where `path` really is, by GetFinalPathNameByHandle: behind links, junctions and `subst`
+   * drives, and with a mapped network drive as the share (`\\server\share\…`) that it stands for.
+   */
+  readonly finalPath: (path: string) => string;
   /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
   readonly fileSystemType: (path: string) => number;
   /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
@@ -88,6 +94,7 @@ export const realLockFs: LockFs = {
   },
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
   lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
+  exists: (path) => fs.existsSync(path),
   unlink: (path) => {
     fs.unlinkSync(path);
   },
@@ -106,6 +113,7 @@ export const realLockFs: LockFs = {
       },
     };
   },
+  finalPath: (path) => fs.realpathSync.native(path),
   fileSystemType: (path) => fs.statfsSync(path).type,
   canLock: () => loadNative().binding !== undefined,
   tryExclusive: (fd) => lockAttempt(fd, "lockTryExclusive"),

@@ -408,11 +408,11 @@ describe("doubt keeps the lock", () => {
     const guard = tryEnterGuard(lockPath, realLockFs);
     if (guard.kind !== "entered") throw new Error("guard");
     let looks = 0;
-    const lstat: LockFs["lstat"] = (path) => {
+    const exists: LockFs["exists"] = (path) => {
       if (path.endsWith(".reclaim") && ++looks === 2) guard.leave();
-      return realLockFs.lstat(path);
+      return realLockFs.exists(path);
     };
-    expect((await sweepOn({ lstat }, folder)).counts.removed).toBe(1);
+    expect((await sweepOn({ exists }, folder)).counts.removed).toBe(1);
   });
 });
 
@@ -420,9 +420,9 @@ describe("between the look and the removal", () => {
   /** Runs `change` when the sweep is about to enter the guard of the lock it wants to remove. */
   function beforeGuard(change: (lockPath: string) => void): Partial<LockFs> {
     return {
-      lstat: (path) => {
+      exists: (path) => {
         if (path.endsWith(".reclaim")) change(path.slice(0, -".reclaim".length));
-        return realLockFs.lstat(path);
+        return realLockFs.exists(path);
       },
     };
   }
