@@ -37,7 +37,8 @@
               "ldflags": ["-fsanitize=address,undefined"]
             }, {
               # Static, so that the only floor of a prebuilt binary is the C library's.
-              "ldflags": ["-static-libstdc++", "-static-libgcc", "-Wl,--exclude-libs,ALL"]
+              "ldflags": ["-static-libstdc++", "-static-libgcc",
+                "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
             }]
           ],
           "configurations": {

@@ -8,23 +8,16 @@
 //
 // Prints the compiler's output only when it fails.
 import { spawnSync } from "node:child_process";
-import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { lstatSync, mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { headersBesideNode } from "./node-headers.mjs";
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const nodeGyp = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
-
-/**
- * The headers that were installed together with the running Node. They make the build work offline
- * and fit exactly; without them node-gyp downloads those of the same version.
- */
-function headersBesideNode() {
-  const prefix = dirname(dirname(process.execPath));
-  return existsSync(join(prefix, "include", "node", "node_api.h")) ? prefix : null;
-}
 
 /** A folder of its own, so that a sanitized addon never ends up where Node looks for the real one. */
 function stageForSanitizer() {

@@ -18,7 +18,7 @@ const GLIBC_FLOOR = [2, 28];
 const MACOS_FLOOR = "11.0";
 
 /** What Node's loader looks up in a Node-API addon; Mach-O prefixes C names with `_`. */
-export const EXPORTS = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
+const EXPORTS = ["napi_register_module_v1", "node_api_module_get_api_version_v1"];
 
 /** Parts of the C library itself, on every system with it. */
 const GLIBC_LIBRARIES =
@@ -50,9 +50,10 @@ function atMost(version, floor) {
  *
  * @param {string} target such as `linux-x64-glibc`, `linux-arm64-musl`, `darwin-x64`, `win32-arm64`
  * @param {Buffer} file
+ * @param {{ anyGlibc?: boolean }} [options] `anyGlibc`: built for this machine only, whatever its glibc
  * @returns {{ problems: string[], facts: string }} `facts`: one line for people
  */
-export function checkBinary(target, file) {
+export function checkBinary(target, file, { anyGlibc = false } = {}) {
   const [platform, arch, libc] = target.split("-");
   const binary = read(file);
   const problems = [];
@@ -95,7 +96,7 @@ export function checkBinary(target, file) {
       for (const version of binary.versions) {
         const glibc = /^GLIBC_(\d+(?:\.\d+)*)$/u.exec(version);
         if (glibc === null) problems.push(`needs the symbol version ${version}`);
-        else if (!atMost(glibc[1].split(".").map(Number), GLIBC_FLOOR)) {
+        else if (!anyGlibc && !atMost(glibc[1].split(".").map(Number), GLIBC_FLOOR)) {
           problems.push(`needs ${version}, newer than GLIBC_${GLIBC_FLOOR.join(".")}`);
         }
       }

@@ -9,12 +9,12 @@
 // for tests; releases for Windows are built with MSVC and node-gyp's delay-load hook.
 
 import { spawnSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { checkBinary, EXPORTS } from "./check-binary.mjs";
+import { checkBinary } from "./check-binary.mjs";
 import { readTarget } from "./gyp.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -54,20 +54,9 @@ export function zig(args, logFile) {
 
 /** Linux: gyp's keys are the compiler's own flags already. */
 function linuxFlags(settings) {
-  const link = [];
-  for (const flag of settings.ldflags ?? []) {
-    if (flag === "-static-libstdc++" || flag === "-static-libgcc") continue; // Zig has no others
-    link.push(flag === "-Wl,--exclude-libs,ALL" ? `-Wl,--version-script=${exportsOnly()}` : flag);
-  }
+  const needless = new Set(["-static-libstdc++", "-static-libgcc"]); // Zig has no others
+  const link = (settings.ldflags ?? []).filter((flag) => !needless.has(flag));
   return { compile: [...(settings.cflags ?? []), ...(settings.cflags_cc ?? [])], link };
-}
-
-/** The same end by other means: Zig's linker cannot exclude libraries from what is exported. */
-function exportsOnly() {
-  mkdirSync(OUTPUT, { recursive: true });
-  const path = join(OUTPUT, "exports.map");
-  writeFileSync(path, `{ global: ${EXPORTS.join("; ")}; local: *; };\n`);
-  return relative(ROOT, path);
 }
 
 /** What Xcode's compiler makes of the settings that binding.gyp uses. Any other one is an error. */
@@ -182,7 +171,12 @@ function windowsImportLibraries(folder, { machine }) {
 export function compilerArguments(name) {
   const target = TARGETS.get(name);
   const arch = name.split("-")[1];
-  const settings = readTarget(join(ROOT, "binding.gyp"), { OS: target.os, target_arch: arch });
+  const settings = readTarget(join(ROOT, "binding.gyp"), {
+    OS: target.os,
+    target_arch: arch,
+    // A variable of node-gyp; the compiler is started in that folder.
+    module_root_dir: ".",
+  });
   const { compile, link } = FLAGS[target.os](settings, target);
   return {
     sources: settings.sources,
@@ -263,6 +257,7 @@ function main(names) {
       .trimEnd();
   console.log(`\n${line(columns)}\n${line(widths.map((width) => "-".repeat(width)))}`);
   for (const row of rows) console.log(line(columns.map((key) => row[key])));
+  console.log(`${rows.length - failures} passed, ${failures} failed`);
   return failures === 0 ? 0 : 1;
 }
 

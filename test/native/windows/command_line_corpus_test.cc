@@ -141,5 +141,7 @@ int main(int argc, char** argv) {
   }
   std::printf("%lu command lines, %llu arguments, %lu lines with literal quotes, %lu differ\n",
               count, arguments, quoted, different);
-  return different == 0 && quoted > 0 ? 0 : 1;
+  const bool passed = different == 0 && quoted > 0;
+  std::printf("1 tests, %d failed\n", passed ? 0 : 1);
+  return passed ? 0 : 1;
 }

@@ -3,13 +3,14 @@
 //   node test/native/windows/run.mjs [name...]
 //
 // A name selects the programs whose name contains it. Wine's prefix is WINEPREFIX, by default
-// build/wine, made when it is not there.
+// build/wine, made when it is not there. Closes with "N passed, N failed", counting tests.
 import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { compilerArguments, zig } from "../../../.ci/cross.mjs";
+import { countChecks } from "../count-checks.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const native = dirname(here);
@@ -75,9 +76,13 @@ function run(program) {
     timeout: 300_000,
   });
   closeSync(text);
-  process.stdout.write(readFileSync(path, "utf8"));
+  const printed = readFileSync(path, "utf8").replaceAll("\r", "");
+  process.stdout.write(printed);
   if (result.error !== undefined) throw result.error;
-  return result.status === 0;
+  const counts = countChecks(printed);
+  // One that crashes, or tests nothing, has failed whatever it printed before.
+  const isOk = result.status === 0 && counts.passed > 0;
+  return isOk ? counts : { ...counts, failed: Math.max(1, counts.failed) };
 }
 
 const names = process.argv.slice(2);
@@ -89,13 +94,14 @@ if (selected.length === 0) {
   process.exit(1);
 }
 mkdirSync(output, { recursive: true });
-let failed = 0;
+const total = { passed: 0, failed: 0 };
 for (const program of selected) {
   const built = build(program);
   console.log(`${program.name}:`);
-  if (!run(built)) {
-    console.error(`${program.name} failed`);
-    failed += 1;
-  }
+  const { passed, failed } = run(built);
+  if (failed > 0) console.error(`${program.name} failed`);
+  total.passed += passed;
+  total.failed += failed;
 }
-process.exitCode = failed === 0 ? 0 : 1;
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 ? 0 : 1;

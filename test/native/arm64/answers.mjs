@@ -1,0 +1,106 @@
+// Puts questions to an addon and gives the answers as JSON, so that two processes of different
+// architectures can be compared.
+//
+//   node answers.mjs <addon>    one question per line of standard input, one answer per line
+import { closeSync, openSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+
+const require = createRequire(import.meta.url);
+
+const openDescriptors = () => readdirSync("/proc/self/fd").length;
+
+/** Everything the addon says about one pid; NaN becomes null. */
+function facts(addon, pid) {
+  const numbers = new Float64Array(6);
+  const args = [];
+  const raw = addon.inspect(pid, numbers, args);
+  const identity = addon.identity(pid);
+  return {
+    isAlive: addon.isAlive(pid),
+    startTime: addon.startTime(pid),
+    args: addon.args(pid),
+    inspect: { raw, args, numbers: Array.from(numbers) },
+    identity,
+    byExactId: identity.exactId === null ? null : addon.reasonByExactId(identity.exactId),
+  };
+}
+
+/**
+ * One addon, and what it holds between questions.
+ *
+ * @param {string} path of the addon
+ */
+export function witness(path) {
+  const addon = require(path);
+  const locks = new Map();
+  const watches = new Map();
+  return {
+    architecture: () => process.arch,
+    host: () => addon.host(),
+    facts: (pids) => pids.map((pid) => facts(addon, pid)),
+    /** Takes the lock and keeps it, or answers what lockTryExclusive does. */
+    lock(file) {
+      const fd = openSync(file, "r+");
+      const result = addon.lockTryExclusive(fd);
+      if (result === 0) locks.set(file, fd);
+      else closeSync(fd);
+      return result;
+    },
+    unlock(file) {
+      const result = addon.lockRelease(locks.get(file));
+      closeSync(locks.get(file));
+      locks.delete(file);
+      return result;
+    },
+    probe(file) {
+      const fd = openSync(file, "r");
+      const result = addon.lockProbe(fd);
+      closeSync(fd);
+      return result;
+    },
+    watch(pid) {
+      const watch = addon.watchExit(pid);
+      if (watch !== null) watches.set(pid, watch);
+      return watch !== null;
+    },
+    hasExited: (pid) => watches.get(pid).exited(),
+    /** Open descriptors before and after that many calls. */
+    descriptors(pids, calls) {
+      for (const pid of pids) facts(addon, pid);
+      const before = openDescriptors();
+      for (let call = 0; call < calls; call += 6) facts(addon, pids[call % pids.length]);
+      return { before, after: openDescriptors() };
+    },
+    /** The different answers that several threads get, each asking many times. */
+    async threads(pid, count, times) {
+      const source = `
+        const { parentPort } = require("node:worker_threads");
+        const addon = require(${JSON.stringify(path)});
+        const answers = new Set();
+        for (let time = 0; time < ${times}; time++) {
+          answers.add(JSON.stringify([addon.isAlive(${pid}), addon.args(${pid}), addon.identity(${pid})]));
+        }
+        parentPort.postMessage([...answers]);`;
+      const answers = Array.from({ length: count }, () => {
+        const worker = new Worker(source, { eval: true });
+        return new Promise((resolve, reject) => {
+          worker.once("message", resolve).once("error", reject);
+        });
+      });
+      return Array.from(new Set((await Promise.all(answers)).flat()), (text) => JSON.parse(text));
+    },
+  };
+}
+
+async function serve(path) {
+  const questions = witness(path);
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [question, ...args] = JSON.parse(line);
+    process.stdout.write(`${JSON.stringify(await questions[question](...args))}\n`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await serve(process.argv[2]);
