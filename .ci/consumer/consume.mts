@@ -1,0 +1,37 @@
+// Compiled against the installed types: that they are complete, and that they are no `any`.
+import {
+  identifyProcess,
+  inspectProcess,
+  type InspectProcessOptions,
+  inspectProcesses,
+  nativeStatus,
+  type ProcessInfo,
+  type ProcessVerdict,
+  verifyProcess,
+  waitForProcessExit,
+} from "pidentity";
+import {
+  cleanStaleLockFiles,
+  type CleanStaleLockFilesResult,
+  type SessionLockInspection,
+} from "pidentity/session-lock";
+
+const options: InspectProcessOptions = { args: false };
+const info: ProcessInfo = inspectProcess(1, options);
+export const state: "alive" | "gone" | "unknown" = info.state;
+export const args: readonly string[] | null = info.args;
+export const many: Promise<Map<number, ProcessInfo>> = inspectProcesses([1, 2]);
+const token: string | null = identifyProcess();
+export const verdict: ProcessVerdict = verifyProcess(token ?? "");
+export const end: Promise<"exited" | "timeout"> = waitForProcessExit(token ?? "", { timeoutMs: 1 });
+export const backend: "native" | "procfs" | "basic" = nativeStatus().backend;
+
+const swept: Promise<CleanStaleLockFilesResult> = cleanStaleLockFiles({ sessionsDir: "." });
+export const locks: Promise<readonly SessionLockInspection[]> = swept.then(
+  (result) => result.locks,
+);
+
+// @ts-expect-error: a pid is a number
+inspectProcess("1");
+// @ts-expect-error: there is no such state
+export const wrong: "dead" = info.state;

@@ -1,0 +1,200 @@
+/**
+ * `.ci/check-package.mjs` decides whether a package may be published: it has to refuse what would break
+ * or mislead users. Each test spoils a copy of the real package in one way.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { beforeEach, describe, expect, it } from "vitest";
+
+import { ROOT } from "../support/programs.js";
+import { requireLinux } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+beforeEach((context) => {
+  requireLinux(context, "packages are checked and published there");
+});
+
+/** What npm would pack from the repository, without binaries. */
+function packageCopy(): string {
+  const root = join(temporaryFolder(), "package");
+  mkdirSync(root);
+  for (const name of ["CHANGELOG.md", "LICENSE", "README.md", "dist", "lib", "package.json"]) {
+    cpSync(join(ROOT, name), join(root, name), { recursive: true });
+  }
+  return root;
+}
+
+/** What the check has against a package, one problem per line. */
+function problems(root: string, ...flags: readonly string[]): string[] {
+  // As npm packs it, but without npm, which takes seconds to start.
+  const tarball = `${root}.tgz`;
+  const files = ["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json", "prebuilds"]
+    .filter((name) => existsSync(join(root, name)))
+    .map((name) => `package/${name}`);
+  const tar = spawnSync("tar", ["--format=ustar", "-czf", tarball, ...files], {
+    cwd: dirname(root),
+  });
+  expect(tar.status).toBe(0);
+  return check(root, "--tarball", tarball, ...flags);
+}
+
+function check(root: string, ...flags: readonly string[]): string[] {
+  const program = join(ROOT, ".ci/check-package.mjs");
+  const checked = spawnSync(process.execPath, [program, ...flags, root], { encoding: "utf8" });
+  const lines = checked.stderr.trim().split("\n").filter(Boolean);
+  expect(checked.stdout + checked.stderr).toMatch(/^\d+ files, \d+ binaries, \d+ bytes packed$/mu);
+  expect(checked.status).toBe(lines.length === 0 ? 0 : 1);
+  return lines;
+}
+
+function changeManifest(root: string, change: Readonly<Record<string, unknown>>): void {
+  const path = join(root, "package.json");
+  const manifest = JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>;
+  writeFileSync(path, JSON.stringify({ ...manifest, ...change }));
+}
+
+it("accepts the package as npm packs it, and nothing else of the folder", () => {
+  const root = packageCopy();
+  for (const name of ["binding.gyp", "tsconfig.json", "pidentity.log"]) {
+    writeFileSync(join(root, name), "");
+  }
+  expect(check(root)).toEqual([]);
+});
+
+it("accepts the package", () => {
+  expect(problems(packageCopy())).toEqual([]);
+});
+
+it("refuses a release without its binaries and names each", () => {
+  expect(problems(packageCopy(), "--release")).toEqual(
+    [
+      "linux-x64/pidentity.glibc.node",
+      "linux-arm64/pidentity.glibc.node",
+      "linux-x64/pidentity.musl.node",
+      "linux-arm64/pidentity.musl.node",
+      "darwin-x64/pidentity.node",
+      "darwin-arm64/pidentity.node",
+      "win32-x64/pidentity.node",
+      "win32-arm64/pidentity.node",
+    ].map((name) => `a release needs the binary prebuilds/${name}`),
+  );
+});
+
+describe("files", () => {
+  it("refuses what no source is left of", () => {
+    const root = packageCopy();
+    writeFileSync(join(root, "dist/old.js"), "");
+    expect(problems(root)).toEqual(["does not belong into the package: dist/old.js"]);
+  });
+
+  it("refuses a binary that nobody would load", () => {
+    const root = packageCopy();
+    mkdirSync(join(root, "prebuilds/linux-x64"), { recursive: true });
+    writeFileSync(join(root, "prebuilds/linux-x64/pidentity.node"), "");
+    expect(problems(root)).toEqual([
+      "does not belong into the package: prebuilds/linux-x64/pidentity.node",
+    ]);
+  });
+
+  it("refuses a binary that is none", () => {
+    const root = packageCopy();
+    mkdirSync(join(root, "prebuilds/win32-x64"), { recursive: true });
+    writeFileSync(join(root, "prebuilds/win32-x64/pidentity.node"), "text".repeat(20));
+    expect(problems(root)).toEqual([
+      "prebuilds/win32-x64/pidentity.node is neither ELF nor PE nor 64-bit Mach-O",
+    ]);
+  });
+
+  it("refuses missing code and types, and whatever imports them", () => {
+    const root = packageCopy();
+    rmSync(join(root, "dist/native/binding.js"));
+    rmSync(join(root, "dist/process/process-info.d.ts"));
+    const found = problems(root);
+    expect(found).toContain("is not in the package: dist/native/binding.js");
+    expect(found).toContain("is not in the package: dist/process/process-info.d.ts");
+    expect(found).toContain(
+      "dist/process/native.js imports a file that is not there: dist/native/binding.js",
+    );
+    expect(found).toContain(
+      "dist/index.d.ts imports a file that is not there: dist/process/process-info.d.ts",
+    );
+  });
+
+  it("refuses an import of what users do not have", () => {
+    const root = packageCopy();
+    const path = join(root, "dist/index.js");
+    writeFileSync(path, `import "vitest";\n${readFileSync(path, "utf8")}`);
+    expect(problems(root)).toEqual(["dist/index.js imports what users do not have: vitest"]);
+  });
+
+  it("refuses a reference to a source map", () => {
+    const root = packageCopy();
+    const path = join(root, "dist/index.js");
+    writeFileSync(path, `${readFileSync(path, "utf8")}//# sourceMappingURL=index.js.map\n`);
+    expect(problems(root)).toEqual(["dist/index.js refers to a source map"]);
+  });
+
+  it("refuses a path of the machine that built it", () => {
+    const root = packageCopy();
+    writeFileSync(join(root, "README.md"), `built in ${join(ROOT, "dist")}`);
+    expect(problems(root)[0]).toMatch(/^README\.md contains the path /u);
+  });
+
+  it("refuses a package without its documents", () => {
+    const root = packageCopy();
+    rmSync(join(root, "CHANGELOG.md"));
+    expect(problems(root)).toEqual(["is not in the package: CHANGELOG.md"]);
+  });
+
+  it("refuses a command that is no program", () => {
+    const root = packageCopy();
+    const path = join(root, "dist/cli/main.js");
+    writeFileSync(path, readFileSync(path, "utf8").replace(/^#!.*\n/u, ""));
+    expect(problems(root)).toEqual(["is no program: dist/cli/main.js"]);
+  });
+
+  it("refuses a package that is too large", () => {
+    const root = packageCopy();
+    // Noise, so that it does not shrink when packed.
+    const noise = Buffer.alloc(1_300_000);
+    let state = 1;
+    for (let index = 0; index < noise.length; index += 1) {
+      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
+      noise[index] = state >>> 16;
+    }
+    writeFileSync(join(root, "README.md"), noise);
+    expect(problems(root)[0]).toMatch(/^the tarball has more than 1200000 bytes: 1\d{6}$/u);
+  });
+});
+
+describe("package.json", () => {
+  it.each([
+    [{ scripts: { install: "node x" } }, "package.json has an install script: install"],
+    [{ scripts: { postinstall: "x" } }, "package.json has an install script: postinstall"],
+    [{ scripts: { build: "x", prebuild: "y" } }, "package.json has a hidden first step: prebuild"],
+    [{ gypfile: true }, 'package.json lacks "gypfile": false'],
+    [
+      { engines: { node: ">=18" } },
+      "package.json has other engines than ^20.19.0 || >=22.12.0: >=18",
+    ],
+    [{ peerDependencies: { a: "1" } }, "package.json has unexpected peerDependencies"],
+    [
+      { dependencies: { "node-gyp-build": "1", a: "1", b: "1" } },
+      "more than 2 dependencies: node-gyp-build, a, b",
+    ],
+    [
+      { bin: { pidentity: "dist/cli/main.js", other: "dist/other.js" } },
+      "package.json names a file that is not there: dist/other.js",
+    ],
+    [
+      { types: "./dist/types.d.ts" },
+      "package.json names a file that is not there: dist/types.d.ts",
+    ],
+  ])("refuses %j", (change, problem) => {
+    const root = packageCopy();
+    changeManifest(root, change);
+    expect(problems(root)).toContain(problem);
+  });
+});
