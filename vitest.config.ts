@@ -5,6 +5,7 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/global-setup.ts"],
     exclude: ["test/bench/**", "**/node_modules/**"],
+    reporters: ["default", "./test/support/skip-reporter.ts"],
     // Forks: tests signal processes, change directories and look at their own pid.
     pool: "forks",
     testTimeout: 30_000,

@@ -19,6 +19,7 @@ export interface HostFacts {
   readonly platform: NodeJS.Platform;
   /** Stable over boots, e.g. `/etc/machine-id`. Secret: only ever used hashed. null when unknown. */
   readonly machineId: string | null;
+  /** `""` when unknown. */
   readonly hostname: string;
   readonly bootId: string | null;
   /** Linux: inode of the pid namespace; `"0"` where the OS has none; null when unknown. */

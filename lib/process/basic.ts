@@ -3,9 +3,8 @@
  * whether something has the pid (a zombie included), and nothing else is known. Without a start time no
  * process can be named, so a token is never judged gone here except by its absent pid.
  */
-import { hostname } from "node:os";
-
 import type { ProcessBackend } from "./backend.js";
+import { hostName } from "./host-name.js";
 import { probePid, type SignalZero } from "./probe-pid.js";
 import type { ProcessInfo, ProcessReason, ProcessState } from "./process-info.js";
 
@@ -54,7 +53,7 @@ export function createBasicBackend(signalZero?: SignalZero): ProcessBackend {
     host: () => ({
       platform: process.platform,
       machineId: null,
-      hostname: hostname(),
+      hostname: hostName(),
       bootId: null,
       pidNamespace: "0",
       initialPidNamespace: true,

@@ -1,6 +1,4 @@
 /** The addon in the words of this package: numbers become reasons, NaN and "" become null. */
-import { hostname } from "node:os";
-
 import {
   ARGS_REASONS,
   FACT,
@@ -10,6 +8,7 @@ import {
   STATES,
 } from "../native/binding.js";
 import type { HostFacts, ProcessBackend } from "./backend.js";
+import { hostName } from "./host-name.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "./process-info.js";
 
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {
@@ -59,7 +58,7 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
       return {
         platform: process.platform,
         machineId: host.machineId || null,
-        hostname: hostname(),
+        hostname: hostName(),
         bootId: host.bootId || null,
         pidNamespace: host.pidNamespace || null,
         initialPidNamespace: host.initialPidNamespace,

@@ -6,9 +6,9 @@
  * read twice. There is no exact id and no exit watch.
  */
 import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
-import { hostname, uptime } from "node:os";
 
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
+import { hostName } from "./host-name.js";
 import { probePid } from "./probe-pid.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "./process-info.js";
 import {
@@ -30,6 +30,7 @@ import {
   type ProcStat,
   type TimeOffsets,
 } from "./procfs-parse.js";
+import { secondsSinceBoot } from "./seconds-since-boot.js";
 import { INITIAL_PID_NAMESPACE } from "./token.js";
 
 /** What was found out about one pid at one moment. */
@@ -133,18 +134,36 @@ function isOwnProc(): boolean {
   }
 }
 
+/**
+ * Looks again when `/proc` has no such process and kill finds one: the number may have passed from one
+ * to the next between the two. A hidden process stays not to be found.
+ */
 function observeInProc(pid: number): Observation {
-  try {
-    const stat = readStat(pid);
-    const tgid = parseTgid(readFileSync(`/proc/${pid}/status`, "latin1"));
-    if (stat === null || tgid === null) return unreadable(pid, "unsupported");
-    // `/proc/<tid>` exists, unlisted, for every thread.
-    if (tgid !== pid) return gone("thread-id");
-    if (isZombie(stat)) return gone("zombie");
-    return { state: "alive", reason: "running", stat, argsReason: "skipped" };
-  } catch (error) {
-    return unreadable(pid, argsReasonOf(error));
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return describe(pid);
+    } catch (error) {
+      const seen = unreadable(pid, argsReasonOf(error));
+      if (seen.state === "gone" || !isNotFound(error) || attempt === ATTEMPTS) return seen;
+    }
   }
+}
+
+/** Throws what reading `/proc` throws. */
+function describe(pid: number): Observation {
+  const stat = readStat(pid);
+  const tgid = parseTgid(readFileSync(`/proc/${pid}/status`, "latin1"));
+  if (stat === null || tgid === null) return unreadable(pid, "unsupported");
+  // The kernel says 0 while it takes the process away.
+  if (tgid === 0) return gone("no-such-process");
+  // `/proc/<tid>` exists, unlisted, for every thread.
+  if (tgid !== pid) return gone("thread-id");
+  if (isZombie(stat)) return gone("zombie");
+  return { state: "alive", reason: "running", stat, argsReason: "skipped" };
+}
+
+function isNotFound(error: unknown): boolean {
+  return codeOf(error) === "ENOENT" || codeOf(error) === "ESRCH";
 }
 
 /**
@@ -214,8 +233,9 @@ function argsReasonOf(error: unknown): ArgsReason {
 
 /** From the current wall clock and the time since boot, which carries our time-namespace offset. */
 function startedAtMs(startTime: number | null, offsets: TimeOffsets | null): number | null {
-  if (startTime === null || offsets === null) return null;
-  const sinceBootMs = uptime() * 1000 - offsets.boottimeTicks * MS_PER_TICK;
+  const sinceBoot = secondsSinceBoot();
+  if (startTime === null || offsets === null || sinceBoot === null) return null;
+  const sinceBootMs = sinceBoot * 1000 - offsets.boottimeTicks * MS_PER_TICK;
   return Math.round(Date.now() - sinceBootMs + startTime * MS_PER_TICK);
 }
 
@@ -238,7 +258,7 @@ function readHostFacts(offsets: TimeOffsets | null): HostFacts {
   return {
     platform: process.platform,
     machineId: readMachineId("/etc/machine-id") ?? readMachineId("/var/lib/dbus/machine-id"),
-    hostname: hostname(),
+    hostname: hostName(),
     bootId: readText("/proc/sys/kernel/random/boot_id"),
     pidNamespace,
     initialPidNamespace: pidNamespace === INITIAL_PID_NAMESPACE,

@@ -30,6 +30,10 @@ export function processBackend(): ProcessBackend {
 /**
  * Which backend answers, and why not the addon. Loads the addon if nothing has done so yet.
  *
+ * Two environment variables decide, read once per thread: `PIDENTITY_NATIVE_PATH=<file>` names the addon
+ * where a bundler or packager has left it, and nothing else is tried then; `PIDENTITY_NO_NATIVE=1` keeps it
+ * from loading.
+ *
  * @returns The backend with the addon's path or the reason why it is not loaded. Never throws.
  */
 export function nativeStatus(): NativeStatus {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { identifyProcess } from "../../lib/process/identity.js";
-import { startReady } from "../support/child.js";
+import { ENDED, startReady } from "../support/child.js";
 import { runHere, runProgram } from "../support/command-line.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { program } from "../support/programs.js";
@@ -26,15 +26,16 @@ test("identify without a pid names whoever started the command, not the command"
 
 test("identify of a process that has ended exits with 1 and says why on standard error", async () => {
   const pid = await endedPid();
-  expect(await runHere(["identify", String(pid)])).toEqual({
-    code: 1,
-    stdout: "",
-    stderr: `pidentity: cannot name the process (no-such-process): ${pid}\n`,
-  });
+  const { code, stdout, stderr } = await runHere(["identify", String(pid)]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  const [, reason, named] =
+    /^pidentity: cannot name the process \((.+)\): (\d+)\n$/u.exec(stderr) ?? [];
+  expect(reason).toMatch(ENDED);
+  expect(named).toBe(String(pid));
 });
 
 test("a zombie has no name any more, and the reason says that it is one", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "zombies");
   const parent = await startReady(program("zombie-parent"));
   const { code, stderr } = await runHere(["identify", parent.first]);
   expect(stderr).toBe(`pidentity: cannot name the process (zombie): ${parent.first}\n`);
@@ -47,7 +48,11 @@ test("identify --json is one document, with a token and without", async () => {
   expect(JSON.parse(named.stdout)).toEqual({ pid: process.pid, token, reason: null });
   const pid = await endedPid();
   const nameless = await runHere(["identify", String(pid), "--json"]);
-  expect(JSON.parse(nameless.stdout)).toEqual({ pid, token: null, reason: "no-such-process" });
+  expect(JSON.parse(nameless.stdout)).toEqual({
+    pid,
+    token: null,
+    reason: expect.stringMatching(ENDED) as string,
+  });
   expect(nameless.code).toBe(1);
 });
 
@@ -65,7 +70,8 @@ test("verify of one that has ended is gone, with exit code 1 whatever stands bes
   const token = await tokenOf(child.pid);
   await child.kill();
   const { code, stdout } = await runHere(["verify", await tokenOf(process.pid), token, "?"]);
-  expect(stdout).toMatch(/^same .*\ngone +no-such-process .*\nunknown +malformed +\?$/mu);
+  const gone = /^same .*\ngone +(\S+) .*\nunknown +malformed +\?$/mu.exec(stdout);
+  expect(gone?.[1]).toMatch(ENDED);
   expect(code).toBe(1);
 });
 

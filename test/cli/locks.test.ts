@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { runHere, runProgram } from "../support/command-line.js";
 import { endedPid, liveOwner, lockDirectory } from "../support/lock-directory.js";
-import { requireLinux, requireNative, requireRoot } from "../support/require.js";
+import { requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { AS_NOBODY, readablePackage } from "../support/unprivileged.js";
 
 const HOUR_MS = 3_600_000;
@@ -90,7 +90,7 @@ describe("the doctor's words", () => {
   });
 
   test("a hostile file name cannot drive the terminal", async (context) => {
-    requireLinux(context);
+    requirePosix(context, "control characters in file names");
     const directory = lockDirectory();
     directory.writeText("\u001B[2J\u202E\n", "{}");
     const { stdout } = await runHere(["locks", directory.path]);
@@ -158,7 +158,7 @@ describe("--fix", () => {
 
   test("without the addon nothing is removed, and both runs say so beforehand", async (context) => {
     // Windows has a guard without it.
-    requireLinux(context);
+    requirePosix(context, "Windows has a guard without the addon");
     const directory = lockDirectory();
     directory.writePlain("a", { pid: await endedPid() });
     const env = { PIDENTITY_NO_NATIVE: "1" };
@@ -254,7 +254,7 @@ describe("I/O errors exit with 2 and name the path", () => {
 });
 
 test("a directory with a lock's name is told of, and is no lock", async (context) => {
-  requireLinux(context);
+  requirePosix(context, "symbolic links without privilege");
   const directory = lockDirectory();
   mkdirSync(directory.lockOf("odd"));
   symlinkSync("nowhere", directory.lockOf("dangling"));

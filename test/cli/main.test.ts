@@ -51,7 +51,7 @@ test("a reader that has gone (| head) is no error, and the exit code still tells
 });
 
 test("output that cannot be written exits with 2 and says why", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "/dev/full");
   const full = openSync("/dev/full", "w");
   const child = spawn(process.execPath, [MAIN, "--help"], { stdio: ["ignore", full, "pipe"] });
   closeSync(full);

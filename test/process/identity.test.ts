@@ -8,15 +8,9 @@ import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, toTokenHost } from "../../lib/process/identity.js";
 import { parseToken } from "../../lib/process/token.js";
 import { environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { nodeArguments, runNode, startReady } from "../support/child.js";
+import { ENDED, nodeArguments, runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
 import { requireLinux, requireNative } from "../support/require.js";
-
-/** Windows: `exited` as long as anybody holds a handle. */
-const ENDED: unknown =
-  process.platform === "win32"
-    ? expect.stringMatching(/^(?:no-such-process|exited)$/u)
-    : "no-such-process";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
 
@@ -45,12 +39,15 @@ test("two processes have two tokens", async () => {
 test("an ended process is gone, and can no longer be named", async () => {
   const child = await startReady(process.execPath, IDLE);
   await child.kill();
-  expect(verifyProcess(child.first)).toEqual({ state: "gone", reason: ENDED });
+  expect(verifyProcess(child.first)).toEqual({
+    state: "gone",
+    reason: expect.stringMatching(ENDED),
+  });
   expect(identifyProcess(child.pid)).toBeNull();
 });
 
 test("exec keeps the identity", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "exec");
   const child = await startReady("/bin/sh", [
     "-c",
     `echo ready; read line; exec ${program("idle")} executed`,
@@ -63,7 +60,7 @@ test("exec keeps the identity", async (context) => {
 });
 
 test("another process under the same pid is not the same", (context) => {
-  requireLinux(context);
+  requireLinux(context, "fakes a start time in clock ticks");
   const fields = identifyProcess()?.split(".") ?? [];
   // As if written by an earlier owner of this pid.
   const earlier = fields.with(7, String(Number(fields[7]) - 5000)).with(8, "1");
@@ -73,7 +70,7 @@ test("another process under the same pid is not the same", (context) => {
 });
 
 test("a zombie is gone", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "zombies");
   const zombie = Number((await startReady(program("zombie-parent"))).first);
   expect(identifyProcess(zombie)).toBeNull();
   const fields = identifyProcess()?.split(".") ?? [];
@@ -102,7 +99,7 @@ test("a token of another machine is unknown", () => {
 });
 
 test("a token carries digests, never the ids themselves", (context) => {
-  requireLinux(context);
+  requireLinux(context, "reads the machine's id");
   const { machineId } = hostFacts();
   if (machineId === null) return context.skip("this machine has no id");
   const fields = identifyProcess()?.split(".") ?? [];
@@ -138,19 +135,17 @@ const PAIRS = LINUX_BACKENDS.flatMap((writer) =>
   LINUX_BACKENDS.map((reader) => [writer, reader] as const),
 );
 
-describe.runIf(process.platform === "linux").each(PAIRS)(
-  "a token written with %s, read with %s",
-  (writer, reader) => {
-    test("means the same", async () => {
-      const child = await startReady(process.execPath, IDLE, { env: environmentFor(writer) });
-      const verify = `console.log(JSON.stringify(p.verifyProcess(${JSON.stringify(child.first)})))`;
-      const env = environmentFor(reader);
-      expect(await runNode(verify, { env })).toEqual({ state: "same", reason: "running" });
-      await child.kill();
-      expect(await runNode(verify, { env })).toEqual({ state: "gone", reason: "no-such-process" });
-    });
-  },
-);
+describe.each(PAIRS)("a token written with %s, read with %s", (writer, reader) => {
+  test("means the same", async (context) => {
+    requireLinux(context, "two backends");
+    const child = await startReady(process.execPath, IDLE, { env: environmentFor(writer) });
+    const verify = `console.log(JSON.stringify(p.verifyProcess(${JSON.stringify(child.first)})))`;
+    const env = environmentFor(reader);
+    expect(await runNode(verify, { env })).toEqual({ state: "same", reason: "running" });
+    await child.kill();
+    expect(await runNode(verify, { env })).toEqual({ state: "gone", reason: "no-such-process" });
+  });
+});
 
 test("the exact id tells apart what start times cannot", (context) => {
   requireNative(context);

@@ -1,19 +1,22 @@
 /** Command lines as only Linux can have them. */
 import { readdirSync, readFileSync } from "node:fs";
 
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { parseStat } from "../../lib/process/procfs-parse.js";
 import { backendNamed, LINUX_BACKENDS } from "../support/backends.js";
 import { start, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
 import { waitFor } from "../support/wait-for.js";
+import { requireLinux } from "../support/require.js";
+
+beforeEach((context) => requireLinux(context, "command lines as only it has them"));
 
 const IDLE = program("idle");
 /** The longest single argument: MAX_ARG_STRLEN (include/uapi/linux/binfmts.h) with its NUL. */
 const LONGEST = 128 * 1024 - 1;
 
-describe.runIf(process.platform === "linux").each(LINUX_BACKENDS)("with the backend %s", (name) => {
+describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   test.for([
     ["empty arguments", ["", "a", "", "", "b", ""]],
     ["one empty argument at the end", ["a", ""]],

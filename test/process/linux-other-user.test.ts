@@ -1,14 +1,16 @@
 /** Processes of other users, seen by one without rights. */
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess } from "../../lib/index.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
-import { requireRoot } from "../support/require.js";
+import { requireLinux, requireRoot } from "../support/require.js";
 import { AS_NOBODY, NOBODY, readablePackage } from "../support/unprivileged.js";
 
-describe.runIf(process.platform === "linux").each(LINUX_BACKENDS)("with the backend %s", (name) => {
+beforeEach((context) => requireLinux(context, "other users without rights"));
+
+describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   test("root's process is alive for nobody, with start time and arguments", async (context) => {
     requireRoot(context, "to be somebody else's process");
     backendNamed(name, context);

@@ -1,5 +1,5 @@
 /** Pids mean something only in their own pid namespace, and there only until they are given away again. */
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../lib/process/identity.js";
@@ -7,14 +7,16 @@ import { judgeToken, parseToken } from "../../lib/process/token.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
-import { requireRoot } from "../support/require.js";
+import { requireLinux, requireRoot } from "../support/require.js";
 import { waitFor } from "../support/wait-for.js";
+
+beforeEach((context) => requireLinux(context, "pid namespaces"));
 
 const INSIDE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] as const;
 /** With the /proc of the namespace around it: every number in there means somebody else. */
 const INSIDE_FOREIGN_PROC = ["unshare", "--pid", "--fork", "--kill-child"] as const;
 
-describe.runIf(process.platform === "linux").each(LINUX_BACKENDS)("with the backend %s", (name) => {
+describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   const env = environmentFor(name);
 
   test("inside its own namespace a process names and finds itself", async (context) => {
@@ -163,7 +165,7 @@ const FORK_AS = `
   const uptime = () => Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]);
 `;
 
-describe.runIf(process.platform === "linux")("with exact ids", () => {
+describe("with exact ids", () => {
   test("even a pid that is recycled within one clock tick is told apart", async (context) => {
     requireRoot(context, "to choose pids in a pid namespace");
     backendNamed("native", context);

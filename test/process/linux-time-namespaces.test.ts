@@ -2,13 +2,15 @@
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess, verifyProcess } from "../../lib/index.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { program, ROOT } from "../support/programs.js";
-import { requireRoot } from "../support/require.js";
+import { requireLinux, requireRoot } from "../support/require.js";
+
+beforeEach((context) => requireLinux(context, "time namespaces"));
 
 const IDENTITY = JSON.stringify(pathToFileURL(join(ROOT, "dist/process/identity.js")).href);
 /** Seconds and nanoseconds. -400 s: before it the machine's own init seems to have started. */
@@ -20,7 +22,7 @@ const OFFSETS = [
 ] as const;
 const CASES = LINUX_BACKENDS.flatMap((name) => OFFSETS.map((offset) => [name, ...offset] as const));
 
-test.runIf(process.platform === "linux").for(CASES)(
+test.for(CASES)(
   "%s: %s s and %s ns change no name and no start time",
   async ([name, seconds, nanoseconds], context) => {
     requireRoot(context, "to make a time namespace");

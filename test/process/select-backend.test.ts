@@ -1,6 +1,14 @@
 /** Which backend answers, when it is loaded, and what is said when it cannot be. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  copyFileSync,
+  cpSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { join, relative, sep } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
@@ -30,6 +38,12 @@ async function statusOf(packageRoot: string, env: NodeJS.ProcessEnv = {}): Promi
   return (await runNode(STATUS, { entry, env: { ...environmentFor("native"), ...env } })) as Status;
 }
 
+/** Who answers without the addon. */
+const FALLBACK =
+  process.platform === "linux"
+    ? { backend: "procfs", answers: "same" }
+    : { backend: "basic", answers: "unknown" };
+
 /** The package as it would be installed, without any addon. */
 function packageCopy(): string {
   const root = join(temporaryFolder(), "pidentity");
@@ -57,18 +71,16 @@ test("with the addon: native, and where it lies", (context) => {
   expect(nativeStatus()).toBe(status);
 });
 
-test("the environment switches the addon off", async (context) => {
-  requireLinux(context);
+test("the environment switches the addon off", async () => {
   const status = await statusOf(ROOT, { PIDENTITY_NO_NATIVE: "1" });
   expect(status).toEqual({
-    backend: "procfs",
-    answers: "same",
+    ...FALLBACK,
     error: "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
   });
 });
 
 test("importing loads nothing native; the first question does", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "/proc/self/maps");
   requireNative(context);
   const mapped = await runNode(
     `import { readFileSync } from "node:fs";
@@ -86,35 +98,45 @@ test("importing keeps no handle: a script that only imports ends by itself", asy
 });
 
 describe("a package whose addon cannot be used", () => {
-  test("missing: the loader's words are kept", async (context) => {
-    requireLinux(context);
-    const status = await statusOf(packageCopy());
-    expect(status).toMatchObject({ backend: "procfs", answers: "same" });
-    expect(status.error).toMatch(/^no native addon: No native build was found for platform=linux/u);
-    expect(status.cause).toContain("No native build was found");
+  test("missing: told in one sentence, and the loader's words are kept", async () => {
+    const root = packageCopy();
+    const status = await statusOf(root);
+    expect(status).toMatchObject(FALLBACK);
+    const platform = `${process.platform}-${process.arch}`;
+    expect(status.error).toBe(
+      `this installation has no native addon for ${platform}: ${root}${sep}`,
+    );
+    expect(status.cause).toContain("No native build was found for platform=");
   });
 
-  test("corrupt: dlopen's words and the file's path are kept", async (context) => {
-    requireLinux(context);
+  test("with its loader: that is told, too", async () => {
+    const root = packageCopy();
+    rmSync(join(root, "node_modules"), { recursive: true });
+    const status = await statusOf(root);
+    expect(status).toMatchObject(FALLBACK);
+    expect(status.error).toMatch(
+      /^cannot look for the native addon: Cannot find module 'node-gyp-build'/u,
+    );
+  });
+
+  test("corrupt: dlopen's words and the file's path are kept", async () => {
     const root = packageCopy();
     const path = prebuild(root, "pidentity.node", "this is no shared object");
     const status = await statusOf(root);
-    expect(status).toMatchObject({ backend: "procfs", answers: "same" });
+    expect(status).toMatchObject(FALLBACK);
     expect(status.error).toMatch(/^cannot load the native addon \(.+\): /u);
     expect(status.error?.endsWith(path)).toBe(true);
     expect(status.cause).toContain(path);
   });
 
   test("cut short: likewise", async (context) => {
-    requireLinux(context);
     requireNative(context);
     const root = packageCopy();
     prebuild(root, "pidentity.node", readFileSync(nativeStatus().path ?? "").subarray(0, 60));
-    expect(await statusOf(root)).toMatchObject({ backend: "procfs", answers: "same" });
+    expect(await statusOf(root)).toMatchObject(FALLBACK);
   });
 
-  test("of another package: the missing function is named", async (context) => {
-    requireLinux(context);
+  test("of another package: the missing function is named", async () => {
     const root = packageCopy();
     const loader = join(root, "node_modules/node-gyp-build");
     // A loader that finds some module which does load: an addon of an older version is just that.
@@ -123,7 +145,7 @@ describe("a package whose addon cannot be used", () => {
     writeFileSync(module, "module.exports = { isAlive() {} };");
     writeFileSync(join(loader, "index.js"), `exports.path = () => ${JSON.stringify(module)};`);
     const status = await statusOf(root);
-    expect(status).toMatchObject({ backend: "procfs", answers: "same" });
+    expect(status).toMatchObject(FALLBACK);
     expect(status.error).toBe(`the native addon lacks the function startTime: ${module}`);
   });
 
@@ -133,7 +155,7 @@ describe("a package whose addon cannot be used", () => {
   ] as const)(
     "of the wrong libc (%s): the sibling for %s is tried",
     async ([wrong, right], context) => {
-      requireLinux(context);
+      requireLinux(context, "two C libraries");
       requireNative(context);
       const root = packageCopy();
       prebuild(root, `pidentity.${wrong}.node`, "not for this libc");
@@ -151,12 +173,53 @@ describe("a package whose addon cannot be used", () => {
   );
 
   test("of the wrong libc without a sibling: the first failure is reported", async (context) => {
-    requireLinux(context);
+    requireLinux(context, "two C libraries");
     const root = packageCopy();
     const path = prebuild(root, "pidentity.glibc.node", "not for this libc");
     const status = await statusOf(root, { LIBC: "glibc" });
     expect(status.backend).toBe("procfs");
     expect(status.error?.endsWith(path)).toBe(true);
+  });
+});
+
+describe("a file named by the environment", () => {
+  test("is loaded where nothing else would be found", async (context) => {
+    requireNative(context);
+    const root = packageCopy();
+    // A bundle has neither prebuilds nor the loader that looks for them.
+    rmSync(join(root, "node_modules"), { recursive: true });
+    const path = join(root, "elsewhere.node");
+    copyFileSync(nativeStatus().path ?? "", path);
+    const expected = { backend: "native", path, answers: "same" };
+    expect(await statusOf(root, { PIDENTITY_NATIVE_PATH: path })).toEqual(expected);
+    const relativePath = relative(process.cwd(), path);
+    expect(await statusOf(root, { PIDENTITY_NATIVE_PATH: relativePath })).toEqual(expected);
+  });
+
+  test("is the only one tried", async (context) => {
+    requireNative(context);
+    const root = packageCopy();
+    prebuild(root, "pidentity.node", readFileSync(nativeStatus().path ?? ""));
+    const path = join(root, "no-such-file.node");
+    const status = await statusOf(root, { PIDENTITY_NATIVE_PATH: path });
+    expect(status).toMatchObject(FALLBACK);
+    expect(status.error).toMatch(/^cannot load the native addon \(Cannot find module /u);
+    expect(status.error?.endsWith(path)).toBe(true);
+  });
+
+  test("is not loaded when the addon is switched off", async (context) => {
+    requireNative(context);
+    const status = await statusOf(ROOT, {
+      PIDENTITY_NATIVE_PATH: nativeStatus().path,
+      PIDENTITY_NO_NATIVE: "1",
+    });
+    expect(status.error).toMatch(/PIDENTITY_NO_NATIVE=1$/u);
+  });
+
+  test("is none when it is empty", async (context) => {
+    requireNative(context);
+    const status = await statusOf(ROOT, { PIDENTITY_NATIVE_PATH: "" });
+    expect(status).toMatchObject({ backend: "native", answers: "same" });
   });
 });
 

@@ -1,7 +1,7 @@
 /** waitForProcessExit on real processes, with a pidfd and without. */
 import { getEventListeners } from "node:events";
 
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import {
   identifyProcess,
@@ -31,7 +31,7 @@ test("resolves at once for one that is already gone", async () => {
 });
 
 test("an exited process that nobody has reaped has ended", async (context) => {
-  requireLinux(context);
+  requireLinux(context, "zombies");
   const child = Number((await startReady(program("zombie-parent"), ["later"])).first);
   const exit = waitForProcessExit(identifyProcess(child) ?? "");
   process.kill(child, "SIGKILL");
@@ -115,7 +115,8 @@ test.each([
   expect((error as Error).message).toBe(message);
 });
 
-describe.runIf(process.platform === "linux").each(LINUX_BACKENDS)("with the backend %s", (name) => {
+describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
+  beforeEach((context) => requireLinux(context, "two backends"));
   const env = environmentFor(name);
 
   test("notices an exit within 100 ms, and keeps its process alive until then", async () => {

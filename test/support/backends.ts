@@ -9,12 +9,15 @@ import { requireLinux, requireNative } from "./require.js";
 /** The two that must answer alike on Linux. */
 export const LINUX_BACKENDS = ["native", "procfs"] as const;
 
+/** Those that can say who a process is on this platform. */
+export const BACKENDS = process.platform === "linux" ? LINUX_BACKENDS : (["native"] as const);
+
 /** A fresh backend of that name, or the test is skipped. */
 export function backendNamed(
   name: (typeof LINUX_BACKENDS)[number],
   context: TestContext,
 ): ProcessBackend {
-  requireLinux(context);
+  requireLinux(context, "its own backend");
   if (name === "procfs") return createProcfsBackend();
   requireNative(context);
   const { binding, error } = loadNative();

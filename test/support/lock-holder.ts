@@ -1,5 +1,5 @@
 /** Real processes that hold session locks, written the way this package's holders write them. */
-import { writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -72,4 +72,15 @@ export function writePlainLock(
   const payload = { createdAt: new Date().toISOString(), maxHoldMs: 300_000, ...fields };
   writeFileSync(lockPath, JSON.stringify(payload));
   return lockPath;
+}
+
+/**
+ * Takes a lock's name away under its holder's hands, as the holder's own release would. On Windows the
+ * name of an unlinked file stays taken while anybody has the file open.
+ */
+export function takeNameAway(lockPath: string): void {
+  if (process.platform !== "win32") return rmSync(lockPath);
+  const aside = `${lockPath}.aside`;
+  renameSync(lockPath, aside);
+  rmSync(aside);
 }

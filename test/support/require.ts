@@ -1,6 +1,6 @@
 /**
- * What a test needs of the machine. Missing: the test is skipped with a printed reason; where the
- * environment promises it (`PIDENTITY_REQUIRE_ROOT=1`, `PIDENTITY_REQUIRE_NATIVE=1`), it fails.
+ * What a test needs of the machine. Missing: the test is skipped with a reason, which skip-reporter.ts
+ * prints at the end of the run; where the environment promises it (`PIDENTITY_REQUIRE_ROOT=1`, `PIDENTITY_REQUIRE_NATIVE=1`), it fails.
  */
 import { spawnSync } from "node:child_process";
 
@@ -21,9 +21,19 @@ export function requireNative(context: TestContext): void {
   if (error) refuse(context, "PIDENTITY_REQUIRE_NATIVE", `needs the addon: ${error.message}`);
 }
 
-/** Linux; there is no variable that promises it. */
-export function requireLinux(context: TestContext): void {
-  if (process.platform !== "linux") skip(context, `needs Linux: ${process.platform}`);
+/** Linux, for the reason `why`; there is no variable that promises a platform. */
+export function requireLinux(context: TestContext, why: string): void {
+  if (process.platform !== "linux") context.skip(`needs Linux (${why})`);
+}
+
+/** Anything but Windows, for the reason `why`. */
+export function requirePosix(context: TestContext, why: string): void {
+  if (process.platform === "win32") context.skip(`needs POSIX (${why})`);
+}
+
+/** Windows, for the reason `why`. */
+export function requireWindows(context: TestContext, why: string): void {
+  if (process.platform !== "win32") context.skip(`needs Windows (${why})`);
 }
 
 /** Any other need of a root test, e.g. a kernel feature; `obstacle` null means "met". */
@@ -51,10 +61,5 @@ function findRootObstacle(): string | null {
 
 function refuse(context: TestContext, variable: string, reason: string): void {
   if (process.env[variable] === "1") throw new Error(`${variable}=1, but ${reason}`);
-  skip(context, reason);
-}
-
-function skip(context: TestContext, reason: string): void {
-  process.stderr.write(`skipped: ${context.task.name}: ${reason}\n`);
   context.skip(reason);
 }
