@@ -17,6 +17,10 @@ without it.
 Options:
   --json   {"backend", "path", "error", "causes"}; path or error is null
 
+Environment:
+  PIDENTITY_NATIVE_PATH   file of the addon, where a bundler or packager has left it
+  PIDENTITY_NO_NATIVE=1   do without the addon
+
 Exit code: 0 with the addon, 1 without it (nothing is broken then, less is known), 2 on wrong usage.
 
 Example:

@@ -1,9 +1,9 @@
 /** Where the lock layer's facts come from: asked afresh each time, or once per sweep. */
-import { uptime } from "node:os";
 import { dirname } from "node:path";
 
 import type { HostFacts, ProcessIdentity } from "../process/backend.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../process/identity.js";
+import { secondsSinceBoot } from "../process/seconds-since-boot.js";
 import {
   judgeToken,
   type ProcessToken,
@@ -41,7 +41,8 @@ export function freshEvidence(
     tokenHost: tokenHost(),
     identity,
     verify: (token) => judgeToken(token, tokenHost(), { ...tokenLookups, identity }),
-    uptimeTicks: () => uptime() * TICKS_PER_SECOND,
+    // Unknown: no start time proves an earlier boot then.
+    uptimeTicks: () => (secondsSinceBoot() ?? Number.POSITIVE_INFINITY) * TICKS_PER_SECOND,
     fileSystem: (lockPath) => kindOf(dirname(lockPath), fs, host.platform),
   };
 }
@@ -50,8 +51,10 @@ function kindOf(directory: string, fs: LockFs, platform: NodeJS.Platform): FileS
   if (platform !== "win32") {
     return fileSystemKind(platform, fs.fileSystemType(directory), directory);
   }
+  // A share by its own name: there is nothing to ask, over a network perhaps.
+  if (fileSystemKind(platform, 0, directory) !== "local") return "other";
   try {
-    return fileSystemKind(platform, 0, fs.finalPath(directory));
+    return fileSystemKind(platform, 0, fs.realpath(directory));
   } catch {
     // Some drivers (RAM disks, sandboxes) cannot say: then nobody knows whose kernel keeps the locks.
     return "other";

@@ -136,7 +136,8 @@ function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
       };
     } catch (error) {
       const code = errorCode(error) ?? "";
-      if (OCCUPIED.has(code)) continue;
+      // A new file's ENOENT means that its directory is missing.
+      if (OCCUPIED.has(code) && !(code === "ENOENT" && open === fs.createSelfDeleting)) continue;
       if (!isTransientOnWindows(error)) throw error;
       refusal ??= error as Error;
     }

@@ -4,6 +4,8 @@
  *
  * @packageDocumentation
  */
+export { acquireSessionWriteLock } from "./acquire.js";
+export type { AcquireSessionWriteLockOptions, WaitingForLock } from "./acquire-options.js";
 export {
   type ClassifiedKeptReason,
   classifySessionLock,
@@ -11,11 +13,26 @@ export {
   type SessionLockFacts,
   type StaleReason,
 } from "./classify.js";
+export {
+  describeOwner,
+  describeSessionLockFailure,
+  isSessionWriteLockAcquireError,
+  isSessionWriteLockStaleError,
+  isSessionWriteLockTimeoutError,
+  type SessionLockFailure,
+  SessionWriteLockError,
+  type SessionWriteLockErrorCode,
+  SessionWriteLockFileError,
+  SessionWriteLockLostError,
+  SessionWriteLockStaleError,
+  SessionWriteLockTimeoutError,
+} from "./errors.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
 export type { KeptReason, SessionLockInspection } from "./inspection.js";
 export { isOpenClawArgv } from "./openclaw-owner.js";
 export {
   type Environment,
+  resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockOptions,
   type ResolveSessionWriteLockOptions,
   type SessionWriteLockConfig,
@@ -38,3 +55,5 @@ export type {
   SweepOptions,
   SweepProgress,
 } from "./sweep-options.js";
+export { withSessionWriteLock } from "./with-lock.js";
+export type { SessionWriteLock } from "./write-lock.js";

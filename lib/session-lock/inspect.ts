@@ -8,6 +8,7 @@ import {
   checkPath,
 } from "../util/check-options.js";
 import { freshEvidence } from "./evidence.js";
+import { isHeldHere } from "./held-locks.js";
 import type { SessionLockInspection } from "./inspection.js";
 import {
   clockAt,
@@ -61,7 +62,7 @@ export async function inspectSessionLock(
     graceMs: DEFAULT_GRACE_MS,
     respectMaxHold: options.respectMaxHold ?? false,
     atAcquire: false,
-    isHeldHere: () => false,
+    isHeldHere: (path) => isHeldHere(path, realLockFs),
     isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
   };
   const reading = readLock(lockPath, realLockFs, evidence, { isRegular: false });

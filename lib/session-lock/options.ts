@@ -82,6 +82,28 @@ export function resolveSessionWriteLockOptions(
   };
 }
 
+// The longest delay that a timer can count, rounded down to a second.
+const LONGEST_TIMER_MS = 2_147_000_000;
+
+/**
+ * A hold limit that outlasts a run: `timeoutMs + graceMs`, at least `minMs`, at most what a timer can
+ * count (2 147 000 000 ms). A run of 15 minutes gives 1 020 000.
+ */
+export function resolveSessionLockMaxHoldFromTimeout({
+  timeoutMs,
+  graceMs = 120_000,
+  minMs = 300_000,
+}: {
+  /** The run's own limit, milliseconds; Infinity: none. */
+  readonly timeoutMs: number;
+  /** For the run's orderly end. Default 120 000. */
+  readonly graceMs?: number | undefined;
+  /** Default 300 000. */
+  readonly minMs?: number | undefined;
+}): number {
+  return Math.min(LONGEST_TIMER_MS, Math.max(minMs, timeoutMs + graceMs));
+}
+
 function usableNumber(value: unknown, allowsInfinity: boolean): number | null {
   if (typeof value !== "number" || !(value > 0)) return null;
   return Number.isFinite(value) || allowsInfinity ? value : null;

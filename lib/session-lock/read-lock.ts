@@ -118,3 +118,24 @@ export function kernelLockOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): st
 function unreadable(message: string): LockReading {
   return { kind: "unreadable", error: new Error(message) };
 }
+
+/**
+ * Which lock a file is: its payload's nonce; null when it has none or there is no file.
+ *
+ * @throws the file system's error when the file is there and cannot be read
+ */
+export function readNonce(lockPath: string, fs: LockFs): string | null {
+  let fd: number;
+  try {
+    fd = fs.openForReading(lockPath);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+  try {
+    const length = fs.read(fd, scratch, 0, scratch.length);
+    return parsePayload(scratch.subarray(0, length))?.nonce ?? null;
+  } finally {
+    fs.close(fd);
+  }
+}

@@ -42,7 +42,7 @@ export function tryRemoveLock(
   if (guard.kind === "unavailable") return { kind: "no-guard", code: guard.code };
   try {
     if (!isStillRemovable()) return { kind: "changed" };
-    return platform === "win32" ? moveAside(lockPath, fs) : unlinkLock(lockPath, fs);
+    return freeName(lockPath, fs, platform);
   } catch (error) {
     // Somebody without our manners removed it under our hands; gone is gone.
     if (errorCode(error) === "ENOENT") return { kind: "changed" };
@@ -52,16 +52,23 @@ export function tryRemoveLock(
   }
 }
 
-/** Frees the lock's name. Call only inside its guard. */
-function unlinkLock(lockPath: string, fs: LockFs): RemovalAttempt {
+/**
+ * Frees the lock's name. Call only inside its guard, or for a lock of one's own where there is none.
+ *
+ * On Windows an unlinked name stays taken while anybody has the file open; a renamed one is free.
+ *
+ * @throws the file system's error; on Windows EPERM, EACCES and EBUSY are `busy` instead
+ */
+export function freeName(
+  lockPath: string,
+  fs: LockFs,
+  platform: NodeJS.Platform = process.platform,
+): RemovalAttempt {
+  if (platform === "win32") return moveAside(lockPath, fs);
   fs.unlink(lockPath);
   return { kind: "removed" };
 }
 
-/**
- * The same on Windows, where an unlinked name stays taken while anybody has the file open; a renamed one
- * is free. Call only inside its guard.
- */
 function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
   const aside = `${lockPath}.${randomBytes(16).toString("hex")}.gone`;
   try {

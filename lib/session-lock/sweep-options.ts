@@ -10,6 +10,8 @@ import {
   checkSignal,
 } from "../util/check-options.js";
 import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
+import { realLockFs } from "../util/lock-fs.js";
+import { isHeldHere } from "./held-locks.js";
 import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
@@ -92,7 +94,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
       graceMs: DEFAULT_GRACE_MS,
       respectMaxHold: false,
       atAcquire: false,
-      isHeldHere: () => false,
+      isHeldHere: (lockPath) => isHeldHere(lockPath, realLockFs),
       isOwnerArgv: tolerant(isOwnerArgv),
     },
     removeStale: options.removeStale ?? true,

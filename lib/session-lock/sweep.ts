@@ -4,19 +4,15 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { TimeSlice } from "../util/time-slice.js";
-import {
-  type EvidenceSource,
-  freshEvidence,
-  isSameOccupant,
-  memoisedEvidence,
-} from "./evidence.js";
+import { type EvidenceSource, freshEvidence, memoisedEvidence } from "./evidence.js";
 import type { KeptReason, SessionLockInspection } from "./inspection.js";
 import { closeCase, type LockCase, openCase } from "./judge.js";
 import { removeLeftover } from "./leftovers.js";
 import { listLocks } from "./list-locks.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
-import { tryRemoveLock } from "./remove.js";
+import { tryReclaim } from "./reclaim.js";
+import type { RemovalAttempt } from "./remove.js";
 import { WatchedOccupants } from "./watched-occupants.js";
 import {
   type CleanStaleLockFilesOptions,
@@ -43,6 +39,11 @@ export interface CleanStaleLockFilesResult {
 
 // Another process is inside a lock's guard for microseconds; longer means that it is stopped there.
 const GUARD_PATIENCE_MS = 50;
+// Windows: a virus scanner keeps a file for longer. For all files of one sweep together: a directory
+// full of forbidden ones must not hold it up for hours.
+const BUSY_FILES_PATIENCE_MS = 2000;
+
+type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
 
 /**
  * Judges every session lock of one directory and removes the ones whose owner is provably gone.
@@ -144,6 +145,7 @@ class Sweep {
   readonly #memo: EvidenceSource;
   readonly #args: OwnerArgsMemo;
   readonly #occupants = new WatchedOccupants();
+  #busyFilesPatienceMs = BUSY_FILES_PATIENCE_MS;
 
   constructor(plan: SweepPlan, fs: LockFs, slice: TimeSlice) {
     this.#plan = plan;
@@ -207,43 +209,58 @@ class Sweep {
     inspection: SessionLockInspection,
   ): SessionLockInspection | Promise<SessionLockInspection> {
     const first = this.#tryRemove(lockCase, ownerArgs, inspection);
-    return first ?? this.#removeWithPatience(lockCase, ownerArgs, inspection);
+    return isBusy(first) ? this.#removeWithPatience(lockCase, ownerArgs, inspection, first) : first;
   }
 
   async #removeWithPatience(
     lockCase: LockCase,
     ownerArgs: OwnerArgs | null,
     inspection: SessionLockInspection,
+    first: Busy,
   ): Promise<SessionLockInspection> {
-    const deadline = performance.now() + GUARD_PATIENCE_MS;
-    while (performance.now() < deadline) {
-      // Jitter: sweeps that met here must not meet again.
-      await delay(1 + Math.random() * 3);
+    const started = performance.now();
+    let waitedMs = 0;
+    let result: SessionLockInspection | Busy = first;
+    while (isBusy(result) && waitedMs < this.#patienceMs(result)) {
+      // Jitter: sweeps that met here must not meet again. And ever less eager: files stay busy long.
+      await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
       this.#slice.restart();
-      const result = this.#tryRemove(lockCase, ownerArgs, inspection);
-      if (result !== null) return result;
+      this.#plan.signal?.throwIfAborted();
+      result = this.#tryRemove(lockCase, ownerArgs, inspection);
+      waitedMs = performance.now() - started;
     }
-    return kept(inspection, "guard-busy");
+    this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
+    if (!isBusy(result)) return result;
+    return result.error === undefined
+      ? kept(inspection, "guard-busy")
+      : kept(inspection, "error", result.error);
   }
 
-  /** null: the guard is busy. */
+  #patienceMs({ error }: Busy): number {
+    return error === undefined
+      ? GUARD_PATIENCE_MS
+      : Math.max(GUARD_PATIENCE_MS, this.#busyFilesPatienceMs);
+  }
+
   #tryRemove(
     lockCase: LockCase,
     ownerArgs: OwnerArgs | null,
     inspection: SessionLockInspection,
-  ): SessionLockInspection | null {
+  ): SessionLockInspection | Busy {
     const { lockPath } = lockCase;
-    let latest = inspection;
+    const { policy } = this.#plan;
     try {
-      const attempt = tryRemoveLock(lockPath, this.#fs, () => {
-        const again = this.#judgeAgain(lockCase, ownerArgs);
-        if (again === null) return false;
-        latest = again;
-        return again.removable;
-      });
+      const { attempt, inspection: latest } = tryReclaim(
+        lockCase,
+        inspection,
+        ownerArgs,
+        policy,
+        this.#fresh,
+        this.#fs,
+      );
       switch (attempt.kind) {
         case "busy":
-          return null;
+          return attempt;
         case "changed":
           return kept(latest, latest.keptReason ?? "changed");
         case "no-guard":
@@ -262,25 +279,10 @@ class Sweep {
       return kept(inspection, "error", error as Error);
     }
   }
+}
 
-  /**
-   * Inside the guard: the same bytes, judged by facts asked now. The command line may be the remembered
-   * one, but only if it is still that very process which has the pid: one born during the sweep must not
-   * lose its lock to its predecessor's answer. null: not the same lock any more.
-   */
-  #judgeAgain(lockCase: LockCase, ownerArgs: OwnerArgs | null): SessionLockInspection | null {
-    const { lockPath, bytes } = lockCase;
-    // Asked now and once, for this judgement only: all its rules see one answer about a pid.
-    const now = memoisedEvidence(this.#fresh);
-    const reading = readLock(lockPath, this.#fs, now, { isRegular: false });
-    if (reading.kind !== "lock" || bytes === null || !reading.bytes.equals(bytes)) return null;
-    const again = openCase(lockPath, reading, this.#plan.policy, now);
-    const isStillTheirs =
-      ownerArgs !== null &&
-      again.argsWanted !== null &&
-      isSameOccupant(ownerArgs.occupant, now.identity(again.argsWanted));
-    return closeCase(again, isStillTheirs ? ownerArgs.args : null, this.#plan.policy);
-  }
+function isBusy(result: SessionLockInspection | Busy): result is Busy {
+  return "kind" in result;
 }
 
 function kept(

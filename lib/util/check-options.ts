@@ -49,6 +49,12 @@ export function checkNumber(field: string, value: unknown): void {
   }
 }
 
+export function checkString(field: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "string") {
+    throw new TypeError(`${field} must be a string: ${quote(value)}`);
+  }
+}
+
 export function checkPositiveInteger(field: string, value: unknown): void {
   checkNumber(field, value);
   if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 1)) {

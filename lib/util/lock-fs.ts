@@ -29,6 +29,8 @@ export interface DirectoryListing {
 export interface LockFs {
   /** Read-only, without following a final symlink and without waiting for a FIFO's writer. */
   readonly openForReading: (path: string) => number;
+  /** A new file for reading and writing; throws EEXIST. */
+  readonly createExclusive: (path: string) => number;
   /** The guard: created when missing, opened otherwise; never followed through a symlink. */
   readonly openGuard: (path: string) => number;
   /** Windows guard: created exclusively, deleted by the OS with its last handle. Throws EEXIST. */
@@ -44,15 +46,18 @@ export interface LockFs {
   readonly fstat: (fd: number) => BigIntStats;
   /** null when there is nothing at `path`. */
   readonly lstat: (path: string) => BigIntStats | null;
+  /** A second name for a file; never replaces. Throws EEXIST. */
+  readonly link: (existing: string, path: string) => void;
+  readonly makeDirectory: (path: string) => void;
+  /**
+   * The path without links. Windows: GetFinalPathNameByHandle, which also looks behind junctions and
+   * `subst` drives, and gives a mapped network drive as the share (`\\server\share\…`) that it is.
+   */
+  readonly realpath: (path: string) => string;
   readonly exists: (path: string) => boolean;
   readonly unlink: (path: string) => void;
   readonly rename: (from: string, to: string) => void;
   readonly list: (directory: string) => DirectoryListing;
-  /**
-   * Windows: where `path` really is, by GetFinalPathNameByHandle: behind links, junctions and `subst`
-   * drives, and with a mapped network drive as the share (`\\server\share\…`) that it stands for.
-   */
-  readonly finalPath: (path: string) => string;
   /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
   readonly fileSystemType: (path: string) => number;
   /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
@@ -71,19 +76,21 @@ const O_NOCTTY: number = fs.constants.O_NOCTTY ?? 0;
 const O_TEMPORARY = 0x40;
 // Windows: no sharing with any other handle, by libuv's number.
 const O_EXLOCK = 0x10000000;
-const GUARD_MODE = 0o666;
+// Less the umask: others must be able to read who holds a lock; nothing in it is secret.
+const FILE_MODE = 0o666;
 // Entries read ahead per directory block: about 100 µs of work.
 const LISTING_BLOCK = 256;
 
 /** The real calls. */
 export const realLockFs: LockFs = {
   openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  createExclusive: (path) => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE),
   // Read-only suffices for flock(2), and lets us enter a guard that another user left behind.
   openGuard: (path) =>
-    fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, GUARD_MODE),
+    fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE),
   createSelfDeleting: (path) =>
-    fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, GUARD_MODE),
-  takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, GUARD_MODE),
+    fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
+  takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
   read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, null),
   writeText: (fd, text) => {
     fs.writeFileSync(fd, text);
@@ -94,6 +101,13 @@ export const realLockFs: LockFs = {
   },
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
   lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
+  link: (existing, path) => {
+    fs.linkSync(existing, path);
+  },
+  makeDirectory: (path) => {
+    fs.mkdirSync(path, { recursive: true });
+  },
+  realpath: (path) => fs.realpathSync.native(path),
   exists: (path) => fs.existsSync(path),
   unlink: (path) => {
     fs.unlinkSync(path);
@@ -113,7 +127,6 @@ export const realLockFs: LockFs = {
       },
     };
   },
-  finalPath: (path) => fs.realpathSync.native(path),
   fileSystemType: (path) => fs.statfsSync(path).type,
   canLock: () => loadNative().binding !== undefined,
   tryExclusive: (fd) => lockAttempt(fd, "lockTryExclusive"),

@@ -11,13 +11,14 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { guardPathOf, tryEnterGuard } from "../../lib/session-lock/guard.js";
 import { realLockFs, type LockFs } from "../../lib/util/lock-fs.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { importDist } from "../support/lock-holder.js";
-import { requireLinux, requireNative } from "../support/require.js";
+import { program } from "../support/programs.js";
+import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -62,20 +63,22 @@ test("another process is kept out, and its death lets us in at once", async (con
   const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
   expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
   await other.kill("SIGKILL");
-  expect(tryEnterGuard(lockPath, realLockFs).kind).toBe("entered");
+  enter(lockPath)();
 });
 
 test("a guard that a crash left behind blocks nobody", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   writeFileSync(guardPathOf(lockPath), "");
-  enter(lockPath)();
+  const leave = enter(lockPath);
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
   expect(existsSync(guardPathOf(lockPath))).toBe(false);
 });
 
 test("a guard unlinked between our open and our lock is not mistaken for the current one", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "the guard is a locked file there");
   const lockPath = lockIn(temporaryFolder());
   // Another process leaves (unlinks) exactly after our first open, and a third one creates a new guard.
   let opened = 0;
@@ -98,7 +101,7 @@ test("a guard unlinked between our open and our lock is not mistaken for the cur
 
 test("a file system that numbers one file in two ways still has a guard", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "the guard is a locked file there");
   const lockPath = lockIn(temporaryFolder());
   const odd: LockFs = {
     ...realLockFs,
@@ -125,7 +128,7 @@ test("a file system that numbers one file in two ways still has a guard", (conte
 });
 
 test("no addon, no guard, and no file left", async (context) => {
-  requireLinux(context);
+  requirePosix(context, "Windows has a guard without the addon");
   const folder = temporaryFolder();
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
@@ -138,7 +141,7 @@ test("no addon, no guard, and no file left", async (context) => {
 
 test("a file system without kernel locks has no guard, and no file is left", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "the guard is a locked file there");
   const folder = temporaryFolder();
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "EOPNOTSUPP" }) };
   const answer = tryEnterGuard(lockIn(folder), fs);
@@ -148,7 +151,7 @@ test("a file system without kernel locks has no guard, and no file is left", (co
 
 test("a refusal that may be ours alone does not pull the guard from under others", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "the guard is a locked file there");
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "ENOLCK" }) };
@@ -160,7 +163,7 @@ test("a refusal that may be ours alone does not pull the guard from under others
 
 test("a guard is never followed through a symbolic link", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "symbolic links without privilege");
   const folder = temporaryFolder();
   const lockPath = lockIn(folder);
   symlinkSync(join(folder, "elsewhere"), guardPathOf(lockPath));
@@ -170,7 +173,7 @@ test("a guard is never followed through a symbolic link", (context) => {
 
 test("descriptors stay flat, whatever the answer", (context) => {
   requireNative(context);
-  requireLinux(context);
+  requireLinux(context, "counts /proc/self/fd");
   const lockPath = lockIn(temporaryFolder());
   const openFiles = (): number => readdirSync("/proc/self/fd").length;
   const attempts = (): void => {
@@ -195,7 +198,7 @@ test("descriptors stay flat, whatever the answer", (context) => {
 
 test("a directory that may not be written has no guard: the error says so", async (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "file modes and users");
   const folder = temporaryFolder();
   chmodSync(folder, 0o555);
   // Root may write everywhere: ask as nobody.
@@ -239,7 +242,7 @@ test("eight processes incrementing one counter inside the guard lose no incremen
 
 test("a guard whose occupant is stopped stays shut until it is continued", async (context) => {
   requireNative(context);
-  requireLinux(context);
+  requirePosix(context, "SIGSTOP");
   const lockPath = lockIn(temporaryFolder());
   const script = `${ENTER}
     const guard = tryEnterGuard(lockPath, realLockFs);
@@ -255,4 +258,107 @@ test("a guard whose occupant is stopped stays shut until it is continued", async
   process.kill(other.pid, "SIGCONT");
   expect(await other.line()).toBe("out");
   enter(lockPath)();
+});
+
+describe("by creation, as on Windows", () => {
+  /** The real calls but these, which answer with an error of that code. */
+  function failing(codes: Readonly<Partial<Record<keyof LockFs, string>>>): LockFs {
+    const failures = Object.entries(codes).map(([call, code]) => {
+      const fail = (): never => {
+        throw Object.assign(new Error(`${code}: ${call}`), { code });
+      };
+      return [call, fail] as const;
+    });
+    return { ...realLockFs, ...Object.fromEntries(failures) };
+  }
+
+  test.each([
+    ["somebody is inside", "EEXIST", "EBUSY"],
+    ["somebody has just left", "EEXIST", "ENOENT"],
+  ])("%s: busy, and nothing is wrong", (_, creating, takingOver) => {
+    const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
+    expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toStrictEqual({ kind: "busy" });
+  });
+
+  test.each([
+    ["a forbidden directory", "EPERM", "ENOENT", "EPERM"],
+    ["a pending delete", "EPERM", "EPERM", "EPERM"],
+    ["a guard file that we may not open", "EEXIST", "EACCES", "EACCES"],
+  ])("%s: busy, and the error is told", (_, creating, takingOver, code) => {
+    const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
+    expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toMatchObject({
+      kind: "busy",
+      error: { code },
+    });
+  });
+
+  test("an error that time does not heal is thrown", () => {
+    for (const code of ["EMFILE", "ENOENT"]) {
+      const fs = failing({ createSelfDeleting: code });
+      expect(() => tryEnterGuard("s.jsonl.lock", fs, "win32")).toThrow(code);
+    }
+  });
+
+  test("a process killed inside a guard that it took over takes the file with it", async (context) => {
+    requireWindows(context, "a guard that deletes itself");
+    const lockPath = lockIn(temporaryFolder());
+    writeFileSync(guardPathOf(lockPath), "");
+    const script = `${ENTER} console.log(tryEnterGuard(lockPath, realLockFs).kind); setInterval(() => {}, 1e6);`;
+    const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
+    expect(other.first).toBe("entered");
+    expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+    await other.kill("SIGKILL");
+    expect(existsSync(guardPathOf(lockPath))).toBe(false);
+    enter(lockPath)();
+  });
+
+  test("a scanner that has the guard open delays the next one, no longer", async (context) => {
+    requireWindows(context, "a guard that deletes itself");
+    const lockPath = lockIn(temporaryFolder());
+    const leave = enter(lockPath);
+    const scanner = await startReady(program("hold-file"), [guardPathOf(lockPath), "read-delete"]);
+    leave();
+    expect(tryEnterGuard(lockPath, realLockFs).kind).toBe("busy");
+    await scanner.kill();
+    enter(lockPath)();
+    expect(existsSync(guardPathOf(lockPath))).toBe(false);
+  });
+
+  test("four processes that find leftover guards all the time are never two inside", async (context) => {
+    requireWindows(context, "a guard that is taken over");
+    const folder = temporaryFolder();
+    const counter = join(folder, "counter");
+    writeFileSync(counter, "0");
+    const rounds = 150;
+    const script = `${ENTER}
+      import { readFileSync, writeFileSync } from "node:fs";
+      const counter = ${JSON.stringify(counter)};
+      const pause = new Int32Array(new SharedArrayBuffer(4));
+      let takenOver = 0;
+      const takeOverSelfDeleting = (path) => {
+        const fd = realLockFs.takeOverSelfDeleting(path);
+        takenOver++;
+        return fd;
+      };
+      for (let done = 0; done < ${rounds}; ) {
+        const guard = tryEnterGuard(lockPath, { ...realLockFs, takeOverSelfDeleting });
+        if (guard.kind !== "entered") {
+          Atomics.wait(pause, 0, 0, Math.random() * 2);
+          continue;
+        }
+        writeFileSync(counter, String(Number(readFileSync(counter, "utf8")) + 1));
+        guard.leave();
+        done++;
+        // As after a power loss: the file is there, and nobody has it open.
+        try { writeFileSync(lockPath + ".guard", "", { flag: "wx" }); } catch {}
+      }
+      console.log(JSON.stringify(takenOver));`;
+    const takenOver = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        runNode(script.replace("process.argv[1]", JSON.stringify(lockIn(folder)))),
+      ),
+    );
+    expect(readFileSync(counter, "utf8")).toBe(String(4 * rounds));
+    expect(takenOver.map(Number).reduce((sum, count) => sum + count)).toBeGreaterThan(rounds);
+  });
 });

@@ -15,7 +15,7 @@ const BEGIN = "/pidentity-sweep-begins";
 const END = "/pidentity-sweep-ends";
 
 function requireStrace(context: TestContext): void {
-  requireLinux(context);
+  requireLinux(context, "strace");
   const { error, status, stderr } = spawnSync("strace", ["-o", "/dev/null", "true"], {
     encoding: "utf8",
   });

@@ -19,7 +19,7 @@ import { MAX_LOCK_BYTES, type LockReading, readLock } from "../../lib/session-lo
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
 import { importDist, startHolder } from "../support/lock-holder.js";
-import { requireLinux, requireNative } from "../support/require.js";
+import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const evidence = freshEvidence(realLockFs);
@@ -56,15 +56,18 @@ test("a lock without pid is read with its modification time", () => {
   expect(Math.abs(Date.now() - (reading.mtimeMs ?? 0))).toBeLessThan(60_000);
 });
 
-test.each([true, false])("a FIFO does not hang the reader (listed as regular: %s)", (isRegular) => {
-  if (process.platform === "win32") return;
-  const lockPath = lockIn(temporaryFolder());
-  expect(spawnSync("mkfifo", [lockPath]).status).toBe(0);
-  expect(read(lockPath, isRegular)).toMatchObject({ kind: "unreadable" });
-});
+test.for([true, false])(
+  "a FIFO does not hang the reader (listed as regular: %s)",
+  (isRegular, context) => {
+    requirePosix(context, "FIFOs");
+    const lockPath = lockIn(temporaryFolder());
+    expect(spawnSync("mkfifo", [lockPath]).status).toBe(0);
+    expect(read(lockPath, isRegular)).toMatchObject({ kind: "unreadable" });
+  },
+);
 
 test("a symbolic link is not followed", (context) => {
-  requireLinux(context);
+  requirePosix(context, "symbolic links without privilege");
   const folder = temporaryFolder();
   writeFileSync(join(folder, "target"), '{"pid": 12}');
   symlinkSync(join(folder, "target"), lockIn(folder));
@@ -78,7 +81,7 @@ test.each([true, false])("a directory is unreadable (listed as regular: %s)", (i
 });
 
 test("a socket is unreadable", async (context) => {
-  requireLinux(context);
+  requirePosix(context, "sockets in the file system");
   const lockPath = lockIn(temporaryFolder());
   const server = createServer();
   onTestFinished(() => void server.close());
@@ -121,7 +124,7 @@ test.each(["EIO", "EACCES", "EPERM"])("%s while reading is not a lock without pa
 });
 
 test("a file that may not be read is unreadable", async (context) => {
-  requireLinux(context);
+  requirePosix(context, "file modes and users");
   const folder = temporaryFolder();
   chmodSync(folder, 0o755);
   const lockPath = lockIn(folder, '{"pid": 12}');
@@ -194,7 +197,7 @@ test("a kernel lock recorded on another device is another view of the file", asy
 });
 
 test("descriptors stay flat", (context) => {
-  requireLinux(context);
+  requireLinux(context, "counts /proc/self/fd");
   const folder = temporaryFolder();
   const paths = [lockIn(folder, '{"pid": 12}'), join(folder, "none"), folder];
   for (const path of paths) read(path);

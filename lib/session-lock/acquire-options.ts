@@ -1,0 +1,115 @@
+/** The options of acquire: checked, with defaults, as one plan. */
+import {
+  checkBoolean,
+  checkFunction,
+  checkNumber,
+  checkPath,
+  checkSignal,
+  checkString,
+} from "../util/check-options.js";
+import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
+import { isOpenClawArgv } from "./openclaw-owner.js";
+import {
+  type Environment,
+  resolveSessionWriteLockOptions,
+  type SessionWriteLockConfig,
+  type SessionWriteLockLimits,
+} from "./options.js";
+import type { ReadOwnerProcessArgs } from "./owner-args.js";
+import { checkRequiredOptions } from "./sweep-options.js";
+
+/** What a waiter is told once a second. */
+export interface WaitingForLock {
+  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  readonly owner: string;
+  /** Milliseconds since the acquire began. */
+  readonly waitedMs: number;
+}
+
+export interface AcquireSessionWriteLockOptions {
+  /** The file to be guarded; the lock is `<sessionFile>.lock`. Need not exist. */
+  readonly sessionFile: string;
+  /** How long to wait, milliseconds; Infinity waits for ever. Default 60 000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * Age in milliseconds beyond which a lock whose owner lives is reported as stale
+   * ({@link SessionWriteLockStaleError}). It reports: a live owner's lock is never taken for it.
+   * Default 1 800 000.
+   */
+  readonly staleMs?: number | undefined;
+  /**
+   * The hard limit of this hold, milliseconds: afterwards the watchdog gives the lock up and contenders may
+   * take it. Default 300 000.
+   */
+  readonly maxHoldMs?: number | undefined;
+  /** Share the lock when this thread holds it already; it ends with the last release. Default false. */
+  readonly allowReentrant?: boolean | undefined;
+  /** Aborting rejects with the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Text to be written into the lock file, e.g. a run id. */
+  readonly label?: string | undefined;
+  /** Called once a second while waiting for another process. */
+  readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
+  /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
+  readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+  /** Another way to an owner's command line. Default: ask the OS. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+  /** The host's configuration; `session.writeLock` is looked at. */
+  readonly config?: SessionWriteLockConfig | null | undefined;
+  /** Default `process.env`. */
+  readonly env?: Environment | undefined;
+  /** Prefix of the environment variables. Default `OPENCLAW_`. */
+  readonly envPrefix?: string | undefined;
+}
+
+/** Options in the shape that acquire works with. */
+export interface AcquirePlan extends SessionWriteLockLimits {
+  readonly sessionFile: string;
+  readonly allowReentrant: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly label: string | null;
+  readonly onWait: ((waiting: WaitingForLock) => void) | undefined;
+  readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
+  readonly policy: JudgingPolicy;
+}
+
+// A caller in a hurry cannot wait out the sweep's grace.
+const SHORT_GRACE_MS = 5000;
+
+/** @throws TypeError or RangeError naming the option, what was expected and the value. */
+export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): AcquirePlan {
+  checkRequiredOptions(options);
+  checkPath("sessionFile", options.sessionFile);
+  checkNumber("timeoutMs", options.timeoutMs);
+  checkNumber("staleMs", options.staleMs);
+  checkNumber("maxHoldMs", options.maxHoldMs);
+  checkBoolean("allowReentrant", options.allowReentrant);
+  checkSignal("signal", options.signal);
+  checkString("label", options.label);
+  checkFunction("onWait", options.onWait);
+  checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
+  checkString("envPrefix", options.envPrefix);
+  const limits = resolveSessionWriteLockOptions(options.config, options);
+  return {
+    ...limits,
+    // The file says whole milliseconds.
+    maxHoldMs: Math.ceil(limits.maxHoldMs),
+    sessionFile: options.sessionFile,
+    allowReentrant: options.allowReentrant ?? false,
+    signal: options.signal,
+    label: options.label ?? null,
+    onWait: options.onWait,
+    readOwnerProcessArgs: options.readOwnerProcessArgs,
+    policy: {
+      nowMs: Date.now,
+      staleMs: limits.staleMs,
+      graceMs: limits.timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
+      respectMaxHold: true,
+      atAcquire: true,
+      // Whoever contends has its turn, so nobody in this thread holds the lock.
+      isHeldHere: () => false,
+      isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
+    },
+  };
+}

@@ -1,0 +1,169 @@
+/** The lock's errors, and how a host tells them from its other failures. */
+import { errorCode } from "../util/error-code.js";
+import type { SessionLockInspection } from "./inspection.js";
+
+export type SessionWriteLockErrorCode =
+  | "SESSION_WRITE_LOCK_TIMEOUT"
+  | "SESSION_WRITE_LOCK_STALE"
+  | "SESSION_WRITE_LOCK_LOST"
+  | "SESSION_WRITE_LOCK_FILE";
+
+/** What all errors of the write lock have in common. */
+export abstract class SessionWriteLockError extends Error {
+  abstract readonly code: SessionWriteLockErrorCode;
+  readonly lockPath: string;
+
+  constructor(message: string, lockPath: string, options?: ErrorOptions) {
+    super(message, options);
+    this.lockPath = lockPath;
+  }
+}
+
+/** The budget is used up; the lock is, as far as is known, rightly held. Trying again later is reasonable. */
+export class SessionWriteLockTimeoutError extends SessionWriteLockError {
+  override readonly name = "SessionWriteLockTimeoutError";
+  readonly code = "SESSION_WRITE_LOCK_TIMEOUT";
+  readonly timeoutMs: number;
+  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  readonly owner: string;
+
+  constructor(timeoutMs: number, owner: string, lockPath: string) {
+    super(`session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`, lockPath);
+    this.timeoutMs = timeoutMs;
+    this.owner = owner;
+  }
+}
+
+/** The lock is stale, and removing it is not safe or not ours to decide. */
+export class SessionWriteLockStaleError extends SessionWriteLockError {
+  override readonly name = "SessionWriteLockStaleError";
+  readonly code = "SESSION_WRITE_LOCK_STALE";
+  readonly owner: string;
+  /** Never empty: `["unknown"]` where no reason is known. */
+  readonly staleReasons: readonly string[];
+  /** Why the lock was kept, in the words of the sweep. */
+  readonly keptReason: string | null;
+
+  constructor(
+    staleReasons: readonly string[],
+    owner: string,
+    lockPath: string,
+    keptReason: string | null = null,
+    options?: ErrorOptions,
+  ) {
+    const reasons = staleReasons.length === 0 ? ["unknown"] : staleReasons;
+    super(
+      `session file lock stale (${reasons.join(", ")}): ${owner} ${lockPath}`,
+      lockPath,
+      options,
+    );
+    this.owner = owner;
+    this.staleReasons = reasons;
+    this.keptReason = keptReason;
+  }
+}
+
+/** This holder's lock is no longer its own: released by the watchdog, or taken over because it was overdue. */
+export class SessionWriteLockLostError extends SessionWriteLockError {
+  override readonly name = "SessionWriteLockLostError";
+  readonly code = "SESSION_WRITE_LOCK_LOST";
+
+  constructor(why: string, lockPath: string) {
+    super(`session write lock lost (${why}): ${lockPath}`, lockPath);
+  }
+}
+
+/** The file system refused: disk full, directory read-only or forbidden, and the like. */
+export class SessionWriteLockFileError extends SessionWriteLockError {
+  override readonly name = "SessionWriteLockFileError";
+  readonly code = "SESSION_WRITE_LOCK_FILE";
+  readonly syscall: string | null;
+
+  constructor(lockPath: string, cause: unknown) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    super(`cannot lock session file: ${message}`, lockPath, { cause });
+    this.syscall = syscallOf(cause);
+  }
+}
+
+function syscallOf(error: unknown): string | null {
+  if (typeof error !== "object" || error === null || !("syscall" in error)) return null;
+  return typeof error.syscall === "string" ? error.syscall : null;
+}
+
+/** The owner as error messages show it. */
+export function describeOwner(inspection: SessionLockInspection | null): string {
+  if (inspection === null) return "owner=unknown";
+  const { pid, pidAlive, ageMs } = inspection;
+  const age = ageMs === null ? "" : ` ageMs=${String(Math.round(ageMs))}`;
+  if (pid === null) return `owner=unknown${age}`;
+  return `pid=${String(pid)} alive=${String(pidAlive)}${age}`;
+}
+
+/** True for a timeout of the write lock, also wrapped in other errors, and for look-alikes of that code. */
+export function isSessionWriteLockTimeoutError(error: unknown): boolean {
+  return findByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT"]) !== null;
+}
+
+/** True for a stale lock that was kept, also wrapped in other errors, and for look-alikes of that code. */
+export function isSessionWriteLockStaleError(error: unknown): boolean {
+  return findByCode(error, ["SESSION_WRITE_LOCK_STALE"]) !== null;
+}
+
+/** True for either reason not to get the lock. */
+export function isSessionWriteLockAcquireError(error: unknown): boolean {
+  return findByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"]) !== null;
+}
+
+export interface SessionLockFailure {
+  readonly kind: "timeout" | "stale" | "lost";
+  /** A lost lock is not: what the holder was doing may have been done by another since. */
+  readonly retryable: boolean;
+  readonly lockPath: string | null;
+}
+
+const FAILURES = {
+  SESSION_WRITE_LOCK_TIMEOUT: { kind: "timeout", retryable: true },
+  SESSION_WRITE_LOCK_STALE: { kind: "stale", retryable: true },
+  SESSION_WRITE_LOCK_LOST: { kind: "lost", retryable: false },
+} as const;
+
+/**
+ * Tells lock contention from everything else that can fail during a run, e.g. the model. Looks through
+ * `cause` chains and AggregateErrors.
+ *
+ * @returns null when no error of the write lock is in there.
+ */
+export function describeSessionLockFailure(error: unknown): SessionLockFailure | null {
+  const codes = Object.keys(FAILURES) as (keyof typeof FAILURES)[];
+  const found = findByCode(error, codes);
+  if (found === null) return null;
+  const { kind, retryable } = FAILURES[found.code];
+  return { kind, retryable, lockPath: lockPathOf(found.error) };
+}
+
+function lockPathOf(error: object): string | null {
+  return "lockPath" in error && typeof error.lockPath === "string" ? error.lockPath : null;
+}
+
+/** Depth first, each error once: cause chains may be circular. */
+function findByCode<Code extends string>(
+  error: unknown,
+  codes: readonly Code[],
+): { readonly error: object; readonly code: Code } | null {
+  const seen = new Set<object>();
+  const pending: unknown[] = [error];
+  while (pending.length > 0) {
+    const candidate = pending.pop();
+    if (typeof candidate !== "object" || candidate === null || seen.has(candidate)) continue;
+    seen.add(candidate);
+    const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
+    const code = codes.find((known) => known === text);
+    if (code !== undefined) return { error: candidate, code };
+    if ("errors" in candidate && Array.isArray(candidate.errors)) {
+      pending.push(...(candidate.errors as unknown[]).toReversed());
+    }
+    if ("cause" in candidate) pending.push(candidate.cause);
+  }
+  return null;
+}

@@ -1,0 +1,32 @@
+/** Which lock file guards a session file: one, whatever the route to it. */
+import { basename, dirname, join, resolve } from "node:path";
+
+import type { LockFs } from "../util/lock-fs.js";
+
+/**
+ * `realpath(dirname)/basename.lock`; the resolved path where realpath fails. Two routes through a symlinked
+ * directory are one lock. A missing directory is made.
+ *
+ * @throws the file system's error when the directory is missing and cannot be made
+ */
+export function lockPathFor(sessionFile: string, fs: LockFs): string {
+  const lockPath = `${resolve(sessionFile)}.lock`;
+  const known = realPathOf(lockPath, fs);
+  if (known !== null) return known;
+  fs.makeDirectory(dirname(lockPath));
+  return canonicalPath(lockPath, fs);
+}
+
+/** The same for a path that is the lock file's own; makes nothing. */
+export function canonicalPath(lockPath: string, fs: LockFs): string {
+  return realPathOf(lockPath, fs) ?? resolve(lockPath);
+}
+
+function realPathOf(lockPath: string, fs: LockFs): string | null {
+  const resolved = resolve(lockPath);
+  try {
+    return join(fs.realpath(dirname(resolved)), basename(resolved));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,61 @@
+/** Takes a stale lock away: the second look at its owner and the removal, as one step. */
+import type { LockFs } from "../util/lock-fs.js";
+import { type EvidenceSource, isSameOccupant, memoisedEvidence } from "./evidence.js";
+import type { SessionLockInspection } from "./inspection.js";
+import { closeCase, type JudgingPolicy, type LockCase, openCase } from "./judge.js";
+import type { OwnerArgs } from "./owner-args.js";
+import { readLock } from "./read-lock.js";
+import { type RemovalAttempt, tryRemoveLock } from "./remove.js";
+
+export interface ReclaimAttempt {
+  readonly attempt: RemovalAttempt;
+  /** The latest judgement: the one inside the guard, if it came to that. */
+  readonly inspection: SessionLockInspection;
+}
+
+/**
+ * Tries once; never waits.
+ *
+ * @param fresh - Evidence asked now; never a memory.
+ * @throws the file system's error
+ */
+export function tryReclaim(
+  lockCase: LockCase,
+  inspection: SessionLockInspection,
+  ownerArgs: OwnerArgs | null,
+  policy: JudgingPolicy,
+  fresh: EvidenceSource,
+  fs: LockFs,
+): ReclaimAttempt {
+  let latest = inspection;
+  const attempt = tryRemoveLock(lockCase.lockPath, fs, () => {
+    const again = judgeAgain(lockCase, ownerArgs, policy, fresh, fs);
+    latest = again ?? latest;
+    return again?.removable ?? false;
+  });
+  return { attempt, inspection: latest };
+}
+
+/**
+ * Inside the guard: the same bytes, judged by facts asked now. The command line may be the remembered
+ * one, but only if it is still that very process which has the pid: one born since must not lose its lock
+ * to its predecessor's answer. null: not the same lock any more.
+ */
+function judgeAgain(
+  { lockPath, bytes }: LockCase,
+  ownerArgs: OwnerArgs | null,
+  policy: JudgingPolicy,
+  fresh: EvidenceSource,
+  fs: LockFs,
+): SessionLockInspection | null {
+  // Asked now and once, for this judgement only: all its rules see one answer about a pid.
+  const now = memoisedEvidence(fresh);
+  const reading = readLock(lockPath, fs, now, { isRegular: false });
+  if (reading.kind !== "lock" || bytes === null || !reading.bytes.equals(bytes)) return null;
+  const again = openCase(lockPath, reading, policy, now);
+  const isStillTheirs =
+    ownerArgs !== null &&
+    again.argsWanted !== null &&
+    isSameOccupant(ownerArgs.occupant, now.identity(again.argsWanted));
+  return closeCase(again, isStillTheirs ? ownerArgs.args : null, policy);
+}

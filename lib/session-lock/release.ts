@@ -1,0 +1,30 @@
+/** Removes one's own lock, and nobody else's: the look at the nonce and the removal are one step. */
+import type { LockFs } from "../util/lock-fs.js";
+import { tryEnterGuard } from "./guard.js";
+import { readNonce } from "./read-lock.js";
+import { freeName } from "./remove.js";
+
+/** `not-ours`: the file is gone or another acquisition's. `busy`: somebody is in the guard, or has the file. */
+export type ReleaseAttempt =
+  | { readonly kind: "released" | "not-ours" }
+  | { readonly kind: "busy"; readonly error?: Error };
+
+/**
+ * Tries once; never waits.
+ *
+ * Without a guard the nonce is compared all the same: such a holder is never displaced, so what it sees
+ * is still there when it unlinks.
+ *
+ * @throws the file system's error
+ */
+export function tryRelease(lockPath: string, nonce: string, fs: LockFs): ReleaseAttempt {
+  const guard = tryEnterGuard(lockPath, fs);
+  if (guard.kind === "busy") return guard;
+  try {
+    if (readNonce(lockPath, fs) !== nonce) return { kind: "not-ours" };
+    const removal = freeName(lockPath, fs);
+    return removal.kind === "busy" ? removal : { kind: "released" };
+  } finally {
+    if (guard.kind === "entered") guard.leave();
+  }
+}

@@ -1,0 +1,27 @@
+/** The whole life of a lock around one function. */
+import { acquireSessionWriteLock } from "./acquire.js";
+import type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
+import type { SessionWriteLock } from "./write-lock.js";
+
+/**
+ * Acquires, runs `run`, releases, also when `run` throws.
+ *
+ * @throws (rejection) what {@link acquireSessionWriteLock} or `run` rejects with; when only the release
+ *   fails, its error.
+ */
+export async function withSessionWriteLock<T>(
+  options: AcquireSessionWriteLockOptions,
+  run: (lock: SessionWriteLock) => T | Promise<T>,
+): Promise<T> {
+  const lock = await acquireSessionWriteLock(options);
+  let result: T;
+  try {
+    result = await run(lock);
+  } catch (error) {
+    // What went wrong first is what the caller wants to know.
+    await lock.release().catch(() => {});
+    throw error;
+  }
+  await lock.release();
+  return result;
+}

@@ -1,0 +1,279 @@
+/** One acquired lock: its handles, its fence, its end. */
+import { setTimeout as delay } from "node:timers/promises";
+
+import { errorCode } from "../util/error-code.js";
+import type { LockFs } from "../util/lock-fs.js";
+import { waitSynchronously } from "../util/wait-synchronously.js";
+import {
+  SessionWriteLockFileError,
+  SessionWriteLockLostError,
+  SessionWriteLockTimeoutError,
+} from "./errors.js";
+import { guardPathOf, tryEnterGuard } from "./guard.js";
+import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
+import type { Published } from "./publish.js";
+import { readNonce } from "./read-lock.js";
+import { type ReleaseAttempt, tryRelease } from "./release.js";
+
+/** A session's write lock, held until {@link SessionWriteLock.release}. */
+export interface SessionWriteLock extends AsyncDisposable {
+  readonly lockPath: string;
+  readonly sessionFile: string;
+  /**
+   * Aborts with a {@link SessionWriteLockLostError} when the watchdog has released the lock or a contender
+   * took it over, noticed at the latest at the next assertHeld, withFence, release or watchdog tick.
+   */
+  readonly lost: AbortSignal;
+  /**
+   * Gives the lock up and removes its file, if it still is this one. Calling it again does nothing.
+   *
+   * @throws SessionWriteLockFileError (rejection) when the file could neither be removed nor be left in a
+   *   state in which others can see that nobody holds it.
+   */
+  release(): Promise<void>;
+  /**
+   * Runs a synchronous `write` only while the lock is provably still this one, atomically: no contender can
+   * take it over before `write` returns.
+   *
+   * @throws SessionWriteLockLostError when it is not, with nothing written; SessionWriteLockTimeoutError,
+   *   naming the guard, when another process keeps the guard for 50 ms; TypeError when `write` returns a
+   *   promise; whatever `write` throws.
+   */
+  withFence<T>(write: () => T): T;
+  /**
+   * A look whether the lock is still this one: a check, not a fence.
+   *
+   * @throws SessionWriteLockLostError when it is not.
+   */
+  assertHeld(): void;
+}
+
+/** How patient a lock is with its guard, milliseconds. */
+const FENCE_PATIENCE_MS = 50;
+const EXIT_PATIENCE_MS = 50;
+const RELEASE_PATIENCE_MS = 2000;
+
+/** Where the lock layer tells what nobody is there to be told by an error. */
+export type WarnLine = (line: string) => void;
+
+/** Standard error, one line each. */
+export const warnOnStderr: WarnLine = (line) => {
+  process.stderr.write(`${line}\n`);
+};
+
+/** One acquisition; any number of handles share it (reentrancy). */
+export class Hold implements HeldLock {
+  readonly lockPath: string;
+  readonly #sessionFile: string;
+  readonly #lock: Published;
+  readonly #maxHoldMs: number;
+  readonly #fs: LockFs;
+  readonly #now: () => number;
+  readonly #warn: WarnLine;
+  readonly #onEnd: () => void;
+  readonly #startedAt: number;
+  readonly #lost = new AbortController();
+  #handles = 0;
+  #ending: Promise<void> | null = null;
+  #ended = false;
+
+  /**
+   * @param now - A monotonic clock, milliseconds.
+   * @param onEnd - Called once when the lock is no longer held, however that came.
+   */
+  constructor(options: {
+    readonly lockPath: string;
+    readonly sessionFile: string;
+    readonly lock: Published;
+    readonly maxHoldMs: number;
+    readonly fs: LockFs;
+    readonly now: () => number;
+    readonly warn: WarnLine;
+    readonly onEnd: () => void;
+  }) {
+    this.lockPath = options.lockPath;
+    this.#sessionFile = options.sessionFile;
+    this.#lock = options.lock;
+    this.#maxHoldMs = options.maxHoldMs;
+    this.#fs = options.fs;
+    this.#now = options.now;
+    this.#warn = options.warn;
+    this.#onEnd = options.onEnd;
+    this.#startedAt = options.now();
+    addHeldLock(this);
+  }
+
+  /** True until the lock is released or lost. */
+  get isHeld(): boolean {
+    return !this.#ended && this.#ending === null;
+  }
+
+  /** One more handle; the lock ends with the last one's release. */
+  open(): SessionWriteLock {
+    this.#handles++;
+    let released: Promise<void> | null = null;
+    const release = (): Promise<void> => (released ??= this.#close());
+    return {
+      lockPath: this.lockPath,
+      sessionFile: this.#sessionFile,
+      lost: this.#lost.signal,
+      release,
+      withFence: (write) => {
+        this.#checkOpen(released !== null);
+        return this.#withFence(write);
+      },
+      assertHeld: () => {
+        this.#checkOpen(released !== null);
+        this.#assertOurs();
+      },
+      [Symbol.asyncDispose]: release,
+    };
+  }
+
+  /** The watchdog's look. */
+  readonly check = (): void => {
+    if (!this.isHeld) return;
+    const heldMs = this.#now() - this.#startedAt;
+    if (heldMs > this.#maxHoldMs) {
+      this.#warn(
+        `[session-write-lock] releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
+      );
+      this.#lost.abort(
+        new SessionWriteLockLostError("held for longer than maxHoldMs", this.lockPath),
+      );
+      this.#end().catch((error: unknown) => {
+        this.#warn(`[session-write-lock] ${String(error)}`);
+      });
+      return;
+    }
+    try {
+      this.#assertOurs();
+    } catch {
+      // `lost` has been told, or the file cannot be read just now: the next look will see.
+    }
+  };
+
+  /** The end of the thread: nothing can be awaited any more. */
+  readonly releaseNow = (): void => {
+    if (this.#ended) return;
+    const deadline = this.#now() + EXIT_PATIENCE_MS;
+    try {
+      for (;;) {
+        const attempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
+        if (attempt.kind !== "busy" || this.#now() >= deadline) break;
+        waitSynchronously(1 + Math.random() * 2);
+      }
+    } catch {
+      // Closing the descriptor makes the file reclaimable.
+    }
+    this.#finish();
+  };
+
+  async #close(): Promise<void> {
+    this.#handles--;
+    if (this.#handles === 0 && !this.#ended) await this.#end();
+  }
+
+  /** Removes the file, lets go of the kernel lock, hands the turn on; once. */
+  #end(): Promise<void> {
+    return (this.#ending ??= this.#remove().finally(() => this.#finish()));
+  }
+
+  async #remove(): Promise<void> {
+    const deadline = this.#now() + RELEASE_PATIENCE_MS;
+    let obstacle: unknown = null;
+    for (;;) {
+      try {
+        const attempt: ReleaseAttempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
+        if (attempt.kind === "not-ours") this.#lose("taken over");
+        if (attempt.kind !== "busy") return;
+        obstacle = attempt.error ?? null;
+      } catch (error) {
+        obstacle = error;
+      }
+      if (this.#now() >= deadline) break;
+      await delay(2 + Math.random() * 6);
+    }
+    this.#giveUpRemoving(obstacle);
+  }
+
+  /** The file stays. With a kernel lock others see that it is free; without, it must not look held. */
+  #giveUpRemoving(obstacle: unknown): void {
+    const cause = obstacle ?? new Error(`guard busy: ${guardPathOf(this.lockPath)}`);
+    if (this.#lock.payload.kernelLock !== null) {
+      this.#warn(
+        `[session-write-lock] left for others to remove: ${this.lockPath} (${describe(cause)})`,
+      );
+      return;
+    }
+    throw new SessionWriteLockFileError(this.lockPath, cause);
+  }
+
+  #withFence<T>(write: () => T): T {
+    const deadline = this.#now() + FENCE_PATIENCE_MS;
+    for (;;) {
+      const guard = tryEnterGuard(this.lockPath, this.#fs);
+      if (guard.kind === "busy") {
+        if (this.#now() >= deadline) {
+          const owner = `guard busy: ${guardPathOf(this.lockPath)}`;
+          throw new SessionWriteLockTimeoutError(FENCE_PATIENCE_MS, owner, this.lockPath);
+        }
+        waitSynchronously(0.5 + Math.random());
+        continue;
+      }
+      try {
+        this.#assertOurs();
+        const result = write();
+        if (isThenable(result)) {
+          throw new TypeError("withFence takes a synchronous function: it returned a promise");
+        }
+        return result;
+      } finally {
+        if (guard.kind === "entered") guard.leave();
+      }
+    }
+  }
+
+  #checkOpen(isReleased: boolean): void {
+    if (this.#lost.signal.aborted) throw this.#lost.signal.reason;
+    if (isReleased || !this.isHeld) throw new SessionWriteLockLostError("released", this.lockPath);
+  }
+
+  #assertOurs(): void {
+    if (readNonce(this.lockPath, this.#fs) === this.#lock.nonce) return;
+    this.#lose("taken over");
+    this.#finish();
+    throw this.#lost.signal.reason;
+  }
+
+  #lose(why: string): void {
+    if (!this.#lost.signal.aborted) {
+      this.#lost.abort(new SessionWriteLockLostError(why, this.lockPath));
+    }
+  }
+
+  #finish(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      this.#fs.close(this.#lock.fd);
+    } catch {
+      // EIO on close: the descriptor is gone all the same.
+    }
+    forgetHeldLock(this);
+    this.#onEnd();
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
+}
+
+function describe(error: unknown): string {
+  return errorCode(error) ?? (error instanceof Error ? error.message : String(error));
+}
