@@ -26,6 +26,8 @@ import {
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { aptInstall, run } from "./command.mjs";
+
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const OUTPUT = join(ROOT, "build", "arm64");
 const TREE = join(OUTPUT, "tree");
@@ -106,23 +108,6 @@ const LEFT_OUT_TESTS = new Map([
   ],
 ]);
 
-/** Runs a command; throws with everything it printed when it fails. */
-function run(command, args, options = {}) {
-  const { status, error, stdout, stderr } = spawnSync(command, args, {
-    cwd: ROOT,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    ...options,
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) {
-    throw new Error(
-      `${basename(command)} failed with exit code ${status}: ${args.join(" ")}\n${stdout}${stderr}`,
-    );
-  }
-  return stdout;
-}
-
 function installPackages() {
   if (
     spawnSync("qemu-aarch64", ["--version"], { stdio: "ignore" }).status === 0 &&
@@ -131,15 +116,8 @@ function installPackages() {
   ) {
     return;
   }
-  const sudo = process.getuid() === 0 ? [] : ["sudo"];
-  for (const args of [
-    ["update", "-qq"],
-    // Recommended is what makes the kernel start arm64 programs by itself, for everybody: not wanted.
-    ["install", "-y", "-qq", "--no-install-recommends", ...PACKAGES],
-  ]) {
-    const [command, ...rest] = [...sudo, "apt-get", ...args];
-    run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
-  }
+  // Recommended is what makes the kernel start arm64 programs by itself, for everybody: not wanted.
+  aptInstall(PACKAGES);
 }
 
 /** node_modules for arm64, of the very versions that package-lock.json names, and Node itself. */

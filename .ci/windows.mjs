@@ -24,6 +24,7 @@ import {
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { aptInstall, run } from "./command.mjs";
 import { zig } from "./cross.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -50,23 +51,6 @@ const COPIED = [
   "test",
 ];
 
-/** Runs a Linux command; throws with everything it printed when it fails. */
-function run(command, args, options = {}) {
-  const { status, error, stdout, stderr } = spawnSync(command, args, {
-    cwd: ROOT,
-    encoding: "utf8",
-    maxBuffer: 64 * 1024 * 1024,
-    ...options,
-  });
-  if (error !== undefined) throw error;
-  if (status !== 0) {
-    throw new Error(
-      `${basename(command)} failed with exit code ${status}: ${args.join(" ")}\n${stdout}${stderr}`,
-    );
-  }
-  return stdout;
-}
-
 /** Runs a Windows program to its end; its output is the file's. Wine takes nothing but a file. */
 function wine(args, outputFile, options = {}) {
   const output = openSync(outputFile, "w");
@@ -82,14 +66,7 @@ function wine(args, outputFile, options = {}) {
 
 function installWine() {
   if (spawnSync("wine", ["--version"], { stdio: "ignore" }).status === 0) return;
-  const sudo = process.getuid() === 0 ? [] : ["sudo"];
-  for (const args of [
-    ["update", "-qq"],
-    ["install", "-y", "-qq", "--no-install-recommends", "wine"],
-  ]) {
-    const [command, ...rest] = [...sudo, "apt-get", ...args];
-    run(command, rest, { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" } });
-  }
+  aptInstall(["wine"]);
 }
 
 /** Makes something once: `make` runs when `key` differs from what the mark in `folder` says. */

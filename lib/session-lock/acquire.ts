@@ -56,7 +56,7 @@ export async function acquireOn(plan: AcquirePlan, fs: LockFs): Promise<SessionW
   signal?.throwIfAborted();
   const startedAt = performance.now();
   const left = (): number => timeoutMs - (performance.now() - startedAt);
-  const lockPath = orFileError(plan.sessionFile, () => lockPathFor(plan.sessionFile, fs));
+  const lockPath = orFileError(`${plan.sessionFile}.lock`, () => lockPathFor(plan.sessionFile, fs));
 
   for (;;) {
     const shared = allowReentrant ? heldLock(lockPath) : undefined;
@@ -135,7 +135,11 @@ class Contention {
       await nextTurn();
       this.#plan.signal?.throwIfAborted();
       const judged = await this.#inspect();
-      if (judged === null) return;
+      if (judged === null) {
+        // Gone between two looks: others are quicker, which must not go on for ever.
+        this.#left();
+        return;
+      }
       const { lockCase, inspection, ownerArgs } = judged;
       this.#lastOwner = describeOwner(inspection);
       if (inspection.removable) {

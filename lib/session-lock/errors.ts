@@ -81,7 +81,7 @@ export class SessionWriteLockFileError extends SessionWriteLockError {
 
   constructor(lockPath: string, cause: unknown) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    super(`cannot lock session file: ${message}`, lockPath, { cause });
+    super(`cannot lock session file (${message}): ${lockPath}`, lockPath, { cause });
     this.syscall = syscallOf(cause);
   }
 }

@@ -25,7 +25,7 @@ test("messages have the documented form", () => {
   );
   expect(stale.message).toBe("session file lock stale (too-old): pid=7 alive=true /s.lock");
   expect(lost.message).toBe("session write lock lost (taken over): /s.lock");
-  expect(file.message).toBe("cannot lock session file: ENOSPC: no space");
+  expect(file.message).toBe("cannot lock session file (ENOSPC: no space): /s.lock");
   expect(file).toMatchObject({ syscall: "write", cause: { code: "ENOSPC" } });
 });
 
