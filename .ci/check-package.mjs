@@ -19,7 +19,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const MAX_BYTES = 1_200_000;
 const MAX_DEPENDENCIES = 2;
-const DOCUMENTS = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+const DOCUMENTS = ["LICENSE", "README.md", "package.json"];
 /** The lines of Node in which require() loads ES modules. */
 const ENGINES = "^20.19.0 || >=22.12.0";
 

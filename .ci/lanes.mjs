@@ -24,7 +24,12 @@ const LANES = [
       "npm run check:workflows",
     ],
   },
-  { name: "linux", what: "Linux x64, the whole suite", proof: "run", commands: ["npm test"] },
+  {
+    name: "linux",
+    what: "Linux x64, the whole suite",
+    proof: "run",
+    commands: ["npm test -- --coverage"],
+  },
   {
     name: "demo",
     what: "the demo, as root and as an ordinary user",
