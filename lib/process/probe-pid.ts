@@ -1,4 +1,5 @@
 /** Signal 0: the one question about a process that every platform answers through Node. */
+import { errorCode } from "../util/error-code.js";
 
 /**
  * - `found`: something has this pid, be it a process, a zombie or (Linux) a thread
@@ -16,7 +17,7 @@ export function probePid(pid: number, signalZero: SignalZero = killWithZero): Pi
     signalZero(pid);
     return "found";
   } catch (error) {
-    switch ((error as NodeJS.ErrnoException).code) {
+    switch (errorCode(error)) {
       case "ESRCH":
         return "no-such-process";
       case "EPERM":

@@ -7,6 +7,7 @@
  */
 import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
+import { errorCode } from "../util/error-code.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
 import { hostName } from "./host-name.js";
 import { probePid } from "./probe-pid.js";
@@ -163,7 +164,7 @@ function describe(pid: number): Observation {
 }
 
 function isNotFound(error: unknown): boolean {
-  return codeOf(error) === "ENOENT" || codeOf(error) === "ESRCH";
+  return errorCode(error) === "ENOENT" || errorCode(error) === "ESRCH";
 }
 
 /**
@@ -220,7 +221,7 @@ const NO_BYTES = Buffer.alloc(0);
 
 /** Gone or hidden: the observation that follows tells which. */
 function argsReasonOf(error: unknown): ArgsReason {
-  switch (codeOf(error)) {
+  switch (errorCode(error)) {
     case "ENOENT":
     case "ESRCH":
     case "EACCES":
@@ -248,7 +249,7 @@ function readTimeOffsets(): TimeOffsets | null {
     return parseTimeOffsets(readFileSync("/proc/self/timens_offsets", "latin1"));
   } catch (error) {
     // A kernel without time namespaces has no such file.
-    const isAbsent = codeOf(error) === "ENOENT" && existsSync("/proc/self/stat");
+    const isAbsent = errorCode(error) === "ENOENT" && existsSync("/proc/self/stat");
     return isAbsent ? { boottimeTicks: 0, monotonicMs: 0 } : null;
   }
 }
@@ -289,8 +290,4 @@ function readText(path: string): string | null {
   } catch {
     return null;
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }
