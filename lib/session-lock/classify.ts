@@ -114,18 +114,28 @@ function ownersEnd(
   return payload === null || payload.pid === null ? "missing-pid" : owner.end;
 }
 
-/** Rule 3. Suspended time is not holding: the monotonic clock decides where both ends were read on it. */
+/** Rule 3. */
 function isOverdue(
   payload: SessionLockPayload | null,
   ageMs: number | null,
-  { monotonicNowMs }: SessionLockFacts,
+  facts: SessionLockFacts,
 ): boolean {
-  if (payload === null || payload.maxHoldMs === null) return false;
-  const heldMs =
-    monotonicNowMs !== null && payload.monotonicMs !== null
-      ? monotonicNowMs - payload.monotonicMs
-      : ageMs;
-  return heldMs !== null && heldMs > payload.maxHoldMs;
+  const heldMs = heldMsOf(payload, ageMs, facts);
+  return payload?.maxHoldMs != null && heldMs !== null && heldMs > payload.maxHoldMs;
+}
+
+/**
+ * For how long a lock has been held, milliseconds; null when unknown. Suspended time is not holding: the
+ * monotonic clock decides where both ends were read on it.
+ */
+export function heldMsOf(
+  payload: SessionLockPayload | null,
+  ageMs: number | null,
+  { monotonicNowMs }: Pick<SessionLockFacts, "monotonicNowMs">,
+): number | null {
+  return monotonicNowMs !== null && payload?.monotonicMs != null
+    ? monotonicNowMs - payload.monotonicMs
+    : ageMs;
 }
 
 /** Rule 4, first half: a lock that an earlier life of this very process must have left. */
@@ -195,8 +205,8 @@ const PROOF_OF_ABANDONMENT: ReadonlySet<StaleReason> = new Set([
   "non-openclaw-owner",
 ]);
 
-/** A lock from the future is new: clocks step back. */
-function ageOf(createdAt: string | null, nowMs: number): number | null {
+/** Milliseconds since `createdAt`; a lock from the future is new: clocks step back. null: not a time. */
+export function ageOf(createdAt: string | null, nowMs: number): number | null {
   const created = createdAt === null ? Number.NaN : Date.parse(createdAt);
   return Number.isNaN(created) ? null : Math.max(0, nowMs - created);
 }

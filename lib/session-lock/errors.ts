@@ -91,6 +91,15 @@ function syscallOf(error: unknown): string | null {
   return typeof error.syscall === "string" ? error.syscall : null;
 }
 
+/** Runs one step of the lock's file work; what it throws becomes a {@link SessionWriteLockFileError}. */
+export function orFileError<T>(lockPath: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw new SessionWriteLockFileError(lockPath, cause);
+  }
+}
+
 /** The owner as error messages show it. */
 export function describeOwner(inspection: SessionLockInspection | null): string {
   if (inspection === null) return "owner=unknown";

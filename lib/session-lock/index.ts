@@ -28,7 +28,7 @@ export {
   SessionWriteLockTimeoutError,
 } from "./errors.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
-export type { KeptReason, SessionLockInspection } from "./inspection.js";
+export type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
 export { isOpenClawArgv } from "./openclaw-owner.js";
 export {
   type Environment,
@@ -48,12 +48,24 @@ export {
   type SweptDirectory,
   sweepSessionLocks,
 } from "./startup-sweep.js";
-export { cleanStaleLockFiles, type CleanStaleLockFilesResult, type SweepCounts } from "./sweep.js";
+export { cleanStaleLockFiles, type CleanStaleLockFilesResult } from "./sweep.js";
 export type {
   CleanStaleLockFilesOptions,
   SweepLog,
   SweepOptions,
   SweepProgress,
 } from "./sweep-options.js";
+export type {
+  AcquireTrace,
+  AcquireTraceResult,
+  ReclaimEvidence,
+  ReclaimTrace,
+  ReclaimTraceResult,
+  ReleaseCause,
+  ReleaseOutcome,
+  ReleaseTrace,
+  ReleaseTraceResult,
+  SweepTrace,
+} from "./tracing.js";
 export { withSessionWriteLock } from "./with-lock.js";
 export type { SessionWriteLock } from "./write-lock.js";

@@ -43,3 +43,13 @@ export interface SessionLockInspection {
   /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`. */
   readonly error?: Error;
 }
+
+/** What a sweep found and did, in numbers. */
+export interface SweepCounts {
+  /** Locks found and judged. */
+  readonly total: number;
+  readonly stale: number;
+  readonly removed: number;
+  /** Locks still there: `total - removed`. */
+  readonly kept: number;
+}

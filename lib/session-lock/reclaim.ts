@@ -1,16 +1,25 @@
 /** Takes a stale lock away: the second look at its owner and the removal, as one step. */
 import type { LockFs } from "../util/lock-fs.js";
+import { heldMsOf } from "./classify.js";
 import { type EvidenceSource, isSameOccupant, memoisedEvidence } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
 import { closeCase, type JudgingPolicy, type LockCase, openCase } from "./judge.js";
 import type { OwnerArgs } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
 import { type RemovalAttempt, tryRemoveLock } from "./remove.js";
+import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "./tracing.js";
 
 export interface ReclaimAttempt {
   readonly attempt: RemovalAttempt;
   /** The latest judgement: the one inside the guard, if it came to that. */
   readonly inspection: SessionLockInspection;
+}
+
+/** One look at a lock, with everything it rests on. */
+interface Judgement {
+  readonly lockCase: LockCase;
+  readonly inspection: SessionLockInspection;
+  readonly ownerArgs: readonly string[] | null;
 }
 
 /**
@@ -27,13 +36,24 @@ export function tryReclaim(
   fresh: EvidenceSource,
   fs: LockFs,
 ): ReclaimAttempt {
-  let latest = inspection;
-  const attempt = tryRemoveLock(lockCase.lockPath, fs, () => {
-    const again = judgeAgain(lockCase, ownerArgs, policy, fresh, fs);
-    latest = again ?? latest;
-    return again?.removable ?? false;
-  });
-  return { attempt, inspection: latest };
+  const { lockPath } = lockCase;
+  let latest: Judgement = { lockCase, inspection, ownerArgs: ownerArgs?.args ?? null };
+  const attempt = traceSync(
+    traces.reclaim,
+    (): ReclaimTrace => ({ lockPath, by: policy.atAcquire ? "acquire" : "sweep" }),
+    () =>
+      tryRemoveLock(lockPath, fs, () => {
+        const again = judgeAgain(lockCase, ownerArgs, policy, fresh, fs);
+        latest = again ?? latest;
+        return again?.inspection.removable ?? false;
+      }),
+    ({ kind }) => ({
+      outcome: kind,
+      inspection: latest.inspection,
+      evidence: evidenceOf(latest),
+    }),
+  );
+  return { attempt, inspection: latest.inspection };
 }
 
 /**
@@ -47,7 +67,7 @@ function judgeAgain(
   policy: JudgingPolicy,
   fresh: EvidenceSource,
   fs: LockFs,
-): SessionLockInspection | null {
+): Judgement | null {
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
   const now = memoisedEvidence(fresh);
   const reading = readLock(lockPath, fs, now, { isRegular: false });
@@ -57,5 +77,19 @@ function judgeAgain(
     ownerArgs !== null &&
     again.argsWanted !== null &&
     isSameOccupant(ownerArgs.occupant, now.identity(again.argsWanted));
-  return closeCase(again, isStillTheirs ? ownerArgs.args : null, policy);
+  const args = isStillTheirs ? ownerArgs.args : null;
+  return { lockCase: again, inspection: closeCase(again, args, policy), ownerArgs: args };
+}
+
+function evidenceOf({ lockCase, inspection, ownerArgs }: Judgement): ReclaimEvidence {
+  const { payload, facts } = lockCase;
+  return {
+    kernelLock: facts.kernel,
+    ownerState: inspection.ownerState,
+    ownerReason: inspection.ownerReason,
+    pidAlive: facts.pidAlive,
+    heldMs: heldMsOf(payload, inspection.ageMs, facts),
+    maxHoldMs: payload?.maxHoldMs ?? null,
+    ownerArgs,
+  };
 }

@@ -2,11 +2,11 @@
 import type { LockFs } from "../util/lock-fs.js";
 import { tryEnterGuard } from "./guard.js";
 import { readNonce } from "./read-lock.js";
-import { freeName } from "./remove.js";
+import { freeName, type RemovalAttempt } from "./remove.js";
 
 /** `not-ours`: the file is gone or another acquisition's. `busy`: somebody is in the guard, or has the file. */
 export type ReleaseAttempt =
-  | { readonly kind: "released" | "not-ours" }
+  | { readonly kind: "removed" | "not-ours" }
   | { readonly kind: "busy"; readonly error?: Error };
 
 /**
@@ -15,15 +15,21 @@ export type ReleaseAttempt =
  * Without a guard the nonce is compared all the same: such a holder is never displaced, so what it sees
  * is still there when it unlinks.
  *
+ * @param free - How the name is freed.
  * @throws the file system's error
  */
-export function tryRelease(lockPath: string, nonce: string, fs: LockFs): ReleaseAttempt {
+export function tryRelease(
+  lockPath: string,
+  nonce: string,
+  fs: LockFs,
+  free: (lockPath: string, fs: LockFs) => RemovalAttempt = freeName,
+): ReleaseAttempt {
   const guard = tryEnterGuard(lockPath, fs);
   if (guard.kind === "busy") return guard;
   try {
     if (readNonce(lockPath, fs) !== nonce) return { kind: "not-ours" };
-    const removal = freeName(lockPath, fs);
-    return removal.kind === "busy" ? removal : { kind: "released" };
+    const removal = free(lockPath, fs);
+    return removal.kind === "busy" ? removal : { kind: "removed" };
   } finally {
     if (guard.kind === "entered") guard.leave();
   }

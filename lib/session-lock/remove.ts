@@ -69,7 +69,8 @@ export function freeName(
   return { kind: "removed" };
 }
 
-function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
+/** Frees the name by a rename, then removes what is left, if that can be done now. */
+export function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
   const aside = `${lockPath}.${randomBytes(16).toString("hex")}.gone`;
   try {
     fs.rename(lockPath, aside);

@@ -10,8 +10,8 @@ import {
 } from "../util/check-options.js";
 import { errorCode } from "../util/error-code.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
-import type { SessionLockInspection } from "./inspection.js";
-import { type CleanStaleLockFilesResult, type SweepCounts, sweepDirectory } from "./sweep.js";
+import type { SessionLockInspection, SweepCounts } from "./inspection.js";
+import { type CleanStaleLockFilesResult, sweepDirectory } from "./sweep.js";
 import {
   checkRequiredOptions,
   checkSweepOptions,

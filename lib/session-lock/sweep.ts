@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { TimeSlice } from "../util/time-slice.js";
 import { type EvidenceSource, freshEvidence, memoisedEvidence } from "./evidence.js";
-import type { KeptReason, SessionLockInspection } from "./inspection.js";
+import type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
 import { closeCase, type LockCase, openCase } from "./judge.js";
 import { removeLeftover } from "./leftovers.js";
 import { listLocks } from "./list-locks.js";
@@ -13,21 +13,13 @@ import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
 import type { RemovalAttempt } from "./remove.js";
+import { traceAsync, traces } from "./tracing.js";
 import { WatchedOccupants } from "./watched-occupants.js";
 import {
   type CleanStaleLockFilesOptions,
   resolveSweepOptions,
   type SweepPlan,
 } from "./sweep-options.js";
-
-export interface SweepCounts {
-  /** Locks found and judged. */
-  readonly total: number;
-  readonly stale: number;
-  readonly removed: number;
-  /** Locks still there: `total - removed`. */
-  readonly kept: number;
-}
 
 export interface CleanStaleLockFilesResult {
   /** Every lock, or only the stale ones with `report: "stale"`, sorted by name. */
@@ -69,6 +61,16 @@ export async function sweepDirectory(
   plan: SweepPlan,
   fs: LockFs,
 ): Promise<CleanStaleLockFilesResult> {
+  const { sessionsDir, removeStale, policy } = plan;
+  return await traceAsync(
+    traces.sweep,
+    () => ({ sessionsDir, removeStale, staleMs: policy.staleMs }),
+    () => listAndJudge(plan, fs),
+    ({ counts }) => counts,
+  );
+}
+
+async function listAndJudge(plan: SweepPlan, fs: LockFs): Promise<CleanStaleLockFilesResult> {
   const { signal } = plan;
   signal?.throwIfAborted();
   const slice = new TimeSlice(plan.sliceMs);

@@ -14,6 +14,16 @@ import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
 import type { Published } from "./publish.js";
 import { readNonce } from "./read-lock.js";
 import { type ReleaseAttempt, tryRelease } from "./release.js";
+import { moveAside } from "./remove.js";
+import {
+  type ReleaseCause,
+  type ReleaseOutcome,
+  type ReleaseTrace,
+  type ReleaseTraceResult,
+  traceAsync,
+  traces,
+  traceSync,
+} from "./tracing.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
 export interface SessionWriteLock extends AsyncDisposable {
@@ -141,7 +151,7 @@ export class Hold implements HeldLock {
       this.#lost.abort(
         new SessionWriteLockLostError("held for longer than maxHoldMs", this.lockPath),
       );
-      this.#end().catch((error: unknown) => {
+      this.#end("watchdog").catch((error: unknown) => {
         this.#warn(`[session-write-lock] ${String(error)}`);
       });
       return;
@@ -156,37 +166,71 @@ export class Hold implements HeldLock {
   /** The end of the thread: nothing can be awaited any more. */
   readonly releaseNow = (): void => {
     if (this.#ended) return;
+    traceSync(
+      traces.release,
+      () => this.#trace("exit"),
+      () => this.#removeNow(),
+      (outcome) => ({ outcome }),
+    );
+    this.#finish();
+  };
+
+  #removeNow(): ReleaseOutcome {
     const deadline = this.#now() + EXIT_PATIENCE_MS;
     try {
       for (;;) {
         const attempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
-        if (attempt.kind !== "busy" || this.#now() >= deadline) break;
+        if (attempt.kind !== "busy") return attempt.kind;
+        if (this.#now() >= deadline) return "left";
         waitSynchronously(1 + Math.random() * 2);
       }
     } catch {
       // Closing the descriptor makes the file reclaimable.
+      return "left";
     }
-    this.#finish();
-  };
+  }
 
   async #close(): Promise<void> {
     this.#handles--;
-    if (this.#handles === 0 && !this.#ended) await this.#end();
+    if (this.#handles === 0 && !this.#ended) await this.#end("released");
   }
 
   /** Removes the file, lets go of the kernel lock, hands the turn on; once. */
-  #end(): Promise<void> {
-    return (this.#ending ??= this.#remove().finally(() => this.#finish()));
+  #end(cause: ReleaseCause): Promise<void> {
+    return (this.#ending ??= this.#endOnce(cause));
   }
 
-  async #remove(): Promise<void> {
+  async #endOnce(cause: ReleaseCause): Promise<void> {
+    try {
+      await traceAsync(
+        traces.release,
+        () => this.#trace(cause),
+        () => this.#remove(),
+        (outcome) => ({ outcome }),
+      );
+    } finally {
+      this.#finish();
+    }
+  }
+
+  #trace(cause: ReleaseCause): ReleaseTrace {
+    return {
+      lockPath: this.lockPath,
+      nonce: this.#lock.nonce,
+      cause,
+      heldMs: this.#now() - this.#startedAt,
+      maxHoldMs: this.#maxHoldMs,
+    };
+  }
+
+  async #remove(): Promise<ReleaseOutcome> {
     const deadline = this.#now() + RELEASE_PATIENCE_MS;
     let obstacle: unknown = null;
     for (;;) {
       try {
         const attempt: ReleaseAttempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
         if (attempt.kind === "not-ours") this.#lose("taken over");
-        if (attempt.kind !== "busy") return;
+        if (attempt.kind !== "busy") return attempt.kind;
         obstacle = attempt.error ?? null;
       } catch (error) {
         obstacle = error;
@@ -194,7 +238,19 @@ export class Hold implements HeldLock {
       if (this.#now() >= deadline) break;
       await delay(2 + Math.random() * 6);
     }
+    if (this.#moveAside()) return "removed";
     this.#giveUpRemoving(obstacle);
+    return "left";
+  }
+
+  /** Where unlinking fails for good a rename may still succeed; a sweep finds the rest. */
+  #moveAside(): boolean {
+    try {
+      const attempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs, moveAside);
+      return attempt.kind === "removed";
+    } catch {
+      return false;
+    }
   }
 
   /** The file stays. With a kernel lock others see that it is free; without, it must not look held. */
@@ -241,7 +297,12 @@ export class Hold implements HeldLock {
 
   #assertOurs(): void {
     if (readNonce(this.lockPath, this.#fs) === this.#lock.nonce) return;
-    this.#lose("taken over");
+    traceSync(
+      traces.release,
+      () => this.#trace("displaced"),
+      () => this.#lose("taken over"),
+      (): ReleaseTraceResult => ({ outcome: "not-ours" }),
+    );
     this.#finish();
     throw this.#lost.signal.reason;
   }

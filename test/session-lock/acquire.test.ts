@@ -538,17 +538,30 @@ describe("a file system that refuses", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a release that cannot unlink leaves a file that others see to be free", async (context) => {
+  const refuse = (path: string): void => {
+    if (path.endsWith(".lock")) throw Object.assign(new Error("EPERM"), { code: "EPERM" });
+  };
+  const unlink: LockFs["unlink"] = (path) => {
+    refuse(path);
+    realLockFs.unlink(path);
+  };
+
+  test("a release that cannot unlink renames the lock aside", async (context) => {
+    requireLinux(context, "release is an unlink");
+    const folder = temporaryFolder();
+    const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
+    const lock = await acquireOn(plan, { ...realLockFs, unlink });
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("a release that can do neither leaves a file that others see to be free", async (context) => {
     requireNative(context);
     requireLinux(context, "release is an unlink");
     const folder = temporaryFolder();
     const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-    const unlink: LockFs["unlink"] = (path) => {
-      if (path.endsWith(".lock")) throw Object.assign(new Error("EPERM"), { code: "EPERM" });
-      realLockFs.unlink(path);
-    };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireOn(plan, { ...realLockFs, unlink });
+    const lock = await acquireOn(plan, { ...realLockFs, unlink, rename: refuse });
     await lock.release();
     expect(stderr.mock.calls.flat()).toContainEqual(
       expect.stringContaining("left for others to remove"),

@@ -1,0 +1,224 @@
+/** One acquisition's struggle with other processes: publish, or find out who is in the way and what to do about it. */
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { LockFs } from "../util/lock-fs.js";
+import { nextTurn } from "../util/time-slice.js";
+import type { AcquirePlan } from "./acquire-options.js";
+import { ageOf, heldMsOf } from "./classify.js";
+import {
+  describeOwner,
+  orFileError,
+  SessionWriteLockFileError,
+  SessionWriteLockStaleError,
+  SessionWriteLockTimeoutError,
+} from "./errors.js";
+import { type EvidenceSource, freshEvidence } from "./evidence.js";
+import { guardPathOf } from "./guard.js";
+import type { SessionLockInspection } from "./inspection.js";
+import { closeCase, type LockCase, openCase } from "./judge.js";
+import { LockWatch } from "./lock-watch.js";
+import { draftOf } from "./own-payload.js";
+import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
+import { type Published, tryPublish } from "./publish.js";
+import { readLock } from "./read-lock.js";
+import { tryReclaim } from "./reclaim.js";
+
+/** The longest time after which an unchanged lock is inspected again. */
+const SAFETY_INTERVAL_MS = 1000;
+const ON_WAIT_INTERVAL_MS = 1000;
+
+export class Contention {
+  readonly #lockPath: string;
+  readonly #plan: AcquirePlan;
+  readonly #fs: LockFs;
+  readonly #startedAt: number;
+  readonly #evidence: EvidenceSource;
+  #watch: LockWatch | null = null;
+  #lastOwner = "owner=unknown";
+  #reclaimed = 0;
+  #toldAt: number;
+
+  constructor(lockPath: string, plan: AcquirePlan, fs: LockFs, startedAt: number) {
+    this.#lockPath = lockPath;
+    this.#plan = plan;
+    this.#fs = fs;
+    this.#startedAt = startedAt;
+    this.#toldAt = startedAt;
+    this.#evidence = freshEvidence(fs);
+  }
+
+  /** Stale locks taken away so far. */
+  get reclaimed(): number {
+    return this.#reclaimed;
+  }
+
+  async win(): Promise<Published> {
+    try {
+      for (;;) {
+        this.#plan.signal?.throwIfAborted();
+        const attempt = orFileError(this.#lockPath, () =>
+          tryPublish(this.#lockPath, draftOf(this.#plan), this.#fs),
+        );
+        if (attempt.kind === "published") return attempt;
+        if (attempt.kind === "busy") await this.#pauseForGuard();
+        else await this.#dealWithHolder();
+      }
+    } finally {
+      this.#watch?.close();
+    }
+  }
+
+  /** Returns when publishing is worth another try. */
+  async #dealWithHolder(): Promise<void> {
+    let reported: LockCase | null = null;
+    for (;;) {
+      // Whatever an owner's inspection costs, the event loop comes first.
+      await nextTurn();
+      this.#plan.signal?.throwIfAborted();
+      const judged = await this.#inspect();
+      if (judged === null) {
+        // Gone between two looks: others are quicker, which must not go on for ever.
+        this.#left();
+        return;
+      }
+      const { lockCase, inspection, ownerArgs } = judged;
+      this.#lastOwner = describeOwner(inspection);
+      if (inspection.removable) {
+        if (await this.#reclaim(lockCase, inspection, ownerArgs)) return;
+        continue;
+      }
+      if (isToBeReported(inspection)) {
+        // One fresh look: what vanished or changed hands meanwhile was only passing through.
+        if (reported !== null && isSameContent(reported, lockCase)) throw staleError(inspection);
+        reported = lockCase;
+        continue;
+      }
+      reported = null;
+      if (await this.#waitForChange(lockCase)) return;
+    }
+  }
+
+  async #inspect(): Promise<{
+    readonly lockCase: LockCase;
+    readonly inspection: SessionLockInspection;
+    readonly ownerArgs: OwnerArgs | null;
+  } | null> {
+    const { policy, readOwnerProcessArgs } = this.#plan;
+    const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
+    if (reading.kind === "absent") return null;
+    const lockCase = openCase(this.#lockPath, reading, policy, this.#evidence);
+    const memo = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
+    const ownerArgs = lockCase.argsWanted === null ? null : await memo.read(lockCase.argsWanted);
+    return {
+      lockCase,
+      inspection: closeCase(lockCase, ownerArgs?.args ?? null, policy),
+      ownerArgs,
+    };
+  }
+
+  /** True when the lock is gone, by our hand or another's. */
+  async #reclaim(
+    lockCase: LockCase,
+    inspection: SessionLockInspection,
+    ownerArgs: OwnerArgs | null,
+  ): Promise<boolean> {
+    const { attempt, inspection: latest } = orFileError(this.#lockPath, () =>
+      tryReclaim(lockCase, inspection, ownerArgs, this.#plan.policy, this.#evidence, this.#fs),
+    );
+    switch (attempt.kind) {
+      case "removed":
+        this.#reclaimed++;
+        return true;
+      case "changed":
+        // Another lock by now, or facts that do not bear out what the first look took them for.
+        return await this.#waitForChange(lockCase);
+      case "busy":
+        await this.#pauseForGuard(attempt.error);
+        return false;
+      case "no-guard":
+        throw staleError({ ...latest, keptReason: "no-guard" });
+    }
+  }
+
+  /** True when the file changed; false when it is time to look at the owner again. */
+  async #waitForChange(lockCase: LockCase): Promise<boolean> {
+    this.#tellWaiting();
+    this.#watch ??= new LockWatch(lockCase, this.#fs);
+    const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(lockCase));
+    const wake = await this.#watch.wait(Math.min(limit, this.#left()), this.#plan.signal);
+    if (wake === "changed") {
+      this.#watch.close();
+      this.#watch = null;
+    }
+    return wake === "changed";
+  }
+
+  async #pauseForGuard(error?: Error): Promise<void> {
+    this.#lastOwner = `guard busy: ${guardPathOf(this.#lockPath)}`;
+    const left = this.#left();
+    this.#tellWaiting();
+    // Windows: a file that nobody may touch stays so.
+    if (error !== undefined && performance.now() - this.#startedAt > BUSY_FILE_PATIENCE_MS) {
+      throw new SessionWriteLockFileError(this.#lockPath, error);
+    }
+    await delay(Math.min(left, 1 + Math.random() * 4));
+    this.#plan.signal?.throwIfAborted();
+  }
+
+  /** @throws SessionWriteLockTimeoutError when nothing is left */
+  #left(): number {
+    const { timeoutMs } = this.#plan;
+    const left = timeoutMs - (performance.now() - this.#startedAt);
+    if (left > 0) return left;
+    throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath);
+  }
+
+  #tellWaiting(): void {
+    const now = performance.now();
+    if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
+    this.#toldAt = now;
+    this.#plan.onWait?.({ owner: this.#lastOwner, waitedMs: now - this.#startedAt });
+  }
+}
+
+const BUSY_FILE_PATIENCE_MS = 2000;
+
+/** Kept although stale, in a way that waiting does not change. */
+function isToBeReported({ keptReason, staleReasons }: SessionLockInspection): boolean {
+  return (
+    keptReason === "owner-alive" ||
+    keptReason === "other-view" ||
+    (keptReason === "owner-unknown" && staleReasons.includes("too-old"))
+  );
+}
+
+function isSameContent(a: LockCase, b: LockCase): boolean {
+  return a.bytes !== null && b.bytes !== null && a.bytes.equals(b.bytes);
+}
+
+function staleError(inspection: SessionLockInspection): SessionWriteLockStaleError {
+  const { staleReasons, lockPath, keptReason } = inspection;
+  return new SessionWriteLockStaleError(
+    staleReasons,
+    describeOwner(inspection),
+    lockPath,
+    keptReason,
+  );
+}
+
+/** Milliseconds until an unchanged lock's age crosses a limit; Infinity when it never does. */
+function msUntilLimit({ payload, facts }: LockCase): number {
+  const { nowMs, staleMs, graceMs, mtimeMs } = facts;
+  const ageMs = ageOf(payload?.createdAt ?? null, nowMs);
+  const ahead = [
+    msLeft(staleMs, ageMs),
+    msLeft(payload?.maxHoldMs ?? null, heldMsOf(payload, ageMs, facts)),
+    msLeft(Math.min(staleMs, graceMs), mtimeMs === null ? null : nowMs - mtimeMs),
+  ];
+  // One millisecond more: limits are crossed strictly.
+  return Math.min(...ahead.filter((ms) => ms >= 0)) + 1;
+}
+
+function msLeft(limitMs: number | null, ageMs: number | null): number {
+  return limitMs === null || ageMs === null ? Infinity : limitMs - ageMs;
+}
