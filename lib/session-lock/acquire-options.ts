@@ -4,10 +4,12 @@ import {
   checkFunction,
   checkNumber,
   checkPath,
+  checkRequiredOptions,
   checkSignal,
   checkString,
 } from "../util/check-options.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
+import { lockPathFor } from "./lock-path.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
   type Environment,
@@ -16,7 +18,6 @@ import {
   type SessionWriteLockLimits,
 } from "./options.js";
 import type { ReadOwnerProcessArgs } from "./owner-args.js";
-import { checkRequiredOptions } from "./sweep-options.js";
 
 /** What a waiter is told once a second. */
 export interface WaitingForLock {
@@ -64,7 +65,14 @@ export interface AcquireSessionWriteLockOptions {
 
 /** Options in the shape that acquire works with. */
 export interface AcquirePlan extends SessionWriteLockLimits {
+  /** The file to be guarded. */
   readonly sessionFile: string;
+  /** The lock, by any route to it. */
+  readonly lockPath: string;
+  /** What its log lines begin with; absent: the session lock's. */
+  readonly logTag?: string | undefined;
+  /** A signal that others listen to as well does not end it. */
+  readonly outlivesSignals?: boolean | undefined;
   readonly allowReentrant: boolean;
   readonly signal: AbortSignal | undefined;
   readonly label: string | null;
@@ -92,24 +100,37 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
   checkString("envPrefix", options.envPrefix);
   const limits = resolveSessionWriteLockOptions(options.config, options);
   return {
-    ...limits,
+    // Not `...limits`: V8 clones an object into a larger one fifty times slower than it builds one.
+    timeoutMs: limits.timeoutMs,
+    staleMs: limits.staleMs,
     // The file says whole milliseconds.
     maxHoldMs: Math.ceil(limits.maxHoldMs),
     sessionFile: options.sessionFile,
+    lockPath: lockPathFor(options.sessionFile),
     allowReentrant: options.allowReentrant ?? false,
     signal: options.signal,
     label: options.label ?? null,
     onWait: options.onWait,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
-    policy: {
-      nowMs: Date.now,
-      staleMs: limits.staleMs,
-      graceMs: limits.timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
-      respectMaxHold: true,
-      atAcquire: true,
-      // Whoever contends has its turn, so nobody in this thread holds the lock.
-      isHeldHere: () => false,
-      isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
-    },
+    policy: acquirePolicy(limits, options.isOwnerArgv ?? isOpenClawArgv),
+  };
+}
+
+/** How contenders judge. */
+export function acquirePolicy(
+  { timeoutMs, staleMs }: Pick<SessionWriteLockLimits, "timeoutMs" | "staleMs">,
+  isOwnerArgv: (args: readonly string[]) => boolean,
+  readOther?: JudgingPolicy["readOther"],
+): JudgingPolicy {
+  return {
+    nowMs: Date.now,
+    staleMs,
+    graceMs: timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
+    respectMaxHold: true,
+    atAcquire: true,
+    // Whoever contends has its turn, so nobody in this thread holds the lock.
+    isHeldHere: () => false,
+    isOwnerArgv: tolerant(isOwnerArgv),
+    readOther,
   };
 }

@@ -1,5 +1,7 @@
 /** Acquiring: wait for the turn in this process, win against the others, hold. */
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
+import { takeFreeTurn, waitForTurn } from "../util/turn-queue.js";
+import { warnOnStderr } from "../util/warn-line.js";
 import {
   type AcquirePlan,
   type AcquireSessionWriteLockOptions,
@@ -7,11 +9,10 @@ import {
 } from "./acquire-options.js";
 import { Contention } from "./contention.js";
 import { orFileError, SessionWriteLockTimeoutError } from "./errors.js";
-import { heldLock } from "./held-locks.js";
-import { lockPathFor } from "./lock-path.js";
+import { heldLock, lockQueues } from "./held-locks.js";
+import { prepareLockPath } from "./lock-path.js";
 import { traceAsync, traces } from "./tracing.js";
-import { waitForTurn } from "./turn.js";
-import { Hold, type SessionWriteLock, warnOnStderr } from "./write-lock.js";
+import { Hold, type SessionWriteLock } from "./write-lock.js";
 
 /**
  * Takes the write lock of a session file.
@@ -37,7 +38,7 @@ export async function acquireOn(plan: AcquirePlan, fs: LockFs): Promise<SessionW
   plan.signal?.throwIfAborted();
   const startedAt = performance.now();
   const { sessionFile, label, timeoutMs, staleMs, maxHoldMs } = plan;
-  const lockPath = orFileError(`${sessionFile}.lock`, () => lockPathFor(sessionFile, fs));
+  const lockPath = orFileError(plan.lockPath, () => prepareLockPath(plan.lockPath, fs));
   const { lock } = await traceAsync(
     traces.acquire,
     () => ({ lockPath, sessionFile, label, timeoutMs, staleMs, maxHoldMs }),
@@ -65,14 +66,17 @@ async function acquireInTurn(
     const shared = allowReentrant ? heldLock(lockPath) : undefined;
     if (shared?.isHeld === true) return { lock: shared.open(), nonce: null, reclaimed: 0 };
     const left = timeoutMs - (performance.now() - startedAt);
-    const turn = await waitForTurn(lockPath, left, { mayJoin: allowReentrant, signal });
+    const turn =
+      takeFreeTurn(lockQueues(), lockPath) ??
+      (await waitForTurn(lockQueues(), lockPath, left, { mayJoin: allowReentrant, signal }));
     if (turn.kind === "joined") continue;
     if (turn.kind !== "turn") {
       throw new SessionWriteLockTimeoutError(timeoutMs, `pid=${process.pid} alive=true`, lockPath);
     }
     try {
       const contention = new Contention(lockPath, plan, fs, startedAt);
-      const lock = await contention.win();
+      const first = contention.tryPublish();
+      const lock = first.kind === "published" ? first : await contention.win(first);
       const hold = new Hold({
         lockPath,
         sessionFile,
@@ -80,6 +84,8 @@ async function acquireInTurn(
         maxHoldMs,
         fs,
         now: () => performance.now(),
+        logTag: plan.logTag,
+        outlivesSignals: plan.outlivesSignals,
         warn: warnOnStderr,
         onEnd: turn.handOn,
       });

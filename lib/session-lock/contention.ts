@@ -19,7 +19,7 @@ import { closeCase, type LockCase, openCase } from "./judge.js";
 import { LockWatch } from "./lock-watch.js";
 import { draftOf } from "./own-payload.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
-import { type Published, tryPublish } from "./publish.js";
+import { type PublishAttempt, type Published, tryPublish } from "./publish.js";
 import { readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
 
@@ -32,7 +32,8 @@ export class Contention {
   readonly #plan: AcquirePlan;
   readonly #fs: LockFs;
   readonly #startedAt: number;
-  readonly #evidence: EvidenceSource;
+  /** Gathered when somebody is in the way. */
+  #evidenceSource: EvidenceSource | null = null;
   #watch: LockWatch | null = null;
   #lastOwner = "owner=unknown";
   #reclaimed = 0;
@@ -44,7 +45,10 @@ export class Contention {
     this.#fs = fs;
     this.#startedAt = startedAt;
     this.#toldAt = startedAt;
-    this.#evidence = freshEvidence(fs);
+  }
+
+  get #evidence(): EvidenceSource {
+    return (this.#evidenceSource ??= freshEvidence(this.#fs));
   }
 
   /** Stale locks taken away so far. */
@@ -52,15 +56,20 @@ export class Contention {
     return this.#reclaimed;
   }
 
-  async win(): Promise<Published> {
+  /** One try, without looking who is in the way. */
+  tryPublish(): PublishAttempt {
+    this.#plan.signal?.throwIfAborted();
+    return orFileError(this.#lockPath, () =>
+      tryPublish(this.#lockPath, draftOf(this.#plan), this.#fs),
+    );
+  }
+
+  /** @param attempt - The first try, which failed. */
+  async win(attempt: PublishAttempt): Promise<Published> {
     try {
-      for (;;) {
-        this.#plan.signal?.throwIfAborted();
-        const attempt = orFileError(this.#lockPath, () =>
-          tryPublish(this.#lockPath, draftOf(this.#plan), this.#fs),
-        );
-        if (attempt.kind === "published") return attempt;
-        if (attempt.kind === "busy") await this.#pauseForGuard();
+      for (let latest = attempt; ; latest = this.tryPublish()) {
+        if (latest.kind === "published") return latest;
+        if (latest.kind === "busy") await this.#pauseForGuard();
         else await this.#dealWithHolder();
       }
     } finally {

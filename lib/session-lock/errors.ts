@@ -1,5 +1,5 @@
 /** The lock's errors, and how a host tells them from its other failures. */
-import { errorCode } from "../util/error-code.js";
+import { findErrorByCode } from "../util/find-error.js";
 import type { SessionLockInspection } from "./inspection.js";
 
 export type SessionWriteLockErrorCode =
@@ -111,17 +111,19 @@ export function describeOwner(inspection: SessionLockInspection | null): string 
 
 /** True for a timeout of the write lock, also wrapped in other errors, and for look-alikes of that code. */
 export function isSessionWriteLockTimeoutError(error: unknown): boolean {
-  return findByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT"]) !== null;
+  return findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT"]) !== null;
 }
 
 /** True for a stale lock that was kept, also wrapped in other errors, and for look-alikes of that code. */
 export function isSessionWriteLockStaleError(error: unknown): boolean {
-  return findByCode(error, ["SESSION_WRITE_LOCK_STALE"]) !== null;
+  return findErrorByCode(error, ["SESSION_WRITE_LOCK_STALE"]) !== null;
 }
 
 /** True for either reason not to get the lock. */
 export function isSessionWriteLockAcquireError(error: unknown): boolean {
-  return findByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"]) !== null;
+  return (
+    findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"]) !== null
+  );
 }
 
 export interface SessionLockFailure {
@@ -145,7 +147,7 @@ const FAILURES = {
  */
 export function describeSessionLockFailure(error: unknown): SessionLockFailure | null {
   const codes = Object.keys(FAILURES) as (keyof typeof FAILURES)[];
-  const found = findByCode(error, codes);
+  const found = findErrorByCode(error, codes);
   if (found === null) return null;
   const { kind, retryable } = FAILURES[found.code];
   return { kind, retryable, lockPath: lockPathOf(found.error) };
@@ -153,26 +155,4 @@ export function describeSessionLockFailure(error: unknown): SessionLockFailure |
 
 function lockPathOf(error: object): string | null {
   return "lockPath" in error && typeof error.lockPath === "string" ? error.lockPath : null;
-}
-
-/** Depth first, each error once: cause chains may be circular. */
-function findByCode<Code extends string>(
-  error: unknown,
-  codes: readonly Code[],
-): { readonly error: object; readonly code: Code } | null {
-  const seen = new Set<object>();
-  const pending: unknown[] = [error];
-  while (pending.length > 0) {
-    const candidate = pending.pop();
-    if (typeof candidate !== "object" || candidate === null || seen.has(candidate)) continue;
-    seen.add(candidate);
-    const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
-    const code = codes.find((known) => known === text);
-    if (code !== undefined) return { error: candidate, code };
-    if ("errors" in candidate && Array.isArray(candidate.errors)) {
-      pending.push(...(candidate.errors as unknown[]).toReversed());
-    }
-    if ("cause" in candidate) pending.push(candidate.cause);
-  }
-  return null;
 }

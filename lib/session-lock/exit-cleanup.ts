@@ -16,20 +16,24 @@ const SIGNALS: readonly NodeJS.Signals[] = [
  * On a signal: when ours is the only listener, clean up, stop listening and raise it again, so that it has
  * the effect it would have had. With other listeners the end is theirs to decide: clean up, no more.
  *
- * @param cleanUp - Synchronous: nothing asynchronous happens any more.
+ * @param cleanUp - Synchronous: nothing asynchronous happens any more. `isEnd` false: others listen to the
+ *   signal too, and may let the process go on.
  */
-export function listenForEnd(cleanUp: () => void): () => void {
+export function listenForEnd(cleanUp: (isEnd: boolean) => void): () => void {
   const onSignal = (signal: NodeJS.Signals): void => {
-    cleanUp();
-    if (process.listenerCount(signal) > 1) return;
+    // Counted first: cleaning up may end our own listening.
+    const isEnd = process.listenerCount(signal) === 1;
+    cleanUp(isEnd);
+    if (!isEnd) return;
     stop();
     process.kill(process.pid, signal);
   };
+  const onExit = (): void => cleanUp(true);
   const stop = (): void => {
-    process.off("exit", cleanUp);
+    process.off("exit", onExit);
     for (const signal of SIGNALS) process.off(signal, onSignal);
   };
-  process.on("exit", cleanUp);
+  process.on("exit", onExit);
   for (const signal of SIGNALS) process.on(signal, onSignal);
   return stop;
 }

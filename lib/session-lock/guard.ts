@@ -23,10 +23,9 @@
  * that is *stopped* inside delays that one lock until it is continued or killed. The guard is held for
  * microseconds, never across an await.
  */
-import { randomBytes } from "node:crypto";
-
 import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { newNonce } from "./nonce.js";
 
 export interface Guard {
   readonly kind: "entered";
@@ -103,7 +102,7 @@ function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
 }
 
 function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
-  const token = randomBytes(16).toString("hex");
+  const token = newNonce();
   const writer = fs.openForWriting(path);
   try {
     fs.writeText(writer, token);

@@ -10,6 +10,7 @@
 import { basename } from "node:path";
 
 import type { LockFs } from "../util/lock-fs.js";
+import type { TurnQueues } from "../util/turn-queue.js";
 import { listenForEnd } from "./exit-cleanup.js";
 import { canonicalPath } from "./lock-path.js";
 import { startWatchdog } from "./watchdog.js";
@@ -24,25 +25,19 @@ export interface HeldLock {
   readonly open: () => SessionWriteLock;
   /** Removes the file and lets go, synchronously, as far as that is possible; for process exit. */
   readonly releaseNow: () => void;
+  /** A signal that others listen to as well does not end it: only the process's end does. */
+  readonly outlivesSignals?: boolean;
   /** What the watchdog does every minute. */
   readonly check: () => void;
 }
 
 interface ThreadState {
-  /** Stops the watchdog and the listeners for the thread's end; null while nothing is held. */
+  /** Stops the watchdog and the listeners for the thread's end; null while there are none. */
   stopLooking: (() => void) | null;
   /** By canonical lock path. */
   readonly held: Map<string, HeldLock>;
-  /** Those who wait for their turn at a path, in order of arrival; the first one has it. */
-  readonly queues: Map<string, Turn[]>;
-}
-
-/** A place in the queue for one path. */
-export interface Turn {
-  /** Called once when it is this one's turn. */
-  readonly start: () => void;
-  /** Called instead, out of order, when the lock is held and this one may share it; null: may not. */
-  readonly join: (() => void) | null;
+  /** By canonical lock path. */
+  readonly queues: TurnQueues;
 }
 
 const KEY = Symbol.for("pidentity.session-lock.v1");
@@ -66,6 +61,11 @@ export function heldLock(lockPath: string): HeldLock | undefined {
   return state().held.get(lockPath);
 }
 
+/** Those who wait for their turn at a lock. */
+export function lockQueues(): TurnQueues {
+  return state().queues;
+}
+
 /** Lets those who may share the lock leave the queue. */
 function welcomeJoiners(lockPath: string): void {
   const queue = state().queues.get(lockPath) ?? [];
@@ -86,10 +86,24 @@ export function addHeldLock(lock: HeldLock): void {
   welcomeJoiners(lock.lockPath);
 }
 
-/** With the last lock they end. */
+/**
+ * With the last lock they end, one turn of the event loop later: installing and removing signal listeners
+ * costs more than taking and releasing a lock (libuv makes ten system calls for each of them), and
+ * whoever works through many locks takes the next one at once.
+ */
 export function forgetHeldLock(lock: HeldLock): void {
   const shared = state();
   if (shared.held.get(lock.lockPath) === lock) shared.held.delete(lock.lockPath);
+  if (shared.held.size > 0 || isStopPlanned) return;
+  isStopPlanned = true;
+  setImmediate(stopLookingWhenIdle).unref();
+}
+
+let isStopPlanned = false;
+
+function stopLookingWhenIdle(): void {
+  isStopPlanned = false;
+  const shared = state();
   if (shared.held.size > 0) return;
   shared.stopLooking?.();
   shared.stopLooking = null;
@@ -100,34 +114,13 @@ function startLooking(): () => void {
   const stopWatchdog = startWatchdog(() => {
     for (const lock of state().held.values()) lock.check();
   });
-  const stopListening = listenForEnd(() => {
-    for (const lock of state().held.values()) lock.releaseNow();
+  const stopListening = listenForEnd((isEnd) => {
+    for (const lock of state().held.values()) {
+      if (isEnd || lock.outlivesSignals !== true) lock.releaseNow();
+    }
   });
   return () => {
     stopWatchdog();
     stopListening();
   };
-}
-
-/** Joins the queue; `start` is called at once (synchronously) when nobody else is in it. */
-export function joinQueue(lockPath: string, turn: Turn): void {
-  const { queues } = state();
-  const queue = queues.get(lockPath);
-  if (queue !== undefined) {
-    queue.push(turn);
-    return;
-  }
-  queues.set(lockPath, [turn]);
-  turn.start();
-}
-
-/** Leaves the queue, from any place in it; when it was this one's turn, the next one's starts. */
-export function leaveQueue(lockPath: string, turn: Turn): void {
-  const { queues } = state();
-  const queue = queues.get(lockPath);
-  const place = queue?.indexOf(turn) ?? -1;
-  if (queue === undefined || place === -1) return;
-  queue.splice(place, 1);
-  if (queue.length === 0) queues.delete(lockPath);
-  else if (place === 0) queue[0]?.start();
 }

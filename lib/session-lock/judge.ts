@@ -20,7 +20,12 @@ export interface JudgingPolicy {
   /** Whether this process holds that lock, by its own memory. */
   readonly isHeldHere: (lockPath: string) => boolean;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
+  /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
+  readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
 }
+
+/** A lock in another format; something that must not be touched; null: a lock that is broken. */
+export type OtherContent = SessionLockPayload | "no-lock" | null;
 
 /** A wall clock that stands still at `nowMs`, or the real one. */
 export function clockAt(nowMs: number | undefined): () => number {
@@ -61,8 +66,9 @@ export function openCase(
   policy: JudgingPolicy,
   evidence: EvidenceSource,
 ): LockCase {
-  const isLock = reading.kind === "lock";
-  const payload = isLock ? reading.payload : null;
+  const other = readOther(reading, policy);
+  const isLock = reading.kind === "lock" && other !== "no-lock";
+  const payload = isLock ? (other ?? reading.payload) : null;
   const kernel = isLock ? reading.kernel : "silent";
   const pid = payload?.pid ?? null;
   const facts = {
@@ -96,10 +102,18 @@ export function openCase(
     lockPath,
     payload,
     bytes: isLock ? reading.bytes : null,
-    error: isLock ? null : reading.error,
+    error: reading.kind === "lock" ? null : reading.error,
     facts,
     argsWanted: needsOwnerArgs(payload, facts) ? pid : null,
   };
+}
+
+function readOther(
+  reading: Exclude<LockReading, { readonly kind: "absent" }>,
+  policy: JudgingPolicy,
+): OtherContent {
+  if (reading.kind !== "lock" || (reading.payload?.pid ?? null) !== null) return null;
+  return policy.readOther?.(reading.bytes, reading.mtimeMs) ?? null;
 }
 
 /** Classifies; `ownerArgs` null: not asked for, or not readable. */

@@ -1,4 +1,8 @@
 /** Where the lock layer's limits come from: argument, environment, config, default. Pure. */
+import { type Environment, positiveInteger } from "../util/environment.js";
+import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
+
+export type { Environment };
 
 /** Limits in milliseconds. */
 export interface SessionWriteLockLimits {
@@ -24,8 +28,6 @@ export interface SessionWriteLockConfig {
       }
     | undefined;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** @see {@link resolveSessionWriteLockOptions} */
 export interface ResolveSessionWriteLockOptions {
@@ -82,9 +84,6 @@ export function resolveSessionWriteLockOptions(
   };
 }
 
-// The longest delay that a timer can count, rounded down to a second.
-const LONGEST_TIMER_MS = 2_147_000_000;
-
 /**
  * A hold limit that outlasts a run: `timeoutMs + graceMs`, at least `minMs`, at most what a timer can
  * count (2 147 000 000 ms). A run of 15 minutes gives 1 020 000.
@@ -111,7 +110,5 @@ function usableNumber(value: unknown, allowsInfinity: boolean): number | null {
 
 function usableText(text: string | undefined, allowsInfinity: boolean): number | null {
   if (text === "Infinity") return allowsInfinity ? Infinity : null;
-  if (text === undefined || !/^\d+$/.test(text)) return null;
-  const value = Number(text);
-  return Number.isSafeInteger(value) && value > 0 ? value : null;
+  return positiveInteger(text);
 }

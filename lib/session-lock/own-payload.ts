@@ -10,7 +10,8 @@ export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
   return {
     pid: process.pid,
     createdAt: new Date().toISOString(),
-    maxHoldMs,
+    // No limit is no key.
+    maxHoldMs: Number.isFinite(maxHoldMs) ? maxHoldMs : null,
     starttime: ownStartTime(),
     owner: identifyProcess(),
     monotonicMs: Math.round(monotonicMs(host.monotonicOffsetMs)),

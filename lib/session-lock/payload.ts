@@ -69,12 +69,12 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
 
 /** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
 export function formatPayload(payload: SessionLockPayload): string {
-  const present: Record<string, string | number> = {};
+  let text = "";
   for (const key of PAYLOAD_KEYS) {
     const value = payload[key];
-    if (value !== null) present[key] = value;
+    if (value !== null) text += `${text === "" ? "{" : ","}\n  "${key}": ${JSON.stringify(value)}`;
   }
-  return `${JSON.stringify(present, null, 2)}\n`;
+  return `${text}\n}\n`;
 }
 
 const PAYLOAD_KEYS = [

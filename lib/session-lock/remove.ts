@@ -4,11 +4,10 @@
  * While `L` exists nobody can publish another one in its place, and nobody but the guard's occupant
  * removes it; so what was verified in here is what gets unlinked.
  */
-import { randomBytes } from "node:crypto";
-
 import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { tryEnterGuard } from "./guard.js";
+import { newNonce } from "./nonce.js";
 
 export type RemovalAttempt =
   | { readonly kind: "removed" }
@@ -71,7 +70,7 @@ export function freeName(
 
 /** Frees the name by a rename, then removes what is left, if that can be done now. */
 export function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
-  const aside = `${lockPath}.${randomBytes(16).toString("hex")}.gone`;
+  const aside = `${lockPath}.${newNonce()}.gone`;
   try {
     fs.rename(lockPath, aside);
   } catch (error) {

@@ -5,6 +5,7 @@ import {
   checkFunction,
   checkPath,
   checkPositiveInteger,
+  checkRequiredOptions,
   checkSignal,
   checkStringList,
 } from "../util/check-options.js";
@@ -12,12 +13,7 @@ import { errorCode } from "../util/error-code.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import type { SessionLockInspection, SweepCounts } from "./inspection.js";
 import { type CleanStaleLockFilesResult, sweepDirectory } from "./sweep.js";
-import {
-  checkRequiredOptions,
-  checkSweepOptions,
-  resolveSweepOptions,
-  type SweepOptions,
-} from "./sweep-options.js";
+import { checkSweepOptions, resolveSweepOptions, type SweepOptions } from "./sweep-options.js";
 
 export interface CleanedDirectory {
   readonly sessionsDir: string;

@@ -5,8 +5,8 @@ import {
   checkMilliseconds,
   checkNumber,
   checkOneOf,
-  checkOptions,
   checkPath,
+  checkRequiredOptions,
   checkSignal,
 } from "../util/check-options.js";
 import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
@@ -105,11 +105,6 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
     onProgress: options.onProgress,
     signal: options.signal,
   };
-}
-
-/** An options object that must be there. */
-export function checkRequiredOptions(options: unknown): void {
-  checkOptions(options ?? null);
 }
 
 /** Checks every option but the directory and the signal. */

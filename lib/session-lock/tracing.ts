@@ -104,19 +104,29 @@ export const traces = {
  * @param context - Makes the message; only called when somebody listens.
  * @param resultOf - The message's `result`, from what the operation gave.
  */
-export async function traceAsync<Context extends { readonly result?: unknown }, T>(
+export function traceAsync<Context extends { readonly result?: unknown }, T>(
   channel: TracingChannel<Context, Context>,
   context: () => NoInfer<Context>,
   operation: () => Promise<T>,
   resultOf: (value: T) => NoInfer<Context>["result"],
 ): Promise<T> {
-  if (!channel.hasSubscribers) return await operation();
+  return channel.hasSubscribers
+    ? traceSubscribed(channel, context(), operation, resultOf)
+    : operation();
+}
+
+async function traceSubscribed<Context extends { readonly result?: unknown }, T>(
+  channel: TracingChannel<Context, Context>,
+  context: Context,
+  operation: () => Promise<T>,
+  resultOf: (value: T) => Context["result"],
+): Promise<T> {
   const values: T[] = [];
   await channel.tracePromise(async () => {
     const value = await operation();
     values.push(value);
     return resultOf(value);
-  }, context());
+  }, context);
   return values[0] as T;
 }
 

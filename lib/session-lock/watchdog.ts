@@ -1,10 +1,9 @@
 /** Looks after held locks once a minute. */
+import { every } from "../util/every.js";
 
 const INTERVAL_MS = 60_000;
 
 /** Calls `check` every minute until the returned function is called; keeps no process alive. */
 export function startWatchdog(check: () => void): () => void {
-  const timer = setInterval(check, INTERVAL_MS);
-  timer.unref();
-  return () => clearInterval(timer);
+  return every(check, INTERVAL_MS);
 }

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { waitSynchronously } from "../util/wait-synchronously.js";
+import type { WarnLine } from "../util/warn-line.js";
 import {
   SessionWriteLockFileError,
   SessionWriteLockLostError,
@@ -63,32 +64,30 @@ const FENCE_PATIENCE_MS = 50;
 const EXIT_PATIENCE_MS = 50;
 const RELEASE_PATIENCE_MS = 2000;
 
-/** Where the lock layer tells what nobody is there to be told by an error. */
-export type WarnLine = (line: string) => void;
-
-/** Standard error, one line each. */
-export const warnOnStderr: WarnLine = (line) => {
-  process.stderr.write(`${line}\n`);
-};
-
 /** One acquisition; any number of handles share it (reentrancy). */
 export class Hold implements HeldLock {
   readonly lockPath: string;
+  readonly outlivesSignals: boolean;
   readonly #sessionFile: string;
   readonly #lock: Published;
   readonly #maxHoldMs: number;
   readonly #fs: LockFs;
   readonly #now: () => number;
+  readonly #logTag: string;
   readonly #warn: WarnLine;
   readonly #onEnd: () => void;
   readonly #startedAt: number;
-  readonly #lost = new AbortController();
+  /** Made when somebody asks for the signal: most holders never do, and it costs several microseconds. */
+  #lost: AbortController | null = null;
+  #loss: SessionWriteLockLostError | null = null;
   #handles = 0;
   #ending: Promise<void> | null = null;
   #ended = false;
 
   /**
    * @param now - A monotonic clock, milliseconds.
+   * @param logTag - What its log lines begin with.
+   * @param outlivesSignals - A signal that others listen to as well does not end it.
    * @param onEnd - Called once when the lock is no longer held, however that came.
    */
   constructor(options: {
@@ -98,6 +97,8 @@ export class Hold implements HeldLock {
     readonly maxHoldMs: number;
     readonly fs: LockFs;
     readonly now: () => number;
+    readonly logTag?: string | undefined;
+    readonly outlivesSignals?: boolean | undefined;
     readonly warn: WarnLine;
     readonly onEnd: () => void;
   }) {
@@ -107,6 +108,8 @@ export class Hold implements HeldLock {
     this.#maxHoldMs = options.maxHoldMs;
     this.#fs = options.fs;
     this.#now = options.now;
+    this.#logTag = options.logTag ?? "session-write-lock";
+    this.outlivesSignals = options.outlivesSignals ?? false;
     this.#warn = options.warn;
     this.#onEnd = options.onEnd;
     this.#startedAt = options.now();
@@ -123,10 +126,13 @@ export class Hold implements HeldLock {
     this.#handles++;
     let released: Promise<void> | null = null;
     const release = (): Promise<void> => (released ??= this.#close());
+    const lostSignal = (): AbortSignal => this.#lostSignal();
     return {
       lockPath: this.lockPath,
       sessionFile: this.#sessionFile,
-      lost: this.#lost.signal,
+      get lost() {
+        return lostSignal();
+      },
       release,
       withFence: (write) => {
         this.#checkOpen(released !== null);
@@ -146,13 +152,11 @@ export class Hold implements HeldLock {
     const heldMs = this.#now() - this.#startedAt;
     if (heldMs > this.#maxHoldMs) {
       this.#warn(
-        `[session-write-lock] releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
+        `[${this.#logTag}] releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
       );
-      this.#lost.abort(
-        new SessionWriteLockLostError("held for longer than maxHoldMs", this.lockPath),
-      );
+      this.#lose("held for longer than maxHoldMs");
       this.#end("watchdog").catch((error: unknown) => {
-        this.#warn(`[session-write-lock] ${String(error)}`);
+        this.#warn(`[${this.#logTag}] ${String(error)}`);
       });
       return;
     }
@@ -190,9 +194,9 @@ export class Hold implements HeldLock {
     }
   }
 
-  async #close(): Promise<void> {
+  #close(): Promise<void> {
     this.#handles--;
-    if (this.#handles === 0 && !this.#ended) await this.#end("released");
+    return this.#handles === 0 && !this.#ended ? this.#end("released") : Promise.resolve();
   }
 
   /** Removes the file, lets go of the kernel lock, hands the turn on; once. */
@@ -258,7 +262,7 @@ export class Hold implements HeldLock {
     const cause = obstacle ?? new Error(`guard busy: ${guardPathOf(this.lockPath)}`);
     if (this.#lock.payload.kernelLock !== null) {
       this.#warn(
-        `[session-write-lock] left for others to remove: ${this.lockPath} (${describe(cause)})`,
+        `[${this.#logTag}] left for others to remove: ${this.lockPath} (${describe(cause)})`,
       );
       return;
     }
@@ -291,7 +295,7 @@ export class Hold implements HeldLock {
   }
 
   #checkOpen(isReleased: boolean): void {
-    if (this.#lost.signal.aborted) throw this.#lost.signal.reason;
+    if (this.#loss !== null) throw this.#loss;
     if (isReleased || !this.isHeld) throw new SessionWriteLockLostError("released", this.lockPath);
   }
 
@@ -304,13 +308,19 @@ export class Hold implements HeldLock {
       (): ReleaseTraceResult => ({ outcome: "not-ours" }),
     );
     this.#finish();
-    throw this.#lost.signal.reason;
+    throw this.#loss;
   }
 
   #lose(why: string): void {
-    if (!this.#lost.signal.aborted) {
-      this.#lost.abort(new SessionWriteLockLostError(why, this.lockPath));
-    }
+    if (this.#loss !== null) return;
+    this.#loss = new SessionWriteLockLostError(why, this.lockPath);
+    this.#lost?.abort(this.#loss);
+  }
+
+  #lostSignal(): AbortSignal {
+    this.#lost ??= new AbortController();
+    if (this.#loss !== null && !this.#lost.signal.aborted) this.#lost.abort(this.#loss);
+    return this.#lost.signal;
   }
 
   #finish(): void {

@@ -8,6 +8,11 @@ export function checkOptions(options: unknown): void {
   }
 }
 
+/** An options object that must be there. */
+export function checkRequiredOptions(options: unknown): void {
+  checkOptions(options ?? null);
+}
+
 export function checkBoolean(field: string, value: unknown): void {
   if (value !== undefined && typeof value !== "boolean") {
     throw new TypeError(`${field} must be a boolean: ${quote(value)}`);
@@ -49,9 +54,50 @@ export function checkNumber(field: string, value: unknown): void {
   }
 }
 
+/** A number that must be given. */
+export function checkRequiredNumber(field: string, value: unknown): void {
+  if (typeof value !== "number") throw new TypeError(`${field} must be a number: ${quote(value)}`);
+}
+
+/** What an interval timer can count: more than 2^31 − 1 ms would fire at once, again and again. */
+export function checkTimerInterval(field: string, value: unknown): void {
+  checkNumber(field, value);
+  if (value !== undefined && !((value as number) >= 1 && (value as number) <= 2_147_483_647)) {
+    throw new RangeError(`${field} must be from 1 to 2147483647 milliseconds: ${quote(value)}`);
+  }
+}
+
+/** A number of things: an integer, 0 or more. */
+export function checkCount(field: string, value: unknown): void {
+  checkNumber(field, value);
+  if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 0)) {
+    throw new RangeError(`${field} must be an integer of 0 or more: ${quote(value)}`);
+  }
+}
+
+/** An object that must be there. */
+export function checkObject(field: string, value: unknown): void {
+  if (typeof value !== "object" || value === null) {
+    throw new TypeError(`${field} must be an object: ${quote(value)}`);
+  }
+}
+
+/** A name that must be given: text that is not empty. */
+export function checkName(field: string, value: unknown): void {
+  if (typeof value !== "string" || value === "") {
+    throw new TypeError(`${field} must be a text that is not empty: ${quote(value)}`);
+  }
+}
+
 export function checkString(field: string, value: unknown): void {
   if (value !== undefined && typeof value !== "string") {
     throw new TypeError(`${field} must be a string: ${quote(value)}`);
+  }
+}
+
+export function checkTextOrBytes(field: string, value: unknown): void {
+  if (typeof value !== "string" && !(value instanceof Uint8Array)) {
+    throw new TypeError(`${field} must be a string or a Uint8Array: ${quote(value)}`);
   }
 }
 

@@ -7,9 +7,11 @@
  */
 import fs, { type BigIntStats } from "node:fs";
 import { constants } from "node:os";
+import { dirname } from "node:path";
 import { getSystemErrorName } from "node:util";
 
 import { loadNative } from "../native/load.js";
+import { errorCode } from "./error-code.js";
 
 /** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
@@ -104,9 +106,7 @@ export const realLockFs: LockFs = {
   link: (existing, path) => {
     fs.linkSync(existing, path);
   },
-  makeDirectory: (path) => {
-    fs.mkdirSync(path, { recursive: true });
-  },
+  makeDirectory,
   realpath: (path) => fs.realpathSync.native(path),
   exists: (path) => fs.existsSync(path),
   unlink: (path) => {
@@ -132,6 +132,25 @@ export const realLockFs: LockFs = {
   tryExclusive: (fd) => lockAttempt(fd, "lockTryExclusive"),
   probe: (fd) => lockAttempt(fd, "lockProbe"),
 };
+
+function makeDirectory(path: string): void {
+  try {
+    fs.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    // Node says so of some other refusals, too (EROFS): the first missing directory by itself tells.
+    let missing = path;
+    while (dirname(missing) !== missing && !fs.existsSync(dirname(missing))) {
+      missing = dirname(missing);
+    }
+    try {
+      fs.mkdirSync(missing);
+    } catch (refusal) {
+      if (errorCode(refusal) !== "EEXIST") throw refusal;
+    }
+    fs.mkdirSync(path, { recursive: true });
+  }
+}
 
 /** Node's own error does not name the directory. */
 function openDirectory(directory: string): fs.Dir {

@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setImmediate as immediate } from "node:timers/promises";
 
 import { describe, expect, test, vi } from "vitest";
 
@@ -616,11 +617,12 @@ describe("the end of the process", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("listeners are there only while a lock is held", async () => {
+  test("listeners are there while a lock is held, and go in the turn after its release", async () => {
     const before = process.listenerCount("SIGTERM") + process.listenerCount("exit");
     const lock = await acquire(sessionIn(temporaryFolder()));
     expect(process.listenerCount("SIGTERM") + process.listenerCount("exit")).toBe(before + 2);
     await lock.release();
+    await immediate();
     expect(process.listenerCount("SIGTERM") + process.listenerCount("exit")).toBe(before);
   });
 });

@@ -13,6 +13,7 @@ import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
 import { nodeArguments } from "../support/child.js";
 import { importDist, writePlainLock } from "../support/lock-holder.js";
+import { numberedCalls } from "../support/numbered-calls.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -31,14 +32,9 @@ function scriptOf(operation: keyof typeof OPERATIONS): string {
     ${importDist("resolveAcquireOptions", "session-lock/acquire-options.js")}
     ${importDist("sweepDirectory", "session-lock/sweep.js")}
     ${importDist("resolveSweepOptions", "session-lock/sweep-options.js")}
-    ${importDist("realLockFs", "util/lock-fs.js")}
     import { join } from "node:path";
     const [sessionsDir, fatal] = [process.argv[1], Number(process.argv[2])];
-    let calls = 0;
-    const fs = Object.fromEntries(Object.entries(realLockFs).map(([name, call]) => [name, (...args) => {
-      if (++calls === fatal) process.kill(process.pid, "SIGKILL");
-      return call(...args);
-    }]));
+    ${numberedCalls(`process.kill(process.pid, "SIGKILL");`)}
     const plan = resolveAcquireOptions({ sessionFile: join(sessionsDir, "s.jsonl"), env: {} });
     ${OPERATIONS[operation]}
     process.stdout.write(String(calls));

@@ -1,14 +1,17 @@
 /** Lock files on Windows: path forms, byte ranges locked by others, start times in its unit. */
-import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, toNamespacedPath } from "node:path";
 
 import { beforeEach, describe, expect, test } from "vitest";
 
+import { acquireOn } from "../../lib/session-lock/acquire.js";
+import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { freshEvidence } from "../../lib/session-lock/evidence.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { kernelLockOf } from "../../lib/session-lock/read-lock.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
-import { realLockFs } from "../../lib/util/lock-fs.js";
+import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
+import { startHolding, tryElsewhere } from "../support/acquirer.js";
 import { runNode, startReady } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
@@ -173,5 +176,113 @@ describe("a plain lock's start time", () => {
     writePlainLock(folder, "s", { pid: owner.pid, starttime });
     const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
     expect(locks).toMatchObject([{ staleReasons: ["recycled-pid"], removed: true }]);
+  });
+});
+
+describe("a lock file that a reader has open", () => {
+  /** A program that has the file open, and shares that much of it, until its input ends. */
+  function openBy(lockPath: string, sharing: "read" | "read-delete") {
+    return startReady(program("hold-file"), [lockPath, sharing]);
+  }
+
+  /** The real calls; counts the renames that are refused, and runs something after so many. */
+  function countingRefusals() {
+    let refusals = 0;
+    let last = 0;
+    let then = (): void => {};
+    const rename: LockFs["rename"] = (from, to) => {
+      try {
+        realLockFs.rename(from, to);
+      } catch (error) {
+        if (++refusals === last) then();
+        throw error;
+      }
+    };
+    return {
+      fs: { ...realLockFs, rename },
+      counted: () => refusals,
+      onRefusal: (count: number, act: () => void): void => {
+        last = count;
+        then = act;
+      },
+    };
+  }
+
+  test("is released, and its name is free for the next holder at once", async () => {
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    const reader = await openBy(`${sessionFile}.lock`, "read-delete");
+    expect(await holder.release()).toEqual({ kind: "released" });
+    const next = await startHolding(sessionFile, { timeoutMs: 5000 });
+    expect(canRead(`${sessionFile}.lock`)).toBe(true);
+    await reader.kill();
+    expect(await next.release()).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("without sharing deletion is released when the reader lets go", async () => {
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const { fs, counted, onRefusal } = countingRefusals();
+    const lock = await acquireOn(resolveAcquireOptions({ sessionFile, env: {} }), fs);
+    const reader = await openBy(lock.lockPath, "read");
+    onRefusal(5, () => reader.process.stdin?.end());
+    await lock.release();
+    expect(counted()).toBeGreaterThanOrEqual(5);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("without sharing deletion for good does not look held after its release", async () => {
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    const reader = await openBy(`${sessionFile}.lock`, "read");
+    expect(await holder.release()).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    expect(await inspectSessionLock(`${sessionFile}.lock`)).toMatchObject({
+      removable: true,
+      ownerReason: "kernel-lock-free",
+    });
+    // Whoever wants it now hears why it cannot be had, once its patience with such files is used up.
+    expect(await tryElsewhere(sessionFile, { timeoutMs: 30_000 })).toMatchObject({
+      name: "SessionWriteLockFileError",
+      syscall: "rename",
+      cause: { code: expect.stringMatching(/^(?:EBUSY|EPERM|EACCES)$/u) as string },
+    });
+    await reader.kill();
+    expect(await tryElsewhere(sessionFile, { timeoutMs: 5000 })).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("is reclaimed, and its reader reads it to its end", async () => {
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    const content = readFileSync(`${sessionFile}.lock`, "utf8");
+    await holder.kill();
+    const reader = await openBy(`${sessionFile}.lock`, "read-delete");
+    const ours = openSync(`${sessionFile}.lock`, "r");
+    const next = await startHolding(sessionFile, { timeoutMs: 5000 });
+    expect(readFileSync(ours, "utf8")).toBe(content);
+    closeSync(ours);
+    await reader.kill();
+    expect(await next.release()).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("without sharing deletion is reclaimed as soon as the reader lets go", async () => {
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    await holder.kill();
+    const reader = await openBy(`${sessionFile}.lock`, "read");
+    const { fs, counted, onRefusal } = countingRefusals();
+    onRefusal(5, () => reader.process.stdin?.end());
+    const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 20_000 });
+    const lock = await acquireOn(plan, fs);
+    expect(counted()).toBeGreaterThanOrEqual(5);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
   });
 });

@@ -1,0 +1,10 @@
+/** Reading numbers from environment variables. */
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A plain decimal safe integer > 0; null for anything else: signs, fractions, exponents, blanks. */
+export function positiveInteger(text: string | undefined): number | null {
+  if (text === undefined || !/^\d+$/.test(text)) return null;
+  const value = Number(text);
+  return Number.isSafeInteger(value) && value > 0 ? value : null;
+}

@@ -1,0 +1,30 @@
+/** Finding an error by its code, however it is wrapped. */
+import { errorCode } from "./error-code.js";
+
+/**
+ * Searches an error, its `cause` chain and the members of AggregateErrors, depth first. Look-alikes count: any
+ * object with that `code`, also with the prefix `OPENCLAW_`.
+ *
+ * @returns null when none of the codes is in there.
+ */
+export function findErrorByCode<Code extends string>(
+  error: unknown,
+  codes: readonly Code[],
+): { readonly error: object; readonly code: Code } | null {
+  // Each error once: cause chains may be circular.
+  const seen = new Set<object>();
+  const pending: unknown[] = [error];
+  while (pending.length > 0) {
+    const candidate = pending.pop();
+    if (typeof candidate !== "object" || candidate === null || seen.has(candidate)) continue;
+    seen.add(candidate);
+    const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
+    const code = codes.find((known) => known === text);
+    if (code !== undefined) return { error: candidate, code };
+    if ("errors" in candidate && Array.isArray(candidate.errors)) {
+      pending.push(...(candidate.errors as unknown[]).toReversed());
+    }
+    if ("cause" in candidate) pending.push(candidate.cause);
+  }
+  return null;
+}

@@ -1,0 +1,86 @@
+/** Waiting for one's turn at something within this thread, first come first served. */
+
+/** A place in a queue. */
+export interface Turn {
+  /** Called once when it is this one's turn. */
+  readonly start: () => void;
+  /** Called instead, out of order, when the thing is in use and this one may share it; null: may not. */
+  readonly join: (() => void) | null;
+}
+
+/** Those who wait, by what they wait for, in order of arrival; the first one of each has its turn. */
+export type TurnQueues = Map<string, Turn[]>;
+
+/** `turn`: ours until `handOn` is called. `joined`: it is in use and may be shared. */
+export type TurnResult =
+  | { readonly kind: "turn"; readonly handOn: () => void }
+  | { readonly kind: "joined" | "timeout" };
+
+/**
+ * @param budgetMs - What a timer cannot count (2^31 ms and more) is no limit.
+ * @throws the signal's reason (rejection) when aborted; the place in the queue is given up
+ */
+export async function waitForTurn(
+  queues: TurnQueues,
+  key: string,
+  budgetMs: number,
+  { mayJoin, signal }: { readonly mayJoin: boolean; readonly signal: AbortSignal | undefined },
+): Promise<TurnResult> {
+  signal?.throwIfAborted();
+  let turn: Turn | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let onAbort: (() => void) | undefined;
+  const handOn = (): void => {
+    if (turn !== undefined) leaveQueue(queues, key, turn);
+  };
+  let kind: TurnResult["kind"] = "timeout";
+  try {
+    kind = await new Promise<TurnResult["kind"]>((resolve, reject) => {
+      onAbort = () => reject(signal?.reason as Error);
+      signal?.addEventListener("abort", onAbort, { once: true });
+      if (budgetMs < 2 ** 31) timer = setTimeout(() => resolve("timeout"), budgetMs);
+      turn = {
+        start: () => resolve("turn"),
+        join: mayJoin ? () => resolve("joined") : null,
+      };
+      joinQueue(queues, key, turn);
+    });
+    return kind === "turn" ? { kind, handOn } : { kind };
+  } finally {
+    clearTimeout(timer);
+    if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    if (kind !== "turn") handOn();
+  }
+}
+
+/** The turn at once, where nobody is in the queue; otherwise null. */
+export function takeFreeTurn(
+  queues: TurnQueues,
+  key: string,
+): Extract<TurnResult, { readonly kind: "turn" }> | null {
+  if (queues.has(key)) return null;
+  const turn: Turn = { start: () => {}, join: null };
+  queues.set(key, [turn]);
+  return { kind: "turn", handOn: () => leaveQueue(queues, key, turn) };
+}
+
+/** `start` is called at once (synchronously) when nobody else is in the queue. */
+function joinQueue(queues: TurnQueues, key: string, turn: Turn): void {
+  const queue = queues.get(key);
+  if (queue !== undefined) {
+    queue.push(turn);
+    return;
+  }
+  queues.set(key, [turn]);
+  turn.start();
+}
+
+/** Leaves the queue, from any place in it; when it was this one's turn, the next one's starts. */
+function leaveQueue(queues: TurnQueues, key: string, turn: Turn): void {
+  const queue = queues.get(key);
+  const place = queue?.indexOf(turn) ?? -1;
+  if (queue === undefined || place === -1) return;
+  queue.splice(place, 1);
+  if (queue.length === 0) queues.delete(key);
+  else if (place === 0) queue[0]?.start();
+}
