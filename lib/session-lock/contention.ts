@@ -16,7 +16,7 @@ import { type EvidenceSource, freshEvidence } from "./evidence.js";
 import { guardPathOf } from "./guard.js";
 import type { SessionLockInspection } from "./inspection.js";
 import { closeCase, type LockCase, openCase } from "./judge.js";
-import { LockWatch } from "./lock-watch.js";
+import { type FileSighting, LockWatch, sightFile } from "./lock-watch.js";
 import { draftOf } from "./own-payload.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { type PublishAttempt, type Published, tryPublish } from "./publish.js";
@@ -26,6 +26,17 @@ import { tryReclaim } from "./reclaim.js";
 /** The longest time after which an unchanged lock is inspected again. */
 const SAFETY_INTERVAL_MS = 1000;
 const ON_WAIT_INTERVAL_MS = 1000;
+/** A lock may be so young that it is not worth a look at its owner yet. */
+const BRIEF_MS = 5;
+
+/** One look at the lock that is in the way. */
+interface Look {
+  /** From before the look. */
+  readonly sighting: FileSighting;
+  readonly lockCase: LockCase;
+  readonly inspection: SessionLockInspection;
+  readonly ownerArgs: OwnerArgs | null;
+}
 
 export class Contention {
   readonly #lockPath: string;
@@ -67,7 +78,7 @@ export class Contention {
   /** @param attempt - The first try, which failed. */
   async win(attempt: PublishAttempt): Promise<Published> {
     try {
-      for (let latest = attempt; ; latest = this.tryPublish()) {
+      for (let latest = attempt; ; latest = this.#tryAgain()) {
         if (latest.kind === "published") return latest;
         if (latest.kind === "busy") await this.#pauseForGuard();
         else await this.#dealWithHolder();
@@ -77,6 +88,11 @@ export class Contention {
     }
   }
 
+  /** Eight waiters who all wake for one release must not all make a file for it. */
+  #tryAgain(): PublishAttempt {
+    return this.#fs.exists(this.#lockPath) ? { kind: "contended" } : this.tryPublish();
+  }
+
   /** Returns when publishing is worth another try. */
   async #dealWithHolder(): Promise<void> {
     let reported: LockCase | null = null;
@@ -84,16 +100,16 @@ export class Contention {
       // Whatever an owner's inspection costs, the event loop comes first.
       await nextTurn();
       this.#plan.signal?.throwIfAborted();
-      const judged = await this.#inspect();
+      const judged = (await this.#isBrief()) ? null : await this.#inspect();
       if (judged === null) {
-        // Gone between two looks: others are quicker, which must not go on for ever.
+        // Gone or changed between two looks: others are quicker, which must not go on for ever.
         this.#left();
         return;
       }
-      const { lockCase, inspection, ownerArgs } = judged;
+      const { lockCase, inspection } = judged;
       this.#lastOwner = describeOwner(inspection);
       if (inspection.removable) {
-        if (await this.#reclaim(lockCase, inspection, ownerArgs)) return;
+        if (await this.#reclaim(judged)) return;
         continue;
       }
       if (isToBeReported(inspection)) {
@@ -103,22 +119,35 @@ export class Contention {
         continue;
       }
       reported = null;
-      if (await this.#waitForChange(lockCase)) return;
+      if (await this.#waitForChange(judged)) return;
     }
   }
 
-  async #inspect(): Promise<{
-    readonly lockCase: LockCase;
-    readonly inspection: SessionLockInspection;
-    readonly ownerArgs: OwnerArgs | null;
-  } | null> {
+  /**
+   * True when the lock was only just taken and has gone or changed within a few milliseconds: among many short
+   * holds most looks at owners would be in vain.
+   */
+  async #isBrief(): Promise<boolean> {
+    const sighting = sightFile(this.#lockPath, this.#fs);
+    if (sighting === null) return true;
+    if (Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return false;
+    const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
+    const wake = await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal);
+    watch.close();
+    return wake === "changed";
+  }
+
+  async #inspect(): Promise<Look | null> {
     const { policy, readOwnerProcessArgs } = this.#plan;
+    const sighting = sightFile(this.#lockPath, this.#fs);
+    if (sighting === null) return null;
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
     if (reading.kind === "absent") return null;
     const lockCase = openCase(this.#lockPath, reading, policy, this.#evidence);
     const memo = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
     const ownerArgs = lockCase.argsWanted === null ? null : await memo.read(lockCase.argsWanted);
     return {
+      sighting,
       lockCase,
       inspection: closeCase(lockCase, ownerArgs?.args ?? null, policy),
       ownerArgs,
@@ -126,11 +155,8 @@ export class Contention {
   }
 
   /** True when the lock is gone, by our hand or another's. */
-  async #reclaim(
-    lockCase: LockCase,
-    inspection: SessionLockInspection,
-    ownerArgs: OwnerArgs | null,
-  ): Promise<boolean> {
+  async #reclaim(look: Look): Promise<boolean> {
+    const { lockCase, inspection, ownerArgs } = look;
     const { attempt, inspection: latest } = orFileError(this.#lockPath, () =>
       tryReclaim(lockCase, inspection, ownerArgs, this.#plan.policy, this.#evidence, this.#fs),
     );
@@ -140,7 +166,7 @@ export class Contention {
         return true;
       case "changed":
         // Another lock by now, or facts that do not bear out what the first look took them for.
-        return await this.#waitForChange(lockCase);
+        return await this.#waitForChange(look);
       case "busy":
         await this.#pauseForGuard(attempt.error);
         return false;
@@ -150,12 +176,13 @@ export class Contention {
   }
 
   /** True when the file changed; false when it is time to look at the owner again. */
-  async #waitForChange(lockCase: LockCase): Promise<boolean> {
+  async #waitForChange({ lockCase, sighting }: Look): Promise<boolean> {
     this.#tellWaiting();
-    this.#watch ??= new LockWatch(lockCase, this.#fs);
+    this.#watch ??= new LockWatch(this.#lockPath, sighting, this.#fs);
+    this.#watch.followOwner(lockCase);
     const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(lockCase));
     const wake = await this.#watch.wait(Math.min(limit, this.#left()), this.#plan.signal);
-    if (wake === "changed") {
+    if (wake !== "time-is-up") {
       this.#watch.close();
       this.#watch = null;
     }

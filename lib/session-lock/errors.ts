@@ -67,9 +67,12 @@ export class SessionWriteLockStaleError extends SessionWriteLockError {
 export class SessionWriteLockLostError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockLostError";
   readonly code = "SESSION_WRITE_LOCK_LOST";
+  /** E.g. `taken over`. */
+  readonly why: string;
 
   constructor(why: string, lockPath: string) {
     super(`session write lock lost (${why}): ${lockPath}`, lockPath);
+    this.why = why;
   }
 }
 

@@ -15,30 +15,54 @@ import type { LockCase } from "./judge.js";
 
 // The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
 const LONGEST_TICK_MS = 50;
-const FIRST_TICK_MS = 2;
+const FIRST_TICK_MS = 1;
+// A watcher costs as much as ten ticks: only for locks that stay.
+const WATCHER_AFTER_MS = 6;
 
 /** Why the wait is over. */
 export type Wake = "changed" | "owner-ended" | "time-is-up";
 
+/** Which file is at a path; inode numbers are used again at once, hence the time. */
+export interface FileSighting {
+  readonly identity: string;
+  readonly mtimeMs: number;
+}
+
+/** null: there is none. */
+export function sightFile(path: string, fs: LockFs): FileSighting | null {
+  const stats = fs.lstat(path);
+  if (stats === null) return null;
+  return {
+    identity: `${String(stats.ino)}:${String(stats.mtimeNs)}:${String(stats.size)}`,
+    mtimeMs: Number(stats.mtimeMs),
+  };
+}
+
 export class LockWatch {
   readonly #lockPath: string;
   readonly #fs: LockFs;
-  readonly #probesKernelLock: boolean;
   readonly #identity: string;
-  #owner: ExitWatch | null;
-  #watcher: FSWatcher | null;
+  #probesKernelLock = false;
+  #owner: ExitWatch | null = null;
+  #watcher: FSWatcher | null = null;
+  #isWatcherTried = false;
   #wake: (() => void) | null = null;
 
-  /** @param lockCase - The lock as it was last judged. */
-  constructor(lockCase: LockCase, fs: LockFs) {
-    this.#lockPath = lockCase.lockPath;
+  /**
+   * @param sighting - Of the lock, from before it was judged: whatever changed since is a change, or a lock
+   *   that vanished meanwhile would be waited for.
+   */
+  constructor(lockPath: string, sighting: FileSighting, fs: LockFs) {
+    this.#lockPath = lockPath;
+    this.#identity = sighting.identity;
     this.#fs = fs;
-    this.#identity = this.#fileIdentity();
-    this.#probesKernelLock = lockCase.facts.kernel === "held";
-    const { pid } = lockCase.payload ?? { pid: null };
-    this.#owner =
-      lockCase.facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
-    this.#watcher = this.#startWatcher();
+  }
+
+  /** From now on the owner's end is noticed, too. */
+  followOwner({ payload, facts }: LockCase): void {
+    this.#probesKernelLock = facts.kernel === "held";
+    const { pid } = payload ?? { pid: null };
+    this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
   }
 
   /**
@@ -47,13 +71,15 @@ export class LockWatch {
    * @throws the signal's reason (rejection) when aborted
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
-    const deadline = performance.now() + limitMs;
+    const started = performance.now();
     for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
       signal?.throwIfAborted();
-      if (this.#fileIdentity() !== this.#identity) return "changed";
+      if (sightFile(this.#lockPath, this.#fs)?.identity !== this.#identity) return "changed";
       if (this.#ownerEnded()) return "owner-ended";
-      const left = deadline - performance.now();
+      const waited = performance.now() - started;
+      const left = limitMs - waited;
       if (left <= 0) return "time-is-up";
+      if (waited >= WATCHER_AFTER_MS) this.#startWatcher();
       await this.#pause(Math.min(left, tick * (0.75 + Math.random() / 4)), signal);
     }
   }
@@ -63,14 +89,6 @@ export class LockWatch {
     this.#watcher = null;
     this.#owner?.close();
     this.#owner = null;
-  }
-
-  /** Which file is at the path now; inode numbers are used again at once, hence the time. */
-  #fileIdentity(): string {
-    const stats = this.#fs.lstat(this.#lockPath);
-    return stats === null
-      ? ""
-      : `${String(stats.ino)}:${String(stats.mtimeNs)}:${String(stats.size)}`;
   }
 
   /** Microseconds, and no inspection: the kept reference is asked, or the kernel lock probed. */
@@ -94,7 +112,9 @@ export class LockWatch {
     }
   }
 
-  #startWatcher(): FSWatcher | null {
+  #startWatcher(): void {
+    if (this.#isWatcherTried) return;
+    this.#isWatcherTried = true;
     const watchesDirectory = process.platform === "win32";
     const target = watchesDirectory ? dirname(this.#lockPath) : this.#lockPath;
     const name = basename(this.#lockPath);
@@ -104,9 +124,9 @@ export class LockWatch {
       });
       // The watcher is a hint; the tick notices what it misses.
       watcher.on("error", () => watcher.close());
-      return watcher;
+      this.#watcher = watcher;
     } catch {
-      return null;
+      // None to be had: the tick alone does.
     }
   }
 

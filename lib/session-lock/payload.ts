@@ -99,5 +99,9 @@ function isPositiveInteger(value: unknown): value is number {
 
 function ownerText(owner: unknown): string | null {
   if (owner === undefined) return null;
-  return typeof owner === "string" ? owner : JSON.stringify(owner);
+  // Not written out again: JSON.stringify overflows the stack on nesting that JSON.parse takes.
+  return typeof owner === "string" ? owner : NO_TOKEN;
 }
+
+/** Stands for an owner that is no text at all; never a token. */
+const NO_TOKEN = "not a text";
