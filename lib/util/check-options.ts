@@ -30,6 +30,12 @@ export function checkMilliseconds(field: string, value: unknown): void {
   }
 }
 
+/** Milliseconds of something that lasts: more than 0; Infinity is "no limit". */
+export function checkPositiveMilliseconds(field: string, value: unknown): void {
+  checkMilliseconds(field, value);
+  if (value === 0) throw new RangeError(`${field} must be more than 0 milliseconds: 0`);
+}
+
 /** By shape, so that signals of other realms and polyfills count. */
 export function checkSignal(field: string, value: unknown): void {
   if (value === undefined) return;

@@ -1,0 +1,19 @@
+/** The lock of any file. */
+import { acquireByPlan } from "./acquire.js";
+import type { FileLock } from "./file-lock.js";
+import { type AcquireFileLockOptions, resolveFileLockOptions } from "./options.js";
+
+/**
+ * Takes the lock `<path>.lock` of any file, which need not exist.
+ *
+ * At most one process holds it, whatever crashes. A dead owner's lock is taken over at once; a live owner's
+ * never is, unless it gave itself a `maxHoldMs` and is past it.
+ *
+ * @returns the lock; release it, or use `await using`.
+ * @throws (rejection) FileLockTimeoutError when the budget is used up; FileLockStaleError when the lock is stale and
+ *   must be kept; FileLockFileError when the file system refuses or something that is no lock is in the way; the
+ *   signal's reason when aborted; TypeError or RangeError for bad options.
+ */
+export async function acquireFileLock(options: AcquireFileLockOptions): Promise<FileLock> {
+  return await acquireByPlan(resolveFileLockOptions(options), "file");
+}

@@ -1,0 +1,20 @@
+/**
+ * One process at a time: the lock of any file, and pid files for daemons.
+ *
+ * @packageDocumentation
+ */
+export { acquireFileLock } from "./acquire-file-lock.js";
+export { acquirePidFile } from "./acquire-pid-file.js";
+export {
+  FileLockError,
+  type FileLockErrorCode,
+  FileLockFileError,
+  FileLockLostError,
+  FileLockStaleError,
+  FileLockTimeoutError,
+  type LockedThing,
+} from "./errors.js";
+export type { FileLock } from "./file-lock.js";
+export type { AcquireFileLockOptions, AcquirePidFileOptions } from "./options.js";
+export type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
+export type { WaitingForLock } from "../session-lock/acquire-options.js";

@@ -1,0 +1,121 @@
+/** The options of file locks and pid files: checked, with defaults, as the lock's plan. */
+import {
+  type AcquirePlan,
+  acquirePolicy,
+  type WaitingForLock,
+} from "../session-lock/acquire-options.js";
+import { lockPathFor } from "../session-lock/lock-path.js";
+import type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
+import {
+  checkBoolean,
+  checkFunction,
+  checkMilliseconds,
+  checkPath,
+  checkPositiveMilliseconds,
+  checkRequiredOptions,
+  checkSignal,
+  checkString,
+} from "../util/check-options.js";
+import { readOtherContent } from "./other-content.js";
+
+/** What {@link acquireFileLock} and {@link acquirePidFile} have in common. */
+interface CommonOptions {
+  /** Text to be written into the lock file, e.g. what the process is doing. */
+  readonly label?: string | undefined;
+  /** Aborting rejects with the signal's reason and leaves nothing behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once a second while waiting for another process. */
+  readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
+  /**
+   * Recognises an owner by its command line, where nothing else proves which process has the pid (a lock that
+   * another program wrote, or a bare pid): one that is not recognised does not own the lock, which is then
+   * taken. Default: nobody is refused.
+   */
+  readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+  /** Another way to an owner's command line. Default: ask the OS. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+}
+
+export interface AcquireFileLockOptions extends CommonOptions {
+  /** The file to be guarded; the lock is `<path>.lock`. Need not exist. */
+  readonly path: string;
+  /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 60 000. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * A hard limit of this hold, milliseconds: afterwards the watchdog gives the lock up and contenders may take
+   * it. Default: none; it is held until it is released or the process ends.
+   */
+  readonly maxHoldMs?: number | undefined;
+  /** Share the lock when this thread holds it already; it ends with the last release. Default false. */
+  readonly allowReentrant?: boolean | undefined;
+}
+
+export interface AcquirePidFileOptions extends CommonOptions {
+  /** The pid file itself. */
+  readonly path: string;
+  /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 0. */
+  readonly timeoutMs?: number | undefined;
+}
+
+const DEFAULT_TIMEOUT_MS = 60_000;
+
+// What somebody else does at the lock takes microseconds: not to wait for a holder is not to wait for that.
+const SHORTEST_BUDGET_MS = 100;
+
+/** @throws TypeError or RangeError naming the option, what was expected and the value. */
+export function resolveFileLockOptions(options: AcquireFileLockOptions): AcquirePlan {
+  checkCommonOptions(options);
+  const { path, maxHoldMs = Infinity, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  checkPositiveMilliseconds("maxHoldMs", maxHoldMs);
+  checkBoolean("allowReentrant", options.allowReentrant);
+  return planOf(options, {
+    lockPath: lockPathFor(path),
+    timeoutMs,
+    // The file says whole milliseconds.
+    maxHoldMs: Math.ceil(maxHoldMs),
+    allowReentrant: options.allowReentrant ?? false,
+  });
+}
+
+/** @throws TypeError or RangeError naming the option, what was expected and the value. */
+export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan {
+  checkCommonOptions(options);
+  const { path, timeoutMs = 0 } = options;
+  return planOf(options, { lockPath: path, timeoutMs, maxHoldMs: Infinity, allowReentrant: false });
+}
+
+function checkCommonOptions(options: AcquireFileLockOptions | AcquirePidFileOptions): void {
+  checkRequiredOptions(options);
+  checkPath("path", options.path);
+  checkMilliseconds("timeoutMs", options.timeoutMs);
+  checkString("label", options.label);
+  checkSignal("signal", options.signal);
+  checkFunction("onWait", options.onWait);
+  checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
+}
+
+const isAnybody = (): boolean => true;
+
+function planOf(
+  options: CommonOptions & { readonly path: string },
+  kind: Pick<AcquirePlan, "lockPath" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+): AcquirePlan {
+  // An old lock is as good as a new one.
+  const limits = { timeoutMs: Math.max(kind.timeoutMs, SHORTEST_BUDGET_MS), staleMs: Infinity };
+  return {
+    ...limits,
+    sessionFile: options.path,
+    lockPath: kind.lockPath,
+    logTag: "file-lock",
+    // A daemon reloads on SIGHUP, and has things to finish on SIGTERM: it needs its lock meanwhile.
+    outlivesSignals: true,
+    maxHoldMs: kind.maxHoldMs,
+    allowReentrant: kind.allowReentrant,
+    signal: options.signal,
+    label: options.label ?? null,
+    onWait: options.onWait,
+    readOwnerProcessArgs: options.readOwnerProcessArgs,
+    policy: acquirePolicy(limits, options.isOwnerArgv ?? isAnybody, readOtherContent),
+  };
+}

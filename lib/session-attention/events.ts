@@ -1,0 +1,50 @@
+/** What the monitor tells `node:diagnostics_channel`: plain objects, made only when somebody listens. */
+import { channel } from "node:diagnostics_channel";
+
+import type { SessionAttention } from "./classify.js";
+import type {
+  RecoveryDecision,
+  SessionRecoveryOutcome,
+  SessionRecoveryRequest,
+} from "./recovery.js";
+import type { SessionSnapshot } from "./snapshot.js";
+
+/** A warning: this session needs attention. The fields of the classifier's answer are part of it. */
+export type SessionAttentionEvent = SessionAttention & {
+  readonly type: "attention";
+  /** What the monitor knows of the session. */
+  readonly session: SessionSnapshot;
+  /** What the monitor asks for because of it; not asked again while `session.isRecovering`. */
+  readonly recovery: RecoveryDecision;
+};
+
+/** A recovery was asked for. */
+export interface SessionRecoveryRequestedEvent {
+  readonly type: "recovery-requested";
+  readonly request: SessionRecoveryRequest;
+}
+
+/** A recovery has answered, or failed to. */
+export interface SessionRecoverySettledEvent {
+  readonly type: "recovery-settled";
+  readonly request: SessionRecoveryRequest;
+  /** null: it gave none, or threw. */
+  readonly outcome: SessionRecoveryOutcome | null;
+  /** What it threw or rejected with; absent when it did not. */
+  readonly error?: unknown;
+  /** False: the session has a newer life by now, or the outcome says that nothing was done. */
+  readonly applied: boolean;
+  readonly durationMs: number;
+}
+
+/** The messages of the channel `pidentity:attention`, told apart by `type`. */
+export type SessionAttentionMessage =
+  | SessionAttentionEvent
+  | SessionRecoveryRequestedEvent
+  | SessionRecoverySettledEvent;
+
+const attention = channel("pidentity:attention");
+
+export function publish(message: () => SessionAttentionMessage): void {
+  if (attention.hasSubscribers) attention.publish(message());
+}

@@ -1,0 +1,40 @@
+/**
+ * Session attention: tells sessions that are stuck or stalled from those that merely take long, and has them
+ * put right without ever aborting work that gets on.
+ *
+ * @packageDocumentation
+ */
+export {
+  classifySessionAttention,
+  type LongRunningSession,
+  type SessionActivity,
+  type SessionAttention,
+  type SessionAttentionInput,
+  type SessionState,
+  type SessionWorkKind,
+  type StalledSession,
+  type StuckSession,
+} from "./classify.js";
+export type {
+  SessionAttentionEvent,
+  SessionAttentionMessage,
+  SessionRecoveryRequestedEvent,
+  SessionRecoverySettledEvent,
+} from "./events.js";
+export {
+  createSessionAttentionMonitor,
+  type RegisterSessionOptions,
+  type SessionAttentionMonitor,
+} from "./monitor.js";
+export type {
+  AttentionLog,
+  SessionAttentionMonitorOptions,
+  StartTimer,
+} from "./monitor-options.js";
+export type {
+  RecoveryDecision,
+  SessionRecoveryOutcome,
+  SessionRecoveryRequest,
+} from "./recovery.js";
+export type { MonitoredSession, SessionEventOptions, SessionWork } from "./session-handle.js";
+export type { SessionSnapshot } from "./snapshot.js";

@@ -1,0 +1,91 @@
+/** The monitor's options: checked, with defaults, as one plan. */
+import {
+  checkFunction,
+  checkMilliseconds,
+  checkRequiredOptions,
+  checkTimerInterval,
+} from "../util/check-options.js";
+import { every } from "../util/every.js";
+import type { SessionAttentionEvent } from "./events.js";
+import type { SessionRecoveryOutcome, SessionRecoveryRequest } from "./recovery.js";
+
+/** Where the monitor tells of callbacks that failed; `console` fits. */
+export interface AttentionLog {
+  readonly warn?: ((message: string) => void) | undefined;
+}
+
+/** Calls `callback` every `intervalMs` until the function that it returns is called. */
+export type StartTimer = (callback: () => void, intervalMs: number) => () => void;
+
+export interface SessionAttentionMonitorOptions {
+  /**
+   * Puts a session right. Called at most once at a time for each session; never with `allowActiveAbort` unless
+   * the session's work is active and has made no progress for `abortMs`. Its outcome tells the monitor what
+   * became of the session; without one the session is as it was, and is asked for again at the next heartbeat.
+   */
+  readonly recover?:
+    | ((
+        request: SessionRecoveryRequest,
+      ) =>
+        | SessionRecoveryOutcome
+        | undefined
+        | void
+        | Promise<SessionRecoveryOutcome | undefined | void>)
+    | undefined;
+  /** Told of sessions that need attention; the same thing again at ever longer intervals. */
+  readonly onAttention?: ((event: SessionAttentionEvent) => unknown) | undefined;
+  /** The age in milliseconds beyond which a session is looked at, and its progress is stale. Default 120 000. */
+  readonly warnMs?: number | undefined;
+  /**
+   * Milliseconds without progress (of a tool call: since it began) after which active work that is stalled may
+   * be aborted; Infinity: never. Default max(300 000, 3 × warnMs).
+   */
+  readonly abortMs?: number | undefined;
+  /** Milliseconds between two looks at all sessions. Default 30 000. */
+  readonly heartbeatMs?: number | undefined;
+  /** Told when a callback throws or rejects. Default `console`. */
+  readonly log?: AttentionLog | undefined;
+  /** A monotonic clock, milliseconds. Default `performance.now`. */
+  readonly clock?: (() => number) | undefined;
+  /** Starts the heartbeat's timer. Default: `setInterval`, unref'd. */
+  readonly startTimer?: StartTimer | undefined;
+}
+
+export interface MonitorPlan {
+  readonly recover: SessionAttentionMonitorOptions["recover"];
+  readonly onAttention: SessionAttentionMonitorOptions["onAttention"];
+  readonly warnMs: number;
+  readonly abortMs: number;
+  readonly heartbeatMs: number;
+  readonly warn: (message: string) => void;
+  readonly clock: () => number;
+  readonly startTimer: StartTimer;
+}
+
+const DEFAULT_WARN_MS = 120_000;
+const DEFAULT_ABORT_MS = 300_000;
+const DEFAULT_HEARTBEAT_MS = 30_000;
+
+/** @throws TypeError or RangeError naming the option, what was expected and the value. */
+export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): MonitorPlan {
+  checkRequiredOptions(options);
+  checkFunction("recover", options.recover);
+  checkFunction("onAttention", options.onAttention);
+  checkMilliseconds("warnMs", options.warnMs);
+  checkMilliseconds("abortMs", options.abortMs);
+  checkTimerInterval("heartbeatMs", options.heartbeatMs);
+  checkFunction("log.warn", options.log?.warn);
+  checkFunction("clock", options.clock);
+  checkFunction("startTimer", options.startTimer);
+  const { warnMs = DEFAULT_WARN_MS, log = console } = options;
+  return {
+    recover: options.recover,
+    onAttention: options.onAttention,
+    warnMs,
+    abortMs: options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs),
+    heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
+    warn: (message) => log.warn?.(message),
+    clock: options.clock ?? (() => performance.now()),
+    startTimer: options.startTimer ?? every,
+  };
+}

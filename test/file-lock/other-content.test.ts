@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+
+import { readOtherContent } from "../../lib/file-lock/other-content.js";
+
+const read = (text: string): unknown => readOtherContent(Buffer.from(text, "latin1"), 0);
+
+test.each([
+  ["4711", 4711],
+  ["4711\n", 4711],
+  ["  7\r\n\n", 7],
+  ["4294967295", 4_294_967_295],
+])("a bare pid is a lock of that process: %j", (text, pid) => {
+  expect(read(text)).toEqual({
+    pid,
+    createdAt: "1970-01-01T00:00:00.000Z",
+    maxHoldMs: null,
+    starttime: null,
+    owner: null,
+    nonce: null,
+    kernelLock: null,
+    monotonicMs: null,
+    label: null,
+  });
+});
+
+test("a bare pid of a file whose time is not known has no time", () => {
+  expect(readOtherContent(Buffer.from("7"), null)).toMatchObject({ pid: 7, createdAt: null });
+});
+
+describe("what may be a lock that is broken", () => {
+  test.each([
+    ["nothing", ""],
+    ["blanks", " \n\t\r\n"],
+    ["zeros of a power failure", "\0".repeat(4096)],
+    ["a torn beginning", '{\n  "pid": 47'],
+    ["a torn end", '{\n  "pid": 4711,\n  "createdAt": "2026-01-0'],
+    ["a lock with a torn middle", '{"pid":4711,\0\0\0\0"maxHoldMs":5}'],
+  ])("%s", (_what, text) => {
+    expect(read(text)).toBeNull();
+  });
+});
+
+describe("what must never be touched", () => {
+  test.each([
+    ["zero", "0"],
+    ["a negative number", "-4711"],
+    ["a number that is no pid", "47110000000000"],
+    ["two lines, as postmaster.pid has them", "4711\n/var/lib/postgresql\n"],
+    ["a pid of another shape", '{"pid":"4711"}'],
+    ["other JSON", '{"name":"my-package","lockfileVersion":3}'],
+    ["a list", "[4711]"],
+    ["null", "null"],
+    ["a text", "dear diary"],
+    ["a lock file of another kind", 'version = 3\n[[package]]\nname = "pid"\n'],
+    ["bytes", "\x7fELF\x02\x01\x01"],
+    ["a text that ends in zeros", "x\0\0"],
+  ])("%s", (_what, text) => {
+    expect(read(text)).toBe("no-lock");
+  });
+});
