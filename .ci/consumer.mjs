@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -42,6 +42,25 @@ export function consume(start, { folder, manifest, seenAs = (path) => path }) {
   writeFileSync(join(sessions, "dead.jsonl.lock"), JSON.stringify({ pid: nobody, createdAt }));
   const output = start(seenAs(script), [seenAs(sessions), String(nobody), ...entriesOf(manifest)]);
   return answerIn(output);
+}
+
+/** What the trial of test/trial consists of; see trial.mjs there. */
+const TRIAL = ["trial.mjs", "every-lock.mjs", "example.mjs"];
+
+/**
+ * A new user's first day with the package that is installed in `folder`: its transcript must be the one that is
+ * stored.
+ *
+ * @param {(script: string, args: string[]) => string} start see {@link consume}; in `folder`
+ * @param {{ folder: string, seenAs?: (path: string) => string }} options see {@link consume}
+ */
+export function holdTrial(start, { folder, seenAs = (path) => path }) {
+  const source = join(HERE, "../test/trial");
+  for (const name of TRIAL) copyFileSync(join(source, name), join(folder, name));
+  const transcript = start(seenAs(join(folder, "trial.mjs")), []);
+  const expected = readFileSync(join(source, "transcript.txt"), "utf8");
+  assert.equal(transcript.replaceAll("\r", ""), expected.replaceAll("\r", ""));
+  rmSync(join(folder, "sessions"), { recursive: true });
 }
 
 /** The line of JSON in a program's output; runtimes add warnings of their own. */

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { assertNative, consume, emptyProject } from "./consumer.mjs";
+import { assertNative, consume, emptyProject, holdTrial } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { pack } from "./pack.mjs";
 import { createTally } from "./tally.mjs";
@@ -79,10 +79,11 @@ export async function testOnWindows(options) {
         const start = (script, args) => runNode(version, [script, ...args], here);
         const answer = consume(start, { folder: project, manifest, seenAs });
         assertNative(answer, manifest);
+        holdTrial(start, { folder: project, seenAs });
         const program = "node_modules/pidentity/dist/cli/main.js";
         const output = runNode(version, [program, "native"], here);
         assert.match(output, /^backend: native\r?\npath: Z:.*\\win32-x64\\pidentity\.node$/mu);
-        return "native, sweep, command";
+        return "native, sweep, trial, command";
       });
     }
   });

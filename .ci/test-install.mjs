@@ -6,8 +6,8 @@
 //   npm run test:install -- --windows                 on node.exe under Wine, with npm for Windows
 //
 // Without --prebuilt the binaries are cross-built first. There is no compiler on PATH, and no script may
-// run or be held back. Then the package must answer through its addon, sweep a directory, start its
-// command and compile in TypeScript. Package managers and Node releases come from the npm registry into
+// run or be held back. Then the package must answer through its addon, sweep a directory, give the answers of
+// test/trial/transcript.txt, start its command and compile in TypeScript. Package managers and Node releases come from the npm registry into
 // build/tools, once.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -26,7 +26,7 @@ import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { assertNative, consume, emptyProject, run } from "./consumer.mjs";
+import { assertNative, consume, emptyProject, holdTrial, run } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { createTally } from "./tally.mjs";
 import { bunOf, DOWNLOADS, nodeOf, outerEnvironment, registry, tool } from "./tools.mjs";
@@ -224,11 +224,10 @@ function testManager(manager, folder, { tarball, files, manifest, scripted }) {
   assert.doesNotMatch(output, SCRIPT_WORDS);
 
   const runsNode = manager.runsNode ? [...command, ...manager.runsNode] : [node];
-  const answer = consume((script, args) => run([...runsNode, script, ...args], inProject), {
-    folder: project,
-    manifest,
-  });
+  const start = (script, args) => run([...runsNode, script, ...args], inProject);
+  const answer = consume(start, { folder: project, manifest });
   assertNative(answer, manifest);
+  holdTrial(start, { folder: project });
   assertAsPacked(dirname(dirname(dirname(answer.path))), files);
 
   const runsCommand = manager.runsCommand
@@ -245,7 +244,7 @@ function testManager(manager, folder, { tarball, files, manifest, scripted }) {
     typeRoots = undefined;
   }
   compile(project, typescript, { typeRoots, env });
-  return `node ${manager.node}, no script, native, sweep, command, types`;
+  return `node ${manager.node}, no script, native, sweep, trial, command, types`;
 }
 
 const { values: options, positionals } = parseArgs({

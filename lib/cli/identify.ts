@@ -3,24 +3,29 @@ import { identifyProcess } from "../process/identity.js";
 import { inspectProcess } from "../process/inspect.js";
 import { parseArguments, parsePid } from "./arguments.js";
 import { type Command, EXIT } from "./command.js";
-import { jsonDocument, quote } from "./printable.js";
+import { jsonDocument } from "./json-document.js";
+import { quote } from "./printable.js";
 import { UsageError } from "./usage-error.js";
 
 export const identify: Command = {
   name: "identify",
   usage: "[pid] [--json]",
   summary: "a token that names this very process, for pidentity verify",
-  help: `Prints a token that names the process with this pid and no later one: keep it in a pid file, and ask
-pidentity verify later. Without a pid it names the process that started this command: your shell or
-script. (The command's own process would be gone before anybody could read its name.)
+  help: `Prints a token that names the process with this pid and no later one: keep it
+in a pid file, and ask pidentity verify later. Without a pid it names the
+process that started this command: your shell or script. (The command's own
+process would be gone before anybody could read its name.)
 
 Options:
-  --json   {"pid", "token", "reason"}; reason is null, or why there is no token
+  --json   one JSON document: {"schemaVersion", "pid", "token", "reason"};
+           reason is null, or why there is no token
 
-Exit code: 0 when the token was printed, 1 when the process cannot be named, 2 on wrong usage.
+Exit code: 0 when the token was printed, 1 when the process cannot be named,
+2 on wrong usage.
 
-Example:
+Examples:
   pidentity identify 4711 > server.pidentity
+  token=$(pidentity identify)   # of this shell
 `,
   run: (args, io) => {
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });

@@ -1,13 +1,29 @@
-/** The outside world as commands see it: two streams, the environment and a clock. */
+/** The outside world as commands see it: streams, the environment, clocks and the person at the keys. */
 
 /** One output stream. */
 export interface CliStream {
   readonly isTTY: boolean;
   /** Width in character cells; undefined where that has no meaning (a pipe, a file). */
   readonly columns: number | undefined;
+  /** Height in lines; undefined likewise. */
+  readonly rows: number | undefined;
   /** Whether escape sequences for colour are welcome. */
   readonly hasColor: boolean;
   write(text: string): void;
+}
+
+/** What a command that stays on the screen listens to. Each function stops listening with its result. */
+export interface CliEvents {
+  /** Keys as they are typed, unechoed, Ctrl-C included. Nothing comes where there is no keyboard. */
+  onKeys(listener: (keys: string) => void): () => void;
+  /** The terminal has another size now. */
+  onResize(listener: () => void): () => void;
+  /** Somebody wants the program to end. */
+  onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
+  /** The process ends in whatever way; the listener can only work synchronously. */
+  onExit(listener: () => void): () => void;
+  /** Ends by that signal, as if nobody had listened. */
+  endBySignal(signal: NodeJS.Signals): void;
 }
 
 /** What a command may touch beside its arguments. */
@@ -17,6 +33,9 @@ export interface CliIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A monotonic clock, milliseconds. */
   readonly now: () => number;
+  /** The wall clock, milliseconds since the Unix epoch. */
+  readonly wallClock: () => number;
+  readonly events: CliEvents;
 }
 
 /**
@@ -24,11 +43,16 @@ export interface CliIo {
  * (no-color.org: `NO_COLOR` present and not empty).
  */
 export function wantsColor(isTTY: boolean, env: CliIo["env"]): boolean {
-  const { NO_COLOR: refusal, TERM: terminal } = env;
-  return isTTY && (refusal === undefined || refusal === "") && terminal !== "dumb";
+  const { NO_COLOR: refusal } = env;
+  return isTTY && (refusal === undefined || refusal === "") && canMoveCursor(isTTY, env);
 }
 
-/** The streams, the environment and the clock of this process. */
+/** A terminal that obeys escape sequences, at least those that move the cursor. */
+export function canMoveCursor(isTTY: boolean, { TERM: terminal }: CliIo["env"]): boolean {
+  return isTTY && terminal !== "dumb";
+}
+
+/** The streams, the environment, the clocks and the terminal of this process. */
 export function processIo(): CliIo {
   const { env } = process;
   return {
@@ -36,6 +60,8 @@ export function processIo(): CliIo {
     stderr: toCliStream(process.stderr, env),
     env,
     now: () => performance.now(),
+    wallClock: () => Date.now(),
+    events: PROCESS_EVENTS,
   };
 }
 
@@ -46,9 +72,49 @@ function toCliStream(stream: NodeJS.WriteStream, env: CliIo["env"]): CliStream {
     isTTY,
     // A terminal may be resized while the command works.
     get columns() {
-      return isTTY ? stream.columns : undefined;
+      return isTTY ? sizeOf(stream.columns) : undefined;
+    },
+    get rows() {
+      return isTTY ? sizeOf(stream.rows) : undefined;
     },
     hasColor: wantsColor(isTTY, env),
     write: (text) => void stream.write(text),
   };
 }
+
+/** A terminal that does not tell its size has a size of 0. */
+function sizeOf(cells: number | undefined): number | undefined {
+  return cells === undefined || cells <= 0 ? undefined : cells;
+}
+
+const SIGNALS: readonly NodeJS.Signals[] =
+  process.platform === "win32" ? ["SIGINT", "SIGBREAK", "SIGHUP"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+const PROCESS_EVENTS: CliEvents = {
+  onKeys(listener) {
+    const { stdin } = process;
+    if (!stdin.isTTY) return () => {};
+    const onData = (keys: Buffer): void => listener(keys.toString("latin1"));
+    stdin.setRawMode(true);
+    stdin.on("data", onData).resume();
+    return () => {
+      stdin.off("data", onData).pause();
+      stdin.setRawMode(false);
+    };
+  },
+  onResize(listener) {
+    process.stdout.on("resize", listener);
+    return () => void process.stdout.off("resize", listener);
+  },
+  onSignal(listener) {
+    for (const signal of SIGNALS) process.on(signal, listener);
+    return () => {
+      for (const signal of SIGNALS) process.off(signal, listener);
+    };
+  },
+  onExit(listener) {
+    process.on("exit", listener);
+    return () => void process.off("exit", listener);
+  },
+  endBySignal: (signal) => void process.kill(process.pid, signal),
+};

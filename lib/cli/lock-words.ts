@@ -1,7 +1,9 @@
-/** What was found out about locks, in sentences for people. Pure. */
+/** What was found out about one lock, in words for people. Pure. */
 import type { StaleReason } from "../session-lock/classify.js";
-import type { KeptReason, SessionLockInspection } from "../session-lock/inspection.js";
+import type { SessionLockInspection } from "../session-lock/inspection.js";
+import type { OwnerReason } from "../session-lock/owner.js";
 import { formatDuration } from "./duration.js";
+import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
 import { printable } from "./printable.js";
 
 /** `1 session lock file`, `2 session lock files`. */
@@ -30,20 +32,75 @@ function staleness({ stale, staleReasons, keptReason }: SessionLockInspection): 
   return keptReason === "unreadable" ? "unknown (unreadable)" : "no";
 }
 
+/** Stale, or not to be judged at all. */
+export function isWrong({ stale, keptReason }: SessionLockInspection): boolean {
+  return stale || keptReason === "unreadable";
+}
+
+/**
+ * Whether the owner runs, as far as anybody can tell from here: a pid of another host or container says
+ * nothing about the process that has it here.
+ */
+export function ownerRuns(lock: SessionLockInspection): "yes" | "no" | "unknown" {
+  if (lock.pid === null || OUT_OF_SIGHT.has(lock.ownerReason)) return "unknown";
+  return lock.pidAlive || lock.ownerState === "same" ? "yes" : "no";
+}
+
 /** Why a removable lock is (to be) removed: the reason that proves it abandoned. */
-export function whyRemoved({ staleReasons }: SessionLockInspection): string {
-  const [first] = staleReasons;
-  const proof = staleReasons.find((reason) => PROOFS.has(reason)) ?? first;
-  return proof === undefined ? "nothing speaks for it" : REASONS[proof];
+export function whyRemoved(lock: SessionLockInspection): string {
+  const reason = mainReason(lock);
+  return reason === null ? "nothing speaks for it" : STALE_REASONS[reason].clause;
 }
 
 /** Why a lock is kept although something is wrong with it. */
-export function whyKept(lock: SessionLockInspection): string {
-  const { keptReason, ownerReason, error } = lock;
+export function whyKept({ keptReason, ownerReason, error }: SessionLockInspection): string {
   if (keptReason === null) return "nothing is wrong with it";
-  const because = KEPT[keptReason];
+  const because = KEPT_REASONS[keptReason].clause;
   const detail = keptReason === "owner-unknown" ? ownerReason : error?.message;
   return detail === undefined ? because : `${because} (${printable(detail)})`;
+}
+
+/** The verdict in a few words, for a cell. */
+export function briefVerdict(lock: SessionLockInspection): string {
+  const { keptReason, ownerReason } = lock;
+  if (keptReason === "unreadable" || keptReason === "in-grace")
+    return KEPT_REASONS[keptReason].brief;
+  const reason = mainReason(lock);
+  const unknown = UNKNOWN_OWNERS[ownerReason];
+  if (unknown !== undefined)
+    return reason === null ? unknown : `${STALE_REASONS[reason].brief}, ${unknown}`;
+  if (reason === null) return lock.ownerState === "same" ? "in use" : "nothing wrong";
+  const { brief } = STALE_REASONS[reason];
+  return keptReason === "owner-alive" ? `${brief}, ${KEPT_REASONS[keptReason].brief}` : brief;
+}
+
+/** The verdict as a sentence, with the reasons by their names. */
+export function fullVerdict(lock: SessionLockInspection): string {
+  const { keptReason, ownerReason, staleReasons } = lock;
+  if (keptReason === "unreadable") return whyKept(lock);
+  const reason = mainReason(lock);
+  if (reason === null) return UNKNOWN_OWNERS[ownerReason] ?? briefVerdict(lock);
+  const verdict = `${STALE_REASONS[reason].clause} (${staleReasons.join(", ")})`;
+  const isKept = keptReason !== null && keptReason !== "dry-run";
+  return isKept ? `${verdict}, but ${whyKept(lock)}` : verdict;
+}
+
+/** Whether nothing can be known of the owner from here, whatever its pid looks like. */
+export function isOwnerUnknown({ ownerReason }: SessionLockInspection): boolean {
+  return UNKNOWN_OWNERS[ownerReason] !== undefined;
+}
+
+/** Owners whose pid, if they have one, means nothing here. */
+const OUT_OF_SIGHT: ReadonlySet<OwnerReason> = new Set([
+  "other-host",
+  "other-pid-namespace",
+  "malformed",
+  "pid-mismatch",
+]);
+
+/** The reason that proves a lock abandoned; without one, the first. */
+function mainReason({ staleReasons }: SessionLockInspection): StaleReason | null {
+  return staleReasons.find((reason) => PROOFS.has(reason)) ?? staleReasons[0] ?? null;
 }
 
 const PROOFS: ReadonlySet<StaleReason> = new Set([
@@ -55,27 +112,12 @@ const PROOFS: ReadonlySet<StaleReason> = new Set([
   "non-openclaw-owner",
 ]);
 
-const REASONS: Readonly<Record<StaleReason, string>> = {
-  "missing-pid": "it names no process",
-  "dead-pid": "its process has ended",
-  "recycled-pid": "its pid belongs to another process now",
-  "holder-gone": "the process that held it has let go of it",
-  "invalid-createdAt": "it does not say when it was made",
-  "too-old": "it is older than the limit",
-  "hold-exceeded": "it is held longer than its owner meant to",
-  "orphan-self-pid": "an earlier life of this very process left it",
-  "non-openclaw-owner": "its pid belongs to a program that does not write such locks",
-};
-
-const KEPT: Readonly<Record<KeptReason, string>> = {
-  "owner-alive": "its owner still runs",
-  "owner-unknown": "nothing proves that its owner is gone",
-  unreadable: "it cannot be read",
-  "in-grace": "it is so young that its writer may still be writing it",
-  "no-guard": "there is no safe way to remove it here",
-  "guard-busy": "another process is changing it",
-  "other-view": "its holder sees it on another device: this may be a copy of it",
-  changed: "it changed hands, or its owner was found to run, at the last moment",
-  "dry-run": "nothing was to be removed",
-  error: "removing it failed",
+/** Owners of whom neither life nor death can be proven, in a few words. */
+const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, string>>> = {
+  "other-host": "on another host",
+  "other-pid-namespace": "in a container",
+  "access-denied": "owner is hidden",
+  unsupported: "owner not provable",
+  malformed: "unknown owner token",
+  "pid-mismatch": "contradicts itself",
 };

@@ -1,181 +1,212 @@
 /** `pidentity locks`: a doctor for the session locks of some directories. */
-import { statSync } from "node:fs";
-import { resolve } from "node:path";
-
 import type { KeptReason, SessionLockInspection } from "../session-lock/inspection.js";
-import { cleanStaleLockFiles } from "../session-lock/sweep.js";
-import { realLockFs } from "../util/lock-fs.js";
-import { parseArguments, parsePositiveInteger, requireSome } from "./arguments.js";
+import { parseArguments, parsePositiveInteger } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
-import type { CliIo, CliStream } from "./io.js";
-import { countLocks, describeLock, whyKept, whyRemoved } from "./lock-words.js";
+import { formatLocalTime } from "./duration.js";
+import { examineLocks, type LocksReport, type Patients, type Treatment } from "./examine-locks.js";
+import { explanationOf, reasonsIn } from "./explain-locks.js";
+import { shortenToWidth, wrapToWidth } from "./display-width.js";
+import { canMoveCursor, type CliIo } from "./io.js";
+import { jsonDocumentPieces } from "./json-document.js";
+import { locksLines } from "./locks-lines.js";
+import { locksScreen, selectLocks } from "./locks-screen.js";
+import { type OwnerPrograms, ownerPrograms, programOf } from "./owner-programs.js";
 import { paint } from "./paint.js";
-import { jsonDocument, printable } from "./printable.js";
+import { printable } from "./printable.js";
 import { ProgressBar } from "./progress-bar.js";
+import { UsageError } from "./usage-error.js";
+import { watch } from "./watch.js";
+import { writePieces } from "./write-pieces.js";
+
+/** A terminal keeps no more lines than about that, and nobody reads them. */
+const MOST_ROWS = 1000;
+
+/** Summary, blank line, header, and the line that counts the rest. */
+const LINES_AROUND_ROWS = 5;
 
 export const locks: Command = {
   name: "locks",
-  usage: "<dir…> [--fix] [--stale-ms N] [--json]",
-  summary: "the session locks of directories: whose, how old, stale or not",
-  help: `Judges every session lock (*.jsonl.lock) in each directory, not in the ones below, and says which are
-stale and why. Without --fix nothing is touched. A lock is only removed on proof that its owner is gone.
+  usage: "<dir…> | --state-dir DIR [--fix | --watch] [option…]",
+  summary: "a doctor for session locks: whose, how old, stale or not and why",
+  help: `Judges every session lock (*.jsonl.lock) in each directory, not in the ones
+below, and says which are stale and why. Without --fix nothing is touched. A
+lock is only removed on proof that its owner is gone.
+
+On a terminal the answer is a table as wide as the terminal: each lock's
+session, the pid it names, whether its owner is alive, the program that has the
+pid, the lock's age, the verdict, and what --fix does. Elsewhere it is one line
+for each lock, with the full path, that stays as it is.
 
 Options:
-  --fix          remove the stale locks that can safely be removed
-  --stale-ms N   age in milliseconds beyond which a lock is too old; it is reported, but a live owner's
-                 lock is never removed for its age (default 1800000, or the environment's
-                 OPENCLAW_SESSION_WRITE_LOCK_STALE_MS)
-  --json         one JSON document: {"locks": […], "counts": {…}, "problems": […]}
+  --fix            remove the stale locks that can safely be removed
+  --state-dir DIR  a gateway's state directory: examines DIR/agents/*/sessions;
+                   may be repeated
+  --explain        say what each reason in the answer means, and what to do
+  --watch          look again every second, until q or Ctrl-C; on a terminal
+                   only, removes nothing
+  --stale-ms N     age in milliseconds beyond which a lock is too old; it is
+                   reported, but a live owner's lock is never removed for its
+                   age (default 1800000, or the environment's
+                   OPENCLAW_SESSION_WRITE_LOCK_STALE_MS)
+  --json           one JSON document:
+                   {"schemaVersion", "counts", "problems", "notices", "locks"}
 
-Exit code: 0 when no stale lock is left, 1 when there is one, 2 on wrong usage or when a directory or a
-lock could not be read or a lock not be removed (I/O).
+Exit code: 0 when no stale lock is left, 1 when there is one, 2 on wrong usage
+or when a directory or a lock could not be read or a lock not be removed (I/O).
+With --watch that of the last look.
 
-Example:
-  pidentity locks ~/.openclaw/agents/*/sessions --fix
+Examples:
+  pidentity locks ~/.openclaw/agents/main/sessions
+  pidentity locks --state-dir ~/.openclaw --fix
+  pidentity locks --state-dir ~/.openclaw --watch
+  pidentity locks sessions --json | jq '.locks[] | select(.stale).lockPath'
 `,
   run: async (args, io) => {
     const { values, positionals } = parseArguments(args, {
+      explain: { type: "boolean" },
       fix: { type: "boolean" },
       json: { type: "boolean" },
       "stale-ms": { type: "string" },
+      "state-dir": { type: "string", multiple: true },
+      watch: { type: "boolean" },
     });
-    requireSome("directory", positionals);
+    const { explain = false, fix = false, json = false } = values;
+    const patients = toPatients(positionals, values["state-dir"] ?? []);
     const staleText = values["stale-ms"];
-    const staleMs =
-      staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText);
-    const fix = values.fix ?? false;
+    const treatment: Treatment = {
+      fix,
+      staleMs: staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText),
+    };
+    if (values.watch) {
+      checkWatchable({ fix, json }, io);
+      return await watchLocks(patients, treatment, { explain }, io);
+    }
 
-    const report = await examine(distinct(positionals), { fix, staleMs }, io);
-    for (const problem of report.problems) io.stderr.write(`pidentity: ${printable(problem)}\n`);
-    for (const notice of report.notices) io.stderr.write(`pidentity: ${printable(notice)}\n`);
-    io.stdout.write(values.json ? toJson(report) : toText(report, fix, io.stdout));
+    const bar = new ProgressBar(io);
+    let report: LocksReport;
+    try {
+      report = await examineLocks(patients, treatment, io, (checked, total) =>
+        bar.update(checked, total),
+      );
+    } finally {
+      bar.clear();
+    }
+    for (const line of remarksOf(report)) io.stderr.write(`pidentity: ${line}\n`);
+    writePieces(io.stdout, await answer(report, { fix, explain, json }, io));
     return exitCodeOf(report);
   },
 };
 
-interface Treatment {
+/** @throws UsageError unless exactly one kind of directory is given */
+function toPatients(sessionsDirs: readonly string[], stateDirs: readonly string[]): Patients {
+  if (sessionsDirs.length === 0 && stateDirs.length === 0) {
+    throw new UsageError("at least one directory is required");
+  }
+  const [first] = sessionsDirs;
+  if (first !== undefined && stateDirs.length > 0) {
+    // Its directories would be counted, and fixed, twice.
+    throw new UsageError(`--state-dir takes no further directories: ${printable(first)}`);
+  }
+  return { sessionsDirs, stateDirs };
+}
+
+/** @throws UsageError naming --watch and what it cannot go with */
+function checkWatchable(
+  { fix, json }: { readonly fix: boolean; readonly json: boolean },
+  { stdout, env }: CliIo,
+): void {
+  // A repair that nobody asked for again would go on for as long as somebody looks.
+  if (fix) throw new UsageError("--watch removes nothing, leave out one of them: --fix");
+  if (json) throw new UsageError("--watch is for people, leave out one of them: --json");
+  if (!canMoveCursor(stdout.isTTY, env)) {
+    throw new UsageError("needs a terminal that can move its cursor: --watch");
+  }
+}
+
+interface Form {
   readonly fix: boolean;
-  readonly staleMs: number | undefined;
+  readonly explain: boolean;
+  readonly json: boolean;
 }
 
-interface Report {
-  readonly locks: readonly SessionLockInspection[];
-  /** Directories that could not be examined, and why. */
-  readonly problems: readonly string[];
-  /** What the sweep noticed beside locks: odd files, leftovers that it could not remove. */
-  readonly notices: readonly string[];
+async function answer(
+  report: LocksReport,
+  { fix, explain, json }: Form,
+  { stdout }: CliIo,
+): Promise<Iterable<string>> {
+  if (json) return toJson(report, await ownerPrograms(report.locks), explain);
+  if (!stdout.isTTY) return locksLines(report, { fix, explain });
+  const shown = selectLocks(report.locks, MOST_ROWS);
+  const programs = await ownerPrograms(shown);
+  const lines = locksScreen(report, { fix, explain, shown, programs, hints: true }, stdout);
+  return lines.map((line) => `${line}\n`);
 }
 
-/** One directory after another; what cannot be examined does not keep the rest from it. */
-async function examine(
-  directories: readonly string[],
-  { fix, staleMs }: Treatment,
+async function watchLocks(
+  patients: Patients,
+  treatment: Treatment,
+  { explain }: { readonly explain: boolean },
   io: CliIo,
-): Promise<Report> {
-  const found: SessionLockInspection[] = [];
-  const problems: string[] = [];
-  const notices: string[] = [];
-  for (const sessionsDir of directories) {
-    const bar = new ProgressBar(io);
-    try {
-      // For a program a missing directory is one without locks; for a person it is a typing error.
-      statSync(sessionsDir);
-      const { locks: judged } = await cleanStaleLockFiles({
-        sessionsDir,
-        staleMs,
-        removeStale: fix,
-        env: io.env,
-        onProgress: ({ checked, total }) => bar.update(checked, total),
-        log: {
-          warn: (message) => {
-            // Each removal has its line in the report.
-            if (!message.startsWith("removed stale session lock: ")) notices.push(message);
-          },
-        },
-      });
-      for (const lock of judged) found.push(lock);
-    } catch (error) {
-      problems.push(describeProblem(sessionsDir, error));
-    } finally {
-      bar.clear();
-    }
-  }
-  return { locks: found, problems, notices };
+): Promise<ExitCode> {
+  const look = (signal: AbortSignal): Promise<LocksReport> =>
+    examineLocks(patients, treatment, io, () => signal.throwIfAborted());
+  const draw = async (report: LocksReport, rows: number): Promise<string[]> => {
+    const { stdout } = io;
+    const columns = stdout.columns ?? Infinity;
+    const [, time = ""] = formatLocalTime(io.wallClock()).split(" ");
+    const title = `pidentity locks at ${time}, q ends`;
+    const head = [
+      paint(stdout, "dim", shortenToWidth(title, columns)),
+      "",
+      ...remarksOf(report).flatMap((line) => wrapToWidth(line, columns, "  ")),
+    ];
+    // What does not fit is counted in a line of its own, rather than cut off with what may be wrong with it.
+    const shown = selectLocks(report.locks, Math.max(1, rows - head.length - LINES_AROUND_ROWS));
+    const programs = await ownerPrograms(shown);
+    const options = { fix: false, explain, shown, programs, hints: false };
+    return [...head, ...locksScreen(report, options, stdout)];
+  };
+  const last = await watch({ look, draw }, io);
+  return last === null ? EXIT.failure : exitCodeOf(last);
 }
 
-/** The same directory twice would be counted, and fixed, twice. */
-function distinct(directories: readonly string[]): string[] {
-  const byPath = new Map<string, string>();
-  for (const directory of directories) {
-    const path = resolve(directory);
-    if (!byPath.has(path)) byPath.set(path, directory);
-  }
-  return [...byPath.values()];
+/** What is told beside the answer. */
+function remarksOf({ problems, notices }: LocksReport): string[] {
+  return [...problems, ...notices].map(printable);
 }
 
-function describeProblem(sessionsDir: string, error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return `no such directory: ${sessionsDir}`;
-  return `cannot examine directory (${code ?? message}): ${sessionsDir}`;
-}
-
-function toText({ locks: found, problems }: Report, fix: boolean, stream: CliStream): string {
-  // "Found 0" is a finding only where somebody could look.
-  if (found.length === 0 && problems.length > 0) return "";
-  const lines = [`Found ${countLocks(found.length)}.`];
-  for (const lock of found) {
-    lines.push(lockLine(lock, stream));
-    const remark = remarkOn(lock, fix);
-    if (remark !== null) lines.push(paint(stream, "dim", `  ${remark}`));
-  }
-  const removed = found.filter((lock) => lock.removed).length;
-  if (removed > 0) lines.push(`Removed ${countLocks(removed, "stale session")}.`);
-  const removable = found.filter((lock) => lock.removable).length;
-  if (!fix && removable > 0 && canRemove()) {
-    lines.push(`Run again with --fix to remove ${countLocks(removable, "stale session")}.`);
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-function lockLine(lock: SessionLockInspection, stream: CliStream): string {
-  const { path, pid, age, stale } = describeLock(lock);
-  const isGood = !lock.stale && lock.keptReason !== "unreadable";
-  const verdict = isGood ? stale : paint(stream, "yellow", stale);
-  const ending = lock.removed ? ` ${paint(stream, "green", "[removed]")}` : "";
-  return `${path} ${pid} ${age} ${verdict}${ending}`;
-}
-
-/** What was done about a lock, or would be. null: the line says it all. */
-function remarkOn(lock: SessionLockInspection, fix: boolean): string | null {
-  const { removed, removable, keptReason } = lock;
-  if (removed) return null;
-  if (removable && !fix) {
-    return canRemove()
-      ? `--fix would remove it: ${whyRemoved(lock)}`
-      : `--fix would keep it: there is no safe way to remove it without the native addon`;
-  }
-  if (keptReason === null) return null;
-  return `${fix ? "kept" : "--fix would keep it"}: ${whyKept(lock)}`;
-}
-
-/** Without the addon only Windows has a guard (design: files that are deleted on close). */
-function canRemove(): boolean {
-  return process.platform === "win32" || realLockFs.canLock();
-}
-
-function toJson({ locks: found, problems }: Report): string {
-  const stale = found.filter((lock) => lock.stale).length;
-  const removed = found.filter((lock) => lock.removed).length;
-  return jsonDocument({
-    locks: found.map(({ error, ...lock }) => ({ ...lock, error: error?.message ?? null })),
-    counts: { total: found.length, stale, removed, kept: found.length - removed },
-    problems,
+function toJson(
+  { locks: found, counts, problems, notices }: LocksReport,
+  programs: OwnerPrograms,
+  explain: boolean,
+): Iterable<string> {
+  const toEntry = ({ error, ...lock }: SessionLockInspection): object => ({
+    ...lock,
+    error: error?.message ?? null,
+    program: programOf(lock, programs),
   });
+  const explanations = explain ? { explanations: explanationsFor(found) } : {};
+  const body = { counts, problems, notices, ...explanations };
+  return jsonDocumentPieces(body, "locks", mapLazily(found, toEntry));
+}
+
+function explanationsFor(found: readonly SessionLockInspection[]): object {
+  const reasons = [...reasonsIn(found).keys()];
+  return Object.fromEntries(
+    reasons.map((reason) => {
+      const { meaning, remedy } = explanationOf(reason);
+      return [reason, { meaning, remedy }];
+    }),
+  );
+}
+
+function* mapLazily<T, U>(items: Iterable<T>, toOther: (item: T) => U): Generator<U> {
+  for (const item of items) yield toOther(item);
 }
 
 const IO_ERRORS: ReadonlySet<KeptReason | null> = new Set(["unreadable", "error"]);
 
-function exitCodeOf({ locks: found, problems }: Report): ExitCode {
+function exitCodeOf({ locks: found, problems }: LocksReport): ExitCode {
   if (problems.length > 0 || found.some(({ keptReason }) => IO_ERRORS.has(keptReason))) {
     return EXIT.failure;
   }

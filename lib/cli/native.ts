@@ -4,27 +4,32 @@ import { inspect } from "node:util";
 import { nativeStatus, type NativeStatus } from "../process/select-backend.js";
 import { parseArguments } from "./arguments.js";
 import { type Command, EXIT } from "./command.js";
-import { jsonDocument, printable, quote } from "./printable.js";
+import { jsonDocument } from "./json-document.js";
+import { printable, quote } from "./printable.js";
 import { UsageError } from "./usage-error.js";
 
 export const native: Command = {
   name: "native",
   usage: "[--json]",
   summary: "which backend answers here, and why not the native addon",
-  help: `Tells whether the native addon is loaded, from which file, and if not, why not and what works
-without it.
+  help: `Tells whether the native addon is loaded, from which file, and if not, why not
+and what works without it.
 
 Options:
-  --json   {"backend", "path", "error", "causes"}; path or error is null
+  --json   one JSON document:
+           {"schemaVersion", "backend", "path", "error", "causes"};
+           path or error is null
 
 Environment:
-  PIDENTITY_NATIVE_PATH   file of the addon, where a bundler or packager has left it
+  PIDENTITY_NATIVE_PATH   file of the addon, where a packager has left it
   PIDENTITY_NO_NATIVE=1   do without the addon
 
-Exit code: 0 with the addon, 1 without it (nothing is broken then, less is known), 2 on wrong usage.
+Exit code: 0 with the addon, 1 without it (nothing is broken then, less is
+known), 2 on wrong usage.
 
-Example:
+Examples:
   pidentity native
+  PIDENTITY_NO_NATIVE=1 pidentity native
 `,
   run: (args, io) => {
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });

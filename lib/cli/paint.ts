@@ -3,10 +3,10 @@ import { styleText } from "node:util";
 
 import type { CliStream } from "./io.js";
 
-type Color = "green" | "yellow" | "red" | "dim" | "bold";
+export type Color = "green" | "yellow" | "red" | "dim" | "bold";
 
 /** `text` in a colour, or as it is for a stream without any. */
-export function paint(stream: CliStream, color: Color, text: string): string {
+export function paint(stream: Pick<CliStream, "hasColor">, color: Color, text: string): string {
   // The decision is the stream's: left alone, newer versions of Node look at process.stdout instead.
   return stream.hasColor ? styleText(color, text, { validateStream: false }) : text;
 }

@@ -29,12 +29,13 @@ export function quote(text: string): string {
 }
 
 /**
- * One JSON document and a final newline. JSON.stringify escapes C0 controls only; the other dangerous
- * characters can only stand inside strings, where an escape means the same.
+ * The same JSON with every dangerous character as an escape. JSON.stringify escapes C0 controls only; the
+ * others can only stand inside strings, where an escape means the same.
  */
-export function jsonDocument(value: unknown): string {
-  const text = JSON.stringify(value, null, 2);
-  return `${text.replaceAll(DANGEROUS, (character) => (character === "\n" ? "\n" : utf16Escapes(character)))}\n`;
+export function escapeInJson(json: string): string {
+  return json.replaceAll(DANGEROUS, (character) =>
+    character === "\n" ? "\n" : utf16Escapes(character),
+  );
 }
 
 function escapeCodePoint(codePoint: number): string {

@@ -3,46 +3,64 @@ import { inspectProcesses } from "../process/inspect.js";
 import type { ProcessInfo } from "../process/process-info.js";
 import { parseArguments, parsePid, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
-import { formatLocalTime } from "./duration.js";
-import { jsonDocument, printable } from "./printable.js";
-import { type Cell, formatTable } from "./table.js";
+import { formatDuration, formatLocalTime } from "./duration.js";
+import { jsonDocument } from "./json-document.js";
+import { printable } from "./printable.js";
+import { type Cell, type Column, formatTable } from "./table.js";
 
 export const ps: Command = {
   name: "ps",
   usage: "<pid…> [--json]",
-  summary: "state, parent, start time and command line of processes",
+  summary: "state, parent, start time, age and command line of processes",
   help: `Asks the OS about each pid and prints one line for it.
 
 Options:
-  --json   one JSON document instead of the table: {"processes": […]}, in the words of inspectProcess
+  --json   one JSON document instead of the table:
+           {"schemaVersion", "processes"}, in the words of inspectProcess
 
-Exit code: 0 when all exist, 1 when at least one does not (or cannot be found out), 2 on wrong usage.
+Exit code: 0 when all exist, 1 when at least one does not (or cannot be found
+out), 2 on wrong usage.
 
-Example:
+Examples:
   pidentity ps 1 4711
+  pidentity ps "$(cat server.pid)" --json
 `,
   run: async (args, io) => {
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
     requireSome("pid", positionals);
     const found = await inspectProcesses(positionals.map(parsePid));
     const processes = [...found.values()];
+    const nowMs = io.wallClock();
     io.stdout.write(
       values.json
         ? jsonDocument({ processes })
-        : formatTable(HEADER, processes.map(toRow), io.stdout),
+        : formatTable(
+            COLUMNS,
+            processes.map((info) => toRow(info, nowMs)),
+            io.stdout,
+          ),
     );
     return exitCodeOf(processes);
   },
 };
 
-const HEADER = ["PID", "STATE", "PPID", "STARTED", "COMMAND"];
+const COLUMNS: readonly Column[] = [
+  { title: "PID" },
+  { title: "STATE" },
+  { title: "PPID" },
+  { title: "STARTED" },
+  { title: "AGE" },
+  { title: "COMMAND", shrinkTo: 8 },
+];
 
-function toRow(info: ProcessInfo): Cell[] {
+function toRow(info: ProcessInfo, nowMs: number): Cell[] {
+  const { pid, parentPid, startedAtMs } = info;
   return [
-    { text: String(info.pid) },
+    { text: String(pid) },
     toState(info),
-    { text: info.parentPid === null ? "-" : String(info.parentPid) },
-    { text: formatLocalTime(info.startedAtMs) },
+    { text: parentPid === null ? "-" : String(parentPid) },
+    { text: formatLocalTime(startedAtMs) },
+    { text: startedAtMs === null ? "-" : formatDuration(Math.max(0, nowMs - startedAtMs)) },
     { text: commandOf(info) },
   ];
 }

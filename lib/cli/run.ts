@@ -61,7 +61,7 @@ function generalHelp(): string {
   const usages = COMMANDS.map(({ name, usage }) => `  pidentity ${name} ${usage}`);
   const widest = Math.max(...COMMANDS.map(({ name }) => name.length));
   const summaries = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(widest)}  ${summary}`);
-  return `Which process is this pid, is it still the same one, and whose are these session locks?
+  return `Which process is this pid, is it still the same one, and whose are these locks?
 
 Usage:
 ${usages.join("\n")}
@@ -70,11 +70,13 @@ Commands:
 ${summaries.join("\n")}
 
 Options:
-  -h, --help     this text; pidentity <command> --help tells more about one command
+  -h, --help     this text; pidentity <command> --help says more
   -v, --version  the version
 
-Example:
+Examples:
+  pidentity locks ~/.openclaw/agents/main/sessions
   pidentity ps 1
+  pidentity verify "$(cat server.pidentity)"
 `;
 }
 

@@ -1,57 +1,116 @@
 /** Rows in columns, for people. */
-import { cutToWidth, displayWidth } from "./display-width.js";
+import { cutToWidth, displayWidth, padToWidth, shortenToWidth } from "./display-width.js";
 import type { CliStream } from "./io.js";
-import { paint } from "./paint.js";
+import { paint, type Color } from "./paint.js";
+
+export interface Column {
+  readonly title: string;
+  /** Cells below which the column is not cut; absent: it is as wide as it needs to be. */
+  readonly shrinkTo?: number;
+  /** Where a text that is too wide loses its cells. Default `end`. */
+  readonly cut?: "end" | "middle";
+}
 
 /** One cell; `color` takes no width. */
 export interface Cell {
   /** Already printable: without control characters. */
   readonly text: string;
-  readonly color?: "green" | "yellow" | "red";
+  readonly color?: Color;
+}
+
+/** A laid out table; `rows` stand in the order of the rows given. */
+export interface TableLines {
+  readonly header: string;
+  readonly rows: readonly string[];
+  /** false: some lines are wider than the stream, and a terminal wraps them. */
+  readonly fits: boolean;
 }
 
 const GAP = "  ";
-// Narrower than this a cut column says nothing; then the terminal may wrap it.
-const NARROWEST_LAST_COLUMN = 8;
 
 /**
- * A header and rows as text. All columns but the last are as wide as they need; the last is cut to the
- * terminal's width, and never cut where there is no terminal.
+ * Columns stand under each other and are as wide as their texts; on a terminal that is narrower, the widest
+ * ones that may be cut are, down to what they need at least. Without a terminal nothing is cut.
  */
-export function formatTable(
-  header: readonly string[],
+export function layOutTable(
+  columns: readonly Column[],
   rows: readonly (readonly Cell[])[],
   stream: CliStream,
-): string {
-  const last = header.length - 1;
-  const widths = header.map((title, column) =>
-    rows.reduce(
-      (widest, row) => Math.max(widest, displayWidth(row[column]?.text ?? "")),
-      displayWidth(title),
-    ),
-  );
-  const before = widths.slice(0, last).reduce((sum, width) => sum + width + GAP.length, 0);
-  const room =
-    stream.columns === undefined
-      ? Infinity
-      : Math.max(stream.columns - before, NARROWEST_LAST_COLUMN);
-
-  const line = (cells: readonly Cell[], paintCell: (cell: Cell, text: string) => string): string =>
-    cells
-      .map((cell, column) => {
-        if (column === last) return paintCell(cell, cutToWidth(cell.text, room));
-        const padding = (widths[column] ?? 0) - displayWidth(cell.text);
-        return paintCell(cell, cell.text) + " ".repeat(padding);
+): TableLines {
+  const room = (stream.columns ?? Infinity) - GAP.length * (columns.length - 1);
+  const widths = fitWidths(columns, naturalWidths(columns, rows), room);
+  const toLine = (cells: readonly Cell[]): string =>
+    columns
+      .map(({ cut }, index) => {
+        const { text, color } = cells[index] ?? { text: "" };
+        const width = widths[index] ?? 0;
+        const shown = cut === "middle" ? shortenToWidth(text, width) : cutToWidth(text, width);
+        // Spaces behind a line's end would make a terminal wrap it.
+        const padding =
+          index === columns.length - 1 ? "" : padToWidth("", width - displayWidth(shown));
+        return (color === undefined ? shown : paint(stream, color, shown)) + padding;
       })
       .join(GAP)
       .trimEnd();
+  return {
+    header: toLine(columns.map(({ title }) => ({ text: title, color: "bold" }))),
+    rows: rows.map(toLine),
+    fits: sumOf(widths) <= room,
+  };
+}
 
-  const head = line(
-    header.map((text) => ({ text })),
-    (_, text) => paint(stream, "bold", text),
+/** {@link layOutTable} as one text. */
+export function formatTable(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  stream: CliStream,
+): string {
+  const table = layOutTable(columns, rows, stream);
+  return `${[table.header, ...table.rows].join("\n")}\n`;
+}
+
+function naturalWidths(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+): readonly number[] {
+  return columns.map(({ title }, index) =>
+    rows.reduce(
+      (widest, row) => Math.max(widest, displayWidth(row[index]?.text ?? "")),
+      displayWidth(title),
+    ),
   );
-  const body = rows.map((row) =>
-    line(row, ({ color }, text) => (color === undefined ? text : paint(stream, color, text))),
+}
+
+function fitWidths(
+  columns: readonly Column[],
+  natural: readonly number[],
+  room: number,
+): readonly number[] {
+  const smallest = natural.map((width, index) =>
+    Math.min(width, columns[index]?.shrinkTo ?? width),
   );
-  return `${[head, ...body].join("\n")}\n`;
+  // No column can have more than all the room: a command line may be megabytes long.
+  const widths = natural.map((width, index) =>
+    Math.max(Math.min(width, room), smallest[index] ?? 0),
+  );
+  for (let excess = sumOf(widths) - room; excess > 0; excess--) {
+    const widest = widestAbove(widths, smallest);
+    if (widest === null) break;
+    widths[widest] = (widths[widest] ?? 0) - 1;
+  }
+  return widths;
+}
+
+/** Index of the widest column that may become narrower. */
+function widestAbove(widths: readonly number[], smallest: readonly number[]): number | null {
+  let found: number | null = null;
+  for (const [index, width] of widths.entries()) {
+    if (width <= (smallest[index] ?? 0)) continue;
+    if (found === null || width > (widths[found] ?? 0)) found = index;
+  }
+  return found;
+}
+
+function sumOf(widths: readonly number[]): number {
+  return widths.reduce((sum, width) => sum + width, 0);
 }

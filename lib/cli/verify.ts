@@ -3,8 +3,9 @@ import { verifyProcess } from "../process/identity.js";
 import type { ProcessVerdict } from "../process/token.js";
 import { parseArguments, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
-import { jsonDocument, printable } from "./printable.js";
-import { type Cell, formatTable } from "./table.js";
+import { jsonDocument } from "./json-document.js";
+import { printable } from "./printable.js";
+import { type Cell, type Column, formatTable } from "./table.js";
 
 type VerifiedToken = ProcessVerdict & { readonly token: string };
 
@@ -12,30 +13,37 @@ export const verify: Command = {
   name: "verify",
   usage: "<token…> [--json]",
   summary: "is the process that a token names still running?",
-  help: `Tells for each token of pidentity identify whether that very process still runs:
-"same" (it runs), "gone" (proven), or "unknown" (not proven either way), each with its reason.
+  help: `Tells for each token of pidentity identify whether that very process still
+runs: "same" (it runs), "gone" (proven), or "unknown" (not proven either way),
+each with its reason.
 
 Options:
-  --json   one JSON document instead of the table: {"tokens": [{"token", "state", "reason"}]}
+  --json   one JSON document instead of the table: {"schemaVersion", "tokens"}
 
-Exit code: 0 when all are the same, 1 when at least one is gone, 3 when none is gone but at least one is
-unknown (what is not a token is unknown, malformed), 2 on wrong usage. So 1 is always proof.
+Exit code: 0 when all are the same, 1 when at least one is gone, 3 when none is
+gone but at least one is unknown (what is not a token is unknown, malformed),
+2 on wrong usage. So 1 is always proof.
 
-Example:
-  pidentity verify "$(cat server.pidentity)" || echo "not running, or not known to be"
+Examples:
+  pidentity verify "$(cat server.pidentity)" || echo "not known to run"
+  pidentity verify --json "$(cat server.pidentity)" | jq '.tokens[0].state'
 `,
   run: (args, io) => {
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
     requireSome("token", positionals);
     const tokens = positionals.map((token): VerifiedToken => ({ token, ...verifyProcess(token) }));
     io.stdout.write(
-      values.json ? jsonDocument({ tokens }) : formatTable(HEADER, tokens.map(toRow), io.stdout),
+      values.json ? jsonDocument({ tokens }) : formatTable(COLUMNS, tokens.map(toRow), io.stdout),
     );
     return exitCodeOf(tokens);
   },
 };
 
-const HEADER = ["STATE", "REASON", "TOKEN"];
+const COLUMNS: readonly Column[] = [
+  { title: "STATE" },
+  { title: "REASON" },
+  { title: "TOKEN", shrinkTo: 8 },
+];
 const COLORS = { same: "green", gone: "red", unknown: "yellow" } as const;
 
 function toRow({ token, state, reason }: VerifiedToken): Cell[] {

@@ -45,10 +45,16 @@ test("a zombie has no name any more, and the reason says that it is one", async 
 test("identify --json is one document, with a token and without", async () => {
   const named = await runHere(["identify", String(process.pid), "--json"]);
   const token = identifyProcess();
-  expect(JSON.parse(named.stdout)).toEqual({ pid: process.pid, token, reason: null });
+  expect(JSON.parse(named.stdout)).toEqual({
+    schemaVersion: 1,
+    pid: process.pid,
+    token,
+    reason: null,
+  });
   const pid = await endedPid();
   const nameless = await runHere(["identify", String(pid), "--json"]);
   expect(JSON.parse(nameless.stdout)).toEqual({
+    schemaVersion: 1,
     pid,
     token: null,
     reason: expect.stringMatching(ENDED) as string,
@@ -89,6 +95,7 @@ test("verify --json is one document, in the order asked", async () => {
   const token = await tokenOf(process.pid);
   const { code, stdout } = await runHere(["verify", "x\u001B[2J", token, "--json"]);
   expect(JSON.parse(stdout)).toEqual({
+    schemaVersion: 1,
     tokens: [
       { token: "x\u001B[2J", state: "unknown", reason: "malformed" },
       { token, state: "same", reason: "running" },

@@ -4,8 +4,10 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
+import { STALE_REASONS } from "../../lib/cli/explanations.js";
 import { runHere, runProgram } from "../support/command-line.js";
 import { endedPid, liveOwner, lockDirectory } from "../support/lock-directory.js";
+import { writePlainLock } from "../support/lock-holder.js";
 import { requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { AS_NOBODY, readablePackage } from "../support/unprivileged.js";
 
@@ -199,6 +201,7 @@ describe("--json", () => {
     const args = ["locks", directory.path, missing, "--json", "--fix"];
     const { code, stdout } = await runHere(args, { isTTY: true });
     expect(JSON.parse(stdout)).toEqual({
+      schemaVersion: 1,
       locks: [
         expect.objectContaining({
           lockPath: directory.lockOf("a"),
@@ -207,13 +210,51 @@ describe("--json", () => {
           removed: true,
           keptReason: null,
           error: null,
+          program: null,
         }),
-        expect.objectContaining({ pid: owner.pid, stale: false, ownerState: "same" }),
+        expect.objectContaining({
+          pid: owner.pid,
+          stale: false,
+          ownerState: "same",
+          program: "node -e",
+        }),
       ],
       counts: { total: 2, stale: 1, removed: 1, kept: 1 },
       problems: [`no such directory: ${missing}`],
+      notices: [],
     });
     expect(code).toBe(2);
+  });
+
+  test("of nothing is a document, too", async () => {
+    const { stdout } = await runHere(["locks", lockDirectory().path, "--json"]);
+    expect(JSON.parse(stdout)).toEqual({
+      schemaVersion: 1,
+      counts: { total: 0, stale: 0, removed: 0, kept: 0 },
+      problems: [],
+      notices: [],
+      locks: [],
+    });
+  });
+
+  test("with --explain explains each reason that occurs, and no other", async (context) => {
+    requireNative(context);
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: await endedPid(), ageMs: TWO_HOURS });
+    directory.writeText("b", "{");
+    const args = ["locks", directory.path, "--json", "--explain"];
+    const { explanations } = JSON.parse((await runHere(args)).stdout) as {
+      explanations: Record<string, { meaning: string; remedy: string }>;
+    };
+    const { meaning, remedy } = STALE_REASONS["dead-pid"];
+    expect(explanations["dead-pid"]).toEqual({ meaning, remedy });
+    expect(Object.keys(explanations)).toEqual([
+      "missing-pid",
+      "dead-pid",
+      "invalid-createdAt",
+      "too-old",
+      "in-grace",
+    ]);
   });
 });
 
@@ -266,20 +307,145 @@ test("a directory with a lock's name is told of, and is no lock", async (context
   expect(code).toBe(0);
 });
 
-test("colour marks the stale and the removed on a terminal, and nothing elsewhere", async (context) => {
-  requireNative(context);
-  const pid = await endedPid();
-  const outputOf = async (surroundings: object): Promise<string> => {
+describe("on a terminal", () => {
+  test("the table has a row for each lock, with its owner's program and what --fix does", async (context) => {
+    requireNative(context);
+    const owner = await liveOwner();
+    const pid = await endedPid();
     const directory = lockDirectory();
-    directory.writePlain("a", { pid });
-    return (await runHere(["locks", directory.path, "--fix"], surroundings)).stdout;
-  };
-  const colored = await outputOf({ isTTY: true });
-  expect(colored).toContain(
-    "\u001B[33mstale=yes (dead-pid)\u001B[39m \u001B[32m[removed]\u001B[39m\n",
-  );
-  expect(await outputOf({ isTTY: true, env: { NO_COLOR: "1" } })).not.toContain("\u001B");
-  expect(await outputOf({})).not.toContain("\u001B");
+    directory.writePlain("a-dead", { pid });
+    directory.writePlain("b-live", owner);
+    directory.writePlain("c-old", { ...owner, ageMs: TWO_HOURS });
+    const surroundings = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
+    const { code, stdout } = await runHere(["locks", directory.path], surroundings);
+    const [summary, blank, header, ...rows] = stdout.split("\n");
+    expect(summary).toBe(
+      "Found 3 session lock files. 2 are stale: --fix would remove 1 and keep 1.",
+    );
+    expect(blank).toBe("");
+    expect(header).toMatch(/^SESSION +PID +ALIVE +PROGRAM +AGE +VERDICT +--FIX$/u);
+    expect(rows.slice(0, 3).map((row) => row.split(/ {2,}/u))).toEqual([
+      ["a-dead", String(pid), "no", "-", expect.any(String), "process has ended", "removes"],
+      ["b-live", String(owner.pid), "yes", "node -e", expect.any(String), "in use", "-"],
+      ["c-old", String(owner.pid), "yes", "node -e", "2h", "old, owner runs", "keeps"],
+    ]);
+    expect(code).toBe(1);
+    const fix = await runHere(["locks", directory.path, "--fix"], surroundings);
+    expect(fix.stdout).toContain("2 were stale: 1 removed, 1 kept.\n");
+    expect(fix.stdout).toMatch(/^a-dead .* process has ended +removed$/mu);
+    expect(fix.stdout).toContain("\nRemoved 1 stale session lock file.\n");
+  });
+
+  test("colour is for people who have not refused it", async (context) => {
+    requireNative(context);
+    const pid = await endedPid();
+    const outputOf = async (surroundings: object): Promise<string> => {
+      const directory = lockDirectory();
+      directory.writePlain("a", { pid });
+      return (await runHere(["locks", directory.path, "--fix"], surroundings)).stdout;
+    };
+    const colored = await outputOf({ isTTY: true });
+    expect(colored).toContain("\u001B[32mremoved\u001B[39m");
+    const env = { NO_COLOR: "1" };
+    expect(await outputOf({ isTTY: true, env })).not.toContain("\u001B");
+    expect(await outputOf({ isTTY: true, env: { TERM: "dumb" } })).not.toContain("\u001B");
+    expect(await outputOf({})).not.toContain("\u001B");
+  });
+
+  test("a hostile file name cannot drive the terminal", async (context) => {
+    requirePosix(context, "control characters in file names");
+    const directory = lockDirectory();
+    directory.writeText("\u001B[2J\u202E\n", "{}");
+    const surroundings = { isTTY: true, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", directory.path], surroundings);
+    expect(stdout).toContain(String.raw`\x1b[2J\u202e\n`);
+    expect(stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  test("a thousand rows are enough, and what is wrong comes first", async (context) => {
+    requireNative(context);
+    const pid = await endedPid();
+    const owner = await liveOwner();
+    const directory = lockDirectory();
+    for (let index = 0; index < 1100; index++) directory.writePlain(`fine-${index}`, owner);
+    directory.writePlain("z-dead", { pid });
+    const surroundings = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", directory.path], surroundings);
+    expect(stdout).toMatch(
+      /^Found 1101 session lock files\. 1 is stale: --fix would remove 1\.\n/u,
+    );
+    expect(stdout).toMatch(/^z-dead /mu);
+    expect(stdout.match(/^fine-/gmu)).toHaveLength(999);
+    expect(stdout).toContain("\n… and 101 session lock files more, 0 of them stale\n");
+    // A pipe gets every lock.
+    const piped = await runHere(["locks", directory.path]);
+    expect(piped.stdout.match(/^.*fine-.*stale=no$/gmu)).toHaveLength(1100);
+  });
+});
+
+describe("--explain", () => {
+  test("says below the lines what each reason means and what to do", async (context) => {
+    requireNative(context);
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: await endedPid() });
+    const look = await runHere(["locks", directory.path]);
+    const { stdout } = await runHere(["locks", directory.path, "--explain"]);
+    const { meaning, remedy } = STALE_REASONS["dead-pid"];
+    const explanation = `\ndead-pid (1 lock)\n  ${meaning}\n  What to do: ${remedy}\n`;
+    expect(stdout.replace(/age=\S+/u, "")).toBe(look.stdout.replace(/age=\S+/u, "") + explanation);
+  });
+
+  test("has nothing to say where nothing is wrong", async () => {
+    const { path } = lockDirectory();
+    expect((await runHere(["locks", path, "--explain"])).stdout).toBe(
+      "Found 0 session lock files.\n",
+    );
+  });
+});
+
+describe("--state-dir", () => {
+  /** A gateway's state directory with a dead lock for each of two agents. */
+  async function stateDirectory(): Promise<string> {
+    const { path } = lockDirectory();
+    const pid = await endedPid();
+    for (const agent of ["main", "other"]) {
+      const sessions = join(path, "agents", agent, "sessions");
+      mkdirSync(sessions, { recursive: true });
+      writePlainLock(sessions, agent, { pid });
+    }
+    mkdirSync(join(path, "agents", "new"));
+    return path;
+  }
+
+  test("examines and fixes every agent's sessions, each state directory once", async (context) => {
+    requireNative(context);
+    const path = await stateDirectory();
+    const args = ["locks", "--state-dir", path, `--state-dir=${join(path, "agents", "..")}`];
+    const look = await runHere(args);
+    expect(look).toMatchObject({ code: 1, stderr: "" });
+    expect(look.stdout).toMatch(/^Found 2 session lock files\.\n/u);
+    const fix = await runHere([...args, "--fix"]);
+    expect(fix).toMatchObject({ code: 0, stderr: "" });
+    expect(fix.stdout).toContain("Removed 2 stale session lock files.\n");
+  });
+
+  test("on a terminal each directory is named once above its locks", async (context) => {
+    requireNative(context);
+    const path = await stateDirectory();
+    const surroundings = { isTTY: true, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", "--state-dir", path], surroundings);
+    for (const agent of ["main", "other"]) {
+      const heading = join(path, "agents", agent, "sessions");
+      expect(stdout).toContain(`\n${heading}\n${agent}`);
+    }
+  });
+
+  test("that is none is a typing error", async () => {
+    const { path } = lockDirectory();
+    const { code, stdout, stderr } = await runHere(["locks", "--state-dir", path]);
+    expect(stderr).toBe(`pidentity: no such directory: ${join(path, "agents")}\n`);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  });
 });
 
 test("a directory that the user may not change: nothing removed, the error told", async (context) => {

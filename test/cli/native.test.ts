@@ -11,7 +11,13 @@ test("with the addon: its file, and nothing to worry about", async (context) => 
   expect(code).toBe(0);
   const json = await runHere(["native", "--json"]);
   const { path } = nativeStatus();
-  expect(JSON.parse(json.stdout)).toEqual({ backend: "native", path, error: null, causes: [] });
+  expect(JSON.parse(json.stdout)).toEqual({
+    schemaVersion: 1,
+    backend: "native",
+    path,
+    error: null,
+    causes: [],
+  });
 });
 
 test("without it: the reason, that nothing is broken, and exit code 1", async () => {

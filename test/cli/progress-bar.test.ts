@@ -40,9 +40,31 @@ test.each([10, 25, 40])("a terminal of %i columns is never filled to its last ce
   const { bar, clock } = barOn(stream);
   clock.ms += 300;
   bar.update(1, 3);
-  const shown = stream.text().replace("\r\u001B[K", "");
+  clock.ms += 5000;
+  bar.update(2, 3);
+  const shown = stream.text().split("\r\u001B[K");
   // The figures alone are 17 cells wide; below that there is no bar to be seen.
-  expect(shown.length).toBeLessThan(Math.max(columns, 18));
+  for (const line of shown) expect(line.length).toBeLessThan(Math.max(columns, 18));
+});
+
+test("the forecast is what was done, continued, and not made from the first moments", () => {
+  const stream = recordingStream(true, 80);
+  const { bar, clock } = barOn(stream);
+  const shownAfter = (ms: number, done: number, total = 1000): string => {
+    clock.ms += ms;
+    bar.update(done, total);
+    return stream.text().split("\r\u001B[K").at(-1) ?? "";
+  };
+  // Listing and sorting the names took long, and says nothing of the rest.
+  expect(shownAfter(10_000, 0)).toMatch(/0% of 1000 locks$/u);
+  expect(shownAfter(900, 100)).toMatch(/10% of 1000 locks$/u);
+  expect(shownAfter(1100, 200)).toMatch(/20% of 1000 locks, 8s left$/u);
+  expect(shownAfter(1000, 201)).toMatch(/20% of 1000 locks, 12s left$/u);
+  expect(shownAfter(100, 1000)).toMatch(/100% of 1000 locks$/u);
+  // The next directory starts anew, and one lock of many says nothing.
+  expect(shownAfter(100, 0, 300_000)).toMatch(/0% of 300000 locks$/u);
+  expect(shownAfter(2000, 1, 300_000)).toMatch(/0% of 300000 locks$/u);
+  expect(shownAfter(8000, 100_000, 300_000)).toMatch(/33% of 300000 locks, 20s left$/u);
 });
 
 test("no terminal, or one without cursor control, gets no bar", () => {

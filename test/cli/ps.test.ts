@@ -12,21 +12,35 @@ test("a live process has a line with its parent, its start and its command line"
   const child = await liveOwner();
   const { code, stdout, stderr } = await runHere(["ps", String(child.pid)]);
   const [header, line = ""] = stdout.split("\n");
-  expect(header).toMatch(/^PID +STATE +PPID +STARTED +COMMAND$/u);
-  const [pid, state, parent, date, time, ...command] = line.split(/ +/u);
+  expect(header).toMatch(/^PID +STATE +PPID +STARTED +AGE +COMMAND$/u);
+  const [pid, state, parent, date, time, age, ...command] = line.split(/ +/u);
   expect([pid, state, parent]).toEqual([String(child.pid), "alive", String(process.pid)]);
   // Without Z: local time.
   const startedAt = Date.parse(`${date ?? ""}T${time ?? ""}`);
   expect(Math.abs(startedAt - Date.now())).toBeLessThan(60_000);
+  expect(age).toMatch(/^\d+[sm]$/u);
   expect(command.join(" ")).toContain("process.stdin.resume()");
   expect(stderr).toBe("");
   expect(code).toBe(0);
 });
 
+test("the age is that of the process, by the wall clock, and never negative", async () => {
+  const child = await liveOwner();
+  const { startedAtMs } = inspectProcess(child.pid);
+  const ageAt = async (ms: number): Promise<string | undefined> => {
+    const surroundings = { wallClock: () => (startedAtMs ?? 0) + ms };
+    const { stdout } = await runHere(["ps", String(child.pid)], surroundings);
+    return stdout.split("\n")[1]?.split(/ +/u)[5];
+  };
+  expect(await ageAt(2 * 86_400_000 + 3_600_000 + 30_000)).toBe("2d1h");
+  // The clock was set back since.
+  expect(await ageAt(-60_000)).toBe("0s");
+});
+
 test("a process that has ended is gone, with the reason, and the exit code says so", async () => {
   const pid = await endedPid();
   const { code, stdout } = await runHere(["ps", String(pid), String(process.pid)]);
-  const gone = new RegExp(`^${pid} +gone \\((.+?)\\) +- +- +-$`, "mu").exec(stdout);
+  const gone = new RegExp(`^${pid} +gone \\((.+?)\\) +- +- +- +-$`, "mu").exec(stdout);
   expect(gone?.[1]).toMatch(ENDED);
   expect(stdout).toMatch(new RegExp(`^${process.pid} +alive `, "mu"));
   expect(code).toBe(1);
@@ -58,6 +72,7 @@ test("--json is one document in the words of inspectProcess, each pid once", asy
   const pid = String(child.pid);
   const { code, stdout } = await runHere(["ps", pid, pid, "--json"], { isTTY: true });
   const document = JSON.parse(stdout) as { processes: object[] };
+  expect(document).toMatchObject({ schemaVersion: 1 });
   expect(document.processes).toEqual([
     { ...inspectProcess(child.pid), startedAtMs: expect.closeTo(Date.now(), -5) },
   ]);
@@ -83,7 +98,7 @@ test("a hostile command line survives --json without a byte that a terminal obey
   expect(document.processes[0]?.args.at(-1)).toBe(HOSTILE);
 });
 
-// Four columns of facts leave no room on a narrow terminal: the rest keeps 8 cells, and wraps.
+// Five columns of facts leave no room on a narrow terminal: the rest keeps 8 cells, and wraps.
 test.each([
   [200, 200],
   [80, 80],

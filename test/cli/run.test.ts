@@ -23,13 +23,20 @@ describe("help", () => {
     expect(stderr).toContain("Usage:");
   });
 
-  test.each(NAMES)("of %s has usage, exit codes and an example", async (name) => {
+  test.each(NAMES)("of %s has usage, exit codes and examples", async (name) => {
     for (const option of ["--help", "-h"]) {
       const { code, stdout } = await runHere([name, option]);
       expect(code).toBe(0);
       expect(stdout).toMatch(new RegExp(`^Usage: pidentity ${name} `, "u"));
       expect(stdout).toContain("Exit code:");
-      expect(stdout).toMatch(new RegExp(`Example:\\n  pidentity ${name}`, "u"));
+      expect(stdout).toMatch(new RegExp(`Examples:\\n  pidentity ${name}`, "u"));
+    }
+  });
+
+  test("fits into a terminal of 80 columns", async () => {
+    for (const args of [["--help"], ...NAMES.map((name) => [name, "--help"])]) {
+      const { stdout } = await runHere(args);
+      for (const line of stdout.split("\n")) expect(line.length).toBeLessThanOrEqual(80);
     }
   });
 
@@ -69,6 +76,11 @@ describe("wrong usage says what is wrong, exits with 2 and prints no answer", ()
     [["ps"], "at least one pid is required"],
     [["verify"], "at least one token is required"],
     [["locks"], "at least one directory is required"],
+    [["locks", "a", "--state-dir"], "option needs a value: --state-dir"],
+    [["locks", "a", "--state-dir", "b"], "--state-dir takes no further directories: a"],
+    [["locks", "a", "--watch"], "needs a terminal that can move its cursor: --watch"],
+    [["locks", "a", "--watch", "--fix"], "--watch removes nothing, leave out one of them: --fix"],
+    [["locks", "a", "--watch", "--json"], "--watch is for people, leave out one of them: --json"],
     [["identify", "1", "2"], 'only one pid can be named: "2"'],
     [["native", "x"], 'native takes no arguments: "x"'],
     // A property of every object is no option.

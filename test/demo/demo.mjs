@@ -50,7 +50,13 @@ async function demonstrate() {
   const { stdout } = processIo();
   stdout.write(
     formatTable(
-      ["SESSION", "WHAT WE DID", "VERDICT", "LOCK", "WHY"],
+      [
+        { title: "SESSION" },
+        { title: "WHAT WE DID" },
+        { title: "VERDICT" },
+        { title: "LOCK" },
+        { title: "WHY", shrinkTo: 8 },
+      ],
       cases.map(({ session, story }) => row(session, story, judged(result, session))),
       stdout,
     ),

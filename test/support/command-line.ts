@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { onTestFinished } from "vitest";
 
-import { type CliIo, type CliStream, wantsColor } from "../../lib/cli/io.js";
+import { type CliEvents, type CliIo, type CliStream, wantsColor } from "../../lib/cli/io.js";
 import { run } from "../../lib/cli/run.js";
 import { ROOT } from "./programs.js";
 
@@ -18,20 +18,38 @@ export interface Outcome {
 export interface Surroundings {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   readonly now?: () => number;
+  readonly wallClock?: () => number;
+  readonly events?: CliEvents;
   readonly env?: Readonly<Record<string, string | undefined>>;
 }
 
 /** Runs a command in this process, with streams that remember what was written. */
 export async function runHere(
   args: readonly string[],
-  { isTTY = false, columns, env = {}, now = () => 0 }: Surroundings = {},
+  surroundings: Surroundings = {},
 ): Promise<Outcome> {
-  const stdout = recordingStream(isTTY, columns, env);
-  const stderr = recordingStream(isTTY, columns, env);
-  const io: CliIo = { stdout, stderr, env, now };
+  const io = recordingIo(surroundings);
   const code = await run(args, io);
-  return { code, stdout: stdout.text(), stderr: stderr.text() };
+  return { code, stdout: io.stdout.text(), stderr: io.stderr.text() };
+}
+
+export type RecordingStream = CliStream & { text(): string };
+
+/** The world of a command, with streams that remember; nothing ever happens in it by itself. */
+export function recordingIo({
+  isTTY = false,
+  columns,
+  rows,
+  env = {},
+  now = () => 0,
+  wallClock = Date.now,
+  events = NO_EVENTS,
+}: Surroundings = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
+  const stdout = recordingStream(isTTY, columns, env, rows);
+  const stderr = recordingStream(isTTY, columns, env, rows);
+  return { stdout, stderr, env, now, wallClock, events };
 }
 
 /** A stream that remembers; see {@link runHere}. */
@@ -39,16 +57,27 @@ export function recordingStream(
   isTTY: boolean,
   columns?: number,
   env: CliIo["env"] = {},
-): CliStream & { text(): string } {
+  rows?: number,
+): RecordingStream {
   let written = "";
   return {
     isTTY,
     columns,
+    rows,
     hasColor: wantsColor(isTTY, env),
     write: (text) => void (written += text),
     text: () => written,
   };
 }
+
+const ignore = (): (() => void) => () => {};
+const NO_EVENTS: CliEvents = {
+  onKeys: ignore,
+  onResize: ignore,
+  onSignal: ignore,
+  onExit: ignore,
+  endBySignal: () => {},
+};
 
 /** Starts the built program; ended with the test. */
 export function startProgram(

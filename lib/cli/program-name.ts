@@ -1,0 +1,58 @@
+/** What people call a running program, from its argument vector. Pure. */
+
+/** Programs whose name says nothing without that of the script they run. */
+const INTERPRETERS =
+  /^(?:node|nodejs|bun|deno|python[\d.]*|ruby|perl|php|java|tsx|ts-node|sh|bash|dash|zsh|ksh|powershell|pwsh)$/u;
+
+/**
+ * `nginx`, `node gateway.mjs`, `python3 -c`; a title that the program gave itself, as it is.
+ *
+ * @param args - `[]` for a process without any (kernel threads), null when not readable.
+ * @returns null when nothing names it
+ */
+export function programName(args: readonly string[] | null): string | null {
+  const [command = "", ...rest] = args ?? [];
+  // Titles are padded up to the room that the arguments had.
+  const isAlone = rest.every((argument) => argument.trim() === "");
+  const isTitle = isAlone && /\s/u.test(command.trim()) && !ABSOLUTE_PATH.test(command);
+  const name = isTitle ? command.trim() : baseName(command.trim()).replace(/\.exe$/iu, "");
+  if (name === "") return null;
+  if (!INTERPRETERS.test(name.toLowerCase())) return name;
+  const script = scriptOf(rest);
+  return script === null ? name : `${name} ${script}`;
+}
+
+/** The script's file name, or the option that takes the place of one. */
+function scriptOf(args: readonly string[]): string | null {
+  let isValue = false;
+  for (const argument of args) {
+    if (isValue) {
+      isValue = false;
+    } else if (INLINE_SCRIPT.test(argument)) {
+      return argument.replace(/=.*$/su, "");
+    } else if (argument.startsWith("-")) {
+      isValue = TAKES_VALUE.has(argument);
+    } else if (argument !== "") {
+      return baseName(argument);
+    }
+  }
+  return null;
+}
+
+const ABSOLUTE_PATH = /^(?:\/|[A-Za-z]:[/\\])/u;
+const INLINE_SCRIPT = /^(?:-e|-c|-p|-pe|--eval|--print|-Command)(?:=|$)/u;
+/** Options of Node, Bun and Deno that come before the script with a word of their own. */
+const TAKES_VALUE: ReadonlySet<string> = new Set([
+  "-r",
+  "-C",
+  "--require",
+  "--import",
+  "--loader",
+  "--experimental-loader",
+  "--conditions",
+  "--preload",
+]);
+
+function baseName(path: string): string {
+  return path.replace(/[/\\]+$/u, "").replace(/^.*[/\\]/su, "");
+}
