@@ -128,18 +128,24 @@ export class Contention {
    * holds most looks at owners would be in vain.
    */
   async #isBrief(): Promise<boolean> {
-    const sighting = sightFile(this.#lockPath, this.#fs);
+    const sighting = this.#sight();
     if (sighting === null) return true;
     if (Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return false;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
-    const wake = await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal);
-    watch.close();
-    return wake === "changed";
+    try {
+      return (await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal)) === "changed";
+    } finally {
+      watch.close();
+    }
+  }
+
+  #sight(): FileSighting | null {
+    return orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
   }
 
   async #inspect(): Promise<Look | null> {
     const { policy, readOwnerProcessArgs } = this.#plan;
-    const sighting = sightFile(this.#lockPath, this.#fs);
+    const sighting = this.#sight();
     if (sighting === null) return null;
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
     if (reading.kind === "absent") return null;

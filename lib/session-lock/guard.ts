@@ -23,6 +23,7 @@
  * that is *stopped* inside delays that one lock until it is continued or killed. The guard is held for
  * microseconds, never across an await.
  */
+import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { newNonce } from "./nonce.js";
@@ -85,7 +86,7 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
         return { kind: "entered", leave: () => leaveByUnlink(guardPath, fd, fs) };
       }
     } finally {
-      if (!keep) fs.close(fd);
+      if (!keep) closeQuietly(fd, fs);
     }
   }
   return { kind: "busy" };
@@ -118,7 +119,7 @@ function leaveByUnlink(guardPath: string, fd: number, fs: LockFs): void {
     // Fails in a sticky directory when another user created the file: then it stays, free for all.
     removeQuietly(guardPath, fs);
   } finally {
-    fs.close(fd);
+    closeQuietly(fd, fs);
   }
 }
 
@@ -130,7 +131,7 @@ function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
       return {
         kind: "entered",
         leave: () => {
-          fs.close(fd);
+          closeQuietly(fd, fs);
         },
       };
     } catch (error) {

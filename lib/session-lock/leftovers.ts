@@ -1,4 +1,5 @@
 /** Clears away what crashed processes left of the protocol itself. Nothing ever blocks on such files. */
+import { closeQuietly } from "../util/close-quietly.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { tryEnterGuard } from "./guard.js";
 
@@ -33,7 +34,7 @@ function removeUnlessHeld(path: string, fs: LockFs): boolean {
   try {
     if (fs.probe(fd) === "held") return false;
   } finally {
-    fs.close(fd);
+    closeQuietly(fd, fs);
   }
   fs.unlink(path);
   return true;

@@ -10,7 +10,9 @@ import { basename, dirname } from "node:path";
 import type { ExitWatch } from "../process/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/select-backend.js";
+import { closeQuietly } from "../util/close-quietly.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { orFileError } from "./errors.js";
 import type { LockCase } from "./judge.js";
 
 // The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
@@ -68,13 +70,15 @@ export class LockWatch {
   /**
    * Waits for a change, the owner's end or `limitMs`, whichever comes first.
    *
-   * @throws the signal's reason (rejection) when aborted
+   * @throws (rejection) the signal's reason when aborted; SessionWriteLockFileError when the lock cannot be
+   *   looked at
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
     const started = performance.now();
     for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
       signal?.throwIfAborted();
-      if (sightFile(this.#lockPath, this.#fs)?.identity !== this.#identity) return "changed";
+      const sighting = orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
+      if (sighting?.identity !== this.#identity) return "changed";
       if (this.#ownerEnded()) return "owner-ended";
       const waited = performance.now() - started;
       const left = limitMs - waited;
@@ -104,7 +108,7 @@ export class LockWatch {
       try {
         return this.#fs.probe(fd) === "acquired";
       } finally {
-        this.#fs.close(fd);
+        closeQuietly(fd, this.#fs);
       }
     } catch {
       // Gone or unreadable by now: the look at its identity says so.

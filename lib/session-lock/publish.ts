@@ -14,6 +14,7 @@
  */
 import { dirname } from "node:path";
 
+import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
@@ -150,7 +151,7 @@ function carriesNonce(lockPath: string, nonce: string, fs: LockFs): boolean {
 
 function discard(path: string, fd: number, fs: LockFs): void {
   unlinkQuietly(path, fs);
-  fs.close(fd);
+  closeQuietly(fd, fs);
 }
 
 function unlinkQuietly(path: string, fs: LockFs): void {

@@ -2,6 +2,7 @@
 import type { BigIntStats } from "node:fs";
 
 import { isSameBoot } from "../process/token.js";
+import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import type { EvidenceSource } from "./evidence.js";
@@ -50,7 +51,7 @@ export function readLock(
   } catch (cause) {
     return { kind: "unreadable", error: cause as Error };
   } finally {
-    fs.close(fd);
+    closeQuietly(fd, fs);
   }
 }
 
@@ -66,15 +67,7 @@ function readOpenLock(
     stats = fs.fstat(fd);
     if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
   }
-  let length = fs.read(fd, scratch, 0, scratch.length);
-  let payload = parsePayload(scratch.subarray(0, length));
-  // No part of a JSON object is one itself: only bytes that did not parse can be incomplete.
-  while (payload === null && length > 0 && length < scratch.length) {
-    const more = fs.read(fd, scratch, length, scratch.length - length);
-    if (more === 0) break;
-    length += more;
-    payload = parsePayload(scratch.subarray(0, length));
-  }
+  const { length, payload } = readPayload(fd, fs);
   if (length > MAX_LOCK_BYTES) {
     return unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes: ${lockPath}`);
   }
@@ -115,6 +108,23 @@ export function kernelLockOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): st
   return `${String(dev)}:${String(ino)}`;
 }
 
+/** Reads into {@link scratch}: `length` bytes. */
+function readPayload(
+  fd: number,
+  fs: LockFs,
+): { readonly length: number; readonly payload: SessionLockPayload | null } {
+  let length = fs.read(fd, scratch, 0, scratch.length);
+  let payload = parsePayload(scratch.subarray(0, length));
+  // No part of a JSON object is one itself: only bytes that did not parse can be incomplete.
+  while (payload === null && length > 0 && length < scratch.length) {
+    const more = fs.read(fd, scratch, length, scratch.length - length);
+    if (more === 0) break;
+    length += more;
+    payload = parsePayload(scratch.subarray(0, length));
+  }
+  return { length, payload };
+}
+
 function unreadable(message: string): LockReading {
   return { kind: "unreadable", error: new Error(message) };
 }
@@ -133,9 +143,8 @@ export function readNonce(lockPath: string, fs: LockFs): string | null {
     throw error;
   }
   try {
-    const length = fs.read(fd, scratch, 0, scratch.length);
-    return parsePayload(scratch.subarray(0, length))?.nonce ?? null;
+    return readPayload(fd, fs).payload?.nonce ?? null;
   } finally {
-    fs.close(fd);
+    closeQuietly(fd, fs);
   }
 }

@@ -1,11 +1,13 @@
 /** One acquired lock: its handles, its fence, its end. */
 import { setTimeout as delay } from "node:timers/promises";
 
+import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { waitSynchronously } from "../util/wait-synchronously.js";
 import type { WarnLine } from "../util/warn-line.js";
 import {
+  orFileError,
   SessionWriteLockFileError,
   SessionWriteLockLostError,
   SessionWriteLockTimeoutError,
@@ -47,14 +49,15 @@ export interface SessionWriteLock extends AsyncDisposable {
    * take it over before `write` returns.
    *
    * @throws SessionWriteLockLostError when it is not, with nothing written; SessionWriteLockTimeoutError,
-   *   naming the guard, when another process keeps the guard for 50 ms; TypeError when `write` returns a
-   *   promise; whatever `write` throws.
+   *   naming the guard, when another process keeps the guard for 50 ms; SessionWriteLockFileError, with
+   *   nothing written, when the file system refuses; TypeError when `write` returns a promise; whatever
+   *   `write` throws.
    */
   withFence<T>(write: () => T): T;
   /**
    * A look whether the lock is still this one: a check, not a fence.
    *
-   * @throws SessionWriteLockLostError when it is not.
+   * @throws SessionWriteLockLostError when it is not; SessionWriteLockFileError when that cannot be seen.
    */
   assertHeld(): void;
 }
@@ -272,7 +275,7 @@ export class Hold implements HeldLock {
   #withFence<T>(write: () => T): T {
     const deadline = this.#now() + FENCE_PATIENCE_MS;
     for (;;) {
-      const guard = tryEnterGuard(this.lockPath, this.#fs);
+      const guard = orFileError(this.lockPath, () => tryEnterGuard(this.lockPath, this.#fs));
       if (guard.kind === "busy") {
         if (this.#now() >= deadline) {
           const owner = `guard busy: ${guardPathOf(this.lockPath)}`;
@@ -300,7 +303,8 @@ export class Hold implements HeldLock {
   }
 
   #assertOurs(): void {
-    if (readNonce(this.lockPath, this.#fs) === this.#lock.nonce) return;
+    const nonce = orFileError(this.lockPath, () => readNonce(this.lockPath, this.#fs));
+    if (nonce === this.#lock.nonce) return;
     traceSync(
       traces.release,
       () => this.#trace("displaced"),
@@ -326,11 +330,7 @@ export class Hold implements HeldLock {
   #finish(): void {
     if (this.#ended) return;
     this.#ended = true;
-    try {
-      this.#fs.close(this.#lock.fd);
-    } catch {
-      // EIO on close: the descriptor is gone all the same.
-    }
+    closeQuietly(this.#lock.fd, this.#fs);
     forgetHeldLock(this);
     this.#onEnd();
   }

@@ -6,18 +6,18 @@ import { expect, test } from "vitest";
 
 import { start, startReady } from "../support/child.js";
 import { requireNative } from "../support/require.js";
-import { codeBlock, writeExample } from "../support/room-guide.js";
+import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 test("the daemon runs once: the second is told who runs, and after a kill the third takes over", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
-  const daemon = writeExample(codeBlock("file-lock", "js", "acquirePidFile"), folder);
+  const daemon = writeExample(codeBlock("lib/file-lock/README.md", "js", "acquirePidFile"), folder);
   const path = join(folder, "daemon.pid");
 
   const first = await startReady(process.execPath, [daemon, path]);
   expect(first.first).toBe(`running as ${String(first.pid)}: ${path}`);
-  const sample = codeBlock("file-lock", "json", '"pid"');
+  const sample = codeBlock("lib/file-lock/README.md", "json", '"pid"');
   const published = JSON.parse(readFileSync(path, "utf8")) as object;
   expect(Object.keys(published)).toEqual(Object.keys(JSON.parse(sample) as object));
 
@@ -35,7 +35,10 @@ test("the daemon runs once: the second is told who runs, and after a kill the th
 
 test("the lock around a file writes its line and leaves no lock behind", async () => {
   const folder = temporaryFolder();
-  const example = writeExample(codeBlock("file-lock", "js", "acquireFileLock"), folder);
+  const example = writeExample(
+    codeBlock("lib/file-lock/README.md", "js", "acquireFileLock"),
+    folder,
+  );
   const child = await start(process.execPath, [example], { cwd: folder });
   expect(await child.exited()).toBe(0);
   expect(readFileSync(join(folder, "ledger.csv"), "utf8")).toBe("1;2;3\n");

@@ -2,11 +2,11 @@
 import { expect, test } from "vitest";
 
 import { start } from "../support/child.js";
-import { codeBlock, writeExample } from "../support/room-guide.js";
+import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 test("the wiring example aborts its hanging run, and ends", async () => {
-  const code = codeBlock("session-attention", "js", "createSessionAttentionMonitor");
+  const code = codeBlock("lib/session-attention/README.md", "js", "createSessionAttentionMonitor");
   const child = await start(process.execPath, [writeExample(code, temporaryFolder())]);
   const lines: string[] = [];
   // How often it is told that the call takes long is a matter of the machine.
@@ -17,8 +17,12 @@ test("the wiring example aborts its hanging run, and ends", async () => {
 });
 
 test("the example of the channel understands every message", async () => {
-  const listener = codeBlock("session-attention", "js", "subscribe(");
-  const wiring = codeBlock("session-attention", "js", "createSessionAttentionMonitor");
+  const listener = codeBlock("lib/session-attention/README.md", "js", "subscribe(");
+  const wiring = codeBlock(
+    "lib/session-attention/README.md",
+    "js",
+    "createSessionAttentionMonitor",
+  );
   const script = writeExample(`${listener}\n${wiring}`, temporaryFolder());
   const child = await start(process.execPath, [script]);
   const lines: string[] = [];

@@ -2,7 +2,7 @@
  * A contender that was already waiting gets the lock within 100 ms of the holder's death, at whatever
  * file-system call of whatever operation the holder dies.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
@@ -86,6 +86,10 @@ interface Death {
   readonly where: string;
   /** From the kill to the acquisition, milliseconds; null when the waiter had the lock before. */
   readonly latencyMs: number | null;
+  /** How late a timer of a process that had nothing to do was meanwhile, milliseconds. */
+  readonly lateMs: number;
+  /** The holder left a lock file without a byte in it. */
+  readonly leftEmpty: boolean;
 }
 
 /** Lets a holder die before that call while `waiter` waits. */
@@ -102,24 +106,50 @@ async function die(
   waiter.say(folder);
   let said = await waiter.line();
   const hadToWait = said === "waiting";
+  const leftEmpty = statSync(join(folder, "s.jsonl.lock"), { throwIfNoEntry: false })?.size === 0;
+  const lateness = watchLateness();
   const killedAt = process.hrtime.bigint();
   const dead = holder.kill("SIGKILL");
   if (hadToWait) said = await waiter.line();
+  const lateMs = lateness();
   const heldAt = /^held (\d+)$/u.exec(said)?.[1];
   if (heldAt === undefined) throw new Error(`unexpected: ${said}`);
   expect(await waiter.line()).toBe("released");
   await dead;
   const latencyMs = hadToWait ? Number(BigInt(heldAt) - killedAt) / 1e6 : null;
-  return { where: holder.first, latencyMs };
+  return { where: holder.first, latencyMs, lateMs, leftEmpty };
+}
+
+/** Watches how late this process's timers are, which by itself does nothing; call the result for the worst. */
+function watchLateness(): () => number {
+  const intervalMs = 5;
+  let worst = 0;
+  let due = performance.now() + intervalMs;
+  const look = (): void => {
+    worst = Math.max(worst, performance.now() - due);
+    due = performance.now() + intervalMs;
+  };
+  const timer = setInterval(look, intervalMs);
+  return () => {
+    clearInterval(timer);
+    look();
+    return worst;
+  };
 }
 
 const LIMIT_MS = 100;
 const TRIES = 5;
 
+// Windows creates the lock file itself and then writes it. Who dies in between leaves an empty file, which
+// might as well be another program's that is about to write into it: nobody may touch that before the
+// grace of 5 s is over (30 s for those who wait for 30 s or longer). Elsewhere no lock is ever seen empty.
+const EMPTY_LIMIT_MS = 5000 + 1000;
+
 // On a busy machine one measurement says little: the waiter, the killer and the dying process all want
-// the processor. But a death that goes unnoticed, until the waiter's safety interval of a second
-// perhaps, does so every time. So every single call gets up to five tries, of which the best counts:
-// none is left out, none is averaged away, and no load is subtracted.
+// the processor. So what counts is the latency less the time by which a timer of an idle process, this
+// one, was late meanwhile, and every single call gets up to five tries, of which the best counts. A death that
+// goes unnoticed, until the waiter's safety interval of a second perhaps, does so every time; none of
+// the calls is left out or averaged away.
 test.for(Object.keys(OPERATIONS) as Operation[])(
   "killed at any call of %s while another one waits",
   { timeout: 240_000 },
@@ -129,20 +159,22 @@ test.for(Object.keys(OPERATIONS) as Operation[])(
     const waiter = await start(process.execPath, nodeArguments(WAITER));
     let waited = 0;
     for (let fatal = 1, isLast = false; !isLast; fatal++) {
-      const seen: number[] = [];
-      for (let attempt = 1; attempt <= TRIES; attempt++) {
-        const death = await die(operation, fatal, join(folder, `${fatal}-${attempt}`), waiter);
+      const seen: Death[] = [];
+      let limitMs = LIMIT_MS;
+      let best = Infinity;
+      while (best > limitMs && seen.length < TRIES) {
+        const directory = join(folder, `${fatal}-${seen.length}`);
+        const death = await die(operation, fatal, directory, waiter);
         isLast = death.where.startsWith("after ");
         if (death.latencyMs === null) break;
-        seen.push(death.latencyMs);
-        if (death.latencyMs <= LIMIT_MS) break;
+        seen.push(death);
+        if (death.leftEmpty && process.platform === "win32") limitMs = EMPTY_LIMIT_MS;
+        best = Math.min(best, death.latencyMs - death.lateMs);
       }
       if (seen.length === 0) continue;
       waited++;
-      expect(
-        Math.min(...seen),
-        `${operation}, call ${fatal}: ${seen.join(", ")}`,
-      ).toBeLessThanOrEqual(LIMIT_MS);
+      const what = `${operation}, call ${fatal}: ${JSON.stringify(seen)}`;
+      expect(best, what).toBeLessThanOrEqual(limitMs);
     }
     // Otherwise nobody had to wait, and nothing was shown.
     expect(waited).toBeGreaterThan(1);

@@ -1,8 +1,9 @@
 /** Child processes that are known to run their program, and that do not outlive the test. */
-import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import { type ChildProcess, execFile, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 
 import { onTestFinished } from "vitest";
 
@@ -79,6 +80,12 @@ export function nodeArguments(
 ): string[] {
   const source = `import * as p from ${JSON.stringify(pathToFileURL(entry).href)};\n${script}`;
   return ["--input-type=module", "--eval", source];
+}
+
+/** Runs a module file to its end; gives its standard output. */
+export async function runExample(file: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [file], { cwd: dirname(file) });
+  return stdout.replaceAll("\r\n", "\n");
 }
 
 /** Runs a Node script (see {@link nodeArguments}) to its end; its last line of output is JSON. */

@@ -1,7 +1,7 @@
 /** File systems that only one test sees: they lie in a mount namespace, which takes them with it when it ends. */
-import type { TestContext } from "vitest";
+import { onTestFinished, type TestContext } from "vitest";
 
-import { startReady } from "./child.js";
+import { start, startReady } from "./child.js";
 import { requireNative, requireOfRoot, requireRoot } from "./require.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -40,11 +40,21 @@ export async function tryToMount(
   requireRoot(context, "mounts file systems");
   requireNative(context);
   const folder = temporaryFolder();
-  // The pid namespace is there to end with its first process: a FUSE daemon holds its own mount.
-  const inside = ["--mount", "--pid", "--fork", "--kill-child", "sh", "-euc"];
-  const stay = `${commands}\necho mounted\nread -r _`;
+  // A FUSE daemon lives in the namespace that it mounted in: killed as the last one there, it would wait
+  // for itself to answer the unmount, for ever. So nobody kills it, and its keeper lets it go whatever
+  // happens: in a process group of its own, and its input ends when the test's process dies, too.
+  const script = `trap 'umount --all --lazy --types fuseblk' EXIT
+${commands}
+echo mounted
+read -r _ || :`;
   try {
-    const keeper = await startReady("unshare", [...inside, stay], { cwd: folder });
+    const options = { cwd: folder, detached: true };
+    const keeper = await start("unshare", ["--mount", "sh", "-euc", script], options);
+    onTestFinished(async () => {
+      keeper.process.stdin?.end();
+      await keeper.exited();
+    });
+    await keeper.line();
     const prefix = ["nsenter", `--target=${keeper.pid}`, "--mount", "--"] as const;
     const run = async (more: string): Promise<void> => {
       const [file, ...args] = prefix;

@@ -1,41 +1,87 @@
-// One of the processes that fight for a lock. Arguments: a JSON task. Says "ready", works through its rounds
-// and ends with one JSON line. The oracle is outside of the lock code: a kernel lock of its own, held
-// from right after the acquisition until right before the release, and a counter that is read and written
-// back, so that two writers at once lose an update.
+// One of the processes that fight for a lock. Arguments: a JSON task. Tells what happens the moment it
+// happens, one word per line, so that nothing is lost when it is killed: "acquired", "reclaimed" (it
+// removed another's lock on the way), "written", "refused" (a late write), "overlap", "stopping <where>",
+// "error <message>". The oracle is outside of the lock code: a kernel lock of its own, held from right after
+// the acquisition until right before the release, and a counter that is read and written back, so that two
+// writers at once lose an update.
 import { openSync, readFileSync, writeSync } from "node:fs";
+import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../dist/native/load.js";
-import {
-  acquireSessionWriteLock,
-  describeSessionLockFailure,
-} from "../../dist/session-lock/index.js";
+import { acquireOn } from "../../dist/session-lock/acquire.js";
+import { resolveAcquireOptions } from "../../dist/session-lock/acquire-options.js";
+import { describeSessionLockFailure } from "../../dist/session-lock/index.js";
+import { realLockFs } from "../../dist/util/lock-fs.js";
 
 const task = JSON.parse(process.argv[2]);
+const lockName = `${basename(task.sessionFile)}.lock`;
 const { binding } = loadNative();
 const oracle = openSync(task.oracle, "r+");
 const counter = openSync(task.counter, "r+");
-const report = { acquired: 0, overlaps: 0, written: 0, refused: 0, lost: 0, errors: [] };
+// Whose lock it is that is being removed: another's while acquiring, one's own afterwards.
+let doing = "reclaim";
+let hasReclaimed = false;
 
-process.stdout.write("ready\n");
+/** The real calls, with an eye on the one by which a lock's name goes; it is made inside the guard. */
+const fs = {
+  ...realLockFs,
+  unlink: (path) => remove(path, () => realLockFs.unlink(path)),
+  rename: (path, aside) => remove(path, () => realLockFs.rename(path, aside)),
+};
+
+const HOLDS = {
+  plain: hold,
+  abandon: hold,
+  killed: hold,
+  stopped: hold,
+  overdue: holdTooLong,
+  "stopped-inside": holdFenced,
+};
+
 for (let round = 0; round < task.rounds; round++) {
   let lock;
   try {
-    lock = await acquireSessionWriteLock({
-      sessionFile: task.sessionFile,
-      timeoutMs: task.timeoutMs,
-      maxHoldMs: task.maxHoldMs,
-      isOwnerArgv: () => true,
-    });
+    doing = "reclaim";
+    hasReclaimed = false;
+    lock = await acquireOn(
+      resolveAcquireOptions({
+        sessionFile: task.sessionFile,
+        timeoutMs: task.timeoutMs,
+        maxHoldMs: task.maxHoldMs,
+        isOwnerArgv: () => true,
+      }),
+      fs,
+    );
   } catch (error) {
-    report.errors.push(String(error));
+    tell(`error ${String(error).replaceAll("\n", " ")}`);
     continue;
   }
-  report.acquired++;
-  await (task.mode === "overdue" ? holdTooLong(lock) : hold(lock));
+  doing = "release";
+  tell("acquired");
+  // Not where it happens, inside the guard, where every moment more makes others wait.
+  if (hasReclaimed) tell("reclaimed");
+  await HOLDS[task.mode](lock);
   await delay(Math.random() * task.pauseMs);
 }
-process.stdout.write(`${JSON.stringify(report)}\n`);
+
+function tell(what) {
+  writeSync(1, `${what}\n`);
+}
+
+function remove(path, call) {
+  const isLock = basename(path) === lockName;
+  if (isLock) maybeStop(doing);
+  call();
+  if (isLock && doing === "reclaim") hasReclaimed = true;
+}
+
+/** Inside the guard, where nobody else can do anything until somebody continues or kills us. */
+function maybeStop(where) {
+  if (task.mode !== "stopped-inside" || Math.random() >= task.stopShare[where]) return;
+  tell(`stopping ${where}`);
+  process.kill(process.pid, "SIGSTOP");
+}
 
 function readCounter() {
   return Number(readFileSync(task.counter, "utf8"));
@@ -44,6 +90,7 @@ function readCounter() {
 /** In place and in one call: a process killed between truncating and writing would lose them all. */
 function writeCounter(value) {
   writeSync(counter, String(value).padEnd(12), 0);
+  tell("written");
 }
 
 /**
@@ -54,7 +101,7 @@ async function enterOracle() {
   for (let patience = 0; binding.lockTryExclusive(oracle) !== 0; patience++) {
     const occupant = Number(readFileSync(task.oracle, "utf8"));
     if (patience === 100 || !isDying(occupant)) {
-      report.overlaps++;
+      tell("overlap");
       return;
     }
     await delay(1);
@@ -91,14 +138,9 @@ async function hold(lock) {
   await enterOracle();
   const before = readCounter();
   if (Math.random() < 0.3) await delay(Math.random() * task.pauseMs);
-  if (task.mode === "abandon" && Math.random() < task.abandonShare) {
-    // Not even a chance to tidy up. The update was not written, so it is not missed.
-    process.stdout.write(`${JSON.stringify(report)}\n`);
-    process.kill(process.pid, "SIGKILL");
-  }
+  // Not even a chance to tidy up. The update was not written, so it is not missed.
+  if (Math.random() < task.abandonShare) process.kill(process.pid, "SIGKILL");
   writeCounter(before + 1);
-  report.written++;
-  if (task.mode === "killed" || task.mode === "stopped") process.stdout.write("+");
   binding.lockRelease(oracle);
   await lock.release();
 }
@@ -109,17 +151,37 @@ async function holdTooLong(lock) {
   if (isLate) await delay(task.maxHoldMs * (0.8 + Math.random()));
   try {
     lock.withFence(() => {
-      if (binding.lockTryExclusive(oracle) !== 0) report.overlaps++;
+      if (binding.lockTryExclusive(oracle) !== 0) tell("overlap");
       writeCounter(readCounter() + 1);
-      report.written++;
       binding.lockRelease(oracle);
     });
   } catch (error) {
-    const kind = describeSessionLockFailure(error)?.kind;
-    if (kind !== "lost" && kind !== "timeout") throw error;
-    // A timeout is a guard that stayed busy: nothing was written, and the lock may still be ours.
-    report.refused++;
-    if (kind === "lost" && !lock.lost.aborted) report.errors.push("lost without the signal");
+    tellRefusal(error, lock);
   }
+  await lock.release();
+}
+
+/** The fence may refuse, but only because the lock is lost, or because somebody stays in its guard. */
+function tellRefusal(error, lock) {
+  const kind = describeSessionLockFailure(error)?.kind;
+  if (kind !== "lost" && kind !== "timeout") throw error;
+  // After a timeout nothing was written, and the lock may still be ours.
+  tell("refused");
+  if (kind === "lost" && !lock.lost.aborted) tell("error lost without the signal");
+}
+
+/** May be stopped in the middle of its fenced write, and again in the middle of its release. */
+async function holdFenced(lock) {
+  await enterOracle();
+  try {
+    lock.withFence(() => {
+      const before = readCounter();
+      maybeStop("fence");
+      writeCounter(before + 1);
+    });
+  } catch (error) {
+    tellRefusal(error, lock);
+  }
+  binding.lockRelease(oracle);
   await lock.release();
 }

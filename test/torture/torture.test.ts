@@ -2,33 +2,78 @@
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { ROOT } from "../support/programs.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-/** What a run of that mode prints, and its exit code. */
-function torture(mode: string): string {
-  const args = ["--mode", mode, "--acquisitions", "240", "--processes", "6"];
-  const script = join(ROOT, "test/torture/torture.mjs");
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [script, ...args, "--directory", temporaryFolder()],
-    { encoding: "utf8" },
-  );
-  return `${stdout}${stderr}exit code ${String(status)}`;
+const SCRIPT = join(ROOT, "test/torture/torture.mjs");
+
+interface Report {
+  readonly passed: number;
+  readonly failed: number;
+  readonly modes: readonly {
+    readonly acquired: number;
+    readonly reclaimed: number;
+    readonly deaths: number;
+    readonly written: number;
+    readonly refused: number;
+    readonly stops: Readonly<Record<string, number>>;
+    readonly illegal: readonly string[];
+  }[];
 }
 
-const FINE = /\n1 passed, 0 failed\nexit code 0$/;
+/** What a run of that mode reports. */
+function torture(mode: string): { readonly status: number | null; readonly report: Report } {
+  const args = ["--mode", mode, "--acquisitions", "240", "--processes", "6", "--json"];
+  const { status, stdout, stderr } = spawnSync(
+    process.execPath,
+    [SCRIPT, ...args, "--directory", temporaryFolder()],
+    { encoding: "utf8" },
+  );
+  if (stderr !== "") throw new Error(stderr);
+  return { status, report: JSON.parse(stdout) as Report };
+}
 
-test.for(["plain", "overdue"])("%s", { timeout: 120_000 }, (mode, context) => {
-  requireNative(context);
-  expect(torture(mode)).toMatch(FINE);
+const aboveZero = expect.toSatisfy((count: number) => count > 0) as number;
+
+// What each mode is there to make happen; without it the run would have shown nothing.
+describe("without a signal", () => {
+  test.for<[string, Partial<Report["modes"][number]>]>([
+    ["plain", { acquired: 240, written: 240, reclaimed: 0, deaths: 0 }],
+    ["overdue", { acquired: 240, reclaimed: aboveZero, refused: aboveZero, deaths: 0 }],
+  ])("%s", { timeout: 120_000 }, ([mode, happened], context) => {
+    requireNative(context);
+    const { status, report } = torture(mode);
+    expect(report).toMatchObject({ passed: 1, failed: 0, modes: [{ ...happened, illegal: [] }] });
+    expect(status).toBe(0);
+  });
 });
 
-test.for(["abandon", "killed", "stopped"])("%s", { timeout: 120_000 }, (mode, context) => {
-  requireNative(context);
-  requirePosix(context, "signals");
-  expect(torture(mode)).toMatch(FINE);
+describe("with signals", () => {
+  test.for<[string, Partial<Report["modes"][number]>]>([
+    ["abandon", { reclaimed: aboveZero, deaths: aboveZero }],
+    ["killed", { deaths: aboveZero }],
+    ["stopped", { acquired: aboveZero }],
+    ["stopped-inside", { stops: { fence: aboveZero } }],
+  ])("%s", { timeout: 120_000 }, ([mode, happened], context) => {
+    requireNative(context);
+    requirePosix(context, "signals");
+    const { status, report } = torture(mode);
+    expect(report).toMatchObject({ passed: 1, failed: 0, modes: [{ ...happened, illegal: [] }] });
+    expect(status).toBe(0);
+  });
+});
+
+test.each([
+  ["--mode", "gentle", /--mode must be one of plain, .*: gentle/],
+  ["--acquisitions", "0", /--acquisitions must be an integer > 0: 0/],
+  ["--processes", "many", /--processes must be an integer > 0: many/],
+])("bad input is named: %s %s", (option, value, message) => {
+  const { status, stderr } = spawnSync(process.execPath, [SCRIPT, option, value], {
+    encoding: "utf8",
+  });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(message);
 });

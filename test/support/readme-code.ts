@@ -1,23 +1,25 @@
-/** The code in the rooms' README files, to be run as users would run it. */
+/** The code in README files, to be run as users would run it. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { ROOT } from "./programs.js";
 
-/** The only code block of that language in `lib/<room>/README.md` that contains `mark`. */
-export function codeBlock(room: string, language: string, mark: string): string {
-  const guide = readFileSync(join(ROOT, "lib", room, "README.md"), "utf8");
-  const blocks = guide
+/** All code blocks of that language in `file` (its path in the repository), in order. */
+export function codeBlocks(file: string, language: string): string[] {
+  return readFileSync(join(ROOT, file), "utf8")
     .replaceAll("\r\n", "\n")
     .split(`\`\`\`${language}\n`)
     .slice(1)
     .map((block) => block.slice(0, block.indexOf("\n```") + 1));
-  const [found, ...more] = blocks.filter((block) => block.includes(mark));
+}
+
+/** The only one of {@link codeBlocks} that contains `mark`. */
+export function codeBlock(file: string, language: string, mark: string): string {
+  const [found, ...more] = codeBlocks(file, language).filter((block) => block.includes(mark));
   if (found === undefined || more.length > 0) {
-    throw new Error(
-      `${String(found === undefined ? 0 : 1 + more.length)} blocks with ${mark}: ${room}`,
-    );
+    const count = found === undefined ? 0 : 1 + more.length;
+    throw new Error(`${String(count)} blocks with ${mark}: ${file}`);
   }
   return found;
 }

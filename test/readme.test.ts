@@ -1,0 +1,82 @@
+/** Every example of the main README and of the lock room's guide, run as a user would run it. */
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { runExample } from "./support/child.js";
+import { codeBlocks, writeExample } from "./support/readme-code.js";
+import { requireNative } from "./support/require.js";
+import { temporaryFolder } from "./support/temporary-folder.js";
+
+/** What each example says, by a text that only it contains. */
+const EXAMPLES: readonly {
+  readonly mark: string;
+  readonly says: RegExp;
+}[] = [
+  {
+    mark: "inspectProcess(process.ppid)",
+    says: /^alive \d+ \[.*\]\n\{ state: 'same', reason: 'running' \}\n$/su,
+  },
+  { mark: "cleanStaleLockFiles({", says: /^0 removed, 0 kept\n$/u },
+  { mark: "withSessionWriteLock(", says: /^$/u },
+  {
+    mark: "classifySessionAttention({",
+    says: /^session\.stuck queued_work_without_active_run\n$/u,
+  },
+  { mark: "acquirePidFile({", says: /^running as \d+: .*daemon\.pid\n$/u },
+];
+
+/** Has a test of its own, with an abort and a crash. */
+const TESTED_ELSEWHERE = ["createSessionController"];
+
+describe("README.md", () => {
+  const blocks = codeBlocks("README.md", "js");
+
+  test("each example is known here", () => {
+    const known = [...EXAMPLES.map(({ mark }) => mark), ...TESTED_ELSEWHERE];
+    const marks = blocks.flatMap((block) => {
+      const found = known.filter((mark) => block.includes(mark));
+      return found.length === 1 ? found : [block];
+    });
+    expect(marks.sort()).toEqual(known.sort());
+  });
+
+  test.for(EXAMPLES)("$mark", async ({ mark, says }, context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const code = blocks.find((block) => block.includes(mark)) ?? "";
+    const here = JSON.stringify(join(folder, "sub")).slice(1, -1);
+    const script = writeExample(
+      code.replaceAll(/\/tmp\/example|\/var\/lib\/gateway/gu, () => here),
+      folder,
+    );
+    expect(await runExample(script)).toMatch(says);
+  });
+});
+
+test("the example of the tracing channels counts, and says why a lock was taken", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const [listener = ""] = codeBlocks("lib/session-lock/README.md", "js");
+  const session = JSON.stringify(join(folder, "s.jsonl"));
+  const script = writeExample(
+    `${listener}
+    import { writeFileSync } from "node:fs";
+    import { withSessionWriteLock } from "pidentity/session-lock";
+    // No process has it: pid_max is 2^22 at most, and Windows gives multiples of four.
+    writeFileSync(${session} + ".lock", JSON.stringify({ pid: 4194305, createdAt: new Date().toISOString() }));
+    await withSessionWriteLock({ sessionFile: ${session} }, () => {});
+    console.log(JSON.stringify({ ...counters, waitedMs: typeof counters.waitedMs }));`,
+    folder,
+  );
+  const [line, counted] = (await runExample(script)).split("\n");
+  expect(line).toMatch(
+    /^acquire removed .*s\.jsonl\.lock: dead-pid; kernel lock silent, owner gone \([a-z-]+\), held \d+ of null ms$/u,
+  );
+  expect(JSON.parse(counted ?? "")).toEqual({
+    acquired: 1,
+    waitedMs: "number",
+    reclaimed: 1,
+    refused: 0,
+  });
+});

@@ -1,0 +1,102 @@
+/** The real file system, of whose calls one fails. */
+import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
+
+/**
+ * `refused`: the call does nothing and gives the error. `unanswered`: it is done, and the answer is lost,
+ * as on a network. `cut short`: it reads one byte, or writes the first half of what it should.
+ */
+export type Fault =
+  | { readonly kind: "refused" | "unanswered"; readonly code: string }
+  | { readonly kind: "cut short" };
+
+export interface FailingFs {
+  readonly fs: LockFs;
+  /** From now on calls are counted, and the n-th one fails; 0: none. */
+  readonly arm: (n: number, fault: Fault) => void;
+  /** Stops that; gives the names of the calls that were made meanwhile. */
+  readonly disarm: () => readonly string[];
+}
+
+type AnyCall = (...args: unknown[]) => unknown;
+
+export function failingFs(): FailingFs {
+  let fatal: { readonly n: number; readonly fault: Fault } | null = null;
+  let calls: string[] = [];
+  const numbered = (name: string, call: AnyCall): AnyCall => {
+    return (...args) => {
+      if (fatal === null) return call(...args);
+      calls.push(name);
+      return calls.length === fatal.n ? fail(name, call, args, fatal.fault) : call(...args);
+    };
+  };
+  const fs: LockFs = {
+    ...numberAll(realLockFs, numbered),
+    list: (directory) => {
+      const listing = numbered("list", realLockFs.list as AnyCall)(directory);
+      return numberAll(listing as ReturnType<LockFs["list"]>, numbered);
+    },
+  };
+  return {
+    fs,
+    arm: (n, fault) => {
+      fatal = { n, fault };
+      calls = [];
+    },
+    disarm: () => {
+      fatal = null;
+      return calls;
+    },
+  };
+}
+
+function numberAll<T extends object>(
+  calls: T,
+  numbered: (name: string, call: AnyCall) => AnyCall,
+): T {
+  const entries = Object.entries(calls) as [string, AnyCall][];
+  return Object.fromEntries(entries.map(([name, call]) => [name, numbered(name, call)])) as T;
+}
+
+function fail(name: string, call: AnyCall, args: unknown[], fault: Fault): unknown {
+  if (fault.kind === "cut short") return cutShort(name, call, args);
+  const { code } = fault;
+  switch (name) {
+    // These answer, they do not throw.
+    case "canLock":
+    case "exists":
+      return false;
+    case "tryExclusive":
+    case "probe":
+      return { refused: code };
+    case "close":
+      // Whatever close says, the descriptor is gone.
+      call(...args);
+      throw systemError(name, code);
+    default: {
+      const result = fault.kind === "unanswered" ? call(...args) : undefined;
+      if (name === "list") (result as ReturnType<LockFs["list"]> | undefined)?.close();
+      if (typeof result === "number" && name !== "read" && name !== "fileSystemType") {
+        // Nobody has been told of this descriptor.
+        realLockFs.close(result);
+      }
+      throw systemError(name, code);
+    }
+  }
+}
+
+function cutShort(name: string, call: AnyCall, args: unknown[]): unknown {
+  if (name === "read") {
+    const [fd, buffer, offset, length] = args as Parameters<LockFs["read"]>;
+    return realLockFs.read(fd, buffer, offset, Math.min(1, length));
+  }
+  if (name === "writeText") {
+    const [fd, text] = args as Parameters<LockFs["writeText"]>;
+    realLockFs.writeText(fd, text.slice(0, text.length / 2));
+    throw systemError(name, "ENOSPC");
+  }
+  return call(...args);
+}
+
+function systemError(syscall: string, code: string): Error {
+  return Object.assign(new Error(`${code}: injected, ${syscall}`), { code, syscall });
+}
