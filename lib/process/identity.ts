@@ -1,6 +1,4 @@
 /** Where tokens meet the machine: its digests, its processes, and the public verbs on tokens. */
-import { createHash } from "node:crypto";
-
 import type { HostFacts, ProcessIdentity } from "./backend.js";
 import { isValidPid } from "./pid.js";
 import { processBackend } from "./select-backend.js";
@@ -44,6 +42,8 @@ function digestOf(text: string | null, hexDigits: number): string | null {
 }
 
 function digest(text: string, hexDigits: number): string {
+  // Loaded with the first token: importing it at the top takes longer than all of this package.
+  const { createHash } = process.getBuiltinModule("node:crypto");
   return createHash("sha256").update(`pidentity:${text}`).digest("hex").slice(0, hexDigits);
 }
 

@@ -75,11 +75,14 @@ function readOpenLock(
     stats ??= fs.fstat(fd);
     if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
   }
+  const kernel = payload === null ? "silent" : kernelEvidence(lockPath, fd, payload, fs, evidence);
+  // Unlinked since it was opened: free because it was released, and nobody's lock any more.
+  if (kernel === "free" && fs.fstat(fd).nlink === 0n) return { kind: "absent" };
   return {
     kind: "lock",
     bytes: Buffer.from(scratch.subarray(0, length)),
     payload,
-    kernel: payload === null ? "silent" : kernelEvidence(lockPath, fd, payload, fs, evidence),
+    kernel,
     mtimeMs: stats === null ? null : Number(stats.mtimeNs) / 1e6,
   };
 }
