@@ -1,0 +1,104 @@
+/** One write in its scope: refused when the session is in other hands, compared before, trusted after. */
+import { checkTextOrBytes } from "../util/check-options.js";
+import { appendWhole } from "./append.js";
+import { SessionWriteScopeError } from "./errors.js";
+import type { Fence } from "./fence.js";
+import { capture, firstFailure, throwFirst, valueOf } from "./outcome.js";
+import type { SessionFs } from "./session-file.js";
+import type { Takeover } from "./takeover.js";
+import type { WriteScope } from "./write-scope.js";
+
+/** What a write may use. */
+export interface SessionWrite {
+  /** Aborts with a {@link SessionTakeoverError} when the session was taken over: writing must stop. */
+  readonly signal: AbortSignal;
+  /**
+   * Appends `data` to the session file, all of it or nothing, and only while the session is this run's: after
+   * a displacement it throws before a byte is written. Writes made in any other way have no such protection.
+   *
+   * Synchronous, and valid until the `withWriteLock` that gave it has ended.
+   *
+   * @param data - Text (written as UTF-8) or bytes; whole lines, including the line feed.
+   * @throws SessionTakeoverError after a takeover; SessionWriteScopeError after the scope's end; the lock's own
+   *   error when its fence is busy; the file system's error; TypeError for anything but text and bytes. Nothing
+   *   of `data` is in the file then, unless an AggregateError says so.
+   */
+  readonly appendFenced: (data: string | Uint8Array) => void;
+}
+
+/** A write's code. */
+export type RunWrite<T> = (write: SessionWrite) => T | Promise<T>;
+
+/** What all writes of a run have in common. */
+export interface WriteSurroundings {
+  readonly sessionFile: string;
+  readonly fs: SessionFs;
+  readonly fence: Fence;
+  readonly takeover: Takeover;
+}
+
+/**
+ * An outermost write.
+ *
+ * @throws (rejection) SessionTakeoverError when somebody else has changed the file or the lock was lost; what
+ *   `run` rejects with; the file system's error
+ */
+export async function runOutermost<T>(
+  scope: WriteScope,
+  run: RunWrite<T>,
+  surroundings: WriteSurroundings,
+): Promise<T> {
+  const { fence, takeover } = surroundings;
+  const { handle } = scope;
+  // Nobody waits for the file of a session that is in other hands.
+  takeover.refuse();
+  const verdict = await fence.enter();
+  const outcome = await capture(async () => {
+    if (verdict.kind === "changed") takeover.mark("file-changed", verdict.cause);
+    takeover.refuse();
+    // Notices a displacement that nobody has told of yet.
+    handle.assertHeld();
+    return await scope.run(() => run(writeIn(scope, surroundings)));
+  });
+  if (!outcome.ok) takeover.markIfLost(outcome.error);
+  const left = await capture(() =>
+    fence.leave(takeover.isMarked ? null : () => handle.assertHeld()),
+  );
+  if (!left.ok) takeover.markIfLost(left.error);
+  takeover.refuse(firstFailure([outcome, left]));
+  throwFirst([outcome, left]);
+  return valueOf(outcome);
+}
+
+/** A write inside another one: under the same lock, within the same look at the file. */
+export async function runNested<T>(
+  scope: WriteScope,
+  run: RunWrite<T>,
+  surroundings: WriteSurroundings,
+): Promise<T> {
+  const outcome = await capture(() => scope.nest(() => run(writeIn(scope, surroundings))));
+  surroundings.takeover.refuse(firstFailure([outcome]));
+  return valueOf(outcome);
+}
+
+function writeIn(
+  scope: WriteScope,
+  { sessionFile, fs, takeover }: WriteSurroundings,
+): SessionWrite {
+  return {
+    signal: takeover.signal,
+    appendFenced: (data) => {
+      takeover.refuse();
+      checkTextOrBytes("data", data);
+      const chunk = typeof data === "string" ? Buffer.from(data) : data;
+      if (!scope.isActive) throw new SessionWriteScopeError(sessionFile, "ended");
+      try {
+        scope.handle.withFence(() => appendWhole(sessionFile, chunk, fs));
+      } catch (error) {
+        takeover.markIfLost(error);
+        takeover.refuse({ error });
+        throw error;
+      }
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** One run at a time per session file, within this thread, first come first served. */
+import {
+  checkMilliseconds,
+  checkPath,
+  checkRequiredOptions,
+  checkSignal,
+} from "../util/check-options.js";
+import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
+import { type TurnQueues, waitForTurn } from "../util/turn-queue.js";
+import { SessionFileOwnerTimeoutError } from "./errors.js";
+import { canonicalSessionPath, realSessionFs } from "./session-file.js";
+
+export interface AcquireSessionFileOwnerOptions {
+  /** All routes to one file are one session. Need not exist. */
+  readonly sessionFile: string;
+  /**
+   * How long to wait, milliseconds, at most 2 147 000 000 (what is more counts as that). 0: not at all. Default:
+   * without limit.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Aborting rejects with the signal's reason and gives up the place in the queue. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A session file's owner, until it is released. */
+export interface SessionFileOwner extends Disposable {
+  /** Hands on to who came next. Calling it again does nothing. */
+  readonly release: () => void;
+}
+
+// Copies of this module in one thread share the queues: see published-writes.ts.
+const KEY = Symbol.for("pidentity.session-file-owners.v1");
+
+function queues(): TurnQueues {
+  const holder = globalThis as { [KEY]?: TurnQueues };
+  return (holder[KEY] ??= new Map());
+}
+
+/**
+ * Waits until no other run of this thread owns the session file. It keeps runs of one process from competing for
+ * the session's lock; it does nothing about other processes.
+ *
+ * @throws (rejection) SessionFileOwnerTimeoutError when the time is used up; the signal's reason when aborted;
+ *   TypeError or RangeError for bad options.
+ */
+export async function acquireSessionFileOwner(
+  options: AcquireSessionFileOwnerOptions,
+): Promise<SessionFileOwner> {
+  checkRequiredOptions(options);
+  const { sessionFile, timeoutMs, signal } = options;
+  checkPath("sessionFile", sessionFile);
+  checkMilliseconds("timeoutMs", timeoutMs);
+  checkSignal("signal", signal);
+  const path = canonicalSessionPath(sessionFile, realSessionFs);
+  const budgetMs = timeoutMs === undefined ? Infinity : Math.min(timeoutMs, LONGEST_TIMER_MS);
+  const turn = await waitForTurn(queues(), path, budgetMs, { mayJoin: false, signal });
+  if (turn.kind !== "turn") throw new SessionFileOwnerTimeoutError(budgetMs, sessionFile);
+  return { release: turn.handOn, [Symbol.dispose]: turn.handOn };
+}

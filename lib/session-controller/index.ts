@@ -1,0 +1,28 @@
+/**
+ * The writes of a run, kept safe while its session lock is given up around a model call or an abort.
+ *
+ * @packageDocumentation
+ */
+export { createSessionController, type SessionController } from "./controller.js";
+export {
+  isSessionTakeoverError,
+  SessionFileOwnerTimeoutError,
+  SessionTakeoverError,
+  type SessionTakeoverReason,
+  SessionWriteScopeError,
+} from "./errors.js";
+export type { IsBenignChange } from "./fence.js";
+export type { RunWrite, SessionWrite } from "./fenced-write.js";
+export {
+  acquireSessionFileOwner,
+  type AcquireSessionFileOwnerOptions,
+  type SessionFileOwner,
+} from "./file-owner.js";
+export type { SessionFileFingerprint } from "./fingerprint.js";
+export type { ControlledLock, SessionCleanupLock } from "./lock-handle.js";
+export type {
+  AcquireControlledLock,
+  ControllerLockOptions,
+  SessionControllerOptions,
+} from "./options.js";
+export { withPromptReleased } from "./prompt.js";

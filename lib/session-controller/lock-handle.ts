@@ -1,0 +1,83 @@
+/** One acquired lock of whatever make: released once, with the best fence that it offers. */
+import { checkFunction, checkObject } from "../util/check-options.js";
+
+/** What a controller needs of a lock; everything but `release` is used when it is there. */
+export interface ControlledLock {
+  readonly release: () => void | Promise<void>;
+  /** Aborts when the lock is no longer its holder's. */
+  readonly lost?: AbortSignal | undefined;
+  /** Throws when the lock is no longer its holder's. */
+  readonly assertHeld?: (() => void) | undefined;
+  /** Runs a synchronous write only while the lock is its holder's, or throws. */
+  readonly withFence?: (<T>(write: () => T) => T) | undefined;
+}
+
+/** The lock as a cleanup gets it. */
+export interface SessionCleanupLock extends AsyncDisposable {
+  /** Releases it once, however often it is called. Does nothing after a takeover, when there is no lock. */
+  readonly release: () => Promise<void>;
+}
+
+export class LockHandle {
+  readonly #lock: ControlledLock;
+  readonly #onLost: (reason: unknown) => void;
+  #release: Promise<void> | null = null;
+
+  /** @throws TypeError when `lock` has no release function */
+  constructor(lock: ControlledLock, onLost: (reason: unknown) => void) {
+    checkObject("the lock that acquire gives", lock);
+    checkFunction("lock.release", lock.release ?? null);
+    this.#lock = lock;
+    this.#onLost = onLost;
+    lock.lost?.addEventListener("abort", this.#tell, { once: true });
+    if (lock.lost?.aborted === true) this.#tell();
+  }
+
+  /** However often it is called, the lock is released once. */
+  release(): Promise<void> {
+    return (this.#release ??= this.#releaseOnce());
+  }
+
+  assertHeld(): void {
+    this.#lock.assertHeld?.();
+  }
+
+  /** Runs `write` in the lock's fence; where there is none, after a look whether the lock is still held. */
+  withFence(write: () => void): void {
+    if (typeof this.#lock.withFence === "function") {
+      this.#lock.withFence(write);
+      return;
+    }
+    this.assertHeld();
+    write();
+  }
+
+  /** For a cleanup, whose business the lock is from now on. */
+  handOver(): SessionCleanupLock {
+    this.#stopListening();
+    return cleanupLock(() => this.release());
+  }
+
+  #stopListening(): void {
+    this.#lock.lost?.removeEventListener("abort", this.#tell);
+  }
+
+  async #releaseOnce(): Promise<void> {
+    try {
+      await this.#lock.release();
+    } finally {
+      this.#stopListening();
+    }
+  }
+
+  readonly #tell = (): void => {
+    this.#onLost(this.#lock.lost?.reason);
+  };
+}
+
+/** What a cleanup gets when the session is in other hands. */
+export const NO_LOCK = cleanupLock(() => Promise.resolve());
+
+function cleanupLock(release: () => Promise<void>): SessionCleanupLock {
+  return { release, [Symbol.asyncDispose]: release };
+}

@@ -1,0 +1,78 @@
+/**
+ * Own writes, known to all fences of this thread: what one controller writes must not look like a stranger's
+ * write to another.
+ *
+ * The state hangs on the thread's global object, since two copies of this module in one thread (two versions of
+ * a dependency, say) must know each other's writes. Its shape is a contract between versions: add to it, never
+ * change it, or use another symbol.
+ */
+import type { SessionFileFingerprint } from "./fingerprint.js";
+
+/** One controller's fence, as all copies of the module see it. */
+export interface FenceOfThread {
+  /** Whether it is to find out about changes at all. */
+  readonly isArmed: boolean;
+  /**
+   * A write of this thread has changed the file.
+   *
+   * @param before - What it changed; null: not to be known; undefined: whatever was there.
+   */
+  readonly advance: (
+    before: SessionFileFingerprint | null | undefined,
+    after: SessionFileFingerprint,
+  ) => void;
+}
+
+const KEY = Symbol.for("pidentity.session-controller.v1");
+
+interface ThreadState {
+  /** By canonical session path. Weak: nobody has to dispose of a controller. */
+  readonly fences: Map<string, Set<WeakRef<FenceOfThread>>>;
+}
+
+function state(): ThreadState {
+  const holder = globalThis as { [KEY]?: ThreadState };
+  return (holder[KEY] ??= { fences: new Map() });
+}
+
+export function addFence(sessionPath: string, fence: FenceOfThread): void {
+  const { fences } = state();
+  const known = fences.get(sessionPath);
+  if (known === undefined) fences.set(sessionPath, new Set([new WeakRef(fence)]));
+  else known.add(new WeakRef(fence));
+  collected.register(fence, sessionPath);
+}
+
+const collected = new FinalizationRegistry(liveFences);
+
+/** Whether any other fence of that session wants to be told of writes. */
+export function isFencedByOthers(sessionPath: string, fence: FenceOfThread): boolean {
+  return liveFences(sessionPath).some((other) => other !== fence && other.isArmed);
+}
+
+/** Tells the other fences of that session about a write. */
+export function publishWrite(
+  sessionPath: string,
+  fence: FenceOfThread,
+  before: SessionFileFingerprint | null | undefined,
+  after: SessionFileFingerprint,
+): void {
+  for (const other of liveFences(sessionPath)) {
+    if (other !== fence) other.advance(before, after);
+  }
+}
+
+/** Forgets those that were collected. */
+function liveFences(sessionPath: string): readonly FenceOfThread[] {
+  const { fences } = state();
+  const known = fences.get(sessionPath);
+  if (known === undefined) return [];
+  const live: FenceOfThread[] = [];
+  for (const reference of known) {
+    const fence = reference.deref();
+    if (fence === undefined) known.delete(reference);
+    else live.push(fence);
+  }
+  if (known.size === 0) fences.delete(sessionPath);
+  return live;
+}

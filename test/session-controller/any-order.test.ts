@@ -1,0 +1,372 @@
+/** Everything in any order, concurrently: what must hold whatever happens. */
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+
+import { createControllerIn } from "../../lib/session-controller/controller.js";
+import { Moment } from "../../lib/session-controller/drain.js";
+import type {
+  AcquireControlledLock,
+  ControlledLock,
+  SessionController,
+  SessionWrite,
+} from "../../lib/session-controller/index.js";
+import { resolveControllerOptions } from "../../lib/session-controller/options.js";
+import { realSessionFs } from "../../lib/session-controller/session-file.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
+import { findErrorByCode } from "../../lib/util/find-error.js";
+import { takeNameAway } from "../support/lock-holder.js";
+import { memoryLocks } from "../support/memory-lock.js";
+import { FIRST_LINE, sessionFileWith } from "../support/run-controller.js";
+import { waitFor } from "../support/wait-for.js";
+
+/** What a write does, one after the other. `pause` ends when the test goes on with it. */
+const STEPS = [
+  "append",
+  "pause",
+  "nested append",
+  "unawaited nested pause",
+  "release",
+  "abort",
+  "timeout abort",
+  "reacquire",
+  "dispose",
+  "publish",
+  "throw",
+] as const;
+type Step = (typeof STEPS)[number];
+
+/** What happens around the writes. `go on` ends the oldest pause, `turns` lets some I/O get done. */
+const PEACEFUL = [
+  "release",
+  "abort",
+  "timeout abort",
+  "cancel",
+  "reacquire",
+  "cleanup",
+  "publish",
+  "dispose",
+  "go on",
+  "go on",
+  "turns",
+  "turns",
+] as const;
+const STRANGER = "stranger locks and appends";
+const HOSTILE = [
+  ...PEACEFUL,
+  "time passes",
+  "lock is taken away",
+  "stranger appends",
+  STRANGER,
+] as const;
+type Event = (typeof HOSTILE)[number] | readonly Step[];
+
+/** The lock that the controller and the stranger compete for. */
+interface Surroundings {
+  readonly acquire: AcquireControlledLock;
+  readonly takeAway: () => void;
+}
+
+function inMemory(): Surroundings {
+  const locks = memoryLocks();
+  return {
+    acquire: locks.acquire,
+    takeAway: () => {
+      if (locks.holder() !== null) locks.displace();
+    },
+  };
+}
+
+function onDisk(sessionFile: string): Surroundings {
+  return {
+    acquire: (options) => acquireSessionWriteLock({ ...options, env: {} }),
+    takeAway: () => {
+      if (existsSync(`${sessionFile}.lock`)) takeNameAway(`${sessionFile}.lock`);
+    },
+  };
+}
+
+/** Counts what must happen at most once. */
+function counted(acquire: AcquireControlledLock, releases: number[]): AcquireControlledLock {
+  return async (options) => {
+    const lock = await acquire(options);
+    const index = releases.push(0) - 1;
+    return {
+      lost: lock.lost,
+      assertHeld: lock.assertHeld,
+      withFence: lock.withFence,
+      release: () => {
+        releases[index] = (releases[index] ?? 0) + 1;
+        return lock.release();
+      },
+    };
+  };
+}
+
+const EXPECTED_FAILURES = ["SESSION_TAKEOVER", "SESSION_WRITE_LOCK_LOST", "STEP_FAILED"] as const;
+
+class Trial {
+  readonly releases: number[] = [];
+  readonly complaints: string[] = [];
+  readonly #sessionFile: string;
+  readonly #surroundings: Surroundings;
+  readonly #timers = new Set<() => void>();
+  readonly #pauses: Moment[] = [];
+  readonly #pending = new Set<string>();
+  #lines = 0;
+  #expectedText = FIRST_LINE;
+
+  constructor(sessionFile: string, surroundings: Surroundings) {
+    this.#sessionFile = sessionFile;
+    this.#surroundings = surroundings;
+  }
+
+  async run(events: readonly Event[]): Promise<SessionController> {
+    const { acquire } = this.#surroundings;
+    const controller = await createControllerIn(
+      resolveControllerOptions({
+        acquire: counted(acquire, this.releases),
+        sessionFile: this.#sessionFile,
+        // Nobody waits that long: the test would fail first.
+        timeoutMs: 1_000_000,
+        env: {},
+        log: { warn: (line) => this.complaints.push(line) },
+      }),
+      {
+        fs: realSessionFs,
+        startTimer: (_ms, fire) => {
+          this.#timers.add(fire);
+          return { stop: () => void this.#timers.delete(fire), keepAlive: () => {} };
+        },
+      },
+    );
+    for (const event of events) {
+      await this.#happen(event, controller);
+      await turns(1);
+    }
+    await this.#windUp((name) => !name.startsWith(STRANGER));
+    // What the run still holds goes with it, and the stranger has its turn.
+    this.#track("last dispose", controller.dispose());
+    await this.#windUp(() => true);
+    return controller;
+  }
+
+  /** What is wrong with how it went; nothing, one hopes. */
+  faults(): readonly string[] {
+    const faults = [...this.complaints];
+    if (this.releases.some((count) => count > 1)) faults.push("a lock was released twice");
+    const text = readFileSync(this.#sessionFile, "utf8");
+    if (text !== this.#expectedText) {
+      faults.push(
+        `the file has ${JSON.stringify(text)}, not ${JSON.stringify(this.#expectedText)}`,
+      );
+    }
+    return faults;
+  }
+
+  async #happen(event: Event, controller: SessionController): Promise<void> {
+    if (typeof event !== "string") {
+      const written = controller.withWriteLock((write) => this.#perform(event, write, controller));
+      this.#track(`write ${event.join(", ")}`, written);
+      return;
+    }
+    switch (event) {
+      case "release":
+        return this.#track(event, controller.releaseForPrompt());
+      case "abort":
+        return this.#track(event, controller.releaseForAbort());
+      case "timeout abort":
+        return controller.abort({ timeout: true });
+      case "cancel":
+        return controller.abort({ timeout: false });
+      case "reacquire":
+        return this.#track(event, controller.reacquireAfterPrompt());
+      case "cleanup":
+        return this.#track(event, this.#cleanUp(controller));
+      case "publish":
+        return this.#track(event, controller.publishOwnedWrite());
+      case "dispose":
+        return this.#track(event, controller.dispose());
+      case "go on":
+        return this.#pauses.shift()?.reach();
+      case "turns":
+        return await turns(20);
+      case "time passes":
+        return this.#timers.forEach((fire) => fire());
+      case "lock is taken away":
+        return this.#surroundings.takeAway();
+      case "stranger appends":
+        return this.#appendAsStranger();
+      case STRANGER:
+        return this.#track(event, this.#lockAsStranger());
+    }
+  }
+
+  async #perform(
+    steps: readonly Step[],
+    write: SessionWrite,
+    controller: SessionController,
+  ): Promise<void> {
+    for (const step of steps) {
+      switch (step) {
+        case "append":
+          this.#append(write, controller);
+          break;
+        case "pause":
+          await this.#pause();
+          break;
+        case "nested append":
+          await controller.withWriteLock((inner) => this.#append(inner, controller));
+          break;
+        case "unawaited nested pause":
+          this.#track(
+            step,
+            controller.withWriteLock(() => this.#pause()),
+          );
+          break;
+        case "release":
+          await controller.releaseForPrompt();
+          break;
+        case "abort":
+          await controller.releaseForAbort();
+          break;
+        case "timeout abort":
+          controller.abort({ timeout: true });
+          break;
+        case "reacquire":
+          await controller.reacquireAfterPrompt();
+          break;
+        case "dispose":
+          await controller.dispose();
+          break;
+        case "publish":
+          await controller.publishOwnedWrite();
+          break;
+        case "throw":
+          throw Object.assign(new Error("step failed"), { code: "STEP_FAILED" });
+      }
+    }
+  }
+
+  #append({ appendFenced }: SessionWrite, controller: SessionController): void {
+    const wasTakenOver = controller.hasTakeover();
+    const line = `${JSON.stringify({ line: ++this.#lines })}\n`;
+    appendFenced(line);
+    this.#expectedText += line;
+    if (wasTakenOver) this.complaints.push("a write after the takeover");
+  }
+
+  #appendAsStranger(): void {
+    const line = `${JSON.stringify({ stranger: ++this.#lines })}\n`;
+    appendFileSync(this.#sessionFile, line);
+    this.#expectedText += line;
+  }
+
+  async #lockAsStranger(): Promise<void> {
+    const lock = await this.#surroundings.acquire({
+      sessionFile: this.#sessionFile,
+      timeoutMs: 1e6,
+    });
+    await this.#pause();
+    if (isHeld(lock)) this.#appendAsStranger();
+    await lock.release();
+  }
+
+  async #cleanUp(controller: SessionController): Promise<void> {
+    const lock = await controller.acquireForCleanup();
+    await this.#pause();
+    await Promise.all([lock.release(), lock.release()]);
+  }
+
+  async #pause(): Promise<void> {
+    const pause = new Moment();
+    this.#pauses.push(pause);
+    await pause.reached;
+  }
+
+  /** Its end is waited for, and its failure must be one of those that are documented. */
+  #track(what: string, work: Promise<unknown>): void {
+    const name = `${what} (${String(++this.#lines)})`;
+    this.#pending.add(name);
+    work
+      .catch((error: unknown) => {
+        const known = findErrorByCode(error, EXPECTED_FAILURES);
+        if (known === null) this.complaints.push(`${what}: ${String(error)}`);
+      })
+      .finally(() => this.#pending.delete(name));
+  }
+
+  /** All pauses end. Nobody may then be waiting of those that `isWaitedFor`. */
+  async #windUp(isWaitedFor: (name: string) => boolean): Promise<void> {
+    const pending = (): readonly string[] => [...this.#pending].filter(isWaitedFor);
+    const isOver = (): boolean => {
+      this.#pauses.splice(0).forEach((pause) => pause.reach());
+      return pending().length === 0 && this.#timers.size === 0;
+    };
+    try {
+      await waitFor("the end of all", isOver, { deadlineMs: 20_000 });
+    } catch (cause) {
+      throw new Error(`pending: ${pending().join("; ")}`, { cause });
+    }
+  }
+}
+
+function isHeld(lock: ControlledLock): boolean {
+  try {
+    lock.assertHeld?.();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn++) {
+    await new Promise<void>((resolve) => void setImmediate(resolve));
+  }
+}
+
+const steps = (names: readonly Step[]): fc.Arbitrary<readonly Step[]> =>
+  fc.array(fc.constantFrom(...names), { maxLength: 5 });
+
+const eventsOf = (names: readonly Event[]): fc.Arbitrary<readonly Event[]> =>
+  fc.array(fc.oneof(steps(STEPS), fc.constantFrom(...names)), { minLength: 1, maxLength: 25 });
+
+const LOCKS = [
+  ["in memory", inMemory, 200],
+  ["on disk", onDisk, 60],
+] as const;
+
+test.each(LOCKS)(
+  "with a lock %s: no lock is released twice, nothing written after a takeover, nobody waits for ever",
+  { timeout: 300_000 },
+  async (_name, surroundingsOf, numRuns) => {
+    const property = fc.asyncProperty(eventsOf(HOSTILE), async (events) => {
+      const sessionFile = sessionFileWith();
+      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      await trial.run(events);
+      expect(trial.faults()).toEqual([]);
+    });
+    await fc.assert(property, { numRuns });
+  },
+);
+
+test.each(LOCKS)(
+  "with a lock %s: where nobody interferes there is no takeover",
+  { timeout: 300_000 },
+  async (_name, surroundingsOf, numRuns) => {
+    const property = fc.asyncProperty(eventsOf(PEACEFUL), async (events) => {
+      const sessionFile = sessionFileWith();
+      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      const controller = await trial.run(events);
+      expect(trial.faults()).toEqual([]);
+      expect(controller.hasTakeover()).toBe(false);
+      expect(await controller.withWriteLock(() => dirname(sessionFile))).toBe(dirname(sessionFile));
+      // Each lock that was taken was given back.
+      expect(trial.releases.every((count) => count === 1)).toBe(true);
+    });
+    await fc.assert(property, { numRuns });
+  },
+);
