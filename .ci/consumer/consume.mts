@@ -10,7 +10,15 @@ import {
   verifyProcess,
   waitForProcessExit,
 } from "pidentity";
+import { acquirePidFile, type FileLock } from "pidentity/file-lock";
 import {
+  classifySessionAttention,
+  createSessionAttentionMonitor,
+  type SessionAttentionMonitor,
+} from "pidentity/session-attention";
+import { createSessionController, type SessionController } from "pidentity/session-controller";
+import {
+  acquireSessionWriteLock,
   cleanStaleLockFiles,
   type CleanStaleLockFilesResult,
   type SessionLockInspection,
@@ -30,6 +38,16 @@ const swept: Promise<CleanStaleLockFilesResult> = cleanStaleLockFiles({ sessions
 export const locks: Promise<readonly SessionLockInspection[]> = swept.then(
   (result) => result.locks,
 );
+
+// The write lock is what a controller takes as it is.
+export const controller: Promise<SessionController> = createSessionController({
+  acquire: acquireSessionWriteLock,
+  sessionFile: "s.jsonl",
+});
+export const pidFile: Promise<FileLock> = acquirePidFile({ path: "daemon.pid" });
+export const monitor: SessionAttentionMonitor = createSessionAttentionMonitor();
+export const eventType: "session.stuck" | "session.stalled" | "session.long_running" =
+  classifySessionAttention({ queueDepth: 0, staleMs: 1, activity: {} }).eventType;
 
 // @ts-expect-error: a pid is a number
 inspectProcess("1");
