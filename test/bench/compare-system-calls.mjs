@@ -1,13 +1,12 @@
-/** Proves with strace that floor.c makes the system calls of the addon: a floor of others is none. */
+/** Shows with strace that floor.c makes the system calls of the package: a floor of others is none. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 
-import { OPERATIONS } from "./operations.mjs";
+import { programPath } from "./programs.mjs";
 
-const ASK_ONCE = fileURLToPath(new URL("ask-once.mjs", import.meta.url));
+const ASK_ONCE = programPath("ask-once.mjs");
 const MARKER = "/pidentity-bench-marker";
 // Reading its own clock and the engine's memory are not questions to the OS about a process.
 const IGNORED = new Set(["mprotect", "madvise", "mmap", "munmap", "brk", "futex", "clock_gettime"]);
@@ -15,16 +14,16 @@ const IGNORED = new Set(["mprotect", "madvise", "mmap", "munmap", "brk", "futex"
 /**
  * @param {string} floor path of the compiled floor.c
  * @param {number} pid a live process
- * @returns {Record<string, string[]> | null} each operation's system calls; null without strace
+ * @param {readonly string[]} operations
+ * @returns {boolean} false without strace
  * @throws when the two differ
  */
-export function compareSystemCalls(floor, pid) {
-  if (spawnSync("strace", ["-V"]).error) return null;
+export function compareSystemCalls(floor, pid, operations) {
+  if (spawnSync("strace", ["-V"]).error) return false;
   const folder = mkdtempSync(join(tmpdir(), "pidentity-bench-"));
   try {
     const trace = join(folder, "trace");
-    const found = {};
-    for (const operation of Object.keys(OPERATIONS)) {
+    for (const operation of operations) {
       const addon = callsOfAddon(operation, pid, trace);
       const c = callsOfFloor(floor, operation, pid, trace);
       if (addon.length === 0 || addon.join("\n") !== c.join("\n")) {
@@ -32,21 +31,67 @@ export function compareSystemCalls(floor, pid) {
           `floor.c makes other system calls than the addon: ${operation}: ${c.join(", ")} instead of ${addon.join(", ")}`,
         );
       }
-      found[operation] = addon;
     }
-    return found;
+    return true;
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
+/**
+ * Names the system calls by which acquire and release of the package differ from floor.c's: the protocol may
+ * have come to need fewer or more since the floor was written.
+ *
+ * @param {string} floor path of the compiled floor.c
+ * @param {string} file a session file
+ * @returns {string} one line for the report
+ */
+export function compareLockCalls(floor, file) {
+  if (spawnSync("strace", ["-V"]).error)
+    return "system calls not compared: strace is not installed";
+  const folder = mkdtempSync(join(tmpdir(), "pidentity-bench-"));
+  try {
+    const trace = join(folder, "trace");
+    const command = [process.execPath, programPath("acquire-once.mjs"), file, MARKER];
+    const ours = tally(betweenMarkers(traced(trace, command), "acquire and release"));
+    const c = tally(callsOfFloor(floor, "acquireRelease", file, trace));
+    const differences = [...new Set([...ours.keys(), ...c.keys()])].flatMap((name) => {
+      const difference = (ours.get(name) ?? 0) - (c.get(name) ?? 0);
+      return difference === 0 ? [] : [`${difference > 0 ? "+" : ""}${difference} ${name}`];
+    });
+    return differences.length === 0
+      ? "by strace, the package makes the C loop's system calls and no other"
+      : `by strace, the package's system calls differ from the C loop's: ${differences.join(", ")}`;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** How many of each name; the kinds of stat are one, and so is all that signal handlers take. */
+function tally(calls) {
+  const counts = new Map();
+  for (const call of calls) {
+    const [name = ""] = call.split(" ");
+    if (name === "getpid") continue;
+    let kind = name;
+    if (name.includes("stat")) kind = "stat";
+    if (name.startsWith("rt_sig")) kind = "signal handling";
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return counts;
+}
+
 function callsOfAddon(operation, pid, trace) {
-  const lines = traced(trace, [process.execPath, ASK_ONCE, operation, String(pid), MARKER]);
+  const command = [process.execPath, ASK_ONCE, operation, String(pid), MARKER];
+  return betweenMarkers(traced(trace, command), operation);
+}
+
+function betweenMarkers(lines, what) {
   // Not its own start: the arguments of execve name the marker, too.
   const isMarker = (line) => line.includes(MARKER) && !line.startsWith("execve");
   const from = lines.findIndex(isMarker);
   const to = lines.findLastIndex(isMarker);
-  if (from === -1 || from === to) throw new Error(`no marker in the trace: ${operation}`);
+  if (from === -1 || from === to) throw new Error(`no marker in the trace: ${what}`);
   return callsIn(lines.slice(from + 1, to));
 }
 
@@ -80,6 +125,8 @@ function callsIn(lines) {
   for (const line of lines) {
     const name = /^(\w+)\(/.exec(line)?.[1];
     if (name === undefined || IGNORED.has(name)) continue;
+    // libuv locks its list of signal handlers by a byte in a pipe.
+    if (/^(?:read|write)\(\d+, "\*", 1\)/.test(line)) continue;
     // glibc looks at standard output before it first writes there.
     if (/^(?:newfstatat|fstat)\(1, /.test(line)) continue;
     const path = name === "openat" ? ` ${/"([^"]*)"/.exec(line)?.[1] ?? ""}` : "";

@@ -1,6 +1,9 @@
-/** Real, single-threaded child processes with any number of arguments; they end with this process. */
-import { spawn } from "node:child_process";
+/** Real child processes to ask about; they end with this process. */
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+
+import { compile, startServer } from "./programs.mjs";
 
 /**
  * @typedef {object} LiveProcess
@@ -10,6 +13,8 @@ import { once } from "node:events";
  */
 
 /**
+ * One single-threaded process with any number of arguments.
+ *
  * @param {number} argumentCount 5 or more
  * @returns {Promise<LiveProcess>}
  */
@@ -29,4 +34,30 @@ export async function startLiveProcess(argumentCount) {
       await exit;
     },
   };
+}
+
+/**
+ * Many processes at once, as cheap as a process can be: forks of a C program that sleep.
+ *
+ * @param {number} count
+ */
+export async function startCrowd(count) {
+  const path = compile("crowd");
+  const server = await startServer(path, [String(count), "one", "two", "three"]);
+  /** @type {number[]} */
+  const pids = await server.next();
+  return { pids, argv: [path, String(count), "one", "two", "three"], end: () => server.end() };
+}
+
+/**
+ * Numbers that no process has, now or later: beyond what this kernel hands out, yet such as it could.
+ *
+ * @param {number} count
+ */
+export function absentPids(count) {
+  const first = Number(readFileSync("/proc/sys/kernel/pid_max", "utf8")) + 1;
+  // PID_MAX_LIMIT of include/linux/threads.h
+  if (first + count > 2 ** 22)
+    throw new Error("this kernel hands out every number that a pid can be");
+  return Array.from({ length: count }, (_, i) => first + i);
 }

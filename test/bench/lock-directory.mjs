@@ -1,34 +1,25 @@
-/** Directories full of plain locks, as programs other than this package write them. */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+/** Directories full of locks: plain ones, as programs other than this package write them. */
+import { mkdirSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/**
- * A folder inside `parent`, gone when this process ends in any way but a kill.
- *
- * @param {string} parent
- */
-export function temporaryFolder(parent) {
-  const folder = mkdtempSync(join(parent, "pidentity-bench-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  // Without a listener the process would end without its exit event.
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
-  return folder;
+/** @param {number} index */
+export function lockName(index) {
+  return `session-${String(index).padStart(7, "0")}.jsonl.lock`;
 }
 
 /**
- * Makes `directory` with `count` plain locks, the pids in turn.
+ * Makes `directory` with `count` plain locks.
  *
  * @param {string} directory
  * @param {number} count
- * @param {readonly number[]} pids
+ * @param {(index: number) => number} pidOf
  */
-export function writeLocks(directory, count, pids) {
+export function writeLocks(directory, count, pidOf) {
   mkdirSync(directory, { recursive: true });
   const createdAt = new Date().toISOString();
   for (let i = 0; i < count; i++) {
-    const name = `session-${String(i).padStart(6, "0")}.jsonl.lock`;
-    const payload = { pid: pids[i % pids.length], createdAt, maxHoldMs: 300_000 };
-    writeFileSync(join(directory, name), `${JSON.stringify(payload, null, 2)}\n`);
+    const payload = { pid: pidOf(i), createdAt, maxHoldMs: 300_000 };
+    writeFileSync(join(directory, lockName(i)), `${JSON.stringify(payload, null, 2)}\n`);
   }
 }
 

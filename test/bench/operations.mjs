@@ -1,11 +1,8 @@
 /** The questions of the public API, each beside the operation of floor.c that makes its system calls. */
-import {
-  getProcessArgs,
-  getProcessStartTime,
-  identifyProcess,
-  inspectProcess,
-  isPidAlive,
-} from "../../dist/index.js";
+import { importProduct } from "./product.mjs";
+
+const { getProcessArgs, getProcessStartTime, identifyProcess, inspectProcess, isPidAlive } =
+  await importProduct("index.js");
 
 /** @type {Readonly<Record<string, (pid: number) => unknown>>} */
 export const OPERATIONS = {

@@ -1,57 +1,84 @@
-/** How a benchmark shows what it found: a table for people, Markdown for the README, JSON for programs. */
-import { cpus, release, tmpdir } from "node:os";
-import { parseArgs } from "node:util";
+/** How results are shown: a table for people, Markdown for the README. */
+import { machineLine } from "./machine.mjs";
 
 /**
- * @typedef {object} Report
+ * @typedef {object} SuiteResult
+ * @property {string} suite
  * @property {string} title
- * @property {readonly string[]} notes what was measured, and how
- * @property {readonly string[]} columns
- * @property {readonly (readonly string[])[]} rows
- * @property {unknown} figures everything measured, for `--json`
+ * @property {ReturnType<typeof import("./machine.mjs").describeMachine>} machine
+ * @property {readonly string[]} notes how it was measured
+ * @property {readonly import("./figures.mjs").Measurement[]} measurements
  */
 
-/** @param {{ rounds: number }} defaults */
-export function readArguments(defaults) {
-  const { values } = parseArgs({
-    options: {
-      json: { type: "boolean", default: false },
-      markdown: { type: "boolean", default: false },
-      directory: { type: "string", default: tmpdir() },
-      rounds: { type: "string", default: String(defaults.rounds) },
-    },
-  });
-  const rounds = Number(values.rounds);
-  if (!Number.isSafeInteger(rounds) || rounds < 1) {
-    throw new RangeError(`--rounds must be an integer of 1 or more: ${values.rounds}`);
+const COLUMNS = ["", "median", "p99", "ratio"];
+
+/**
+ * @param {SuiteResult} result
+ * @param {{ markdown: boolean }} format
+ */
+export function showSuite({ title, machine, notes, measurements }, { markdown }) {
+  const heading = markdown ? `### ${title}` : title;
+  const parts = [`${heading}\n\n${machineLine(machine)}`];
+  for (const { name, unit, sides, targets, remarks } of measurements) {
+    const rows = sides.map((side) => [
+      side.name,
+      show(side.median, unit),
+      show(side.p99, unit),
+      `${digits(side.timesFirst)}×`,
+    ]);
+    const table = markdown ? markdownTable(COLUMNS, rows) : plainTable(COLUMNS, rows);
+    const lines = [...targets.map(showTarget), ...remarks].map((line) => `- ${line}`);
+    const body = sides.length === 0 ? [] : [table];
+    const under = lines.length === 0 ? [] : [lines.join("\n")];
+    parts.push([markdown ? `**${name}**` : name, ...body, ...under].join(markdown ? "\n\n" : "\n"));
   }
-  return { ...values, rounds };
+  parts.push(notes.map((note) => `- ${note}`).join("\n"));
+  return parts.join("\n\n");
 }
 
-export function machineLine() {
-  const [cpu] = cpus();
-  const model = cpu?.model.trim() ?? "unknown CPU";
-  return `${model}, ${cpus().length} cores, ${process.platform} ${release()}, Node ${process.version}`;
+/** @param {readonly SuiteResult[]} results */
+export function showTargets(results) {
+  const targets = results.flatMap(({ suite, measurements }) =>
+    measurements.flatMap(({ name, targets: own }) =>
+      own.map((target) => ({ suite, name, target })),
+    ),
+  );
+  const missed = targets.filter(({ target }) => !target.met);
+  const lines = missed.map(
+    ({ suite, name, target }) => `- ${suite}: ${name}: ${showTarget(target)}`,
+  );
+  const busy = results.filter(({ machine }) => machine.load > machine.cores / 2);
+  const warning =
+    busy.length === 0
+      ? []
+      : [
+          `The machine was busy when these began: ${busy.map(({ suite }) => suite).join(", ")}. That stretches times and delays; ratios suffer less.`,
+        ];
+  const summary = `${targets.length - missed.length} of ${targets.length} targets met`;
+  return [summary, ...lines, ...warning].join("\n");
+}
+
+/** @param {import("./figures.mjs").Target} target */
+function showTarget({ what, value, limit, bound, unit, met }) {
+  const shown = unit === "×" ? `${digits(value)}×` : show(value, unit);
+  const sign = bound === "at most" ? "≤" : "≥";
+  const allowed = unit === "×" ? `${limit}×` : `${limit} ${unit}`;
+  return `${what}: ${shown} (target ${sign} ${allowed}: ${met ? "met" : "missed"})`;
 }
 
 /**
- * @param {Report} report
- * @param {{ json: boolean, markdown: boolean }} format
+ * @param {number} value
+ * @param {string} unit
  */
-export function printReport({ title, notes, columns, rows, figures }, { json, markdown }) {
-  if (json) {
-    console.log(JSON.stringify({ title, machine: machineLine(), notes, figures }, null, 2));
-    return;
-  }
-  console.log(markdown ? `**${title}** (${machineLine()})\n` : `${title}\n${machineLine()}\n`);
-  console.log(markdown ? markdownTable(columns, rows) : plainTable(columns, rows));
-  console.log(`\n${notes.map((note) => (markdown ? `- ${note}` : note)).join("\n")}`);
+export function show(value, unit) {
+  return unit === "" ? digits(value) : `${digits(value)} ${unit}`;
 }
 
-/** @param {boolean | null} met null: there is no target */
-export function verdict(met) {
-  if (met === null) return "";
-  return met ? "meets the target" : "misses the target";
+/** Three significant digits, never an exponent. */
+function digits(value) {
+  if (!Number.isFinite(value)) return String(value);
+  if (Math.abs(value) >= 100) return String(Math.round(value));
+  return Number(value.toPrecision(3)).toString();
 }
 
 function markdownTable(columns, rows) {
@@ -63,5 +90,5 @@ function plainTable(columns, rows) {
   const lines = [columns, ...rows];
   const widths = columns.map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
   const pad = (cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]));
-  return lines.map((cells) => cells.map(pad).join("  ").trimEnd()).join("\n");
+  return lines.map((cells) => `  ${cells.map(pad).join("  ").trimEnd()}`).join("\n");
 }

@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 
-import { OPERATIONS } from "./operations.mjs";
+import { OPERATIONS } from "../operations.mjs";
 
 const [, , name, pid, marker] = process.argv;
 const ask = OPERATIONS[name];
