@@ -6,6 +6,7 @@ import {
   formatToken,
   judgeToken,
   parseToken,
+  type ProcessToken,
   type TokenHost,
   type TokenLookups,
   type ProcessVerdict,
@@ -83,11 +84,19 @@ export function identifyProcess(pid: number = process.pid): string | null {
 
 function tokenOf(pid: number): string | null {
   const { state, startTime, exactId } = identityOf(pid);
+  if (state === "gone" || (startTime === null && exactId === null)) return null;
   const host = tokenHost();
-  if (state === "gone" || host.boot === null) return null;
-  if (startTime === null && exactId === null) return null;
-  const { platform, hostDigest, hostnameDigest, boot, pidNamespace } = host;
-  const token = formatToken({
+  if (host.boot === null || !canBeNamed(host)) return null;
+  return formatToken(tokenFields(host, pid, startTime, exactId));
+}
+
+function tokenFields(
+  { platform, hostDigest, hostnameDigest, boot, pidNamespace }: TokenHost,
+  pid: number,
+  startTime: number | null,
+  exactId: string | null,
+): ProcessToken {
+  return {
     platform,
     hostDigest,
     hostnameDigest,
@@ -96,9 +105,18 @@ function tokenOf(pid: number): string | null {
     pid,
     startTime,
     exactId,
-  });
-  // A name that nobody could read back is none.
-  return parseToken(token) === null ? null : token;
+  };
+}
+
+let isHostNameable: boolean | undefined;
+
+/** A name that nobody could read back is none: tried once, with the longest numbers there are. */
+function canBeNamed(host: TokenHost): boolean {
+  isHostNameable ??=
+    parseToken(
+      formatToken(tokenFields(host, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER, String(2n ** 64n - 1n))),
+    ) !== null;
+  return isHostNameable;
 }
 
 /**
