@@ -1,0 +1,165 @@
+/** What processes do to a lock, each as one call of the product's own function. */
+import { closeCase, type JudgingPolicy, openCase } from "../../../lib/session-lock/judge.js";
+import { removeLeftover } from "../../../lib/session-lock/leftovers.js";
+import { parsePayload } from "../../../lib/session-lock/payload.js";
+import { tryPublish } from "../../../lib/session-lock/publish.js";
+import { readLock } from "../../../lib/session-lock/read-lock.js";
+import { tryReclaim } from "../../../lib/session-lock/reclaim.js";
+import { tryRelease } from "../../../lib/session-lock/release.js";
+import { Hold } from "../../../lib/session-lock/write-lock.js";
+import {
+  SessionWriteLockLostError,
+  SessionWriteLockTimeoutError,
+} from "../../../lib/session-lock/errors.js";
+import { guardPathOf } from "../../../lib/session-lock/guard.js";
+import {
+  HOLD_LIMIT_MS,
+  LOCK_PATH,
+  lockText,
+  nonceOf,
+  type Operation,
+  type Surroundings,
+  temporaryOf,
+} from "./automaton.js";
+
+export function operationsOf(
+  platform: NodeJS.Platform,
+): Readonly<Record<(typeof OPERATIONS)[number], Operation>> {
+  return {
+    publish: ({ fs }) => {
+      try {
+        return tryPublish(LOCK_PATH, DRAFT, fs, platform).kind;
+      } catch (error) {
+        // Its temp was swept away again and again: the caller is told.
+        if (error instanceof Error && error.message === "ENOENT") return "swept";
+        throw error;
+      }
+    },
+    inspect,
+    reclaim: (surroundings) => reclaim(surroundings, lockText(0, 0)),
+    "reclaim empty": (surroundings) => reclaim(surroundings, ""),
+    fence,
+    release: ({ fs }) => tryRelease(LOCK_PATH, nonceOf(0), fs).kind,
+    close: ({ fs }) => {
+      fs.close(HELD_FD);
+      return "closed";
+    },
+    ...Object.fromEntries(
+      SWEEPS.map((name, index) => [
+        name,
+        ({ fs }: Surroundings): string => {
+          const path = index < 3 ? temporaryOf(index) : guardPathOf(LOCK_PATH);
+          return sweep(path, fs);
+        },
+      ]),
+    ),
+  } as Record<(typeof OPERATIONS)[number], Operation>;
+}
+
+export const SWEEPS = ["sweep T0", "sweep T1", "sweep T2", "sweep G"] as const;
+
+const OPERATIONS = [
+  "publish",
+  "inspect",
+  "reclaim",
+  "reclaim empty",
+  "fence",
+  "release",
+  "close",
+  ...SWEEPS,
+] as const;
+
+/** The first descriptor that a process opens is the one that it keeps. */
+const HELD_FD = 0;
+
+const DRAFT = {
+  pid: 1,
+  createdAt: "",
+  maxHoldMs: HOLD_LIMIT_MS,
+  starttime: null,
+  owner: null,
+  monotonicMs: null,
+  label: null,
+};
+
+export function policyAt(nowMs: () => number): JudgingPolicy {
+  return {
+    nowMs,
+    staleMs: 1e12,
+    graceMs: 1,
+    respectMaxHold: true,
+    atAcquire: true,
+    isHeldHere: () => false,
+    isOwnerArgv: () => true,
+  };
+}
+
+function inspect({ fs, evidence, nowMs }: Surroundings): string {
+  const reading = readLock(LOCK_PATH, fs, evidence, { isRegular: false });
+  if (reading.kind === "absent") return "absent";
+  if (reading.kind === "unreadable") throw reading.error;
+  const policy = policyAt(nowMs);
+  const { removable } = closeCase(openCase(LOCK_PATH, reading, policy, evidence), null, policy);
+  return removable ? "removable" : "kept";
+}
+
+function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string {
+  const bytes = Buffer.from(judged);
+  const reading = {
+    kind: "lock",
+    bytes,
+    payload: parsePayload(bytes),
+    kernel: "free",
+    mtimeMs: 0,
+  } as const;
+  // The first look is over; what it saw is given.
+  const seen = { ...evidence, identity: () => GONE, verify: () => VERDICT };
+  const then = policyAt(() => 0);
+  const lockCase = openCase(LOCK_PATH, reading, then, seen);
+  const inspection = closeCase(lockCase, null, then);
+  return tryReclaim(lockCase, inspection, null, policyAt(nowMs), evidence, fs).attempt.kind;
+}
+
+const GONE = { state: "gone", reason: "no-such-process", startTime: null, exactId: null } as const;
+const VERDICT = { state: "gone", reason: "no-such-process" } as const;
+
+function fence({ fs, write, stop }: Surroundings): string {
+  let time = 0;
+  const payload = parsePayload(Buffer.from(lockText(0, 0)));
+  if (payload === null) throw new Error("no payload");
+  const hold = new Hold({
+    lockPath: LOCK_PATH,
+    sessionFile: "/sessions/s.jsonl",
+    lock: { kind: "published", fd: HELD_FD, nonce: nonceOf(0), payload },
+    maxHoldMs: HOLD_LIMIT_MS,
+    fs,
+    // So patient that one look at a busy guard is enough: the next look is another operation.
+    now: () => (time += 1000),
+    warn: () => {},
+    onEnd: () => {},
+  });
+  try {
+    hold.open().withFence(() => {
+      write("begins");
+      write("ends");
+    });
+    return "written";
+  } catch (error) {
+    if (error instanceof SessionWriteLockLostError) return "lost";
+    if (error instanceof SessionWriteLockTimeoutError) return "busy";
+    throw error;
+  } finally {
+    stop();
+    hold.releaseNow();
+  }
+}
+
+function sweep(path: string, fs: Surroundings["fs"]): string {
+  try {
+    return removeLeftover(path, fs, 1e12, 0) ? "removed" : "left";
+  } catch (error) {
+    // Gone between two calls: the sweep's caller logs it.
+    if (error instanceof Error && error.message === "ENOENT") return "gone";
+    throw error;
+  }
+}

@@ -1,0 +1,85 @@
+/** The real calls of an operation, in the words of the model. */
+import { type LockFs, realLockFs } from "../../../lib/util/lock-fs.js";
+import { errorCode } from "../../../lib/util/error-code.js";
+
+// Asked beside the protocol: where the file is, and whether there are kernel locks at all.
+const BESIDE: ReadonlySet<string> = new Set(["realpath", "fileSystemType", "canLock"]);
+// Looks at the lock that decide when to try again, never what is done.
+const LOOKS: ReadonlySet<string> = new Set(["lstat(L)", "exists(L)"]);
+// Answers that are numbers, contents or nothing: what matters is the next call.
+const OPAQUE: ReadonlySet<string> = new Set(["fstat", "lstat", "read", "exists"]);
+
+export interface Recording {
+  readonly fs: LockFs;
+  /** `call(at)`, with the answer where the model's answer is one word. */
+  readonly calls: string[];
+}
+
+/** The real file system, taking notes. */
+export function recordCalls(lockPath: string): Recording {
+  const calls: string[] = [];
+  const descriptors: (number | undefined)[] = [];
+  const placeOf = (value: unknown): string => {
+    if (typeof value === "number") return `fd${descriptors.indexOf(value)}`;
+    if (value === lockPath) return "L";
+    if (value === `${lockPath}.guard`) return "G";
+    if (value === `${lockPath}.reclaim`) return "another library's guard";
+    return String(value).endsWith(".tmp") ? "T" : "A";
+  };
+  const opened = (fd: number): string => {
+    const free = descriptors.indexOf(undefined);
+    const slot = free === -1 ? descriptors.length : free;
+    descriptors[slot] = fd;
+    return String(slot);
+  };
+  const record = (name: string, call: (...args: unknown[]) => unknown) => {
+    return (...args: unknown[]): unknown => {
+      if (BESIDE.has(name)) return call(...args);
+      const isPair = name === "link" || name === "rename";
+      const place = args
+        .slice(0, isPair ? 2 : 1)
+        .map(placeOf)
+        .join(" ");
+      try {
+        const result = call(...args);
+        const isDescriptor = typeof result === "number" && name !== "read";
+        const word = isDescriptor ? opened(result) : typeof result === "string" ? result : "ok";
+        if (name === "close") descriptors[descriptors.indexOf(args[0] as number)] = undefined;
+        const label = `${name}(${place})`;
+        if (!LOOKS.has(label)) calls.push(OPAQUE.has(name) ? label : `${label} → ${word}`);
+        return result;
+      } catch (error) {
+        calls.push(`${name}(${place}) → ${errorCode(error)}`);
+        throw error;
+      }
+    };
+  };
+  const entries = Object.entries(realLockFs) as [string, (...args: unknown[]) => unknown][];
+  const fs = Object.fromEntries(entries.map(([name, call]) => [name, record(name, call)]));
+  return { fs: fs as unknown as LockFs, calls };
+}
+
+/** A step's calls in the same words, without what is no call of `LockFs`. */
+export function callsIn(label: string): string[] {
+  return label
+    .slice(label.indexOf(": ") + 2)
+    .split("; ")
+    .filter((part) => /^(?!identity|now|write\()\w+\(/u.test(part))
+    .map((part) => (OPAQUE.has(/^\w+/u.exec(part)?.[0] ?? "") ? part.replace(/ → .*/u, "") : part))
+    .filter((part) => !LOOKS.has(part));
+}
+
+/** Descriptors by the names under which they were opened: the model gives the held one the first number. */
+export function byName(calls: readonly string[]): string[] {
+  const names = new Map<string, string>();
+  return calls.map((call) => {
+    const [, name = "", place = "", opened] = /^(\w+)\(([^)]*)\)(?: → (\d+))?/u.exec(call) ?? [];
+    if (opened !== undefined) {
+      names.set(`fd${opened}`, name === "createExclusive" ? "held" : place);
+      return `${name}(${place})`;
+    }
+    const known = names.get(place) ?? "held";
+    if (name === "close") names.delete(place);
+    return place.startsWith("fd") ? call.replace(place, `the open ${known}`) : call;
+  });
+}
