@@ -51,6 +51,11 @@ const NO_ARCHITECTURE = "plain TypeScript without the addon, slow under emulatio
 
 /** Files of the suite that are not run. */
 const LEFT_OUT_FILES = new Map([
+  ["test/native/leaks.test.ts", "thousands of threads and calls, slow under emulation"],
+  [
+    "test/process/exit.test.ts",
+    "eight processes, slow under emulation; nothing of it depends on the architecture",
+  ],
   ["test/process/token.test.ts", NO_ARCHITECTURE],
   ["test/process/procfs-parse.test.ts", NO_ARCHITECTURE],
   ["test/process/linux-time-namespaces.test.ts", SELF],

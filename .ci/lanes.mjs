@@ -38,12 +38,21 @@ const LANES = [
   },
   {
     name: "sanitizers",
-    what: "parsers and the Linux side under ASan and UBSan",
+    what: "parsers, the Linux side and the addon under ASan, UBSan and LSan, all but the addon under Valgrind",
     proof: "run",
     commands: [
       "node test/native/run-unit.mjs --sanitize",
       "node test/native/linux/run.mjs --sanitize",
+      "node .ci/sanitized.mjs",
+      "node test/native/run-unit.mjs --valgrind",
+      "node test/native/linux/run.mjs --valgrind",
     ],
+  },
+  {
+    name: "leaks",
+    what: "descriptors and memory over 100 000 calls of every function",
+    proof: "run",
+    commands: ["npm run --silent build", "node --expose-gc test/native/leaks.mjs"],
   },
   { name: "fuzz", what: "every parser, 20 s each", proof: "run", commands: ["npm run fuzz"] },
   {

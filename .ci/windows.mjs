@@ -42,6 +42,7 @@ const NEEDED = ["fast-check", "node-gyp-build", "vitest"];
 
 /** What the suite needs of the repository, as it is. */
 const COPIED = [
+  "README.md",
   "package.json",
   "tsconfig.json",
   "vitest.config.ts",

@@ -504,6 +504,12 @@ constexpr napi_property_descriptor method(const char* name) {
           nullptr, nullptr, napi_default_jsproperty, nullptr};
 }
 
+// Called when the Node environment ends, which deletes no reference by itself.
+void delete_environment(Napi::Env env, Environment* environment) {
+  napi_delete_reference(env, environment->exit_watch_class);
+  delete environment;
+}
+
 // False when an exception is pending or the environment is going away.
 bool initialize(Napi::Env env, napi_value exports) {
   std::unique_ptr<Environment> own(new (std::nothrow) Environment());
@@ -536,7 +542,7 @@ bool initialize(Napi::Env env, napi_value exports) {
       napi_define_properties(env, exports, std::size(functions), functions) != napi_ok) {
     return false;
   }
-  env.SetInstanceData(own.release());  // deleted with the Node environment
+  env.SetInstanceData<Environment, delete_environment>(own.release());
   return true;
 }
 

@@ -75,16 +75,17 @@ export class LockWatch {
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
     const started = performance.now();
+    let ticks = 0;
     for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
       signal?.throwIfAborted();
       const sighting = orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
       if (sighting?.identity !== this.#identity) return "changed";
-      if (this.#ownerEnded()) return "owner-ended";
+      if (this.#ownerEnded(ticks++)) return "owner-ended";
       const waited = performance.now() - started;
       const left = limitMs - waited;
       if (left <= 0) return "time-is-up";
       if (waited >= WATCHER_AFTER_MS) this.#startWatcher();
-      await this.#pause(Math.min(left, tick * (0.75 + Math.random() / 4)), signal);
+      await this.#pause(Math.min(left, tick * (0.85 + Math.random() * 0.15)), signal);
     }
   }
 
@@ -95,14 +96,17 @@ export class LockWatch {
     this.#owner = null;
   }
 
-  /** Microseconds, and no inspection: the kept reference is asked, or the kernel lock probed. */
-  #ownerEnded(): boolean {
+  /**
+   * Microseconds, and no inspection: the kept reference is asked, and the kernel lock probed. Where there is a
+   * reference the lock is probed at every other tick: that a thread ended whose process lives on is seldom news.
+   */
+  #ownerEnded(tick: number): boolean {
     if (this.#owner?.exited() === true) {
       this.#owner.close();
       this.#owner = null;
       return true;
     }
-    if (!this.#probesKernelLock) return false;
+    if (!this.#probesKernelLock || (this.#owner !== null && tick % 2 === 1)) return false;
     try {
       const fd = this.#fs.openForReading(this.#lockPath);
       try {

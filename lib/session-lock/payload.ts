@@ -69,12 +69,12 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
 
 /** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
 export function formatPayload(payload: SessionLockPayload): string {
-  let text = "";
+  const lines: string[] = [];
   for (const key of PAYLOAD_KEYS) {
     const value = payload[key];
-    if (value !== null) text += `${text === "" ? "{" : ","}\n  "${key}": ${JSON.stringify(value)}`;
+    if (value !== null) lines.push(`  "${key}": ${JSON.stringify(value)}`);
   }
-  return `${text}\n}\n`;
+  return `{\n${lines.join(",\n")}\n}\n`;
 }
 
 const PAYLOAD_KEYS = [

@@ -1,9 +1,10 @@
 // Compiles and runs the C++ unit tests of test/native/unit: each *_test.cc becomes one program, linked
 // with all of native/parse. Those that include <windows.h> run elsewhere, under Wine.
 //
-//   node test/native/run-unit.mjs [--sanitize] [name...]
+//   node test/native/run-unit.mjs [--sanitize | --valgrind] [name...]
 //
-// --sanitize adds ASan and UBSan. A name selects the tests whose file name contains it. CXX selects
+// --sanitize adds ASan and UBSan; --valgrind runs them under Valgrind, which sees reads of what was never
+// written. A name selects the tests whose file name contains it. CXX selects
 // the compiler (default g++). Closes with the line "N passed, N failed".
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -13,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { countChecks } from "./count-checks.mjs";
+import { VALGRIND } from "./valgrind.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(dirname(here));
@@ -22,7 +24,10 @@ const compiler = process.env["CXX"] || "g++";
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { sanitize: { type: "boolean", default: false } },
+  options: {
+    sanitize: { type: "boolean", default: false },
+    valgrind: { type: "boolean", default: false },
+  },
 });
 
 const flags = ["-std=c++20", "-O1", "-g", "-fno-exceptions", "-Wall", "-Wextra", "-Werror"];
@@ -70,7 +75,8 @@ try {
       "-o",
       program,
     ]);
-    const ran = built.ok ? run(program, []) : built;
+    const [command, ...args] = [...(options.valgrind ? VALGRIND : []), program];
+    const ran = built.ok ? run(command, args) : built;
     const { passed, failed } = countChecks(ran.stdout);
     total.passed += passed;
     total.failed += failed;

@@ -17,6 +17,7 @@ import { guardPathOf, tryEnterGuard } from "../../lib/session-lock/guard.js";
 import { realLockFs, type LockFs } from "../../lib/util/lock-fs.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { importDist } from "../support/lock-holder.js";
+import { stateOf } from "../support/process-state.js";
 import { program } from "../support/programs.js";
 import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -251,16 +252,177 @@ test("a guard whose occupant is stopped stays shut until it is continued", async
   const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
   process.kill(other.pid, "SIGSTOP");
   other.say("leave");
-  const state = (): string =>
-    spawnSync("ps", ["-o", "stat=", "-p", String(other.pid)], { encoding: "utf8" }).stdout;
-  await waitFor("the stop", () => state().startsWith("T"));
+  const state = (): string | null =>
+    process.platform === "linux"
+      ? stateOf(other.pid)
+      : spawnSync("ps", ["-o", "stat=", "-p", String(other.pid)], { encoding: "utf8" }).stdout;
+  await waitFor("the stop", () => state()?.startsWith("T"));
   expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
   process.kill(other.pid, "SIGCONT");
   expect(await other.line()).toBe("out");
   enter(lockPath)();
 });
 
+/** What {@link onPaper} answers; every descriptor of it is a number of its own. */
+interface Paper {
+  readonly fs: LockFs;
+  /** Descriptors that are open. */
+  readonly open: Set<number>;
+  /** Every call that opens something, by name. */
+  readonly opened: string[];
+}
+
+/** A file system with one file, the guard, which nobody else uses; `changes` make it odd. */
+function onPaper(changes: Partial<LockFs> = {}): Paper {
+  const open = new Set<number>();
+  const opened: string[] = [];
+  const opening = (name: string) => () => {
+    opened.push(name);
+    const fd = 1000 + opened.length;
+    open.add(fd);
+    return fd;
+  };
+  const never = (): never => {
+    throw new Error("must not be called");
+  };
+  const identity = { ino: 7n, dev: 1n, nlink: 1n } as ReturnType<LockFs["fstat"]>;
+  let written = "";
+  const fs: LockFs = {
+    ...realLockFs,
+    canLock: () => true,
+    tryExclusive: () => "acquired",
+    openGuard: opening("openGuard"),
+    openForWriting: opening("openForWriting"),
+    createSelfDeleting: opening("createSelfDeleting"),
+    takeOverSelfDeleting: opening("takeOverSelfDeleting"),
+    close: (fd) => {
+      if (!open.delete(fd)) throw new Error(`not open: ${fd}`);
+    },
+    fstat: () => identity,
+    lstat: () => identity,
+    writeText: (_, text) => {
+      written = text;
+    },
+    read: (_, buffer) => buffer.write(written),
+    unlink: () => {},
+    rename: never,
+    link: never,
+    ...changes,
+  };
+  return { fs, open, opened };
+}
+
+describe("by lock, on a file system made up for it", () => {
+  const file = (changes: Partial<ReturnType<LockFs["fstat"]>>) =>
+    ({ ino: 7n, dev: 1n, nlink: 1n, ...changes }) as ReturnType<LockFs["fstat"]>;
+  const tryEnter = (fs: LockFs) => tryEnterGuard("s.jsonl.lock", fs, "linux");
+
+  test("an ordinary file is not written to, and its descriptor stays open until the end", () => {
+    const { fs, open, opened } = onPaper();
+    const guard = tryEnter(fs);
+    expect(guard.kind).toBe("entered");
+    expect(opened).toEqual(["openGuard"]);
+    expect(open.size).toBe(1);
+    if (guard.kind === "entered") guard.leave();
+    expect(open.size).toBe(0);
+  });
+
+  test("a process that cannot lock at all does not even open it", () => {
+    const { fs, opened } = onPaper({ canLock: () => false });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "unavailable", code: "ENOSYS" });
+    expect(opened).toEqual([]);
+  });
+
+  test.each([
+    ["ENOTSUP", true],
+    ["EOPNOTSUPP", true],
+    ["EINVAL", true],
+    ["ENOLCK", false],
+    ["EIO", false],
+  ])("refused with %s: the file is removed, %s", (refused, isRemoved) => {
+    const removed: string[] = [];
+    const { fs, open } = onPaper({
+      tryExclusive: () => ({ refused }),
+      unlink: (path) => void removed.push(path),
+    });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "unavailable", code: refused });
+    expect(removed).toEqual(isRemoved ? ["s.jsonl.lock.guard"] : []);
+    expect(open.size).toBe(0);
+  });
+
+  test("held by somebody else: busy, and the file stays", () => {
+    const unlink = (): never => {
+      throw new Error("must not be called");
+    };
+    const { fs, open } = onPaper({ tryExclusive: () => "held", unlink });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(open.size).toBe(0);
+  });
+
+  test("one that is gone each time is busy after eight attempts", () => {
+    const { fs, open, opened } = onPaper({ lstat: () => null });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(opened).toEqual(Array.from({ length: 8 }, () => "openGuard"));
+    expect(open.size).toBe(0);
+  });
+
+  test.each([
+    ["inode", { ino: 8n }],
+    ["device", { dev: 2n }],
+  ])("another %s by path is told apart by the content", (_, changes) => {
+    const { fs, open, opened } = onPaper({ lstat: () => file(changes) });
+    expect(tryEnter(fs).kind).toBe("entered");
+    expect(opened).toEqual(["openGuard", "openForWriting"]);
+    // The second one was for writing only.
+    expect(open.size).toBe(1);
+  });
+
+  test("an unlinked file is not the one that the path names, and nothing is written", () => {
+    const { fs, opened } = onPaper({
+      fstat: () => file({ ino: 8n, nlink: 0n }),
+      read: (_, buffer) => buffer.length,
+    });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(opened).not.toContain("openForWriting");
+  });
+
+  test.each<[string, LockFs["read"]]>([
+    ["another content of the same length", (_, buffer) => buffer.fill("x").length],
+    ["nothing at all", () => 0],
+  ])("%s by descriptor: not the file that the path names", (_, read) => {
+    const { fs, open } = onPaper({ lstat: () => file({ ino: 8n }), read });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(open.size).toBe(0);
+  });
+
+  test("a guard that cannot be unlinked is left all the same", () => {
+    const { fs, open } = onPaper({
+      unlink: () => {
+        throw new Error("EPERM");
+      },
+    });
+    const guard = tryEnter(fs);
+    if (guard.kind === "entered") guard.leave();
+    expect(open.size).toBe(0);
+  });
+});
+
 describe("by creation, as on Windows", () => {
+  test("created, or taken over: entered, and left by closing", () => {
+    const exists = (): never => {
+      throw Object.assign(new Error("EEXIST"), { code: "EEXIST" });
+    };
+    for (const changes of [{}, { createSelfDeleting: exists }]) {
+      const { fs, open, opened } = onPaper({ ...changes, lstat: exists, unlink: exists });
+      const guard = tryEnterGuard("s.jsonl.lock", fs, "win32");
+      expect(guard.kind).toBe("entered");
+      expect(opened).toHaveLength(1);
+      expect(open.size).toBe(1);
+      if (guard.kind === "entered") guard.leave();
+      expect(open.size).toBe(0);
+    }
+  });
+
   /** The real calls but these, which answer with an error of that code. */
   function failing(codes: Readonly<Partial<Record<keyof LockFs, string>>>): LockFs {
     const failures = Object.entries(codes).map(([call, code]) => {

@@ -290,6 +290,24 @@ describe("a plain lock is judged by pid and start time", () => {
       { reason: "start-time-differs" },
     ],
     ["no pid", { pid: null }, {}, { state: "unknown", reason: "missing-pid", undecidable: false }],
+    [
+      "no start time recorded, and none shown either",
+      {},
+      { identity: identity({ startTime: null }) },
+      { state: "unknown", reason: "unproven", undecidable: false },
+    ],
+    [
+      "a start time in a unit that nobody knows",
+      { starttime: 1000 },
+      { host: { platform: "win32", startTimeOffset: 0 } },
+      { state: "unknown", reason: "unproven", undecidable: false },
+    ],
+    [
+      "Android counts its uptime as Linux does",
+      { starttime: 60_000 },
+      { host: { platform: "android", startTimeOffset: 0 } },
+      { state: "gone", reason: "earlier-boot", end: "dead-pid" },
+    ],
   ])("%s", (_name, fields, changes, expected) => {
     expect(judgeOwner(payload(fields), facts(changes))).toMatchObject(expected);
   });
@@ -333,6 +351,10 @@ describe("start times of other writers", () => {
     ["Windows, microseconds", "win32", 0, us, us, "equal"],
     ["Windows, seconds", "win32", 0, 1_795_219_742, us, "equal"],
     ["a unit nobody knows", "win32", 0, 12_345, us, "unknown"],
+    ["the least that is microseconds", "win32", 0, 1e14, 1e14, "equal"],
+    ["the least that is milliseconds", "win32", 0, 1e11, 1e14, "equal"],
+    ["the least that is seconds", "win32", 0, 1e9, 1e15, "equal"],
+    ["Android, as read in our time namespace", "android", 100, 600, 500, "equal"],
   ])("%s", (_name, platform, startTimeOffset, recorded, actual, expected) => {
     expect(compareStartTime(recorded, actual, { platform, startTimeOffset })).toBe(expected);
   });

@@ -1,15 +1,17 @@
 // Builds and runs the fuzzers of this folder: one for each parser of native/parse, under the same
 // name.
 //
-//   npm run fuzz -- [--seconds N] [name...]
+//   npm run fuzz -- [--seconds N | --runs N] [name...]
 //
-// N is per target (default 20). Starts from corpus/<name>; what is found goes to build/fuzz/<name>,
-// from where it is taken up again, and an input that fails to build/fuzz/<name>-crash-... CXX selects
-// the compiler (default clang++-14; it needs libFuzzer).
+// N is per target: seconds (default 20) or executions. Starts from corpus/<name>; what is found goes to
+// build/fuzz/<name>, from where it is taken up again, and an input that fails to
+// build/fuzz/<name>-crash-... Inputs have up to 4 KiB, where a parser's cases are; a twentieth of the time,
+// or a fiftieth of the executions on top (two minutes at most), goes to those of up to 64 KiB. CXX selects the compiler (default clang++-14; it needs libFuzzer).
 //
 // Closes with the line "N passed, N failed", a target being one.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -22,11 +24,35 @@ const output = join(root, "build/fuzz");
 const compiler = process.env["CXX"] || "clang++-14";
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string", default: "20" } },
+  options: { seconds: { type: "string" }, runs: { type: "string" } },
 });
-const seconds = Number(options.seconds);
-if (!Number.isSafeInteger(seconds) || seconds < 1) {
-  throw new RangeError(`--seconds must be a whole number of 1 or more: ${options.seconds}`);
+if (options.seconds !== undefined && options.runs !== undefined) {
+  throw new TypeError("--seconds and --runs exclude each other");
+}
+const seconds = options.runs === undefined ? wholeNumber("seconds", 20) : null;
+const runs = wholeNumber("runs", null);
+
+const LONG = 64 * 1024;
+
+/** What is tried, in this order. */
+const PASSES = [
+  { maxLength: 4096, limits: runs === null ? [inSeconds(0.95)] : [`-runs=${runs}`] },
+  {
+    maxLength: LONG,
+    limits:
+      runs === null ? [inSeconds(0.05)] : [`-runs=${Math.ceil(runs / 50)}`, "-max_total_time=120"],
+  },
+];
+
+function inSeconds(share) {
+  return `-max_total_time=${Math.max(1, Math.round(seconds * share))}`;
+}
+
+function wholeNumber(name, byDefault) {
+  if (options[name] === undefined) return byDefault;
+  const value = Number(options[name]);
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new RangeError(`--${name} must be a whole number of 1 or more: ${options[name]}`);
 }
 
 const namesIn = (folder) =>
@@ -50,7 +76,7 @@ function build(name) {
   const { status, error } = spawnSync(
     compiler,
     [
-      ..."-std=c++20 -g -O1 -Wall -Wextra -Werror -fno-omit-frame-pointer".split(" "),
+      ..."-std=c++20 -g -O2 -Wall -Wextra -Werror -fno-omit-frame-pointer".split(" "),
       "-fsanitize=fuzzer,address,undefined",
       "-fno-sanitize-recover=all",
       `-I${join(root, "native")}`,
@@ -70,30 +96,64 @@ function build(name) {
 function run(name, program) {
   const [seeds, finds] = [join(here, "corpus", name), join(output, name)];
   mkdirSync(finds, { recursive: true });
+  const seedCount = readdirSync(seeds).length;
+  const stretched = stretch(seeds);
+  try {
+    const passes = PASSES.map((pass) =>
+      // New finds are written to the first folder.
+      fuzz(name, program, pass.maxLength === LONG ? [stretched] : [finds, seeds], pass),
+    );
+    const executions = passes.reduce((sum, pass) => sum + pass.executions, 0);
+    const survived = passes.every((pass) => pass.status === 0) && executions > 2 * seedCount;
+    console.log(
+      `${survived ? "ok    " : "FAILED"} ${name}: ${executions} executions, ${seedCount} seeds, ${passes[0].edges} edges`,
+    );
+    for (const { status, report } of survived ? [] : passes) {
+      if (status !== 0) console.log(report.split("\n").slice(-60).join("\n"));
+    }
+    return survived;
+  } finally {
+    rmSync(stretched, { recursive: true });
+  }
+}
+
+/** A folder with every seed repeated until it is as long as can be: mutation alone grows too slowly. */
+function stretch(seeds) {
+  const folder = mkdtempSync(join(tmpdir(), "pidentity-fuzz-"));
+  for (const name of readdirSync(seeds)) {
+    const seed = readFileSync(join(seeds, name));
+    if (seed.length > 0) writeFileSync(join(folder, name), Buffer.alloc(LONG, seed));
+  }
+  return folder;
+}
+
+/** One run of libFuzzer. */
+function fuzz(name, program, folders, { maxLength, limits }) {
   const { status, stderr, error } = spawnSync(
     program,
     [
-      `-max_total_time=${seconds}`,
+      ...limits,
       "-timeout=10",
-      "-max_len=4096",
+      `-max_len=${maxLength}`,
+      // From the start any length: the seeds of the long pass are long.
+      ...(maxLength === LONG ? ["-len_control=0"] : []),
       "-print_final_stats=1",
-      `-artifact_prefix=${finds}-`,
-      // New finds are written to the first folder.
-      finds,
-      seeds,
+      `-artifact_prefix=${join(output, name)}-`,
+      ...folders,
     ],
-    { encoding: "utf8", maxBuffer: 64 * 1024 * 1024, timeout: (seconds + 120) * 1000 },
+    {
+      encoding: "utf8",
+      maxBuffer: 64 * 1024 * 1024,
+      ...(seconds === null ? {} : { timeout: (seconds + 120) * 1000 }),
+    },
   );
   if (error) throw error;
-  const executions = Number(/^stat::number_of_executed_units:\s*(\d+)$/mu.exec(stderr)?.[1] ?? 0);
-  const edges = Array.from(stderr.matchAll(/\bcov: (\d+)/gu)).at(-1)?.[1] ?? "?";
-  const seedCount = readdirSync(seeds).length;
-  const survived = status === 0 && executions > seedCount;
-  console.log(
-    `${survived ? "ok    " : "FAILED"} ${name}: ${executions} executions, ${seedCount} seeds, ${edges} edges`,
-  );
-  if (!survived) console.log(stderr.split("\n").slice(-60).join("\n"));
-  return survived;
+  return {
+    status,
+    report: stderr,
+    executions: Number(/^stat::number_of_executed_units:\s*(\d+)$/mu.exec(stderr)?.[1] ?? 0),
+    edges: Array.from(stderr.matchAll(/\bcov: (\d+)/gu)).at(-1)?.[1] ?? "?",
+  };
 }
 
 mkdirSync(output, { recursive: true });

@@ -1,11 +1,12 @@
 // libFuzzer harness: any line, checked against a second splitter that counts where the real one
-// walks.
+// walks. Every input is two lines: one with a unit per byte, one of the bytes as UTF-16.
 #include "parse/windows_command_line.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -67,12 +68,8 @@ std::vector<std::u16string> split(std::u16string_view line) {
   return arguments;
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  // One unit per byte keeps quotes and backslashes likely; high bytes are halves of surrogates.
-  std::vector<char16_t> line(data, data + size);
-  for (char16_t& unit : line) unit = unit < 0x80 ? unit : static_cast<char16_t>(0xD780 + unit);
+void check(const std::vector<char16_t>& line) {
+  const std::size_t size = line.size();
   const std::vector<std::u16string> expected = split({line.data(), size});
 
   std::vector<char16_t> scratch(size);
@@ -93,5 +90,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   require(!apart.next() && !in_place.next());
   // The end stays the end.
   require(!apart.next());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  // One unit per byte keeps quotes and backslashes likely; high bytes are halves of surrogates.
+  std::vector<char16_t> line(data, data + size);
+  for (char16_t& unit : line) unit = unit < 0x80 ? unit : static_cast<char16_t>(0xD780 + unit);
+  check(line);
+
+  // Any unit at all: as many bytes as a counted string of the system may have.
+  line.resize(size / sizeof(char16_t));
+  if (!line.empty()) std::memcpy(line.data(), data, line.size() * sizeof(char16_t));
+  check(line);
   return 0;
 }

@@ -1,20 +1,22 @@
 // Compiles and runs the tests of native/linux and native/posix.
 //
-//   node test/native/linux/run.mjs [--sanitize]
+//   node test/native/linux/run.mjs [--sanitize | --valgrind]
 //
-// --sanitize: with ASan and UBSan. CXX selects the compiler (default g++). Not for Valgrind, which
-// (3.19) answers pidfd_open(2) with ENOSYS.
+// --sanitize: with ASan and UBSan. --valgrind: under Valgrind, but for the run with pidfds: it (3.19)
+// answers pidfd_open(2) with ENOSYS. CXX selects the compiler (default g++).
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { VALGRIND } from "../valgrind.mjs";
 import { INCLUDES, ROOT, runPrograms } from "./programs.mjs";
 
 const { values: options } = parseArgs({
   options: {
     sanitize: { type: "boolean", default: false },
+    valgrind: { type: "boolean", default: false },
   },
 });
 const compiler = process.env["CXX"] || "g++";
@@ -28,6 +30,13 @@ function run(command, args) {
   return result;
 }
 
+function runUnderValgrind(program, args) {
+  const [command, ...valgrindFlags] = VALGRIND;
+  const result = run(command, [...valgrindFlags, program, ...args]);
+  // One paragraph for every system call that it does not know; errors begin with ==.
+  return { ...result, stderr: result.stderr.replaceAll(/^--\d+-- .*\n/gmu, "") };
+}
+
 function compile(sources, output) {
   const { status, stderr } = run(compiler, [...flags, ...sources, "-o", output]);
   if (status !== 0) throw new Error(`${compiler} failed with exit code ${status}\n${stderr}`);
@@ -35,7 +44,8 @@ function compile(sources, output) {
 
 const folder = mkdtempSync(join(tmpdir(), "pidentity-linux-"));
 try {
-  const { passed, failed } = runPrograms(folder, compile, run);
+  const start = options.valgrind ? runUnderValgrind : run;
+  const { passed, failed } = runPrograms(folder, compile, start, { pidfds: !options.valgrind });
   console.log(`${passed} passed, ${failed} failed`);
   process.exitCode = passed > 0 && failed === 0 ? 0 : 1;
 } finally {

@@ -1,0 +1,229 @@
+// Does a call leave anything behind? Every function of the addon, its error paths included, a hundred
+// thousand times: open descriptors and memory stay as they were.
+//
+//   node --expose-gc test/native/leaks.mjs [--calls N] [--self-check | --exercise] [name...]
+//
+// N is per function (default 100000). A leak grows in every round, noise does not: each case is run in
+// rounds until one of them costs next to nothing, or the last one has not. --self-check runs cases that do
+// leak and passes when every one of them is found. --exercise calls and measures nothing, for a leak
+// detector that does. Descriptors are counted on Linux and macOS (Windows
+// counts handles in test/native/windows). Closes with the line "N passed, N failed".
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { Worker } from "node:worker_threads";
+
+import { FACT_COUNT } from "../../dist/native/binding.js";
+import { loadNative } from "../../dist/native/load.js";
+
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    calls: { type: "string", default: "100000" },
+    "self-check": { type: "boolean", default: false },
+    exercise: { type: "boolean", default: false },
+  },
+});
+const calls = Number(options.calls);
+if (!Number.isSafeInteger(calls) || calls < 1) {
+  throw new RangeError(`--calls must be a whole number of 1 or more: ${options.calls}`);
+}
+if (globalThis.gc === undefined) throw new Error("start with node --expose-gc");
+
+const ROUNDS = 6;
+const BYTES_PER_CALL = 8;
+/** The allocator gives and takes whole pages and arenas, whatever is asked of it. */
+const NOISE_BYTES = 256 * 1024;
+/** Beyond so many, descriptors that only garbage collection closes would run out. */
+const CALLS_PER_TURN = 500;
+/** Starting a thread takes a thousand times as long as a call. */
+const CALLS_PER_WORKER = 2000;
+const WORKER_BYTES = 64 * 1024;
+
+const FD_FOLDER = { linux: "/proc/self/fd", darwin: "/dev/fd" }[process.platform];
+
+const { binding, path, error } = loadNative();
+if (binding === undefined) throw error;
+
+const ABSENT = 2 ** 31 - 1;
+const facts = new Float64Array(FACT_COUNT);
+const ownExactId = binding.identity(process.pid).exactId ?? "1";
+const folder = mkdtempSync(join(tmpdir(), "pidentity-leaks-"));
+const file = join(folder, "lock");
+const [mine, other] = [openSync(file, "w+"), openSync(file, "r+")];
+
+/** Does what must throw; a call that does not is no error path. */
+function refused(call) {
+  try {
+    call();
+  } catch {
+    return;
+  }
+  throw new Error(`expected an error: ${String(call)}`);
+}
+
+const CASES = {
+  "isAlive of this process": () => binding.isAlive(process.pid),
+  "isAlive of nobody": () => binding.isAlive(ABSENT),
+  "isAlive of no number": () => refused(() => binding.isAlive("x".repeat(100))),
+  "isAlive out of range": () => refused(() => binding.isAlive(-1)),
+  "startTime of this process": () => binding.startTime(process.pid),
+  "startTime of nobody": () => binding.startTime(ABSENT),
+  "args of this process": () => binding.args(process.pid),
+  "args of nobody": () => binding.args(ABSENT),
+  "inspect of this process": () => binding.inspect(process.pid, facts, []),
+  "inspect without arguments": () => binding.inspect(process.pid, facts),
+  "inspect of nobody": () => binding.inspect(ABSENT, facts, []),
+  "inspect into a short array": () =>
+    refused(() => binding.inspect(process.pid, new Float64Array(1))),
+  "inspect into a frozen array": () =>
+    refused(() => binding.inspect(process.pid, facts, Object.freeze([]))),
+  "identity of this process": () => binding.identity(process.pid),
+  "identity of nobody": () => binding.identity(ABSENT),
+  "identity of its parent": () => binding.identity(process.ppid),
+  "reasonByExactId of this process": () => binding.reasonByExactId(ownExactId),
+  "reasonByExactId of nobody": () => binding.reasonByExactId("18446744073709551615"),
+  "reasonByExactId of no id": () => refused(() => binding.reasonByExactId("1x")),
+  host: () => binding.host(),
+  "watchExit, closed": () => {
+    const watch = binding.watchExit(process.pid);
+    watch.exited();
+    watch.close();
+    watch.close();
+    refused(() => watch.exited());
+  },
+  "watchExit, left to the garbage collector": () => binding.watchExit(process.pid),
+  "watchExit of nobody": () => binding.watchExit(ABSENT),
+  "a watch made by hand": () => {
+    const watch = binding.watchExit(process.pid);
+    refused(() => new watch.constructor());
+    watch.close();
+  },
+  "lockTryExclusive, lockProbe, lockRelease": () => {
+    if (binding.lockTryExclusive(mine) !== 0) throw new Error("not acquired");
+    if (binding.lockProbe(other) !== 1 || binding.lockTryExclusive(other) !== 1) {
+      throw new Error("not held");
+    }
+    if (binding.lockRelease(mine) !== 0) throw new Error("not released");
+  },
+  "locks of a descriptor that is not open": () => {
+    for (const name of ["lockTryExclusive", "lockProbe", "lockRelease"]) {
+      if (binding[name](ABSENT) >= 0) throw new Error("not refused");
+    }
+  },
+  "locks of no number": () => refused(() => binding.lockProbe(null)),
+};
+
+/** Threads that load the addon, use it and unload it. */
+const WORKER_CASES = {
+  "a worker that ends": () => runWorker(false),
+  "a worker that is terminated in the middle of a call": () => runWorker(true),
+};
+
+const kept = [];
+let leaked = 0;
+const SELF_CHECK = {
+  "leaks 64 bytes": () => kept.push(new Float64Array(8)),
+  "leaks a descriptor now and then": () => {
+    leaked += 1;
+    if (leaked % Math.ceil(calls / 3) === 0) openSync(file, "r");
+  },
+};
+
+async function runWorker(endless) {
+  const source = `
+    const { parentPort } = require("node:worker_threads");
+    const addon = require(${JSON.stringify(path)});
+    const facts = new Float64Array(${FACT_COUNT});
+    const work = () => {
+      addon.host();
+      addon.inspect(process.pid, facts, []);
+      addon.watchExit(process.pid);
+      try { addon.isAlive(Symbol()); } catch {}
+    };
+    for (let i = 0; i < 20; i++) work();
+    parentPort.postMessage("running");
+    while (${String(endless)}) work();`;
+  const worker = new Worker(source, { eval: true });
+  const ended = new Promise((resolve, reject) => {
+    worker.once("exit", resolve).once("error", reject);
+  });
+  await new Promise((resolve, reject) => {
+    worker.once("message", resolve).once("error", reject);
+  });
+  if (endless) await worker.terminate();
+  await ended;
+}
+
+function openDescriptors() {
+  return FD_FOLDER === undefined ? 0 : readdirSync(FD_FOLDER).length;
+}
+
+/** Finalizers run on a turn of the event loop after the collection. */
+async function collect() {
+  globalThis.gc();
+  await turn();
+}
+
+/** After everything that garbage collection and finalizers give back has been given back. */
+async function settle() {
+  for (let i = 0; i < 3; i++) await collect();
+}
+
+async function repeat(call, count) {
+  for (let i = 0; i < count; i++) {
+    const result = call();
+    if (result instanceof Promise) await result;
+    if (i % CALLS_PER_TURN === CALLS_PER_TURN - 1) await collect();
+  }
+}
+
+/** Null as soon as a round costs nothing; what the last one cost otherwise. */
+async function leakOf(call, count, bytesAllowed) {
+  let cost = "";
+  for (let round = 0; round < ROUNDS; round++) {
+    await settle();
+    const before = { memory: process.memoryUsage.rss(), descriptors: openDescriptors() };
+    await repeat(call, count);
+    // Not within repeat(), which may still have its last result at hand.
+    await settle();
+    const bytes = process.memoryUsage.rss() - before.memory;
+    const descriptors = openDescriptors() - before.descriptors;
+    // The first round warms up: code is compiled, caches fill, libuv opens what threads need.
+    if (round > 0 && bytes <= bytesAllowed && descriptors <= 0) return null;
+    cost = `${Math.round(bytes / count)} bytes for each of ${count} calls, ${descriptors} descriptors`;
+  }
+  return cost;
+}
+
+const workers = Math.max(4, Math.round(calls / CALLS_PER_WORKER));
+const cases = Object.entries(options["self-check"] ? SELF_CHECK : CASES).map(([name, call]) => ({
+  name,
+  call,
+  count: calls,
+  bytesAllowed: calls * BYTES_PER_CALL + NOISE_BYTES,
+}));
+for (const [name, call] of options["self-check"] ? [] : Object.entries(WORKER_CASES)) {
+  cases.push({ name, call, count: workers, bytesAllowed: workers * WORKER_BYTES });
+}
+
+let [passed, failed] = [0, 0];
+for (const { name, call, count, bytesAllowed } of cases) {
+  if (names.length > 0 && !names.some((wanted) => name.includes(wanted))) continue;
+  if (options.exercise) {
+    await repeat(call, count);
+    passed++;
+    continue;
+  }
+  const leak = await leakOf(call, count, bytesAllowed);
+  const isExpected = (leak !== null) === options["self-check"];
+  if (isExpected) passed++;
+  else failed++;
+  console.log(`${isExpected ? "ok    " : "FAILED"} ${name}: ${leak ?? `flat over ${count} calls`}`);
+}
+for (const fd of [mine, other]) closeSync(fd);
+rmSync(folder, { recursive: true });
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = passed > 0 && failed === 0 ? 0 : 1;

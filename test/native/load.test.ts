@@ -1,0 +1,103 @@
+/** Loading is asked for by the environment, once, and never throws; each obstacle is named. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import type { loadNative } from "../../lib/native/load.js";
+import type { nativeStatus } from "../../lib/process/select-backend.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+beforeEach(() => {
+  // Each test loads for the first time.
+  vi.resetModules();
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+async function load(): ReturnTypeOf<typeof loadNative> {
+  return (await import("../../lib/native/load.js")).loadNative();
+}
+
+async function status(): ReturnTypeOf<typeof nativeStatus> {
+  return (await import("../../lib/process/select-backend.js")).nativeStatus();
+}
+
+type ReturnTypeOf<F extends () => unknown> = Promise<ReturnType<F>>;
+
+/** A module that the environment names as the addon. */
+function named(source: string): string {
+  const file = join(temporaryFolder(), "addon.cjs");
+  writeFileSync(file, source);
+  vi.stubEnv("PIDENTITY_NATIVE_PATH", file);
+  return file;
+}
+
+test("switched off: nothing is loaded, whatever else is named", async () => {
+  named("throw new Error('must not be loaded')");
+  vi.stubEnv("PIDENTITY_NO_NATIVE", "1");
+  const { binding, error } = await load();
+  expect(binding).toBeUndefined();
+  expect(error?.message).toBe(
+    "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
+  );
+  const { backend, path } = await status();
+  expect(backend).toBe(process.platform === "linux" ? "procfs" : "basic");
+  expect(path).toBeUndefined();
+});
+
+test("a named file that throws: its words on one line, and the file", async () => {
+  vi.stubEnv("PIDENTITY_NO_NATIVE", "");
+  const file = named("throw new Error('first\\n   second')");
+  const { error } = await load();
+  expect(error?.message).toBe(`cannot load the native addon (first; second): ${file}`);
+  expect(error?.cause).toMatchObject({ message: "first\n   second" });
+});
+
+test("a named file that throws no error at all is named, too", async () => {
+  const file = named("throw 'text'");
+  expect((await load()).error?.message).toBe(`cannot load the native addon (text): ${file}`);
+});
+
+test.each([
+  ["nothing", "module.exports = undefined"],
+  ["null", "module.exports = null"],
+  ["a function", "module.exports = () => 1"],
+  ["another module's functions", "module.exports = { isAlive: 1 }"],
+])("a named file that exports %s is no addon", async (_, source) => {
+  const file = named(source);
+  expect((await load()).error?.message).toBe(
+    `the native addon lacks the function isAlive: ${file}`,
+  );
+});
+
+test("an addon of another version: the function that it lacks is named", async () => {
+  const file = named("module.exports = { isAlive() {}, startTime() {}, args() {} }");
+  expect((await load()).error?.message).toBe(
+    `the native addon lacks the function inspect: ${file}`,
+  );
+});
+
+test("a named file that is complete is the addon, and is loaded once", async () => {
+  const names = [
+    "isAlive",
+    "startTime",
+    "args",
+    "inspect",
+    "identity",
+    "reasonByExactId",
+    "host",
+    "watchExit",
+    "lockTryExclusive",
+    "lockProbe",
+    "lockRelease",
+  ];
+  const file = named(`for (const name of ${JSON.stringify(names)}) exports[name] = () => name;`);
+  const { loadNative: ask } = await import("../../lib/native/load.js");
+  const first = ask();
+  expect(first).toMatchObject({ path: file });
+  vi.stubEnv("PIDENTITY_NO_NATIVE", "1");
+  expect(ask()).toBe(first);
+  expect(await status()).toEqual({ backend: "native", path: file });
+});

@@ -1,0 +1,210 @@
+/**
+ * The verdict on one lock against the table of the documentation, written down a second time as a list of
+ * rules that are all asked, over facts that need not even make sense together.
+ */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import {
+  type ClassifiedKeptReason,
+  classifySessionLock,
+  needsOwnerArgs,
+  type SessionLockFacts,
+  type StaleReason,
+} from "../../lib/session-lock/classify.js";
+import type { KernelEvidence, OwnerJudgement } from "../../lib/session-lock/owner.js";
+import type { SessionLockPayload } from "../../lib/session-lock/payload.js";
+import { runs } from "./runs.js";
+
+const NOW = Date.parse("2026-06-01T12:00:00.000Z");
+
+const owners = fc.constantFrom<OwnerJudgement>(
+  { state: "same", reason: "kernel-lock-held", end: null, undecidable: false },
+  { state: "same", reason: "running", end: null, undecidable: false },
+  { state: "same", reason: "start-time-equal", end: null, undecidable: false },
+  { state: "gone", reason: "no-such-process", end: "dead-pid", undecidable: false },
+  { state: "gone", reason: "recycled", end: "recycled-pid", undecidable: false },
+  { state: "gone", reason: "kernel-lock-free", end: "holder-gone", undecidable: false },
+  { state: "unknown", reason: "unproven", end: null, undecidable: false },
+  { state: "unknown", reason: "missing-pid", end: null, undecidable: false },
+  { state: "unknown", reason: "other-host", end: null, undecidable: true },
+  { state: "unknown", reason: "malformed", end: null, undecidable: true },
+);
+// Small numbers, so that limits are met exactly, missed by one and passed by one.
+const moments = fc.integer({ min: 0, max: 8 });
+const payloads = fc.option(
+  fc.record<SessionLockPayload>({
+    pid: fc.option(fc.constant(7)),
+    createdAt: fc.option(
+      fc.oneof(
+        fc.integer({ min: -2, max: 8 }).map((ago) => new Date(NOW - ago).toISOString()),
+        fc.constantFrom("", "yesterday", "2026-13-01T00:00:00Z"),
+      ),
+    ),
+    maxHoldMs: fc.option(fc.integer({ min: 1, max: 6 })),
+    starttime: fc.option(moments),
+    owner: fc.option(fc.string()),
+    nonce: fc.option(fc.constant("n")),
+    kernelLock: fc.option(fc.constant("1:2")),
+    monotonicMs: fc.option(moments),
+    label: fc.constant(null),
+  }),
+);
+const allFacts = fc.record<SessionLockFacts>({
+  nowMs: fc.constant(NOW),
+  staleMs: moments,
+  graceMs: moments,
+  mtimeMs: fc.option(fc.integer({ min: -2, max: 8 }).map((ago) => NOW - ago)),
+  monotonicNowMs: fc.option(moments),
+  respectMaxHold: fc.boolean(),
+  unreadable: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.boolean()),
+  owner: owners,
+  kernel: fc.constantFrom<KernelEvidence>(
+    "held",
+    "free",
+    "free-unconfirmed",
+    "silent",
+    "other-view",
+  ),
+  pidAlive: fc.boolean(),
+  heldHere: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.boolean()),
+  isSelf: fc.boolean(),
+  inWorkerThread: fc.boolean(),
+  atAcquire: fc.boolean(),
+  ownerArgs: fc.option(fc.constantFrom([], ["", " \t"], ["openclaw"], [" ", "sleep"])),
+  isOwnerArgv: fc.constant((args: readonly string[]) => args[0] === "openclaw"),
+});
+
+/** In the order in which reasons are listed. */
+const EVERY_REASON: readonly StaleReason[] = [
+  "missing-pid",
+  "dead-pid",
+  "recycled-pid",
+  "holder-gone",
+  "invalid-createdAt",
+  "too-old",
+  "hold-exceeded",
+  "orphan-self-pid",
+  "non-openclaw-owner",
+];
+
+/** The reasons section of the documentation: which of them hold. */
+function expectedReasons(payload: SessionLockPayload | null, facts: SessionLockFacts) {
+  const { owner, kernel } = facts;
+  if (facts.unreadable || facts.heldHere) return [];
+  const created = Date.parse(payload?.createdAt ?? "");
+  const age = Number.isNaN(created) ? null : Math.max(0, NOW - created);
+  const heldFor =
+    facts.monotonicNowMs !== null && payload !== null && payload.monotonicMs !== null
+      ? facts.monotonicNowMs - payload.monotonicMs
+      : age;
+  const endCounts = kernel !== "held" && !owner.undecidable;
+  const hasPid = payload !== null && payload.pid !== null;
+  const isDeadOrRecycled = owner.end === "dead-pid" || owner.end === "recycled-pid";
+  const isOrphan =
+    payload !== null &&
+    facts.isSelf &&
+    endCounts &&
+    !isDeadOrRecycled &&
+    (payload.nonce === null
+      ? !facts.inWorkerThread &&
+        (owner.reason === "start-time-equal" || (facts.atAcquire && payload.starttime === null))
+      : kernel === "free" && owner.end !== null);
+  const isProvenOrEnded = owner.reason !== "unproven";
+  const holds: Record<StaleReason, boolean> = {
+    "missing-pid": endCounts && !hasPid,
+    "dead-pid": endCounts && hasPid && owner.end === "dead-pid",
+    "recycled-pid": endCounts && hasPid && owner.end === "recycled-pid",
+    "holder-gone": endCounts && hasPid && owner.end === "holder-gone",
+    "invalid-createdAt": age === null,
+    "too-old": age !== null && age > facts.staleMs,
+    "hold-exceeded":
+      facts.respectMaxHold &&
+      payload !== null &&
+      payload.maxHoldMs !== null &&
+      heldFor !== null &&
+      heldFor > payload.maxHoldMs,
+    "orphan-self-pid": isOrphan,
+    "non-openclaw-owner":
+      !isOrphan &&
+      !isProvenOrEnded &&
+      facts.pidAlive &&
+      facts.ownerArgs !== null &&
+      facts.ownerArgs.some((argument) => argument.trim() !== "") &&
+      !facts.isOwnerArgv(facts.ownerArgs),
+  };
+  return EVERY_REASON.filter((reason) => holds[reason]);
+}
+
+/** The table "what is done": every row with its condition, the first that holds counts. */
+function expectedKeeping(
+  payload: SessionLockPayload | null,
+  facts: SessionLockFacts,
+  reasons: readonly StaleReason[],
+): ClassifiedKeptReason {
+  const has = (...some: StaleReason[]) => some.some((reason) => reasons.includes(reason));
+  const isPastGrace =
+    facts.mtimeMs !== null && NOW - facts.mtimeMs > Math.min(facts.staleMs, facts.graceMs);
+  const hasGuard = payload === null || payload.nonce === null || payload.kernelLock !== null;
+  const removal = facts.kernel === "other-view" ? "other-view" : null;
+  const rows: readonly (readonly [boolean, ClassifiedKeptReason])[] = [
+    [facts.unreadable, "unreadable"],
+    [reasons.length === 0, null],
+    [facts.owner.undecidable, "owner-unknown"],
+    [
+      has("dead-pid", "recycled-pid", "holder-gone", "orphan-self-pid", "non-openclaw-owner"),
+      removal,
+    ],
+    [has("hold-exceeded"), hasGuard ? removal : "no-guard"],
+    [!has("missing-pid"), "owner-alive"],
+    [has("too-old") || isPastGrace, removal],
+    [true, "in-grace"],
+  ];
+  return rows.find(([holds]) => holds)?.[1] ?? null;
+}
+
+test("every verdict is the documented one", () => {
+  fc.assert(
+    fc.property(payloads, allFacts, (payload, facts) => {
+      const reasons = expectedReasons(payload, facts);
+      const keptReason = expectedKeeping(payload, facts, reasons);
+      expect(classifySessionLock(payload, facts)).toMatchObject({
+        staleReasons: reasons,
+        stale: reasons.length > 0,
+        keptReason,
+        removable: reasons.length > 0 && keptReason === null,
+      });
+    }),
+    runs(20_000),
+  );
+});
+
+describe("whatever the facts, no lock is removed", () => {
+  const never: Readonly<Record<string, Partial<SessionLockFacts>>> = {
+    "that cannot be read": { unreadable: true },
+    "that this process holds": { heldHere: true },
+    "whose owner cannot be judged": {
+      owner: { state: "unknown", reason: "other-host", end: null, undecidable: true },
+    },
+    "seen from another side": { kernel: "other-view" },
+  };
+  test.each(Object.entries(never))("%s", (_, fact) => {
+    fc.assert(
+      fc.property(payloads, allFacts, (payload, facts) => {
+        expect(classifySessionLock(payload, { ...facts, ...fact }).removable).toBe(false);
+      }),
+      runs(2000),
+    );
+  });
+});
+
+test("a command line that is not asked for cannot change the verdict", () => {
+  fc.assert(
+    fc.property(payloads, allFacts, (payload, facts) => {
+      fc.pre(!needsOwnerArgs(payload, facts));
+      const unasked = classifySessionLock(payload, { ...facts, ownerArgs: null });
+      expect(classifySessionLock(payload, facts)).toEqual(unasked);
+    }),
+    runs(2000),
+  );
+});

@@ -1,0 +1,98 @@
+/** Start times as other writers record them: never equal for another process, never different for the same. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { compareStartTime } from "../../lib/session-lock/owner.js";
+import { runs } from "./runs.js";
+
+const LINUX = ["linux", "android"] as const;
+const EPOCH = ["darwin", "win32"] as const;
+const RUNS = runs(2000);
+
+const ticks = fc.integer({ min: 0, max: 2 ** 40 });
+const offsets = fc.oneof(
+  fc.integer({ min: -(2 ** 32), max: 2 ** 32 }),
+  fc.double({ min: -1e6, max: 1e6, noNaN: true }),
+);
+// From 2001 on, when seconds since the epoch have ten digits, to 2200.
+const microseconds = fc.integer({ min: 1e15, max: 7.3e15 });
+
+describe.each(LINUX)("%s", (platform) => {
+  test("the same process is equal, read inside a time namespace or outside of it", () => {
+    fc.assert(
+      fc.property(ticks, offsets, (actual, startTimeOffset) => {
+        const host = { platform, startTimeOffset };
+        expect(compareStartTime(actual, actual, host)).toBe("equal");
+        for (const round of [Math.floor, Math.ceil]) {
+          expect(compareStartTime(round(actual + startTimeOffset), actual, host)).toBe("equal");
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("a process that started two ticks away is another", () => {
+    fc.assert(
+      fc.property(ticks, offsets, fc.integer(), (actual, startTimeOffset, distance) => {
+        const recorded = actual + distance;
+        fc.pre(Math.abs(distance) >= 2 && Math.abs(distance - startTimeOffset) >= 2);
+        expect(compareStartTime(recorded, actual, { platform, startTimeOffset })).toBe("differs");
+      }),
+      RUNS,
+    );
+  });
+});
+
+describe.each(EPOCH)("%s", (platform) => {
+  const host = { platform, startTimeOffset: 0 };
+  const units = fc.constantFrom(1, 1e3, 1e6);
+
+  test("the same process is equal in every unit, rounded either way", () => {
+    fc.assert(
+      fc.property(microseconds, units, (actual, unit) => {
+        for (const round of [Math.floor, Math.round, Math.ceil]) {
+          expect(compareStartTime(round(actual / unit), actual, host)).toBe("equal");
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("a process that started more than two units away is another", () => {
+    fc.assert(
+      fc.property(microseconds, units, fc.integer({ min: 3, max: 1e6 }), (actual, unit, far) => {
+        for (const other of [actual + far * unit, actual - far * unit]) {
+          // Seconds of a time before 2001 and the like have no unit any more.
+          const recorded = Math.floor(other / unit);
+          expect(compareStartTime(recorded, actual, host)).not.toBe("equal");
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("a number of no known unit proves nothing", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 0, max: 999_999_999 }), microseconds, (recorded, actual) => {
+        expect(compareStartTime(recorded, actual, host)).toBe("unknown");
+      }),
+      RUNS,
+    );
+  });
+});
+
+test("what is not known is never compared", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...LINUX, ...EPOCH, "freebsd" as const),
+      fc.option(microseconds),
+      fc.option(microseconds),
+      (platform, recorded, actual) => {
+        fc.pre(recorded === null || actual === null);
+        expect(compareStartTime(recorded, actual, { platform, startTimeOffset: 0 })).toBe(
+          "unknown",
+        );
+      },
+    ),
+  );
+});
