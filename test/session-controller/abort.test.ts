@@ -212,6 +212,7 @@ test("a session file that cannot be read in time does not keep the lock", async 
   const locks = memoryLocks();
   const sessionFile = sessionFileWith();
   const disk = new Moment();
+  const closed = new Moment();
   const fire: (() => void)[] = [];
   const controller = await createControllerIn(
     resolveControllerOptions({ acquire: locks.acquire, sessionFile, env: {} }),
@@ -220,7 +221,12 @@ test("a session file that cannot be read in time does not keep the lock", async 
         ...realSessionFs,
         open: async (path) => {
           await disk.reached;
-          return await realSessionFs.open(path);
+          const file = await realSessionFs.open(path);
+          const close = async (): Promise<void> => {
+            await file.close();
+            closed.reach();
+          };
+          return { ...file, close };
         },
       },
       startTimer: (_ms, up) => {
@@ -235,7 +241,9 @@ test("a session file that cannot be read in time does not keep the lock", async 
   await released;
   expect(locks.holder()).toBeNull();
   expect(controller.hasTakeover()).toBe(true);
+  // Whatever the disk gives in the end is closed.
   disk.reach();
+  await closed.reached;
 });
 
 describe("abort", () => {
