@@ -83,8 +83,8 @@ export function drawChart(results) {
     }
     y += 8;
   }
-  const { cpu, kernel, node, fileSystem } = results[0].machine;
-  const note = `Medians, shorter is better. ${cpu}, ${kernel}, Node ${node}, ${fileSystem}`;
+  const { cpu, kernel, node } = results[0].machine;
+  const note = `Medians, shorter is better. ${cpu}, ${kernel}, Node ${node}; ${fileSystems(results)}`;
   parts.push(text(MARGIN, y + 14, note, "note"));
   const height = y + 14 + MARGIN;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="chart-title">
@@ -94,6 +94,14 @@ export function drawChart(results) {
 ${parts.map((part) => `  ${part}`).join("\n")}
 </svg>
 `;
+}
+
+/** Suites may have been measured at different places: `process, lock on ext4, sweep on tmpfs`. */
+function fileSystems(results) {
+  const kinds = [...new Set(results.map(({ machine }) => machine.fileSystem))];
+  const suitesOn = (kind) =>
+    results.filter(({ machine }) => machine.fileSystem === kind).map(({ suite }) => suite);
+  return kinds.map((kind) => `${suitesOn(kind).join(", ")} on ${kind}`).join(", ");
 }
 
 /** An empty list when it was not measured. */
