@@ -104,6 +104,7 @@ export class Contention {
       if (judged === null) {
         // Gone or changed between two looks: others are quicker, which must not go on for ever.
         this.#left();
+        this.#tellWaiting();
         return;
       }
       const { lockCase, inspection } = judged;
