@@ -1,6 +1,6 @@
 /** Acquiring: wait for the turn in this process, win against the others, hold. */
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
-import { takeFreeTurn, waitForTurn } from "../util/turn-queue.js";
+import { waitForTurn } from "../util/turn-queue.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import {
   type AcquirePlan,
@@ -66,9 +66,10 @@ async function acquireInTurn(
     const shared = allowReentrant ? heldLock(lockPath) : undefined;
     if (shared?.isHeld === true) return { lock: shared.open(), nonce: null, reclaimed: 0 };
     const left = timeoutMs - (performance.now() - startedAt);
-    const turn =
-      takeFreeTurn(lockQueues(), lockPath) ??
-      (await waitForTurn(lockQueues(), lockPath, left, { mayJoin: allowReentrant, signal }));
+    const turn = await waitForTurn(lockQueues(), lockPath, left, {
+      mayJoin: allowReentrant,
+      signal,
+    });
     if (turn.kind === "joined") continue;
     if (turn.kind !== "turn") {
       throw new SessionWriteLockTimeoutError(timeoutMs, `pid=${process.pid} alive=true`, lockPath);

@@ -100,7 +100,8 @@ export class Contention {
       // Whatever an owner's inspection costs, the event loop comes first.
       await nextTurn();
       this.#plan.signal?.throwIfAborted();
-      const judged = (await this.#isBrief()) ? null : await this.#inspect();
+      const sighting = await this.#sightSettled();
+      const judged = sighting === null ? null : await this.#inspect(sighting);
       if (judged === null) {
         // Gone or changed between two looks: others are quicker, which must not go on for ever.
         this.#left();
@@ -125,29 +126,23 @@ export class Contention {
   }
 
   /**
-   * True when the lock was only just taken and has gone or changed within a few milliseconds: among many short
-   * holds most looks at owners would be in vain.
+   * The lock that is worth a look at its owner. null: there is none, or it was only just taken and has gone or
+   * changed within a few milliseconds; among many short holds most looks would be in vain.
    */
-  async #isBrief(): Promise<boolean> {
-    const sighting = this.#sight();
-    if (sighting === null) return true;
-    if (Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return false;
+  async #sightSettled(): Promise<FileSighting | null> {
+    const sighting = orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
+    if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
-      return (await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal)) === "changed";
+      const wake = await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal);
+      return wake === "changed" ? null : sighting;
     } finally {
       watch.close();
     }
   }
 
-  #sight(): FileSighting | null {
-    return orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
-  }
-
-  async #inspect(): Promise<Look | null> {
+  async #inspect(sighting: FileSighting): Promise<Look | null> {
     const { policy, readOwnerProcessArgs } = this.#plan;
-    const sighting = this.#sight();
-    if (sighting === null) return null;
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
     if (reading.kind === "absent") return null;
     const lockCase = openCase(this.#lockPath, reading, policy, this.#evidence);

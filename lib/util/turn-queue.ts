@@ -27,6 +27,8 @@ export async function waitForTurn(
   { mayJoin, signal }: { readonly mayJoin: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<TurnResult> {
   signal?.throwIfAborted();
+  const queue = queues.get(key);
+  if (queue === undefined) return takeFreeTurn(queues, key);
   let turn: Turn | undefined;
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
@@ -43,7 +45,7 @@ export async function waitForTurn(
         start: () => resolve("turn"),
         join: mayJoin ? () => resolve("joined") : null,
       };
-      joinQueue(queues, key, turn);
+      queue.push(turn);
     });
     return kind === "turn" ? { kind, handOn } : { kind };
   } finally {
@@ -53,26 +55,11 @@ export async function waitForTurn(
   }
 }
 
-/** The turn at once, where nobody is in the queue; otherwise null. */
-export function takeFreeTurn(
-  queues: TurnQueues,
-  key: string,
-): Extract<TurnResult, { readonly kind: "turn" }> | null {
-  if (queues.has(key)) return null;
+/** Nobody is in the queue: no timer, nothing to wait for. */
+function takeFreeTurn(queues: TurnQueues, key: string): TurnResult {
   const turn: Turn = { start: () => {}, join: null };
   queues.set(key, [turn]);
   return { kind: "turn", handOn: () => leaveQueue(queues, key, turn) };
-}
-
-/** `start` is called at once (synchronously) when nobody else is in the queue. */
-function joinQueue(queues: TurnQueues, key: string, turn: Turn): void {
-  const queue = queues.get(key);
-  if (queue !== undefined) {
-    queue.push(turn);
-    return;
-  }
-  queues.set(key, [turn]);
-  turn.start();
 }
 
 /** Leaves the queue, from any place in it; when it was this one's turn, the next one's starts. */
