@@ -13,6 +13,7 @@ import {
   type KernelEvidence,
   type OwnerFacts,
   type OwnerJudgement,
+  type OwnerReason,
   tokenOf,
   weighKernelLock,
 } from "../../lib/session-lock/owner.js";
@@ -403,4 +404,43 @@ test("a token speaks of its own pid only", () => {
   expect(tokenOf(payload({ owner: "?" }))).toBe("malformed");
   expect(tokenOf(payload({ owner: formatToken({ ...TOKEN, pid: 9 }) }))).toBe("pid-mismatch");
   expect(tokenOf(payload({ owner: formatToken(TOKEN) }))).toEqual(TOKEN);
+});
+
+test("every word for an owner is given: a word that is added and not brought about does not compile", () => {
+  type Case = readonly [Record<string, unknown>, Partial<OwnerFacts>];
+  const owner = formatToken(TOKEN);
+  const verified = (verdict: ProcessVerdict): Case => [{ owner }, { verify: () => verdict }];
+  const gone = (reason: ProcessIdentity["reason"]): Case => [
+    {},
+    { identity: () => ({ ...ABSENT, reason }) },
+  ];
+  const plain = (starttime: number): Case => [{ starttime }, {}];
+  // Those two say that nothing was judged; classify.test.ts has them.
+  const words: Readonly<Record<Exclude<OwnerReason, "held-here" | "unreadable">, Case>> = {
+    "kernel-lock-held": [{ owner }, { kernel: "held" }],
+    "kernel-lock-free": [{ owner }, { kernel: "free" }],
+    running: verified({ state: "same", reason: "running" }),
+    "no-such-process": gone("no-such-process"),
+    zombie: gone("zombie"),
+    exited: gone("exited"),
+    "thread-id": gone("thread-id"),
+    "invalid-pid": gone("invalid-pid"),
+    recycled: verified({ state: "gone", reason: "recycled" }),
+    rebooted: verified({ state: "gone", reason: "rebooted" }),
+    "other-host": verified({ state: "unknown", reason: "other-host" }),
+    "other-pid-namespace": verified({ state: "unknown", reason: "other-pid-namespace" }),
+    "access-denied": verified({ state: "unknown", reason: "access-denied" }),
+    unsupported: verified({ state: "unknown", reason: "unsupported" }),
+    malformed: [{ owner: "garbage" }, {}],
+    "pid-mismatch": [{ pid: 8, owner }, {}],
+    "start-time-equal": plain(1000),
+    "start-time-differs": plain(999),
+    "earlier-boot": plain(60_000),
+    unproven: [{}, {}],
+    "missing-pid": [{ pid: null }, {}],
+  };
+  const given = Object.values(words).map(
+    ([fields, changes]) => judgeOwner(payload(fields), facts(changes)).reason,
+  );
+  expect(given).toEqual(Object.keys(words));
 });
