@@ -51,10 +51,15 @@ using Function = napi_value (*)(const Call&);
 
 template <Function kFunction>
 napi_value entry(napi_env env, napi_callback_info callback_info) {
-  const Napi::CallbackInfo info(env, callback_info);
-  Environment* const environment = info.Env().GetInstanceData<Environment>();
-  if (environment == nullptr) return nullptr;
-  return kFunction({info.Env(), info.This(), {info[0], info[1], info[2]}, environment});
+  Call call{env, nullptr, {}, nullptr};
+  std::size_t count = std::size(call.arguments);
+  if (napi_get_cb_info(env, callback_info, &count, call.arguments, &call.self, nullptr) !=
+      napi_ok) {
+    return nullptr;
+  }
+  call.environment = call.env.GetInstanceData<Environment>();
+  if (call.environment == nullptr) return nullptr;
+  return kFunction(call);
 }
 
 napi_valuetype type_of(Napi::Env env, napi_value value) { return Napi::Value(env, value).Type(); }
@@ -383,16 +388,17 @@ napi_value inspect(const Call& call) {
 
 napi_value identity(const Call& call) {
   const std::optional<Pid> pid = to_pid(call);
-  if (!pid) return nullptr;
-  const Napi::Env env = call.env;
+  double* const facts = pid ? facts_of(call.env, call.arguments[1]) : nullptr;
+  if (facts == nullptr) return nullptr;
   const Identity identity = call.reader().identity(*pid);
-  return ObjectBuilder(env)
-      .set("state", number(env, fact(identity.liveness.state)))
-      .set("reason", number(env, fact(identity.liveness.reason)))
-      .set("startTime", identity.start_time ? number(env, fact(identity.start_time)) : null(env))
-      .set("exactId",
-           identity.exact_id ? string(env, std::to_string(*identity.exact_id)) : null(env))
-      .object();
+  const std::optional<std::uint64_t>& id = identity.exact_id;
+  facts[0] = fact(identity.liveness.state);
+  facts[1] = fact(identity.liveness.reason);
+  facts[2] = fact(identity.start_time);
+  // Two numbers, since one holds 53 bits.
+  facts[3] = fact(id ? std::optional(*id >> 32) : std::nullopt);
+  facts[4] = fact(id ? std::optional(*id & UINT32_MAX) : std::nullopt);
+  return nullptr;
 }
 
 napi_value reason_by_exact_id(const Call& call) {
@@ -498,6 +504,34 @@ napi_value lock_call(const Call& call) {
   return number(call.env, kOperation(*fd));
 }
 
+napi_value lock_file_id(const Call& call) {
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  if (!fd) return nullptr;
+  const std::optional<FileId> id = file_id(*fd);
+  if (!id) return null(call.env);
+  return string(call.env, std::to_string(id->device) + ':' + std::to_string(id->inode));
+}
+
+napi_value lock_is_named(const Call& call) {
+  // Linux's PATH_MAX, the final NUL included; other systems take less. Of a path that is longer at
+  // least that many bytes arrive, because only whole characters are cut off.
+  constexpr std::size_t kMaxPathBytes = 4096;
+  constexpr std::size_t kMaxCharacterBytes = 4;
+  char path[kMaxPathBytes + kMaxCharacterBytes];
+  std::size_t size = 0;
+  if (napi_get_value_string_utf8(call.env, call.arguments[0], path, sizeof path, &size) !=
+      napi_ok) {
+    throw_type_error(call.env, "path", "a string", call.arguments[0]);
+    return nullptr;
+  }
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[1], "fd");
+  if (!fd) return nullptr;
+  // Cut off, or ending early at a NUL byte, it would be another file's path.
+  const bool whole =
+      size < kMaxPathBytes && std::string_view(path, size).find('\0') == std::string_view::npos;
+  return boolean(call.env, whole && is_named(path, *fd));
+}
+
 template <Function kFunction>
 constexpr napi_property_descriptor method(const char* name) {
   return {name,    nullptr, entry<kFunction>,        nullptr,
@@ -533,6 +567,8 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<lock_call<lock_try_exclusive>>("lockTryExclusive"),
       method<lock_call<lock_probe>>("lockProbe"),
       method<lock_call<lock_release>>("lockRelease"),
+      method<lock_file_id>("fileId"),
+      method<lock_is_named>("isNamed"),
   };
   napi_value exit_watch_class = nullptr;
   if (napi_define_class(env, "NativeExitWatch", NAPI_AUTO_LENGTH, entry<construct_exit_watch>,

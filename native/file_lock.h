@@ -1,4 +1,4 @@
-// The second, smaller OS contract: kernel locks on open files.
+// The second, smaller OS contract: kernel locks on open files, and which file is open.
 //
 // A kernel lock lives exactly as long as its descriptor: it dies with the process at any
 // instruction, which is why the lock protocol builds on it. POSIX: flock(2), bound to the open file
@@ -6,6 +6,9 @@
 // still read the file. Never POSIX record locks (F_SETLK): any close of the file drops them.
 #ifndef PIDENTITY_NATIVE_FILE_LOCK_H_
 #define PIDENTITY_NATIVE_FILE_LOCK_H_
+
+#include <cstdint>
+#include <optional>
 
 namespace pidentity {
 
@@ -26,6 +29,21 @@ LockResult lock_probe(int fd);
 
 // Drops a lock taken through this descriptor. 0 or a negated errno.
 LockResult lock_release(int fd);
+
+// Which file this is, among those that exist now: the numbers of stat(2), made signed as Node does.
+struct FileId {
+  std::int64_t device = 0;
+  std::int64_t inode = 0;
+
+  friend bool operator==(const FileId&, const FileId&) = default;
+};
+
+// Empty when the OS does not tell, and on Windows, where the numbers depend on how Node asks.
+std::optional<FileId> file_id(int fd);
+
+// True when `path`, a final symbolic link not followed, names the very file that `fd` has open.
+// False also when that cannot be told, always on Windows.
+bool is_named(const char* path, int fd);
 
 }  // namespace pidentity
 

@@ -40,17 +40,18 @@ export const FACT = {
   argsReason: 5,
 } as const;
 
-/** Length of the array handed to {@link NativeBinding.inspect}. */
-export const FACT_COUNT = 6;
+/** Where {@link NativeBinding.identity} writes each fact; a fact that is not known is NaN. */
+export const IDENTITY_FACT = {
+  state: 0,
+  reason: 1,
+  startTime: 2,
+  /** The upper and the lower 32 bits of a 64-bit number. */
+  exactIdHigh: 3,
+  exactIdLow: 4,
+} as const;
 
-/** `Identity` in native/process.h. */
-export interface NativeIdentity {
-  readonly state: number;
-  readonly reason: number;
-  readonly startTime: number | null;
-  /** Decimal digits of a 64-bit number. */
-  readonly exactId: string | null;
-}
+/** Length of the array handed to {@link NativeBinding.inspect} and {@link NativeBinding.identity}. */
+export const FACT_COUNT = 6;
 
 /** `HostFacts` in native/process.h; an empty string is "unknown". */
 export interface NativeHostFacts {
@@ -81,7 +82,8 @@ export interface NativeBinding {
    * empty array and returns the raw command line; otherwise, or when it could not be read, null.
    */
   inspect(pid: number, facts: Float64Array, args?: string[]): string | null;
-  identity(pid: number): NativeIdentity;
+  /** Fills `facts`, see {@link IDENTITY_FACT}. */
+  identity(pid: number, facts: Float64Array): void;
   /** Index into {@link REASONS} of the process with this exact id: 0 when it is running. */
   reasonByExactId(exactId: string): number;
   host(): NativeHostFacts;
@@ -92,4 +94,8 @@ export interface NativeBinding {
   lockProbe(fd: number): number;
   /** 0 or a negated errno. */
   lockRelease(fd: number): number;
+  /** `<st_dev>:<st_ino>` as Node's own `fstat` gives them; null on Windows and when the OS does not tell. */
+  fileId(fd: number): string | null;
+  /** Whether `path` names the very file that `fd` has open; false also when that cannot be told. */
+  isNamed(path: string, fd: number): boolean;
 }

@@ -37,6 +37,8 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   lockTryExclusive: true,
   lockProbe: true,
   lockRelease: true,
+  fileId: true,
+  isNamed: true,
 };
 
 let memo: NativeLoad | undefined;

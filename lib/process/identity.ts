@@ -3,10 +3,10 @@ import type { HostFacts, ProcessIdentity } from "./backend.js";
 import { isValidPid } from "./pid.js";
 import { processBackend } from "./select-backend.js";
 import {
-  formatToken,
+  formatTokenOn,
   judgeToken,
   parseToken,
-  type ProcessToken,
+  tokenPrefix,
   type TokenHost,
   type TokenLookups,
   type ProcessVerdict,
@@ -15,6 +15,10 @@ import {
 let facts: HostFacts | undefined;
 let tokenFacts: TokenHost | undefined;
 let ownToken: string | undefined;
+/** `""` where no process can be named. */
+let ownPrefix: string | undefined;
+
+const LONGEST_ID = String(2n ** 64n - 1n);
 
 /** Facts about this process's machine, boot and namespaces; read once. */
 export function hostFacts(): HostFacts {
@@ -85,38 +89,19 @@ export function identifyProcess(pid: number = process.pid): string | null {
 function tokenOf(pid: number): string | null {
   const { state, startTime, exactId } = identityOf(pid);
   if (state === "gone" || (startTime === null && exactId === null)) return null;
-  const host = tokenHost();
-  if (host.boot === null || !canBeNamed(host)) return null;
-  return formatToken(tokenFields(host, pid, startTime, exactId));
+  const prefix = (ownPrefix ??= readablePrefix(tokenHost()) ?? "");
+  return prefix === "" ? null : formatTokenOn(prefix, { pid, startTime, exactId });
 }
 
-function tokenFields(
-  { platform, hostDigest, hostnameDigest, boot, pidNamespace }: TokenHost,
-  pid: number,
-  startTime: number | null,
-  exactId: string | null,
-): ProcessToken {
-  return {
-    platform,
-    hostDigest,
-    hostnameDigest,
-    boot,
-    pidNamespace,
-    pid,
-    startTime,
-    exactId,
-  };
-}
-
-let isHostNameable: boolean | undefined;
-
-/** A name that nobody could read back is none: tried once, with the longest numbers there are. */
-function canBeNamed(host: TokenHost): boolean {
-  isHostNameable ??=
-    parseToken(
-      formatToken(tokenFields(host, 2 ** 32 - 1, Number.MAX_SAFE_INTEGER, String(2n ** 64n - 1n))),
-    ) !== null;
-  return isHostNameable;
+/**
+ * What the tokens of this host begin with; null when it cannot be told from its other boots, or when
+ * nobody could read the tokens back: tried with the longest numbers there are.
+ */
+function readablePrefix(host: TokenHost): string | null {
+  if (host.boot === null) return null;
+  const prefix = tokenPrefix(host);
+  const longest = { pid: 2 ** 32 - 1, startTime: Number.MAX_SAFE_INTEGER, exactId: LONGEST_ID };
+  return parseToken(formatTokenOn(prefix, longest)) === null ? null : prefix;
 }
 
 /**

@@ -3,6 +3,7 @@ import {
   ARGS_REASONS,
   FACT,
   FACT_COUNT,
+  IDENTITY_FACT,
   type NativeBinding,
   REASONS,
   STATES,
@@ -14,6 +15,8 @@ import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "./pro
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {
   // One array for all calls: each fills it anew and reads it before anything else can run.
   const facts = new Float64Array(FACT_COUNT);
+  // Left empty by the last call: of many pids most may be of nobody.
+  let unused: string[] | undefined;
 
   return {
     name: "native",
@@ -21,10 +24,12 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
     startTime: (pid) => binding.startTime(pid),
     args: (pid) => binding.args(pid),
     inspect(pid, withArgs): ProcessInfo {
-      const args: string[] = [];
+      const args = unused ?? [];
+      unused = undefined;
       const raw = withArgs ? binding.inspect(pid, facts, args) : binding.inspect(pid, facts);
       const argsReason = argsReasonAt(facts[FACT.argsReason]);
       const read = argsReason === null;
+      if (!read && args.length === 0) unused = args;
       return {
         pid,
         state: stateAt(facts[FACT.state]),
@@ -38,8 +43,13 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
       };
     },
     identity(pid) {
-      const { state, reason, startTime, exactId } = binding.identity(pid);
-      return { state: stateAt(state), reason: reasonAt(reason), startTime, exactId };
+      binding.identity(pid, facts);
+      return {
+        state: stateAt(facts[IDENTITY_FACT.state]),
+        reason: reasonAt(facts[IDENTITY_FACT.reason]),
+        startTime: known(facts[IDENTITY_FACT.startTime]),
+        exactId: decimal(facts[IDENTITY_FACT.exactIdHigh], facts[IDENTITY_FACT.exactIdLow]),
+      };
     },
     byExactId(exactId) {
       const reason = reasonAt(binding.reasonByExactId(exactId));
@@ -87,6 +97,14 @@ function argsReasonAt(index: number | undefined): ArgsReason | null {
 
 function known(fact: number | undefined): number | null {
   return fact === undefined || Number.isNaN(fact) ? null : fact;
+}
+
+/** The digits of a 64-bit number given as its upper and lower 32 bits. */
+function decimal(high = Number.NaN, low = Number.NaN): string | null {
+  const number = high * 2 ** 32 + low;
+  if (Number.isNaN(number)) return null;
+  if (Number.isSafeInteger(number)) return String(number);
+  return String((BigInt(high) << 32n) | BigInt(low));
 }
 
 /** POSIX separates arguments by NUL; a Windows command line is one string and stays as it is. */

@@ -88,17 +88,32 @@ const DECIMAL = /^(?:0|[1-9][0-9]{0,19})$/u;
 
 /** Writes a token. The caller vouches for the fields' shapes; {@link parseToken} reads it back. */
 export function formatToken(token: ProcessToken): string {
-  return [
-    VERSION,
-    token.platform,
-    token.hostDigest ?? UNKNOWN,
-    token.hostnameDigest ?? UNKNOWN,
-    token.boot ?? UNKNOWN,
-    token.pidNamespace ?? UNKNOWN,
-    token.pid,
-    token.startTime ?? UNKNOWN,
-    token.exactId ?? UNKNOWN,
-  ].join(".");
+  return formatTokenOn(tokenPrefix(token), token);
+}
+
+/** How the tokens of all processes of one host, boot and pid namespace begin. */
+export function tokenPrefix({
+  platform,
+  hostDigest,
+  hostnameDigest,
+  boot,
+  pidNamespace,
+}: Omit<TokenHost, "initialPidNamespace">): string {
+  return [VERSION, platform, ...[hostDigest, hostnameDigest, boot, pidNamespace].map(written)].join(
+    ".",
+  );
+}
+
+/** {@link formatToken} with what {@link tokenPrefix} gave before. */
+export function formatTokenOn(
+  prefix: string,
+  { pid, startTime, exactId }: Pick<ProcessToken, "pid" | "startTime" | "exactId">,
+): string {
+  return `${prefix}.${pid}.${written(startTime)}.${written(exactId)}`;
+}
+
+function written(field: string | number | null): string | number {
+  return field ?? UNKNOWN;
 }
 
 /**

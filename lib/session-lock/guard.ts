@@ -94,6 +94,7 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
 
 /** Whether `path` still names the very file that `fd` has open. */
 function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
+  if (fs.isNamed(path, fd)) return true;
   const byPath = fs.lstat(path);
   if (byPath === null) return false;
   const byDescriptor = fs.fstat(fd);

@@ -19,10 +19,10 @@ ssize_t read_at(int fd, char* buffer, std::size_t capacity, std::size_t offset) 
   return count;
 }
 
-int open_to_read(int directory, const char* path, FileDescriptor& file) {
+int open_to_read(const char* path, FileDescriptor& file) {
   int fd;
   do {
-    fd = ::openat(directory, path, O_RDONLY | O_CLOEXEC);
+    fd = ::open(path, O_RDONLY | O_CLOEXEC);
   } while (fd < 0 && errno == EINTR);
   if (fd < 0) return errno;
   file.reset(fd);
@@ -33,7 +33,7 @@ int open_to_read(int directory, const char* path, FileDescriptor& file) {
 
 long read_start_of_file(const char* path, char* buffer, std::size_t capacity) {
   FileDescriptor file;
-  if (const int error = open_to_read(AT_FDCWD, path, file)) return -error;
+  if (const int error = open_to_read(path, file)) return -error;
   std::size_t size = 0;
   while (size < capacity) {
     const ssize_t count = read_at(file.get(), buffer + size, capacity - size, size);
@@ -54,30 +54,26 @@ ProcDirectory::ProcDirectory(Pid pid) {
   path_length_ = static_cast<std::size_t>(end - path_);
 }
 
-int ProcDirectory::pin() {
-  const int fd = ::open(path_, O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return errno;
-  pinned_.reset(fd);
+int ProcDirectory::open(bool with_command_line) {
+  if (const int error = open_file("stat", stat_)) return error;
+  if (with_command_line) command_line_error_ = open_file("cmdline", command_line_);
   return 0;
 }
 
 int ProcDirectory::open_file(const char* name, FileDescriptor& file) const {
-  if (pinned_) return open_to_read(pinned_.get(), name, file);
   char path[sizeof path_];
   std::memcpy(path, path_, path_length_);
   path[path_length_] = '/';
   const std::size_t name_size = std::strlen(name) + 1;
   if (path_length_ + 1 + name_size > sizeof path) return ENAMETOOLONG;
   std::memcpy(path + path_length_ + 1, name, name_size);
-  return open_to_read(AT_FDCWD, path, file);
+  return open_to_read(path, file);
 }
 
 int ProcDirectory::read_stat(ProcStat& stat) const {
-  FileDescriptor file;
-  if (const int error = open_file("stat", file)) return error;
   // 52 numbers of at most 20 digits, and a name of at most 64 bytes.
   char line[2048];
-  const ssize_t count = read_at(file.get(), line, sizeof line, 0);
+  const ssize_t count = read_at(stat_.get(), line, sizeof line, 0);
   if (count < 0) return errno;
   const auto size = static_cast<std::size_t>(count);
   if (size == sizeof line || !parse_proc_stat({line, size}, stat)) return EBADMSG;
@@ -86,8 +82,7 @@ int ProcDirectory::read_stat(ProcStat& stat) const {
 
 int ProcDirectory::read_command_line(std::uint64_t area_length, ByteBuffer& buffer) const {
   buffer.set_size(0);
-  FileDescriptor file;
-  if (const int error = open_file("cmdline", file)) return error;
+  if (command_line_error_ != 0) return command_line_error_;
   // One byte more than expected, so that a full buffer always means "there may be more".
   if (area_length >= ByteBuffer::kMaxCapacity) return ENOMEM;
   if (!buffer.reserve(static_cast<std::size_t>(area_length) + 1)) return ENOMEM;
@@ -96,7 +91,7 @@ int ProcDirectory::read_command_line(std::uint64_t area_length, ByteBuffer& buff
     ssize_t count;
     // Linux cuts no read short before the end of the file; other kernels with a /proc may.
     do {
-      count = read_at(file.get(), buffer.data() + size, buffer.capacity() - size, size);
+      count = read_at(command_line_.get(), buffer.data() + size, buffer.capacity() - size, size);
       if (count < 0) return errno;
       size += static_cast<std::size_t>(count);
     } while (count > 0 && size < buffer.capacity() && size != area_length);

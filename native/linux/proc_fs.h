@@ -2,6 +2,7 @@
 #ifndef PIDENTITY_NATIVE_LINUX_PROC_FS_H_
 #define PIDENTITY_NATIVE_LINUX_PROC_FS_H_
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -23,9 +24,11 @@ class ProcDirectory {
  public:
   explicit ProcDirectory(Pid pid);
 
-  // From here on every file is opened through one descriptor of the directory, which means one
-  // process for good: when that is gone, opening fails, whoever has its number by then.
-  int pin();
+  // Opens stat and, when wanted, cmdline, for the reads below; without stat there is nothing to
+  // read. An open file of /proc means one process for good: when that is gone, reading it fails,
+  // whoever has its number by then. So a read of stat that succeeds proves that the number was that
+  // process's ever since stat was opened, and thus when cmdline was: both are of one process.
+  int open(bool with_command_line);
 
   int read_stat(ProcStat& stat) const;
 
@@ -42,7 +45,9 @@ class ProcDirectory {
 
   char path_[32];
   std::size_t path_length_;
-  FileDescriptor pinned_;
+  FileDescriptor stat_;
+  FileDescriptor command_line_;
+  int command_line_error_ = EBADF;  // of opening it
 };
 
 }  // namespace pidentity

@@ -1,12 +1,16 @@
-// Processes on Linux and Android: pidfds for "is it still the same one", /proc for everything else.
+// Processes on Linux and Android: /proc for the facts, pidfds for "has it exited" and for the exact
+// id.
 //
-// Every answer about a process is closed by one last question, asked after all facts were read: has
-// the process that a pidfd, opened before the first of them, stands for exited? If not, its number
-// cannot have been given to another one in between, and all facts are of one process. Where a
-// sandbox refuses pidfds, a descriptor of the directory /proc/<pid> takes their place: it is bound
-// to one process as well, only it cannot be polled and needs /proc.
+// All facts of an answer are of one process. Those of /proc are, because every file is opened
+// before the first one is read (ProcDirectory::open), and what reads as running needs no other
+// witness: a pidfd of its own costs as much as reading another file. Everything else (it may have
+// ended, be a thread, be hidden) and every exact id is looked at through a pidfd, opened before the
+// first fact and asked after the last one whether its process has exited: if not, its number cannot
+// have been given to another one in between. Where a sandbox refuses pidfds, /proc has the last
+// word as well.
 #include "process.h"
 
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -115,6 +119,14 @@ ArgsReason read_args(const ProcDirectory& directory, ProcStat& stat, ByteBuffer&
   return ArgsReason::kBusy;
 }
 
+// True only when nothing has this number: said ten times as fast as by failing to open a file of
+// /proc. getpriority(2) answers about everybody's processes and asks no security module, whose
+// refusal an audit log would show.
+bool is_absent(Pid pid) {
+  errno = 0;
+  return ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) == -1 && errno == ESRCH;
+}
+
 void deliver(ByteBuffer& buffer, std::uint64_t area_length, CommandLineSink& sink) {
   CommandLine command_line(buffer.bytes(), area_length);
   sink.raw(command_line.raw());
@@ -155,18 +167,20 @@ class LinuxProcessReader final : public ProcessReader {
   Liveness liveness(Pid pid) override {
     FileDescriptor pidfd;
     const Liveness opened = open_process(pid, pidfd);
-    if (!pidfd) return opened.state == State::kUnknown ? observe(pid, nullptr).liveness : opened;
+    if (!pidfd)
+      return opened.state == State::kUnknown ? look_closely(pid, nullptr).liveness : opened;
     if (const std::optional<bool> exited = pidfd_exited(pidfd.get())) {
       return *exited ? ended(pidfd.get()) : kRunning;
     }
-    return observe(pid, nullptr).liveness;
+    return look_closely(pid, nullptr).liveness;
   }
 
   std::optional<std::int64_t> start_time(Pid pid) override {
     if (!is_valid(pid) || !surroundings().proc_is_ours) return std::nullopt;
-    // One read of one file: consistent without a pidfd.
+    ProcDirectory directory(pid);
     ProcStat stat;
-    if (read_leader_stat(pid, ProcDirectory(pid), stat) != 0 || is_zombie(stat)) {
+    if (directory.open(false) != 0 || read_leader_stat(pid, directory, stat) != 0 ||
+        is_zombie(stat)) {
       return std::nullopt;
     }
     return start_time_of(stat);
@@ -194,7 +208,7 @@ class LinuxProcessReader final : public ProcessReader {
   }
 
   Identity identity(Pid pid) override {
-    const Observation seen = observe(pid, nullptr);
+    const Observation seen = look_closely(pid, nullptr);
     Identity identity;
     identity.liveness = seen.liveness;
     if (seen.liveness.state == State::kGone) return identity;
@@ -293,12 +307,35 @@ class LinuxProcessReader final : public ProcessReader {
   // Reads stat and, when `buffer` is given, the command line.
   Observation observe(Pid pid, ByteBuffer* buffer) {
     Observation seen;
+    if (see_running(pid, buffer, seen)) return seen;
+    return look_closely(pid, buffer);
+  }
+
+  // False when the process is not plainly running or something could not be read.
+  bool see_running(Pid pid, ByteBuffer* buffer, Observation& seen) {
+    if (!is_valid(pid) || !surroundings().proc_is_ours || is_absent(pid)) return false;
+    ProcDirectory directory(pid);
+    ProcStat& stat = seen.stat.emplace();
+    if (directory.open(buffer != nullptr) != 0 || read_leader_stat(pid, directory, stat) != 0) {
+      return false;
+    }
+    if (buffer != nullptr) {
+      seen.args = read_args(directory, stat, *buffer);
+      if (seen.args != ArgsReason::kRead && seen.args != ArgsReason::kBusy) return false;
+    }
+    seen.liveness = kRunning;
+    return !is_zombie(stat);
+  }
+
+  // The same for a process in whatever state, and the only one that brings a pidfd.
+  Observation look_closely(Pid pid, ByteBuffer* buffer) {
+    Observation seen;
     seen.liveness = open_process(pid, seen.pidfd);
     if (seen.liveness.state != State::kGone) {
       int error = ENOSYS;
       ProcDirectory directory(pid);
       if (surroundings().proc_is_ours) {
-        error = seen.pidfd ? 0 : directory.pin();
+        error = directory.open(buffer != nullptr);
         if (error == 0) {
           ProcStat& stat = seen.stat.emplace();
           error = seen.pidfd ? read_settled_stat(directory, stat)

@@ -1,6 +1,7 @@
 #include "file_lock.h"
 
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 
@@ -18,6 +19,11 @@ LockResult lock(int fd, int operation) {
   return errno == EWOULDBLOCK ? kLockHeldElsewhere : -errno;
 }
 
+FileId id_of(const struct stat& status) {
+  return {.device = static_cast<std::int64_t>(status.st_dev),
+          .inode = static_cast<std::int64_t>(status.st_ino)};
+}
+
 }  // namespace
 
 LockResult lock_try_exclusive(int fd) { return lock(fd, LOCK_EX); }
@@ -30,5 +36,17 @@ LockResult lock_probe(int fd) {
 }
 
 LockResult lock_release(int fd) { return lock(fd, LOCK_UN); }
+
+std::optional<FileId> file_id(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return std::nullopt;
+  return id_of(status);
+}
+
+bool is_named(const char* path, int fd) {
+  struct stat by_path;
+  if (::lstat(path, &by_path) != 0) return false;
+  return file_id(fd) == id_of(by_path);
+}
 
 }  // namespace pidentity

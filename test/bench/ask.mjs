@@ -30,22 +30,22 @@ async function timeAsking(ask, pid) {
  * @param {string} question.operation a key of OPERATIONS and the floor's name for the same system calls
  * @param {readonly number[]} question.pids asked in turn, one per round
  * @param {(pid: number) => unknown} [question.ask] instead of the operation's own question
- * @param {Awaited<ReturnType<typeof import("./floor.mjs").startFloor>>} floor
+ * @param {Readonly<Record<string, Awaited<ReturnType<typeof import("./floor.mjs").startFloor>>>>} floors by side
  * @param {number} rounds
  */
-export async function askBesideFloor({ operation, pids, ask }, floor, rounds) {
+export async function askBesideFloor({ operation, pids, ask }, floors, rounds) {
   const question = ask ?? OPERATIONS[operation];
   const pidOf = (round) => pids[(round + pids.length) % pids.length];
   return await interleave(
     [
       { name: "pidentity", run: (round) => timeAsking(question, pidOf(round)) },
-      {
-        name: "C loop",
+      ...Object.entries(floors).map(([name, floor]) => ({
+        name,
         run: async (round) => {
           const samples = await floor.measure(operation, pidOf(round), AMOUNT);
           return samples.map((ns) => ns / 1e3);
         },
-      },
+      })),
     ],
     { rounds },
   );

@@ -10,13 +10,14 @@ export function compileFloor() {
  * Starts the program in this process group; it ends with its input.
  *
  * @param {string} path
+ * @param {{ thread?: boolean }} [options] `thread`: beside an idle thread, as in every Node
  */
-export async function startFloor(path) {
-  const server = await startServer(path);
+export async function startFloor(path, { thread = false } = {}) {
+  const server = await startServer(path, thread ? ["--thread"] : []);
   return {
     /**
      * @param {string} operation
-     * @param {number | string} target a pid, or a session file
+     * @param {number | string} target a pid, several separated by commas, or a session file
      * @param {{ samples: number, batch: number }} amount
      * @returns {Promise<number[]>} nanoseconds of one operation, one number per sample
      */

@@ -21,7 +21,7 @@ export function compile(name) {
   mkdirSync(BUILD, { recursive: true });
   const target = join(BUILD, name);
   const source = fileURLToPath(new URL(`${name}.c`, PROGRAMS));
-  const { status, stderr, error } = spawnSync("cc", ["-O2", "-o", target, source], {
+  const { status, stderr, error } = spawnSync("cc", ["-O2", "-pthread", "-o", target, source], {
     encoding: "utf8",
   });
   if (status !== 0) throw new Error(`cannot compile ${name}.c: ${error?.message ?? stderr}`);

@@ -9,6 +9,7 @@ import {
   ARGS_REASONS,
   FACT,
   FACT_COUNT,
+  IDENTITY_FACT,
   type NativeBinding,
   type NativeExitWatch,
   REASONS,
@@ -73,7 +74,18 @@ const NOT_IN_RANGE: readonly (readonly [number, string])[] = [
 ];
 
 const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
-const FD_FUNCTIONS = ["lockTryExclusive", "lockProbe", "lockRelease"] as const;
+const LOCK_FUNCTIONS = ["lockTryExclusive", "lockProbe", "lockRelease"] as const;
+
+/** Every function that takes a descriptor, alone or after other arguments. */
+const FD_CALLS: readonly (readonly [
+  keyof NativeBinding,
+  (...fd: readonly unknown[]) => unknown,
+])[] = [
+  ...[...LOCK_FUNCTIONS, "fileId" as const].map(
+    (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
+  ),
+  ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
+];
 
 /** `expect(…).toThrow` compares class and message separately; this says both. */
 function errorOf(call: () => unknown): string {
@@ -107,27 +119,54 @@ test("a pid beyond the platform's range is invalid, not asked for", () => {
     expect(binding.startTime(pid)).toBeNull();
     expect(binding.args(pid)).toBeNull();
     expect(binding.watchExit(pid)).toBeNull();
-    expect(STATES[binding.identity(pid).state]).toBe("gone");
-    expect(REASONS[binding.identity(pid).reason]).toBe("invalid-pid");
+    const facts = new Float64Array(FACT_COUNT);
+    binding.identity(pid, facts);
+    expect(STATES[facts[IDENTITY_FACT.state] ?? -1]).toBe("gone");
+    expect(REASONS[facts[IDENTITY_FACT.reason] ?? -1]).toBe("invalid-pid");
+    expect(Array.from(facts.subarray(2))).toEqual([NaN, NaN, NaN, 0]);
   }
 });
 
-describe.each(FD_FUNCTIONS)("%s", (name) => {
+describe.each(FD_CALLS)("%s", (_name, call) => {
   test.each(NOT_NUMBERS)("refuses a descriptor that is no number: %#", (value, shown) => {
-    expect(errorOf(() => raw[name](value))).toBe(`TypeError: fd must be a number: ${shown}`);
+    expect(errorOf(() => call(value))).toBe(`TypeError: fd must be a number: ${shown}`);
   });
 
   test.each([...NOT_IN_RANGE, [2 ** 31, "2147483648"] as const])(
     "refuses a number that can be no descriptor: %s",
     (value, shown) => {
-      expect(errorOf(() => raw[name](value))).toBe(
+      expect(errorOf(() => call(value))).toBe(
         `RangeError: fd must be an integer from 0 to 2147483647: ${shown}`,
       );
     },
   );
 
-  test("answers a descriptor that is not open with a negated errno", () => {
-    expect(binding[name](2 ** 31 - 1)).toBeLessThan(0);
+  test("refuses to guess a missing descriptor", () => {
+    expect(errorOf(() => call())).toBe("TypeError: fd must be a number: undefined");
+  });
+});
+
+test("a descriptor that is not open: locks answer a negated errno, nothing else guesses", () => {
+  const notOpen = 2 ** 31 - 1;
+  for (const name of LOCK_FUNCTIONS) expect(binding[name](notOpen)).toBeLessThan(0);
+  expect(binding.fileId(notOpen)).toBeNull();
+  expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
+});
+
+describe("isNamed", () => {
+  test.each([
+    ...NOT_NUMBERS.filter(([value]) => typeof value !== "string"),
+    [12, "12"] as const,
+    [NaN, "NaN"] as const,
+    [Buffer.from("/"), "an object"] as const,
+    [new URL("file:///"), "an object"] as const,
+  ])("refuses a path that is no string: %#", (value, shown) => {
+    expect(errorOf(() => raw.isNamed(value, 0))).toBe(`TypeError: path must be a string: ${shown}`);
+  });
+
+  test("refuses to guess missing arguments, and names the first one", () => {
+    expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string: undefined");
+    expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string: null");
   });
 });
 
@@ -169,28 +208,28 @@ describe("reasonByExactId", () => {
   });
 });
 
-describe("inspect", () => {
-  const WRONG_FACTS: readonly (readonly [string, () => unknown])[] = [
-    ["nothing", () => undefined],
-    ["null", () => null],
-    ["an array", () => [0, 0, 0, 0, 0, 0]],
-    ["a Float32Array", () => new Float32Array(FACT_COUNT)],
-    ["a BigInt64Array", () => new BigInt64Array(FACT_COUNT)],
-    ["a bare buffer", () => new ArrayBuffer(FACT_COUNT * 8)],
-    ["a DataView", () => new DataView(new ArrayBuffer(FACT_COUNT * 8))],
-    ["a proxy of the right thing", () => new Proxy(new Float64Array(FACT_COUNT), {})],
-    ["something that inherits from it", () => Object.create(new Float64Array(FACT_COUNT))],
-  ];
+const WRONG_FACTS: readonly (readonly [string, () => unknown])[] = [
+  ["nothing", () => undefined],
+  ["null", () => null],
+  ["an array", () => [0, 0, 0, 0, 0, 0]],
+  ["a Float32Array", () => new Float32Array(FACT_COUNT)],
+  ["a BigInt64Array", () => new BigInt64Array(FACT_COUNT)],
+  ["a bare buffer", () => new ArrayBuffer(FACT_COUNT * 8)],
+  ["a DataView", () => new DataView(new ArrayBuffer(FACT_COUNT * 8))],
+  ["a proxy of the right thing", () => new Proxy(new Float64Array(FACT_COUNT), {})],
+  ["something that inherits from it", () => Object.create(new Float64Array(FACT_COUNT))],
+];
 
+describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
   test.each(WRONG_FACTS)("refuses as facts %s", (_what, make) => {
-    expect(errorOf(() => raw.inspect(process.pid, make()))).toMatch(
+    expect(errorOf(() => raw[name](process.pid, make()))).toMatch(
       /^TypeError: facts must be a Float64Array: /u,
     );
   });
 
   test("refuses an array that the facts do not fit in", () => {
     for (const length of [0, 1, FACT_COUNT - 1]) {
-      expect(errorOf(() => raw.inspect(process.pid, new Float64Array(length)))).toBe(
+      expect(errorOf(() => raw[name](process.pid, new Float64Array(length)))).toBe(
         `RangeError: facts must be of length ${FACT_COUNT} or more: an object`,
       );
     }
@@ -199,11 +238,13 @@ describe("inspect", () => {
   test("refuses a detached array", () => {
     const facts = new Float64Array(FACT_COUNT);
     structuredClone(facts.buffer, { transfer: [facts.buffer] });
-    expect(errorOf(() => raw.inspect(process.pid, facts))).toMatch(
+    expect(errorOf(() => raw[name](process.pid, facts))).toMatch(
       /^RangeError: facts must be of length/u,
     );
   });
+});
 
+describe("inspect", () => {
   test("writes only the facts, and only inside a window of a larger buffer", () => {
     const whole = new Float64Array(FACT_COUNT + 4).fill(-7);
     binding.inspect(process.pid, whole.subarray(2));
@@ -374,7 +415,7 @@ test("a worker terminated in the middle of calls and errors takes nobody with it
     parentPort.postMessage("running");
     for (;;) {
       addon.host();
-      addon.identity(process.pid);
+      addon.identity(process.pid, facts);
       addon.inspect(process.pid, facts, []);
       addon.watchExit(process.pid)?.close();
       for (const call of Object.values(addon)) try { call(Symbol("x")); } catch {}

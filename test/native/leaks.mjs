@@ -15,7 +15,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
-import { FACT_COUNT } from "../../dist/native/binding.js";
+import { FACT_COUNT, IDENTITY_FACT } from "../../dist/native/binding.js";
 import { loadNative } from "../../dist/native/load.js";
 
 const { values: options, positionals: names } = parseArgs({
@@ -49,10 +49,16 @@ if (binding === undefined) throw error;
 
 const ABSENT = 2 ** 31 - 1;
 const facts = new Float64Array(FACT_COUNT);
-const ownExactId = binding.identity(process.pid).exactId ?? "1";
+binding.identity(process.pid, facts);
+const high = facts[IDENTITY_FACT.exactIdHigh];
+const low = facts[IDENTITY_FACT.exactIdLow];
+const ownExactId = Number.isNaN(low) ? "1" : String((BigInt(high) << 32n) | BigInt(low));
 const folder = mkdtempSync(join(tmpdir(), "pidentity-leaks-"));
 const file = join(folder, "lock");
 const [mine, other] = [openSync(file, "w+"), openSync(file, "r+")];
+const ownFileId = binding.fileId(other);
+const absentFile = join(folder, "absent");
+const longPath = file.padEnd(100_000, "x");
 
 /** Does what must throw; a call that does not is no error path. */
 function refused(call) {
@@ -80,9 +86,11 @@ const CASES = {
     refused(() => binding.inspect(process.pid, new Float64Array(1))),
   "inspect into a frozen array": () =>
     refused(() => binding.inspect(process.pid, facts, Object.freeze([]))),
-  "identity of this process": () => binding.identity(process.pid),
-  "identity of nobody": () => binding.identity(ABSENT),
-  "identity of its parent": () => binding.identity(process.ppid),
+  "identity of this process": () => binding.identity(process.pid, facts),
+  "identity of nobody": () => binding.identity(ABSENT, facts),
+  "identity of its parent": () => binding.identity(process.ppid, facts),
+  "identity into a short array": () =>
+    refused(() => binding.identity(process.pid, new Float64Array(1))),
   "reasonByExactId of this process": () => binding.reasonByExactId(ownExactId),
   "reasonByExactId of nobody": () => binding.reasonByExactId("18446744073709551615"),
   "reasonByExactId of no id": () => refused(() => binding.reasonByExactId("1x")),
@@ -114,6 +122,29 @@ const CASES = {
     }
   },
   "locks of no number": () => refused(() => binding.lockProbe(null)),
+  fileId: () => {
+    if (binding.fileId(mine) !== ownFileId) throw new Error("another file");
+  },
+  "fileId of a descriptor that is not open": () => {
+    if (binding.fileId(ABSENT) !== null) throw new Error("not refused");
+  },
+  "fileId of no number": () => refused(() => binding.fileId("x".repeat(100))),
+  "fileId out of range": () => refused(() => binding.fileId(-1)),
+  isNamed: () => {
+    if (binding.isNamed(file, other) !== (ownFileId !== null)) throw new Error("another file");
+  },
+  "isNamed of nothing, of a path too long, with a NUL, of a descriptor that is not open": () => {
+    const questions = [
+      [absentFile, mine],
+      [longPath, mine],
+      [`${file}\0`, mine],
+      [file, ABSENT],
+    ];
+    if (questions.some(([asked, fd]) => binding.isNamed(asked, fd))) throw new Error("not refused");
+  },
+  "isNamed of no string": () => refused(() => binding.isNamed(null, mine)),
+  "isNamed of no number": () => refused(() => binding.isNamed(file, "x".repeat(100))),
+  "isNamed out of range": () => refused(() => binding.isNamed(file, -1)),
 };
 
 /** Threads that load the addon, use it and unload it. */

@@ -92,6 +92,8 @@ test("a named file that is complete is the addon, and is loaded once", async () 
     "lockTryExclusive",
     "lockProbe",
     "lockRelease",
+    "fileId",
+    "isNamed",
   ];
   const file = named(`for (const name of ${JSON.stringify(names)}) exports[name] = () => name;`);
   const { loadNative: ask } = await import("../../lib/native/load.js");

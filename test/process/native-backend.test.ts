@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   ARGS_REASONS,
   FACT,
+  IDENTITY_FACT,
   type NativeBinding,
   type NativeHostFacts,
   REASONS,
@@ -22,7 +23,7 @@ const HOST: NativeHostFacts = {
 
 /** An addon that answers with these facts. */
 function addon(
-  facts: Partial<Record<keyof typeof FACT, number>>,
+  facts: Partial<Record<keyof typeof FACT | keyof typeof IDENTITY_FACT, number>>,
   { host = HOST, reason = 0 }: { host?: NativeHostFacts; reason?: number } = {},
 ): NativeBinding {
   const never = (): never => {
@@ -36,6 +37,8 @@ function addon(
     lockTryExclusive: never,
     lockProbe: never,
     lockRelease: never,
+    fileId: never,
+    isNamed: never,
     inspect(_pid, into, args) {
       for (const [name, index] of Object.entries(FACT)) {
         into[index] = facts[name as keyof typeof FACT] ?? NaN;
@@ -43,12 +46,11 @@ function addon(
       args?.push("a", "b");
       return args === undefined ? null : "a\0b";
     },
-    identity: () => ({
-      state: facts.state ?? NaN,
-      reason: facts.reason ?? NaN,
-      startTime: null,
-      exactId: null,
-    }),
+    identity(_pid, into) {
+      for (const [name, index] of Object.entries(IDENTITY_FACT)) {
+        into[index] = facts[name as keyof typeof IDENTITY_FACT] ?? NaN;
+      }
+    },
     reasonByExactId: () => reason,
     host: () => host,
   };
@@ -109,6 +111,43 @@ test("an empty command line is one", () => {
     inspect: (...all) => (binding.inspect(...all), null),
   });
   expect(backend.inspect(7, true)).toMatchObject({ commandLine: "" });
+});
+
+test("a command line that was not read leaves no trace in the next one", () => {
+  const answers = [ARGS_REASONS.indexOf("gone"), read, read];
+  const backend = createNativeBackend({
+    ...addon({}),
+    inspect(_pid, facts, args) {
+      facts.fill(0);
+      facts[FACT.argsReason] = answers.shift() ?? NaN;
+      if (facts[FACT.argsReason] === read) args?.push(`${answers.length}`);
+      return null;
+    },
+  });
+  const args = [1, 2, 3].map((pid) => backend.inspect(pid, true).args);
+  expect(args).toEqual([null, ["1"], ["0"]]);
+});
+
+describe("the exact id", () => {
+  test.each([
+    [0, 0, "0"],
+    [0, 12, "12"],
+    [0, 2 ** 32 - 1, "4294967295"],
+    [1, 0, "4294967296"],
+    [2 ** 21 - 1, 2 ** 32 - 1, "9007199254740991"],
+    [2 ** 21, 0, "9007199254740992"],
+    [2 ** 21, 1, "9007199254740993"],
+    [2 ** 32 - 1, 2 ** 32 - 1, "18446744073709551615"],
+    [NaN, NaN, null],
+  ])("%s, %s is %s", (exactIdHigh, exactIdLow, exactId) => {
+    const facts = { state: alive, reason: running, startTime: 5, exactIdHigh, exactIdLow };
+    const state = { state: "alive", reason: "running" };
+    expect(createNativeBackend(addon(facts)).identity(7)).toEqual({
+      ...state,
+      startTime: 5,
+      exactId,
+    });
+  });
 });
 
 describe("numbers of a newer addon", () => {

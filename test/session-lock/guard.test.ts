@@ -106,6 +106,7 @@ test("a file system that numbers one file in two ways still has a guard", (conte
   const lockPath = lockIn(temporaryFolder());
   const odd: LockFs = {
     ...realLockFs,
+    isNamed: () => false,
     fstat: (fd) => Object.assign(realLockFs.fstat(fd), { ino: 1n, dev: 1n }),
   };
   const leave = enter(lockPath, odd);
@@ -126,6 +127,18 @@ test("a file system that numbers one file in two ways still has a guard", (conte
   };
   enter(lockPath, racing)();
   expect(opened).toBe(2);
+});
+
+test("a guard of which the addon cannot tell that it is named is looked at by Node's calls", (context) => {
+  requireNative(context);
+  requirePosix(context, "the guard is a locked file there");
+  const lockPath = lockIn(temporaryFolder());
+  const leave = enter(lockPath, { ...realLockFs, isNamed: () => false });
+  // Node's numbers are enough: nothing had to be written.
+  expect(readFileSync(guardPathOf(lockPath), "utf8")).toBe("");
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
+  expect(existsSync(guardPathOf(lockPath))).toBe(false);
 });
 
 test("no addon, no guard, and no file left", async (context) => {
@@ -185,6 +198,7 @@ test("descriptors stay flat, whatever the answer", (context) => {
     expect(() =>
       tryEnterGuard(lockPath, {
         ...realLockFs,
+        isNamed: () => false,
         lstat: () => {
           throw new Error("EIO");
         },
@@ -272,7 +286,10 @@ interface Paper {
   readonly opened: string[];
 }
 
-/** A file system with one file, the guard, which nobody else uses; `changes` make it odd. */
+/**
+ * A file system with one file, the guard, which nobody else uses; `changes` make it odd. The addon cannot tell
+ * that it is named: Node's numbers do.
+ */
 function onPaper(changes: Partial<LockFs> = {}): Paper {
   const open = new Set<number>();
   const opened: string[] = [];
@@ -298,6 +315,7 @@ function onPaper(changes: Partial<LockFs> = {}): Paper {
     close: (fd) => {
       if (!open.delete(fd)) throw new Error(`not open: ${fd}`);
     },
+    isNamed: () => false,
     fstat: () => identity,
     lstat: () => identity,
     writeText: (_, text) => {
@@ -323,6 +341,24 @@ describe("by lock, on a file system made up for it", () => {
     expect(guard.kind).toBe("entered");
     expect(opened).toEqual(["openGuard"]);
     expect(open.size).toBe(1);
+    if (guard.kind === "entered") guard.leave();
+    expect(open.size).toBe(0);
+  });
+
+  test("one that the addon knows to be named is not looked at again", () => {
+    const named: (readonly [string, boolean])[] = [];
+    const never = (): never => {
+      throw new Error("must not be called");
+    };
+    const { fs, open, opened } = onPaper({
+      isNamed: (path, fd) => named.push([path, open.has(fd)]) > 0,
+      lstat: never,
+      fstat: never,
+    });
+    const guard = tryEnter(fs);
+    expect(guard.kind).toBe("entered");
+    expect(named).toEqual([["s.jsonl.lock.guard", true]]);
+    expect(opened).toEqual(["openGuard"]);
     if (guard.kind === "entered") guard.leave();
     expect(open.size).toBe(0);
   });

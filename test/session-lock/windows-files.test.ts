@@ -8,7 +8,6 @@ import { acquireOn } from "../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { freshEvidence } from "../../lib/session-lock/evidence.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { kernelLockOf } from "../../lib/session-lock/read-lock.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { startHolding, tryElsewhere } from "../support/acquirer.js";
@@ -127,12 +126,11 @@ describe("where a directory really is", () => {
 test("two processes see one file under one number, which is what kernelLock names", async () => {
   const lockPath = writePlainLock(temporaryFolder(), "s", { pid: 4 });
   const fd = realLockFs.openForReading(lockPath);
-  const ours = kernelLockOf(realLockFs.fstat(fd));
+  const ours = realLockFs.fileId(fd);
   realLockFs.close(fd);
   const theirs = await runNode(`
-    ${importDist("kernelLockOf", "session-lock/read-lock.js")}
     ${importDist("realLockFs", "util/lock-fs.js")}
-    console.log(JSON.stringify(kernelLockOf(realLockFs.fstat(realLockFs.openForReading(${JSON.stringify(lockPath)})))));`);
+    console.log(JSON.stringify(realLockFs.fileId(realLockFs.openForReading(${JSON.stringify(lockPath)}))));`);
   expect(theirs).toBe(ours);
   expect(ours).toMatch(/^\d+:[1-9]\d*$/u);
 });

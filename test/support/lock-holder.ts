@@ -13,7 +13,6 @@ export function importDist(names: string, file: string): string {
 
 const HOLDER = `
 ${importDist("formatPayload", "session-lock/payload.js")}
-${importDist("kernelLockOf", "session-lock/read-lock.js")}
 ${importDist("realLockFs as lockFs", "util/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
@@ -27,7 +26,7 @@ const payload = {
   starttime: p.getProcessStartTime(process.pid),
   owner: p.identifyProcess(),
   nonce: randomBytes(16).toString("hex"),
-  kernelLock: hasLock ? kernelLockOf(lockFs.fstat(fd)) : null,
+  kernelLock: hasLock ? lockFs.fileId(fd) : null,
   monotonicMs: null,
   label: null,
   ...fields,

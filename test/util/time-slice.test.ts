@@ -66,3 +66,30 @@ test("many loops together hold the event loop for one slice at a time", async ()
   expect(order.join("")).not.toMatch(/[abc]{2}/u);
   expect(order.filter((entry) => entry !== "|").join("")).toBe("abcabcabc");
 });
+
+test("timers do not wait for other long work of a turn and for a slice as well", async () => {
+  const order: string[] = [];
+  // Queued first, so it runs just before the turn that is asked for next.
+  setImmediate(() => {
+    setTimeout(() => order.push("timer"), 1);
+    work(5);
+  });
+  await nextTurn();
+  order.push("slice");
+  expect(order).toEqual(["timer", "slice"]);
+});
+
+test("gets its turn although something else takes long in each one", async () => {
+  let isDone = false;
+  let turns = 0;
+  const beBusy = (): void => {
+    if (isDone) return;
+    turns++;
+    work(5);
+    setImmediate(beBusy);
+  };
+  setImmediate(beBusy);
+  for (let round = 0; round < 3; round++) await nextTurn();
+  isDone = true;
+  expect(turns).toBeLessThanOrEqual(6);
+});

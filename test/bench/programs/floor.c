@@ -5,20 +5,26 @@
 // guard.ts, release.ts), `createUnlink` the least that a lock file can cost.
 //
 //   cc -O2 -o floor test/bench/programs/floor.c
-//   ./floor   serves requests: each line `<operation> <target> <samples> <batch>` on standard input
-//   is
-//             answered by one line, a JSON array of the nanoseconds of one operation, one number
+//   ./floor   serves requests: each line on standard input
+//                 <operation> <target> <samples> <batch>
+//             is answered by one line, a JSON array of the nanoseconds of one operation, one number
 //             per sample (the mean of `batch` operations). The target is a pid, or for a lock the
-//             session file. This is how the suites interleave their rounds with this program's.
+//             session file; several pids, separated by commas, are one operation on each of them.
+//             This is how the suites interleave their rounds with this program's.
+//   ./floor --thread
+//             the same beside an idle thread, as Node always has some: threads share their
+//             descriptors, and the kernel then counts who is using one in every call.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -30,9 +36,13 @@
 
 enum { kMaxSamples = 10000, kMaxPath = 4096 };
 
-static pid_t target;
-static char stat_path[64];
-static char cmdline_path[64];
+static struct target {
+  pid_t pid;
+  char stat_path[32];
+  char cmdline_path[32];
+} targets[512];
+static size_t target_count;
+static const struct target* target;    // the one asked about now
 static char stat_line[2048];           // as ProcDirectory::read_stat
 static char command_line_area[16384];  // as ByteBuffer
 static char directory[kMaxPath];
@@ -48,7 +58,7 @@ static void fail(const char* what) {
 }
 
 static int open_pidfd(void) {
-  const int fd = (int)syscall(SYS_pidfd_open, target, 0);
+  const int fd = (int)syscall(SYS_pidfd_open, target->pid, 0);
   if (fd < 0) fail("pidfd_open");
   return fd;
 }
@@ -57,29 +67,28 @@ static void expect_running(int pidfd) {
   struct pollfd exited = {pidfd, POLLIN, 0};
   if (poll(&exited, 1, 0) < 0) fail("poll");
   if (exited.revents != 0) {
-    fprintf(stderr, "the target has exited: %d\n", (int)target);
+    fprintf(stderr, "the target has exited: %d\n", (int)target->pid);
     exit(1);
   }
 }
 
-static void read_file(const char* path, char* buffer, size_t capacity) {
+static int open_file(const char* path) {
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) fail(path);
+  return fd;
+}
+
+static void read_file(int fd, char* buffer, size_t capacity) {
   const ssize_t count = pread(fd, buffer, capacity, 0);
-  if (count < 0) fail(path);
+  if (count < 0) fail("pread");
   // The addon would need another read here: no longer the same system calls.
   if ((size_t)count == capacity) {
-    fprintf(stderr, "file is too long for one read: %s\n", path);
+    fprintf(stderr, "a file of the target is too long for one read: %d\n", (int)target->pid);
     exit(1);
   }
-  close(fd);
 }
 
-static void read_stat(void) { read_file(stat_path, stat_line, sizeof stat_line); }
-
-static void read_command_line(void) {
-  read_file(cmdline_path, command_line_area, sizeof command_line_area);
-}
+static void read_stat(int fd) { read_file(fd, stat_line, sizeof stat_line); }
 
 static void is_alive(void) {
   const int fd = open_pidfd();
@@ -87,25 +96,38 @@ static void is_alive(void) {
   close(fd);
 }
 
-static void args(void) {
-  const int fd = open_pidfd();
-  read_stat();
-  read_command_line();
-  expect_running(fd);
+static void start_time(void) {
+  const int fd = open_file(target->stat_path);
+  read_stat(fd);
   close(fd);
 }
 
+static void expect_present(void) {
+  errno = 0;
+  if (getpriority(PRIO_PROCESS, (id_t)target->pid) == -1 && errno != 0) fail("getpriority");
+}
+
+static void args(void) {
+  expect_present();
+  const int stat_fd = open_file(target->stat_path);
+  const int cmdline_fd = open_file(target->cmdline_path);
+  read_stat(stat_fd);
+  read_file(cmdline_fd, command_line_area, sizeof command_line_area);
+  close(cmdline_fd);
+  close(stat_fd);
+}
+
 static void inspect_without_args(void) {
-  const int fd = open_pidfd();
-  read_stat();
-  expect_running(fd);
-  close(fd);
+  expect_present();
+  start_time();
 }
 
 static void identity(void) {
   const int fd = open_pidfd();
-  read_stat();
+  const int stat_fd = open_file(target->stat_path);
+  read_stat(stat_fd);
   expect_running(fd);
+  close(stat_fd);
   struct stat status;
   if (fstat(fd, &status) != 0) fail("fstat");
   close(fd);
@@ -163,7 +185,7 @@ static const struct {
   void (*run)(void);
 } kOperations[] = {
     {"isAlive", is_alive},
-    {"startTime", read_stat},
+    {"startTime", start_time},
     {"args", args},
     {"inspect", args},  // the same system calls, and two clocks of the vDSO
     {"inspectWithoutArgs", inspect_without_args},
@@ -179,14 +201,26 @@ static double now_ns(void) {
   return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-// False for a target that is neither a pid nor an absolute path.
-static int aim_at(const char* text) {
-  if (text[0] != '/') {
-    target = (pid_t)atoi(text);
-    snprintf(stat_path, sizeof stat_path, "/proc/%d/stat", (int)target);
-    snprintf(cmdline_path, sizeof cmdline_path, "/proc/%d/cmdline", (int)target);
-    return target > 0;
+// Pids, separated by commas. False for anything else.
+static int aim_at_processes(const char* text) {
+  for (target_count = 0; target_count < sizeof targets / sizeof *targets;) {
+    char* end = NULL;
+    struct target* const next = &targets[target_count++];
+    next->pid = (pid_t)strtol(text, &end, 10);
+    snprintf(next->stat_path, sizeof next->stat_path, "/proc/%d/stat", (int)next->pid);
+    snprintf(next->cmdline_path, sizeof next->cmdline_path, "/proc/%d/cmdline", (int)next->pid);
+    if (next->pid <= 0) return 0;
+    if (*end == '\0') return 1;
+    if (*end != ',') return 0;
+    text = end + 1;
   }
+  return 0;
+}
+
+// False for a target that is neither pids nor an absolute path.
+static int aim_at(const char* text) {
+  if (text[0] != '/') return aim_at_processes(text);
+  target_count = 1;
   const int folder = (int)(strrchr(text, '/') - text);
   snprintf(directory, sizeof directory, "%.*s", folder, text);
   snprintf(lock_path, sizeof lock_path, "%s.lock", text);
@@ -196,18 +230,36 @@ static int aim_at(const char* text) {
   return 1;
 }
 
+static void run_batch(void (*operation)(void), int batch) {
+  for (int i = 0; i < batch; ++i) {
+    for (target = targets; target < targets + target_count; ++target) operation();
+  }
+}
+
 static void measure(void (*operation)(void), int count, int batch, double* samples) {
-  for (int i = 0; i < batch; ++i) operation();  // warms up: caches, and a core that was asleep
+  run_batch(operation, batch);  // warms up: caches, and a core that was asleep
   for (int sample = 0; sample < count; ++sample) {
     const double started = now_ns();
-    for (int i = 0; i < batch; ++i) operation();
+    run_batch(operation, batch);
     samples[sample] = (now_ns() - started) / batch;
   }
 }
 
+static void* idle(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+
 static double samples[kMaxSamples];
 
-int main(void) {
+int main(int argc, char** argv) {
+  pthread_t thread;
+  if (argc == 2 && strcmp(argv[1], "--thread") == 0) {
+    if (pthread_create(&thread, NULL, idle, NULL) != 0) fail("pthread_create");
+  } else if (argc != 1) {
+    fprintf(stderr, "unknown option: %s\n", argv[1]);
+    return 2;
+  }
   static char line[kMaxPath];
   static char aim[kMaxPath];
   while (fgets(line, sizeof line, stdin) != NULL) {

@@ -21,6 +21,8 @@ export async function run({ rounds }) {
   const pids = children.map(({ pid }) => pid);
   const path = compileFloor();
   const floor = await startFloor(path);
+  const threaded = await startFloor(path, { thread: true });
+  const floors = { "C loop": floor, "C loop beside a thread": threaded };
   try {
     const tokens = new Map(pids.map((pid) => [pid, identifyProcess(pid)]));
     const checkAnswers = () => {
@@ -33,10 +35,10 @@ export async function run({ rounds }) {
     };
     checkAnswers();
     const isCompared = compareSystemCalls(path, pids[0], ["identity"]);
-    const identify = await askBesideFloor({ operation: "identity", pids }, floor, rounds);
+    const identify = await askBesideFloor({ operation: "identity", pids }, floors, rounds);
     const verify = await askBesideFloor(
       { operation: "identity", pids, ask: (pid) => verifyProcess(tokens.get(pid)) },
-      floor,
+      floors,
       rounds,
     );
     const own = await interleave(
@@ -74,6 +76,7 @@ export async function run({ rounds }) {
     };
   } finally {
     await floor.end();
+    await threaded.end();
     await Promise.all(children.map((child) => child.end()));
   }
 }

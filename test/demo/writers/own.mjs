@@ -6,12 +6,11 @@
  * long as this process lives. Whatever ends the process, the kernel drops the lock with it.
  */
 import { randomBytes } from "node:crypto";
-import { fstatSync, openSync, writeFileSync } from "node:fs";
+import { openSync, writeFileSync } from "node:fs";
 
 import { hostFacts, identifyProcess } from "../../../dist/process/identity.js";
 import { getProcessStartTime } from "../../../dist/process/inspect.js";
 import { formatPayload } from "../../../dist/session-lock/payload.js";
-import { kernelLockOf } from "../../../dist/session-lock/read-lock.js";
 import { realLockFs } from "../../../dist/util/lock-fs.js";
 import { monotonicMs } from "../../../dist/util/monotonic-clock.js";
 import { stayAlive } from "./stay.mjs";
@@ -30,7 +29,7 @@ writeFileSync(
     starttime: getProcessStartTime(process.pid),
     owner: identifyProcess(),
     nonce: randomBytes(16).toString("hex"),
-    kernelLock: kernelLockOf(fstatSync(fd, { bigint: true })),
+    kernelLock: realLockFs.fileId(fd),
     monotonicMs: monotonicMs(hostFacts().monotonicOffsetMs),
     label: null,
   }),

@@ -17,15 +17,25 @@ function facts(addon, pid) {
   const numbers = new Float64Array(6);
   const args = [];
   const raw = addon.inspect(pid, numbers, args);
-  const identity = addon.identity(pid);
+  const identity = identityFacts(addon, pid);
+  const [, , , high, low] = identity;
   return {
     isAlive: addon.isAlive(pid),
     startTime: addon.startTime(pid),
     args: addon.args(pid),
     inspect: { raw, args, numbers: Array.from(numbers) },
     identity,
-    byExactId: identity.exactId === null ? null : addon.reasonByExactId(identity.exactId),
+    byExactId: Number.isNaN(low)
+      ? null
+      : addon.reasonByExactId(String((BigInt(high) << 32n) | BigInt(low))),
   };
+}
+
+/** As IDENTITY_FACT orders them. */
+function identityFacts(addon, pid) {
+  const numbers = new Float64Array(6);
+  addon.identity(pid, numbers);
+  return Array.from(numbers.subarray(0, 5));
 }
 
 /**
@@ -61,6 +71,16 @@ export function witness(path) {
       closeSync(fd);
       return result;
     },
+    /** Which file `opened` is, and which of the paths name it. */
+    file(opened, paths) {
+      const fd = openSync(opened, "r");
+      const answer = {
+        id: addon.fileId(fd),
+        named: paths.filter((name) => addon.isNamed(name, fd)),
+      };
+      closeSync(fd);
+      return answer;
+    },
     watch(pid) {
       const watch = addon.watchExit(pid);
       if (watch !== null) watches.set(pid, watch);
@@ -80,8 +100,9 @@ export function witness(path) {
         const { parentPort } = require("node:worker_threads");
         const addon = require(${JSON.stringify(path)});
         const answers = new Set();
+        ${String(identityFacts)}
         for (let time = 0; time < ${times}; time++) {
-          answers.add(JSON.stringify([addon.isAlive(${pid}), addon.args(${pid}), addon.identity(${pid})]));
+          answers.add(JSON.stringify([addon.isAlive(${pid}), addon.args(${pid}), identityFacts(addon, ${pid})]));
         }
         parentPort.postMessage([...answers]);`;
       const answers = Array.from({ length: count }, () => {

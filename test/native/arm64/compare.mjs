@@ -7,7 +7,16 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -154,6 +163,20 @@ const tests = {
     assert.deepEqual([await other.ask("probe", file), await other.ask("lock", file)], [1, 1]);
     assert.equal(own.unlock(file), 0);
     assert.equal(await other.ask("probe", file), 0);
+  },
+  "which file is open, and which path names it": async () => {
+    const [file, link, symlink] = ["named", "link", "symlink"].map((name) => join(folder, name));
+    writeFileSync(file, "");
+    linkSync(file, link);
+    symlinkSync(file, symlink);
+    const paths = [file, link, symlink, folder, "/dev/null", join(folder, "missing")];
+    for (const opened of [file, symlink, folder, "/dev/null", "/dev/shm", "/proc", "/sys"]) {
+      const { dev, ino } = statSync(opened, { bigint: true });
+      const { id, named } = own.file(opened, paths);
+      assert.equal(id, `${dev}:${ino}`);
+      assert.deepEqual(await other.ask("file", opened, paths), { id, named });
+    }
+    assert.deepEqual(own.file(symlink, paths).named, [file, link]);
   },
   "10 000 calls leave no descriptor open": async () => {
     const { first } = await startProgram("zombie-parent");

@@ -5,10 +5,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "check.h"
@@ -113,6 +116,84 @@ void run() {
     check::equal(lock_release(-1), -EBADF);
     // O_PATH descriptors can be closed and stat'ed, nothing else.
     check::equal(lock_probe(file.open(O_PATH).get()), -EBADF);
+  });
+  check::test("two descriptors of one file have one id", [] {
+    const TemporaryFile file;
+    const TemporaryFile other;
+    const FileDescriptor descriptor = file.open();
+    const std::optional<FileId> id = file_id(descriptor.get());
+    check::equal(id.has_value(), true);
+    check::equal(file_id(file.open(O_PATH).get()) == id, true);
+    check::equal(file_id(other.open().get()) == id, false);
+  });
+  check::test("the id is made of stat's numbers, in that order", [] {
+    const TemporaryFile file;
+    const FileDescriptor descriptor = file.open();
+    struct stat status;
+    check::equal(::stat(file.path().c_str(), &status), 0);
+    const FileId id = file_id(descriptor.get()).value_or(FileId{});
+    check::equal(id.device, static_cast<std::int64_t>(status.st_dev));
+    check::equal(id.inode, static_cast<std::int64_t>(status.st_ino));
+  });
+  check::test("ids differ by either number", [] {
+    const FileId id = {.device = 1, .inode = 2};
+    check::equal(id == FileId{.device = 1, .inode = 2}, true);
+    check::equal(id == FileId{.device = 3, .inode = 2}, false);
+    check::equal(id == FileId{.device = 1, .inode = 3}, false);
+  });
+  check::test("a descriptor that is not open has no id and no name", [] {
+    const TemporaryFile file;
+    FileDescriptor descriptor = file.open();
+    const int closed = descriptor.get();
+    descriptor.reset();
+    for (const int fd : {-1, closed, 2147483647}) {
+      check::equal(file_id(fd).has_value(), false);
+      check::equal(is_named(file.path().c_str(), fd), false);
+    }
+    // Nothing at either end is no match.
+    check::equal(is_named("/proc/self/nothing", -1), false);
+  });
+  check::test("a path names the file that it leads to, by every hard link", [] {
+    const TemporaryFile file;
+    const TemporaryFile other;
+    const FileDescriptor descriptor = file.open();
+    const std::string link = file.path() + ".link";
+    check::equal(::link(file.path().c_str(), link.c_str()), 0);
+    check::equal(is_named(file.path().c_str(), descriptor.get()), true);
+    check::equal(is_named(link.c_str(), descriptor.get()), true);
+    check::equal(is_named(other.path().c_str(), descriptor.get()), false);
+    check::equal(::unlink(link.c_str()), 0);
+    check::equal(is_named(link.c_str(), descriptor.get()), false);
+  });
+  check::test("a symbolic link to the file is not the file", [] {
+    const TemporaryFile file;
+    const FileDescriptor descriptor = file.open();
+    const std::string link = file.path() + ".link";
+    check::equal(::symlink(file.path().c_str(), link.c_str()), 0);
+    check::equal(is_named(link.c_str(), descriptor.get()), false);
+    // Opened without following, the link is what its path names.
+    const FileDescriptor itself(::open(link.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    check::equal(is_named(link.c_str(), itself.get()), true);
+    check::equal(::unlink(link.c_str()), 0);
+  });
+  check::test("a file that was replaced or unlinked is named no more", [] {
+    const TemporaryFile file;
+    const FileDescriptor old = file.open();
+    const TemporaryFile replacement;
+    const FileDescriptor fresh = replacement.open();
+    check::equal(::rename(replacement.path().c_str(), file.path().c_str()), 0);
+    check::equal(is_named(file.path().c_str(), old.get()), false);
+    check::equal(is_named(file.path().c_str(), fresh.get()), true);
+    check::equal(::unlink(file.path().c_str()), 0);
+    check::equal(is_named(file.path().c_str(), fresh.get()), false);
+    check::equal(file_id(fresh.get()).has_value(), true);
+  });
+  check::test("a path that cannot be walked names nothing", [] {
+    const TemporaryFile file;
+    const FileDescriptor descriptor = file.open();
+    check::equal(is_named("", descriptor.get()), false);
+    check::equal(is_named((file.path() + "/below").c_str(), descriptor.get()), false);
+    check::equal(is_named(std::string(5000, '/').c_str(), descriptor.get()), false);
   });
 }
 

@@ -13,11 +13,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -30,6 +32,7 @@
 
 #include "check.h"
 #include "child.h"
+#include "linux/proc_fs.h"
 
 namespace pidentity {
 
@@ -359,6 +362,24 @@ void ask_everything(ProcessReader& reader, Pid pid) {
   reader.watch_exit(pid);
 }
 
+// A child that does nothing, under a free number of our choice (Linux 5.5, with the right to). Its
+// pid, or -1 and errno.
+pid_t fork_with_number(pid_t number) {
+  constexpr long kClone3 = 435;  // the same everywhere
+  // include/uapi/linux/sched.h struct clone_args, which C libraries older than it do not have
+  struct {
+    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    std::uint64_t set_tid, set_tid_size;
+  } arguments = {};
+  arguments.exit_signal = SIGCHLD;
+  arguments.set_tid = reinterpret_cast<std::uintptr_t>(&number);
+  arguments.set_tid_size = 1;
+  const long pid = ::syscall(kClone3, &arguments, sizeof arguments);
+  if (pid != 0) return static_cast<pid_t>(pid);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (;;) ::pause();
+}
+
 void test_resources() {
   check::test("no descriptor is left open", [] {
     const Child zombie = Child::in_role("zombie-parent");
@@ -403,6 +424,32 @@ void test_resources() {
     // What was refused once must not be remembered.
     check::equal(old_reader->liveness(pid_of(process)).reason, Reason::kRunning);
     check::equal(old_reader->identity(pid_of(process)).exact_id.has_value(), have_pidfds);
+  });
+  check::test("open files of a process never show the one that has its number later", [] {
+    Child process = Child::in_role("idle", {"the", "first"});
+    const Pid pid = pid_of(process);
+    ProcDirectory files(pid);
+    ProcStat stat;
+    ByteBuffer buffer;
+    check::equal(files.open(true), 0);
+    check::equal(files.read_stat(stat), 0);
+    check::equal(files.read_command_line(stat.arg_length(), buffer), 0);
+    process.end();
+    check::equal(files.read_stat(stat), ESRCH);
+    check::equal(files.read_command_line(0, buffer), ESRCH);
+
+    const pid_t later = fork_with_number(static_cast<pid_t>(pid));
+    if (later < 0) {
+      std::printf("does not apply on this host: a number given again: %s\n", std::strerror(errno));
+      return;
+    }
+    ProcDirectory others(pid);
+    check::equal(others.open(true), 0);
+    check::equal(others.read_stat(stat), 0);
+    check::equal(files.read_stat(stat), ESRCH);
+    check::equal(files.read_command_line(0, buffer), ESRCH);
+    check::equal(::kill(later, SIGKILL), 0);
+    check::equal(::waitpid(later, nullptr, 0), later);
   });
   check::test("readers of several threads do not disturb each other", [] {
     const Child process = Child::in_role("idle", {"of", "several", "threads"});

@@ -35,10 +35,21 @@ class TemporaryFile {
   }
   ~TemporaryFile() { DeleteFileW(path_.c_str()); }
   int open(int flags) const { return _wopen(path_.c_str(), flags | _O_BINARY); }
+  std::string path() const { return std::string(path_.begin(), path_.end()); }
 
  private:
   std::wstring path_;
 };
+
+void which_file_it_is_only_node_tells() {
+  const TemporaryFile file;
+  const int fd = file.open(_O_RDWR);
+  for (const int asked : {fd, -1, 2147483647}) {
+    check::equal(pidentity::file_id(asked).has_value(), false);
+    check::equal(pidentity::is_named(file.path().c_str(), asked), false);
+  }
+  _close(fd);
+}
 
 #ifdef WITHOUT_UV
 
@@ -146,6 +157,7 @@ void ignore_invalid_parameter(const wchar_t*, const wchar_t*, const wchar_t*, un
 }  // namespace
 
 int main() {
+  check::test("which file it is only Node tells", which_file_it_is_only_node_tells);
 #ifdef WITHOUT_UV
   check::test("a runtime without the translation says so",
               a_runtime_without_the_translation_says_so);

@@ -217,6 +217,11 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
   const unmodelled = (): never => {
     throw new Error("not modelled");
   };
+  const fstat = (fd: number) => statsOf(ask("fstat", `fd${fd}`));
+  const lstat = (path: string) => {
+    const answer = askAt("lstat", path);
+    return answer === "null" ? null : statsOf(answer);
+  };
   const fs: LockFs = {
     openForReading: descriptor("openForReading"),
     createExclusive: descriptor("createExclusive"),
@@ -239,10 +244,16 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
       ask("writeText", `fd${fd}${unlocked}`);
     },
     close: (fd) => void ask("close", `fd${fd}`),
-    fstat: (fd) => statsOf(ask("fstat", `fd${fd}`)),
-    lstat: (path) => {
-      const answer = askAt("lstat", path);
-      return answer === "null" ? null : statsOf(answer);
+    fstat,
+    lstat,
+    // Two system calls, between which anything may happen.
+    fileId: (fd) => {
+      const { dev, ino } = fstat(fd);
+      return `${dev}:${ino}`;
+    },
+    isNamed: (path, fd) => {
+      const byPath = lstat(path);
+      return byPath !== null && byPath.ino === fstat(fd).ino;
     },
     link: (from, to) => void ask("link", `${placeOf(from)} ${placeOf(to)}`),
     rename: (from, to) => void ask("rename", `${placeOf(from)} ${placeOf(to)}`),

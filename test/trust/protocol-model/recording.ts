@@ -6,6 +6,11 @@ import { errorCode } from "../../../lib/util/error-code.js";
 const BESIDE: ReadonlySet<string> = new Set(["realpath", "fileSystemType", "canLock"]);
 // Looks at the lock that decide when to try again, never what is done.
 const LOOKS: ReadonlySet<string> = new Set(["lstat(L)", "exists(L)"]);
+// What the model knows by the system calls that they make, one for each argument.
+const SYSTEM_CALLS: Readonly<Record<string, readonly string[]>> = {
+  fileId: ["fstat"],
+  isNamed: ["lstat", "fstat"],
+};
 // Answers that are numbers, contents or nothing: what matters is the next call.
 const OPAQUE: ReadonlySet<string> = new Set(["fstat", "lstat", "read", "exists"]);
 
@@ -46,7 +51,10 @@ export function recordCalls(lockPath: string): Recording {
         const word = isDescriptor ? opened(result) : typeof result === "string" ? result : "ok";
         if (name === "close") descriptors[descriptors.indexOf(args[0] as number)] = undefined;
         const label = `${name}(${place})`;
-        if (!LOOKS.has(label)) calls.push(OPAQUE.has(name) ? label : `${label} → ${word}`);
+        const parts = SYSTEM_CALLS[name];
+        if (parts !== undefined)
+          calls.push(...parts.map((part, i) => `${part}(${placeOf(args[i])})`));
+        else if (!LOOKS.has(label)) calls.push(OPAQUE.has(name) ? label : `${label} → ${word}`);
         return result;
       } catch (error) {
         calls.push(`${name}(${place}) → ${errorCode(error)}`);

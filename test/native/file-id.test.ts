@@ -1,0 +1,257 @@
+/** Which file a descriptor has open, and whether a path names it: the addon's answers are Node's own. */
+import {
+  closeSync,
+  fstatSync,
+  linkSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+
+import type { NativeBinding } from "../../lib/native/binding.js";
+import { loadNative } from "../../lib/native/load.js";
+import { runNode } from "../support/child.js";
+import { importDist } from "../support/lock-holder.js";
+import { mountPrivately } from "../support/mount-namespace.js";
+import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+let binding: NativeBinding;
+
+beforeEach((context) => {
+  requireNative(context);
+  const loaded = loadNative();
+  if (loaded.error) throw loaded.error;
+  binding = loaded.binding;
+});
+
+/** A descriptor for reading that is closed when the running test ends. */
+function open(path: string): number {
+  const fd = openSync(path, "r");
+  onTestFinished(() => closeSync(fd));
+  return fd;
+}
+
+/** A new file; `name` defaults to one that needs no encoding. */
+function makeFile(folder: string, name = "file"): string {
+  const path = join(folder, name);
+  writeFileSync(path, "");
+  return path;
+}
+
+const WHY_POSIX = "Windows has no such numbers without Node";
+
+describe("fileId", () => {
+  /** What the addon gives for the files at these paths, and what Node gives. */
+  function fileIds(paths: readonly string[]): Readonly<Record<"addon" | "node", unknown[]>> {
+    const descriptors = paths.map(open);
+    return {
+      addon: descriptors.map((fd) => binding.fileId(fd)),
+      node: descriptors.map((fd) => {
+        const { dev, ino } = fstatSync(fd, { bigint: true });
+        return `${dev}:${ino}`;
+      }),
+    };
+  }
+
+  test("gives the numbers that Node gives: a file, a directory, a device", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const folder = temporaryFolder();
+    const { addon, node } = fileIds([makeFile(folder), folder, "/", "/dev/null"]);
+    expect(addon).toEqual(node);
+    expect(new Set(addon).size).toBe(addon.length);
+  });
+
+  test("gives the numbers that Node gives on file systems without a disk", (context) => {
+    requireLinux(context, "/proc, /sys and /dev/shm");
+    const shared = `/dev/shm/pidentity-test-${process.pid}`;
+    writeFileSync(shared, "");
+    onTestFinished(() => unlinkSync(shared));
+    const { addon, node } = fileIds(["/proc/self/stat", "/sys", "/dev/shm", shared]);
+    expect(addon).toEqual(node);
+    expect(new Set(addon).size).toBe(addon.length);
+  });
+
+  test("an inode number of 2^63 or more is shown as Node shows it, whichever that is", async (context) => {
+    // The second file system's numbers get high bits, to differ from the first one's.
+    const { folder, prefix } = await mountPrivately(
+      context,
+      `mkdir lower upper merged
+       mount -t tmpfs none lower
+       mount -t tmpfs none upper
+       mkdir upper/files upper/work
+       : > lower/file
+       mount -t overlay -o lowerdir=lower,upperdir=upper/files,workdir=upper/work,xino=on none merged`,
+    );
+    const answer = await runNode(
+      `${importDist("loadNative", "native/load.js")}
+       import { fstatSync, openSync } from "node:fs";
+       const path = ${JSON.stringify(join(folder, "merged/file"))};
+       const fd = openSync(path, "r");
+       const { dev, ino } = fstatSync(fd, { bigint: true });
+       const { fileId, isNamed } = loadNative().binding;
+       console.log(JSON.stringify({
+         isLarge: BigInt.asUintN(64, ino) >= 2n ** 63n,
+         isNodes: fileId(fd) === dev + ":" + ino,
+         isNamed: isNamed(path, fd),
+       }));`,
+      { prefix },
+    );
+    expect(answer).toEqual({ isLarge: true, isNodes: true, isNamed: true });
+  });
+
+  test("another name, another descriptor and another content leave it as it is", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const folder = temporaryFolder();
+    const path = makeFile(folder);
+    const id = binding.fileId(open(path));
+    linkSync(path, join(folder, "link"));
+    renameSync(path, join(folder, "renamed"));
+    writeFileSync(join(folder, "renamed"), "longer");
+    expect(binding.fileId(open(join(folder, "link")))).toBe(id);
+    expect(binding.fileId(open(join(folder, "renamed")))).toBe(id);
+    expect(binding.fileId(open(makeFile(folder)))).not.toBe(id);
+  });
+
+  test("an unlinked file still has one", (context) => {
+    requirePosix(context, "an open file that is unlinked");
+    const path = makeFile(temporaryFolder());
+    const fd = open(path);
+    const id = binding.fileId(fd);
+    unlinkSync(path);
+    expect(binding.fileId(fd)).toBe(id);
+    expect(id).toMatch(/^-?\d+:-?\d+$/u);
+  });
+
+  test("on Windows only Node tells", (context) => {
+    requireWindows(context, "the addon gives no numbers there");
+    const fd = open(makeFile(temporaryFolder()));
+    expect(binding.fileId(fd)).toBeNull();
+  });
+});
+
+describe("isNamed", () => {
+  test("yes: the path that it was opened by, and a hard link", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const folder = temporaryFolder();
+    const path = makeFile(folder);
+    const fd = open(path);
+    linkSync(path, join(folder, "link"));
+    expect(binding.isNamed(path, fd)).toBe(true);
+    expect(binding.isNamed(join(folder, "link"), fd)).toBe(true);
+    expect(binding.isNamed(folder, open(folder))).toBe(true);
+  });
+
+  test("no: another file, a file on another file system, nothing", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const folder = temporaryFolder();
+    const fd = open(makeFile(folder));
+    expect(binding.isNamed(makeFile(folder, "other"), fd)).toBe(false);
+    expect(binding.isNamed("/dev/null", fd)).toBe(false);
+    expect(binding.isNamed(join(folder, "missing"), fd)).toBe(false);
+    expect(binding.isNamed(join(folder, "file", "below"), fd)).toBe(false);
+    expect(binding.isNamed("", fd)).toBe(false);
+  });
+
+  test("no: a symbolic link to the very file", (context) => {
+    requirePosix(context, "symbolic links without privilege");
+    const folder = temporaryFolder();
+    const path = makeFile(folder);
+    const fd = open(path);
+    symlinkSync(path, join(folder, "link"));
+    expect(binding.isNamed(join(folder, "link"), fd)).toBe(false);
+    // Only the last component is not followed.
+    symlinkSync(folder, join(folder, "folder"));
+    expect(binding.isNamed(join(folder, "folder", "file"), fd)).toBe(true);
+  });
+
+  test("no: a file that was replaced under its name, until it is back", (context) => {
+    requirePosix(context, "an open file that is renamed");
+    const folder = temporaryFolder();
+    const path = makeFile(folder);
+    const fd = open(path);
+    renameSync(path, join(folder, "aside"));
+    writeFileSync(path, "");
+    expect(binding.isNamed(path, fd)).toBe(false);
+    renameSync(join(folder, "aside"), path);
+    expect(binding.isNamed(path, fd)).toBe(true);
+  });
+
+  test("no: a file that was unlinked, also when its name was taken anew", (context) => {
+    requirePosix(context, "an open file that is unlinked");
+    const folder = temporaryFolder();
+    const path = makeFile(folder);
+    const fd = open(path);
+    unlinkSync(path);
+    expect(binding.isNamed(path, fd)).toBe(false);
+    writeFileSync(path, "");
+    expect(binding.isNamed(path, fd)).toBe(false);
+  });
+
+  test.for([
+    ["two bytes a character", "ü"],
+    ["three", "日本"],
+    ["four", "🐢"],
+    ["a character in two parts", "u\u0308"],
+    ["half a character, which becomes U+FFFD", "\uD83D"],
+    ["the other half", "x\uDC22y"],
+  ] as const)("a path is encoded as Node encodes it: %s", ([, name], context) => {
+    requirePosix(context, WHY_POSIX);
+    const path = makeFile(temporaryFolder(), name);
+    expect(binding.isNamed(path, open(path))).toBe(true);
+  });
+
+  test("a path relative to the working directory is Node's, too", (context) => {
+    requirePosix(context, WHY_POSIX);
+    expect(binding.isNamed(".", open("."))).toBe(true);
+  });
+
+  test("a NUL byte does not end the path early", () => {
+    const path = makeFile(temporaryFolder());
+    const fd = open(path);
+    for (const asked of [`${path}\0`, `${path}\0x`, "\0"]) {
+      expect(binding.isNamed(asked, fd)).toBe(false);
+    }
+  });
+
+  test("a path as long as Linux takes is asked for, a longer one is not", (context) => {
+    requireLinux(context, "PATH_MAX is 4096 there");
+    const path = makeFile(temporaryFolder());
+    const fd = open(path);
+    /** The same path in so many bytes. */
+    const inBytes = (length: number): string => path.padStart(length, "/");
+    for (const length of [4090, 4091, 4092, 4093, 4094, 4095]) {
+      expect(lstatSync(inBytes(length)).isFile()).toBe(true);
+      expect(binding.isNamed(inBytes(length), fd)).toBe(true);
+    }
+    expect(() => lstatSync(inBytes(4096))).toThrow(/ENAMETOOLONG/u);
+    for (const length of [4096, 4097, 4098, 4099, 4100, 4101, 1_000_000]) {
+      expect(binding.isNamed(inBytes(length), fd)).toBe(false);
+    }
+  });
+
+  test("a path that is too long is not mistaken for the one that its first bytes are", (context) => {
+    requireLinux(context, "PATH_MAX is 4096 there");
+    const path = makeFile(temporaryFolder());
+    const fd = open(path);
+    // Wherever it is cut, what is left names the file; characters of every size lie across the cut.
+    for (const character of ["x", "ü", "日", "🐢", "\uD83D"]) {
+      for (let length = 4080; length < 4110; length++) {
+        const asked = path.padStart(length, "/") + character.repeat(20);
+        expect(binding.isNamed(asked, fd)).toBe(false);
+      }
+    }
+  });
+
+  test("on Windows only Node tells", (context) => {
+    requireWindows(context, "the addon gives no numbers there");
+    const path = makeFile(temporaryFolder());
+    expect(binding.isNamed(path, open(path))).toBe(false);
+  });
+});
