@@ -1,50 +1,24 @@
 /**
- * node free-lock.mjs <JSON: { folder, rounds, sides, floor? }>
+ * node free-lock.mjs <way of locking> <file>
  *
- * Times acquire and release of a lock that nobody else wants, by several ways of locking, interleaved. A
- * program of its own, so that it can run on another Node. Prints rounds of microseconds by side.
+ * Takes and releases a lock that nobody else wants. A process for each way, because some packages change what
+ * all others run on (graceful-fs replaces functions of `node:fs`). For each line with a number on standard
+ * input: so many times; answers with the microseconds of each.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { createInterface } from "node:readline";
 
-import { startFloor } from "../floor.mjs";
-import { interleave, timeEach } from "../interleave.mjs";
+import { timeEach } from "../interleave.mjs";
 import { wayOfLocking } from "../ways-of-locking.mjs";
 
-const OPERATIONS = 50;
+const [, , name, file] = process.argv;
+const way = await wayOfLocking(name, file);
+const release = await way.acquire();
+assert.equal(await way.isExcluded(), true, `${name}: a second holder`);
+await release();
+assert.equal(await way.isExcluded(), false, `${name}: still held after its release`);
+const once = way.once ?? (async () => (await way.acquire())());
 
-const { folder, rounds, sides, floor: floorPath } = JSON.parse(process.argv[2]);
-const file = join(folder, "session.jsonl");
-// proper-lockfile locks only what exists.
-writeFileSync(file, "");
-
-const alternatives = [];
-for (const name of sides) {
-  const way = await wayOfLocking(name, file);
-  const release = await way.acquire();
-  assert.equal(await way.isExcluded(), true, `${name}: a second holder`);
-  await release();
-  assert.equal(await way.isExcluded(), false, `${name}: still held after its release`);
-  const once = way.once ?? (async () => (await way.acquire())());
-  alternatives.push({ name, run: () => timeEach(once, OPERATIONS) });
+for await (const line of createInterface({ input: process.stdin })) {
+  console.log(JSON.stringify(await timeEach(once, Number(line))));
 }
-
-const floor = floorPath === undefined ? null : await startFloor(floorPath);
-if (floor !== null) {
-  for (const [name, operation] of [
-    ["protocol in C", "acquireRelease"],
-    ["create and unlink in C", "createUnlink"],
-  ]) {
-    alternatives.push({
-      name,
-      run: async () => {
-        const samples = await floor.measure(operation, file, { samples: OPERATIONS, batch: 1 });
-        return samples.map((ns) => ns / 1e3);
-      },
-    });
-  }
-}
-const measured = await interleave(alternatives, { rounds, warmUp: 3 });
-await floor?.end();
-console.log(JSON.stringify(measured));

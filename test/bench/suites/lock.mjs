@@ -10,18 +10,20 @@ import { setTimeout as delay } from "node:timers/promises";
 import { max, median } from "simple-statistics";
 
 import { compareLockCalls } from "../compare-system-calls.mjs";
-import { compileFloor } from "../floor.mjs";
+import { compileFloor, startFloor } from "../floor.mjs";
 import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
 import { interleave } from "../interleave.mjs";
 import { watchLoop } from "../loop-health.mjs";
 import { importProduct } from "../product.mjs";
-import { node22, runNode, startNodeServer } from "../programs.mjs";
+import { node22, startNodeServer } from "../programs.mjs";
 
 const { nativeStatus } = await importProduct("index.js");
 const { acquireSessionWriteLock } = await importProduct("session-lock/index.js");
 
 export const title = "Write lock";
 
+const OPERATIONS = 50;
+const WARM_UP = 5000;
 const CONTENDERS = 8;
 const CONTEST_MS = 2000;
 const WAIT_MS = 2000;
@@ -41,7 +43,7 @@ export async function run({ rounds, folder }) {
   ];
   return {
     notes: [
-      `Free lock: ${rounds} interleaved rounds of 50 acquisitions, each timed by itself; ratios are medians of each round's ratio of medians.`,
+      `Free lock: ${rounds} interleaved rounds of ${OPERATIONS} acquisitions, each timed by itself, each way in its own process and after ${WARM_UP} acquisitions that do not count; ratios are medians of each round's ratio of medians.`,
       `Contest: ${CONTENDERS} processes take one lock, add one to a number in a file and pause for 0 to 4 ms, for ${CONTEST_MS} ms per round; the number must be the count of acquisitions afterwards. A hand-over is the time from the call of release in one process to the resolved acquire in the next, where that one was waiting already.`,
       "Every alternative was seen to exclude a second holder and to leave nothing behind before it was timed.",
     ],
@@ -60,12 +62,17 @@ function assertNothingLeft(folder, expected) {
 }
 
 async function freeLock(rounds, folder) {
-  const floor = compileFloor();
-  const sides = ["pidentity", "plain sync", "plain promises", "proper-lockfile", "lockfile"];
-  const measured = await runNode("free-lock.mjs", [
-    JSON.stringify({ folder, rounds, sides, floor }),
-  ]);
-  const comparison = compareLockCalls(floor, join(folder, "session.jsonl"));
+  const path = compileFloor();
+  const floor = await startFloor(path);
+  const inC = (operation) => async (file) =>
+    (await floor.measure(operation, file, { samples: OPERATIONS, batch: 1 })).map((ns) => ns / 1e3);
+  const measured = await timeFreeLock(
+    ["pidentity", "plain sync", "plain promises", "proper-lockfile", "lockfile"],
+    { rounds, folder },
+    { "protocol in C": inC("acquireRelease"), "create and unlink in C": inC("createUnlink") },
+  );
+  await floor.end();
+  const comparison = compareLockCalls(path, join(folder, "session.jsonl"));
   assertNothingLeft(folder, ["session.jsonl"]);
   return toMeasurement({
     name: "acquire and release, free",
@@ -75,10 +82,38 @@ async function freeLock(rounds, folder) {
       atMost("times plain sync wx, write, unlink", ratio(measured, "pidentity", "plain sync"), 3),
     ],
     remarks: [
-      `the protocol's system calls in C take ${ratio(measured, "protocol in C", "plain sync").toFixed(2)} times plain sync`,
+      `the protocol's system calls in C take ${ratio(measured, "protocol in C", "plain sync").toFixed(2)} times plain sync, ${ratio(measured, "protocol in C", "create and unlink in C").toFixed(2)} times the same in C`,
       comparison,
     ],
   });
+}
+
+/**
+ * Rounds of microseconds by way of locking, each way in a process of its own, all on one file in turn.
+ *
+ * @param {readonly string[]} ways
+ * @param {{ rounds: number, folder: string, node?: string }} options
+ * @param {Record<string, (file: string) => Promise<number[]>>} [others] that run elsewhere
+ */
+async function timeFreeLock(ways, { rounds, folder, node }, others = {}) {
+  const file = join(folder, "session.jsonl");
+  // proper-lockfile locks only what exists.
+  writeFileSync(file, "");
+  const servers = [];
+  const alternatives = [];
+  for (const name of ways) {
+    const server = await startNodeServer("free-lock.mjs", [name, file], { node });
+    servers.push(server);
+    // Once alone: what a function's first thousands of calls compile is no part of the price.
+    await server.ask(String(WARM_UP));
+    alternatives.push({ name, run: () => server.ask(String(OPERATIONS)) });
+  }
+  for (const [name, measure] of Object.entries(others)) {
+    alternatives.push({ name, run: () => measure(file) });
+  }
+  const measured = await interleave(alternatives, { rounds, warmUp: 3 });
+  for (const server of servers) await server.end();
+  return measured;
 }
 
 async function freeLockBesideFsSafe(rounds, folder) {
@@ -88,9 +123,8 @@ async function freeLockBesideFsSafe(rounds, folder) {
     const remarks = ["not measured: Node 22 is not installed in test/bench for this platform"];
     return toMeasurement({ name, unit: "µs", rounds: [], remarks });
   }
-  const sides = ["pidentity", "plain sync", "@openclaw/fs-safe"];
-  const task = JSON.stringify({ folder, rounds, sides });
-  const measured = await runNode("free-lock.mjs", [task], { node });
+  const ways = ["pidentity", "plain sync", "@openclaw/fs-safe"];
+  const measured = await timeFreeLock(ways, { rounds, folder, node });
   assertNothingLeft(folder, ["session.jsonl"]);
   return toMeasurement({
     name,
