@@ -7,7 +7,7 @@ import {
   type AcquireSessionWriteLockOptions,
   resolveAcquireOptions,
 } from "./acquire-options.js";
-import { Contention } from "./contention.js";
+import { Contention, tryOnce } from "./contention.js";
 import { orFileError, SessionWriteLockTimeoutError } from "./errors.js";
 import { heldLock, lockQueues } from "./held-locks.js";
 import { prepareLockPath } from "./lock-path.js";
@@ -75,9 +75,11 @@ async function acquireInTurn(
       throw new SessionWriteLockTimeoutError(timeoutMs, `pid=${process.pid} alive=true`, lockPath);
     }
     try {
-      const contention = new Contention(lockPath, plan, fs, startedAt);
-      const first = contention.tryPublish();
-      const lock = first.kind === "published" ? first : await contention.win(first);
+      const first = tryOnce(lockPath, plan, fs);
+      const { lock, reclaimed } =
+        first.kind === "published"
+          ? { lock: first, reclaimed: 0 }
+          : await new Contention(lockPath, plan, fs, startedAt).win(first);
       const hold = new Hold({
         lockPath,
         sessionFile,
@@ -90,7 +92,7 @@ async function acquireInTurn(
         warn: warnOnStderr,
         onEnd: turn.handOn,
       });
-      return { lock: hold.open(), nonce: lock.nonce, reclaimed: contention.reclaimed };
+      return { lock: hold.open(), nonce: lock.nonce, reclaimed };
     } catch (error) {
       turn.handOn();
       throw error;

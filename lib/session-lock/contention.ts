@@ -38,6 +38,18 @@ interface Look {
   readonly ownerArgs: OwnerArgs | null;
 }
 
+/** `reclaimed`: stale locks that had to be taken away for it. */
+export interface Won {
+  readonly lock: Published;
+  readonly reclaimed: number;
+}
+
+/** One try, without looking who is in the way. */
+export function tryOnce(lockPath: string, plan: AcquirePlan, fs: LockFs): PublishAttempt {
+  plan.signal?.throwIfAborted();
+  return orFileError(lockPath, () => tryPublish(lockPath, draftOf(plan), fs));
+}
+
 export class Contention {
   readonly #lockPath: string;
   readonly #plan: AcquirePlan;
@@ -62,24 +74,11 @@ export class Contention {
     return (this.#evidenceSource ??= freshEvidence(this.#fs));
   }
 
-  /** Stale locks taken away so far. */
-  get reclaimed(): number {
-    return this.#reclaimed;
-  }
-
-  /** One try, without looking who is in the way. */
-  tryPublish(): PublishAttempt {
-    this.#plan.signal?.throwIfAborted();
-    return orFileError(this.#lockPath, () =>
-      tryPublish(this.#lockPath, draftOf(this.#plan), this.#fs),
-    );
-  }
-
   /** @param attempt - The first try, which failed. */
-  async win(attempt: PublishAttempt): Promise<Published> {
+  async win(attempt: PublishAttempt): Promise<Won> {
     try {
       for (let latest = attempt; ; latest = this.#tryAgain()) {
-        if (latest.kind === "published") return latest;
+        if (latest.kind === "published") return { lock: latest, reclaimed: this.#reclaimed };
         if (latest.kind === "busy") await this.#pauseForGuard();
         else await this.#dealWithHolder();
       }
@@ -90,7 +89,8 @@ export class Contention {
 
   /** Eight waiters who all wake for one release must not all make a file for it. */
   #tryAgain(): PublishAttempt {
-    return this.#fs.exists(this.#lockPath) ? { kind: "contended" } : this.tryPublish();
+    if (this.#fs.exists(this.#lockPath)) return { kind: "contended" };
+    return tryOnce(this.#lockPath, this.#plan, this.#fs);
   }
 
   /** Returns when publishing is worth another try. */

@@ -50,6 +50,8 @@ function state(): ThreadState {
 /** Whether this thread holds that lock, by whatever route `lockPath` leads to it. */
 export function isHeldHere(lockPath: string, fs: LockFs): boolean {
   const { held } = state();
+  // A sweep asks for every lock.
+  if (held.size === 0) return false;
   if (held.has(lockPath)) return true;
   const name = basename(lockPath);
   // A real path costs a system call per folder of it: only where the name makes it worth while.

@@ -28,8 +28,10 @@ export function canonicalPath(lockPath: string, fs: LockFs): string {
 
 function realPathOf(lockPath: string, fs: LockFs): string | null {
   const resolved = resolve(lockPath);
+  const folder = dirname(resolved);
   try {
-    return join(fs.realpath(dirname(resolved)), basename(resolved));
+    const real = fs.realpath(folder);
+    return real === folder ? resolved : join(real, basename(resolved));
   } catch {
     return null;
   }

@@ -69,12 +69,12 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
 
 /** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
 export function formatPayload(payload: SessionLockPayload): string {
-  const lines: string[] = [];
+  const present: Record<string, number | string> = {};
   for (const key of PAYLOAD_KEYS) {
     const value = payload[key];
-    if (value !== null) lines.push(`  "${key}": ${JSON.stringify(value)}`);
+    if (value !== null) present[key] = value;
   }
-  return `{\n${lines.join(",\n")}\n}\n`;
+  return `${JSON.stringify(present, null, 2)}\n`;
 }
 
 const PAYLOAD_KEYS = [

@@ -20,13 +20,12 @@ import type { LockFs } from "../util/lock-fs.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import { newNonce } from "./nonce.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
-import { kernelLockOf, readNonce } from "./read-lock.js";
+import { isOwnLock, type OwnLock } from "./read-lock.js";
 
 /** A published lock; keep `fd` open for the whole hold. */
-export interface Published {
+export interface Published extends OwnLock {
   readonly kind: "published";
   readonly fd: number;
-  readonly nonce: string;
   readonly payload: SessionLockPayload;
 }
 
@@ -82,10 +81,11 @@ function writeLocked(path: string, nonce: string, draft: PayloadDraft, fs: LockF
   const fd = fs.createExclusive(path);
   try {
     const hasKernelLock = fs.tryExclusive(fd) === "acquired";
-    const kernelLock = hasKernelLock ? kernelLockOf(fs.fstat(fd)) : null;
+    const kernelLock = hasKernelLock ? fs.fileId(fd) : null;
     const payload = complete(draft, nonce, kernelLock);
-    fs.writeText(fd, formatPayload(payload));
-    return { kind: "published", fd, nonce, payload };
+    const text = formatPayload(payload);
+    fs.writeText(fd, text);
+    return { kind: "published", fd, nonce, text, payload };
   } catch (error) {
     discard(path, fd, fs);
     throw error;
@@ -117,7 +117,7 @@ function linkInto(
     const code = errorCode(error) ?? "";
     if (code === "EEXIST") return { kind: "contended" };
     // A network file system may have done it and lost the answer.
-    keep = carriesNonce(lockPath, lock.nonce, fs);
+    keep = hasArrived(lockPath, lock, fs);
     if (keep) return lock;
     if (!NO_LINKS.has(code)) throw error;
   } finally {
@@ -141,9 +141,9 @@ function createUnderGuard(lockPath: string, draft: PayloadDraft, fs: LockFs): Pu
   }
 }
 
-function carriesNonce(lockPath: string, nonce: string, fs: LockFs): boolean {
+function hasArrived(lockPath: string, own: OwnLock, fs: LockFs): boolean {
   try {
-    return readNonce(lockPath, fs) === nonce;
+    return isOwnLock(lockPath, own, fs);
   } catch {
     return false;
   }

@@ -19,6 +19,9 @@ export interface LockContent {
   readonly mtimeMs: number | null;
 }
 
+/** What a file was found to say. */
+export type SeenContent = Pick<LockContent, "bytes" | "payload">;
+
 export type LockReading =
   | LockContent
   | { readonly kind: "absent" }
@@ -32,12 +35,13 @@ const scratch = Buffer.alloc(MAX_LOCK_BYTES + 1);
 /**
  * @param isRegular the caller has just seen in a directory listing that this is a regular file. Without
  *   that, and wherever removal hangs on it, the descriptor is asked.
+ * @param seen what an earlier reading found: where the file still says that, it is not parsed again.
  */
 export function readLock(
   lockPath: string,
   fs: LockFs,
   evidence: EvidenceSource,
-  { isRegular }: { readonly isRegular: boolean },
+  { isRegular, seen = null }: { readonly isRegular: boolean; readonly seen?: SeenContent | null },
 ): LockReading {
   let fd: number;
   try {
@@ -47,7 +51,7 @@ export function readLock(
     return { kind: "unreadable", error: cause as Error };
   }
   try {
-    return readOpenLock(lockPath, fd, fs, evidence, isRegular);
+    return readOpenLock(lockPath, fd, fs, evidence, isRegular, seen);
   } catch (cause) {
     return { kind: "unreadable", error: cause as Error };
   } finally {
@@ -61,13 +65,18 @@ function readOpenLock(
   fs: LockFs,
   evidence: EvidenceSource,
   isRegular: boolean,
+  seen: SeenContent | null,
 ): LockReading {
   let stats: BigIntStats | null = null;
   if (!isRegular) {
     stats = fs.fstat(fd);
     if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
   }
-  const { length, payload } = readPayload(fd, fs);
+  const firstLength = fs.read(fd, scratch, 0, scratch.length);
+  const isSeen = seen !== null && isInScratch(seen, firstLength);
+  const { length, payload } = isSeen
+    ? { length: firstLength, payload: seen.payload }
+    : readPayload(fd, fs, firstLength);
   if (length > MAX_LOCK_BYTES) {
     return unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes: ${lockPath}`);
   }
@@ -80,11 +89,16 @@ function readOpenLock(
   if (kernel === "free" && fs.fstat(fd).nlink === 0n) return { kind: "absent" };
   return {
     kind: "lock",
-    bytes: Buffer.from(scratch.subarray(0, length)),
+    bytes: isSeen ? seen.bytes : Buffer.from(scratch.subarray(0, length)),
     payload,
     kernel,
     mtimeMs: stats === null ? null : Number(stats.mtimeNs) / 1e6,
   };
+}
+
+/** Whether the first read brought all of what was seen. What did not parse may have more to come. */
+function isInScratch({ bytes, payload }: SeenContent, length: number): boolean {
+  return payload !== null && scratch.compare(bytes, 0, bytes.length, 0, length) === 0;
 }
 
 function kernelEvidence(
@@ -99,24 +113,24 @@ function kernelEvidence(
   if (typeof token === "string") return "silent";
   return weighKernelLock(
     payload.kernelLock,
-    kernelLockOf(fs.fstat(fd)),
+    fs.fileId(fd),
     isSameBoot(token, evidence.tokenHost),
     () => evidence.fileSystem(lockPath),
     () => fs.probe(fd),
   );
 }
 
-/** `<st_dev>:<st_ino>`: which file a kernel lock is on. */
-export function kernelLockOf({ dev, ino }: Pick<BigIntStats, "dev" | "ino">): string {
-  return `${String(dev)}:${String(ino)}`;
-}
-
-/** Reads into {@link scratch}: `length` bytes. */
+/**
+ * Reads into {@link scratch}: `length` bytes.
+ *
+ * @param firstLength - What the first read has brought there.
+ */
 function readPayload(
   fd: number,
   fs: LockFs,
+  firstLength: number = fs.read(fd, scratch, 0, scratch.length),
 ): { readonly length: number; readonly payload: SessionLockPayload | null } {
-  let length = fs.read(fd, scratch, 0, scratch.length);
+  let length = firstLength;
   let payload = parsePayload(scratch.subarray(0, length));
   // No part of a JSON object is one itself: only bytes that did not parse can be incomplete.
   while (payload === null && length > 0 && length < scratch.length) {
@@ -132,21 +146,31 @@ function unreadable(message: string): LockReading {
   return { kind: "unreadable", error: new Error(message) };
 }
 
+/** What an acquisition wrote. */
+export interface OwnLock {
+  readonly nonce: string;
+  /** The whole file. */
+  readonly text: string;
+}
+
 /**
- * Which lock a file is: its payload's nonce; null when it has none or there is no file.
+ * Whether the lock is this one: its payload has the nonce. False when there is no file.
  *
  * @throws the file system's error when the file is there and cannot be read
  */
-export function readNonce(lockPath: string, fs: LockFs): string | null {
+export function isOwnLock(lockPath: string, { nonce, text }: OwnLock, fs: LockFs): boolean {
   let fd: number;
   try {
     fd = fs.openForReading(lockPath);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return null;
+    if (errorCode(error) === "ENOENT") return false;
     throw error;
   }
   try {
-    return readPayload(fd, fs).payload?.nonce ?? null;
+    const length = fs.read(fd, scratch, 0, scratch.length);
+    // As a rule it says what was written: not parsed again.
+    if (scratch.toString("utf8", 0, length) === text) return true;
+    return readPayload(fd, fs, length).payload?.nonce === nonce;
   } finally {
     closeQuietly(fd, fs);
   }

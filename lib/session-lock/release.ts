@@ -1,7 +1,7 @@
 /** Removes one's own lock, and nobody else's: the look at the nonce and the removal are one step. */
 import type { LockFs } from "../util/lock-fs.js";
 import { tryEnterGuard } from "./guard.js";
-import { readNonce } from "./read-lock.js";
+import { isOwnLock, type OwnLock } from "./read-lock.js";
 import { freeName, type RemovalAttempt } from "./remove.js";
 
 /** `not-ours`: the file is gone or another acquisition's. `busy`: somebody is in the guard, or has the file. */
@@ -20,14 +20,14 @@ export type ReleaseAttempt =
  */
 export function tryRelease(
   lockPath: string,
-  nonce: string,
+  own: OwnLock,
   fs: LockFs,
   free: (lockPath: string, fs: LockFs) => RemovalAttempt = freeName,
 ): ReleaseAttempt {
   const guard = tryEnterGuard(lockPath, fs);
   if (guard.kind === "busy") return guard;
   try {
-    if (readNonce(lockPath, fs) !== nonce) return { kind: "not-ours" };
+    if (!isOwnLock(lockPath, own, fs)) return { kind: "not-ours" };
     const removal = free(lockPath, fs);
     return removal.kind === "busy" ? removal : { kind: "removed" };
   } finally {

@@ -16,7 +16,7 @@ import {
 import { guardPathOf, tryEnterGuard } from "./guard.js";
 import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
 import type { Published } from "./publish.js";
-import { readNonce } from "./read-lock.js";
+import { isOwnLock } from "./read-lock.js";
 import { type ReleaseAttempt, tryRelease } from "./release.js";
 import { moveAside } from "./remove.js";
 import {
@@ -74,7 +74,7 @@ const PROMPT_ATTEMPTS = 10;
 export class Hold implements HeldLock {
   readonly lockPath: string;
   readonly outlivesSignals: boolean;
-  readonly #sessionFile: string;
+  readonly sessionFile: string;
   readonly #lock: Published;
   readonly #maxHoldMs: number;
   readonly #fs: LockFs;
@@ -109,7 +109,7 @@ export class Hold implements HeldLock {
     readonly onEnd: () => void;
   }) {
     this.lockPath = options.lockPath;
-    this.#sessionFile = options.sessionFile;
+    this.sessionFile = options.sessionFile;
     this.#lock = options.lock;
     this.#maxHoldMs = options.maxHoldMs;
     this.#fs = options.fs;
@@ -130,30 +130,11 @@ export class Hold implements HeldLock {
   /** One more handle; the lock ends with the last one's release. */
   open(): SessionWriteLock {
     this.#handles++;
-    let released: Promise<void> | null = null;
-    const release = (): Promise<void> => (released ??= this.#close());
-    const lostSignal = (): AbortSignal => this.#lostSignal();
-    return {
-      lockPath: this.lockPath,
-      sessionFile: this.#sessionFile,
-      get lost() {
-        return lostSignal();
-      },
-      release,
-      withFence: (write) => {
-        this.#checkOpen(released !== null);
-        return this.#withFence(write);
-      },
-      assertHeld: () => {
-        this.#checkOpen(released !== null);
-        this.#assertOurs();
-      },
-      [Symbol.asyncDispose]: release,
-    };
+    return new Handle(this);
   }
 
   /** The watchdog's look. */
-  readonly check = (): void => {
+  check(): void {
     if (!this.isHeld) return;
     const heldMs = this.#now() - this.#startedAt;
     if (heldMs > this.#maxHoldMs) {
@@ -167,14 +148,14 @@ export class Hold implements HeldLock {
       return;
     }
     try {
-      this.#assertOurs();
+      this.assertOurs();
     } catch {
       // `lost` has been told, or the file cannot be read just now: the next look will see.
     }
-  };
+  }
 
   /** The end of the thread: nothing can be awaited any more. */
-  readonly releaseNow = (): void => {
+  releaseNow(): void {
     if (this.#ended) return;
     traceSync(
       traces.release,
@@ -183,13 +164,13 @@ export class Hold implements HeldLock {
       (outcome) => ({ outcome }),
     );
     this.#finish();
-  };
+  }
 
   #removeNow(): ReleaseOutcome {
     const deadline = this.#now() + EXIT_PATIENCE_MS;
     try {
       for (;;) {
-        const attempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
+        const attempt = tryRelease(this.lockPath, this.#lock, this.#fs);
         if (attempt.kind !== "busy") return attempt.kind;
         if (this.#now() >= deadline) return "left";
         waitSynchronously(1 + Math.random() * 2);
@@ -200,7 +181,8 @@ export class Hold implements HeldLock {
     }
   }
 
-  #close(): Promise<void> {
+  /** One handle less. */
+  close(): Promise<void> {
     this.#handles--;
     return this.#handles === 0 && !this.#ended ? this.#end("released") : Promise.resolve();
   }
@@ -238,7 +220,7 @@ export class Hold implements HeldLock {
     let obstacle: unknown = null;
     for (let attempts = 1; ; attempts++) {
       try {
-        const attempt: ReleaseAttempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs);
+        const attempt: ReleaseAttempt = tryRelease(this.lockPath, this.#lock, this.#fs);
         if (attempt.kind === "not-ours") this.#lose("taken over");
         if (attempt.kind !== "busy") return attempt.kind;
         obstacle = attempt.error ?? null;
@@ -257,7 +239,7 @@ export class Hold implements HeldLock {
   /** Where unlinking fails for good a rename may still succeed; a sweep finds the rest. */
   #moveAside(): boolean {
     try {
-      const attempt = tryRelease(this.lockPath, this.#lock.nonce, this.#fs, moveAside);
+      const attempt = tryRelease(this.lockPath, this.#lock, this.#fs, moveAside);
       return attempt.kind === "removed";
     } catch {
       return false;
@@ -276,7 +258,8 @@ export class Hold implements HeldLock {
     throw new SessionWriteLockFileError(this.lockPath, cause);
   }
 
-  #withFence<T>(write: () => T): T {
+  /** {@link SessionWriteLock.withFence} */
+  withFence<T>(write: () => T): T {
     const deadline = this.#now() + FENCE_PATIENCE_MS;
     for (;;) {
       const guard = orFileError(this.lockPath, () => tryEnterGuard(this.lockPath, this.#fs));
@@ -289,7 +272,7 @@ export class Hold implements HeldLock {
         continue;
       }
       try {
-        this.#assertOurs();
+        this.assertOurs();
         const result = write();
         if (isThenable(result)) {
           throw new TypeError("withFence takes a synchronous function: it returned a promise");
@@ -301,14 +284,15 @@ export class Hold implements HeldLock {
     }
   }
 
-  #checkOpen(isReleased: boolean): void {
+  /** @throws SessionWriteLockLostError when this is over, or only for the handle that asks */
+  checkOpen(isReleased: boolean): void {
     if (this.#loss !== null) throw this.#loss;
     if (isReleased || !this.isHeld) throw new SessionWriteLockLostError("released", this.lockPath);
   }
 
-  #assertOurs(): void {
-    const nonce = orFileError(this.lockPath, () => readNonce(this.lockPath, this.#fs));
-    if (nonce === this.#lock.nonce) return;
+  /** {@link SessionWriteLock.assertHeld} */
+  assertOurs(): void {
+    if (orFileError(this.lockPath, () => isOwnLock(this.lockPath, this.#lock, this.#fs))) return;
     traceSync(
       traces.release,
       () => this.#trace("displaced"),
@@ -325,7 +309,8 @@ export class Hold implements HeldLock {
     this.#lost?.abort(this.#loss);
   }
 
-  #lostSignal(): AbortSignal {
+  /** {@link SessionWriteLock.lost} */
+  lostSignal(): AbortSignal {
     this.#lost ??= new AbortController();
     if (this.#loss !== null && !this.#lost.signal.aborted) this.#lost.abort(this.#loss);
     return this.#lost.signal;
@@ -337,6 +322,43 @@ export class Hold implements HeldLock {
     closeQuietly(this.#lock.fd, this.#fs);
     forgetHeldLock(this);
     this.#onEnd();
+  }
+}
+
+/**
+ * What an acquire gives. Its functions may be handed around on their own, so they are the instance's; but no
+ * accessor is, which V8 would make anew, slowly, for each acquisition.
+ */
+class Handle implements SessionWriteLock {
+  readonly lockPath: string;
+  readonly sessionFile: string;
+  readonly #hold: Hold;
+  #released: Promise<void> | null = null;
+
+  constructor(hold: Hold) {
+    this.lockPath = hold.lockPath;
+    this.sessionFile = hold.sessionFile;
+    this.#hold = hold;
+  }
+
+  get lost(): AbortSignal {
+    return this.#hold.lostSignal();
+  }
+
+  readonly release = (): Promise<void> => (this.#released ??= this.#hold.close());
+
+  readonly withFence = <T>(write: () => T): T => {
+    this.#hold.checkOpen(this.#released !== null);
+    return this.#hold.withFence(write);
+  };
+
+  readonly assertHeld = (): void => {
+    this.#hold.checkOpen(this.#released !== null);
+    this.#hold.assertOurs();
+  };
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
   }
 }
 

@@ -1,9 +1,10 @@
 /** Protocols that are known to be broken, as small changes to the product's own: the checker must refute each. */
 import type { LockFs } from "../../../lib/util/lock-fs.js";
 import { guardPathOf } from "../../../lib/session-lock/guard.js";
-import { readNonce } from "../../../lib/session-lock/read-lock.js";
+import { isOwnLock } from "../../../lib/session-lock/read-lock.js";
 import { tryRemoveLock } from "../../../lib/session-lock/remove.js";
-import { LOCK_PATH, nonceOf, type Operation, type Surroundings } from "./automaton.js";
+import { LOCK_PATH, type Operation, type Surroundings } from "./automaton.js";
+import { OWN_LOCK } from "./operations.js";
 
 type Operations = Readonly<Record<string, Operation>>;
 
@@ -27,7 +28,7 @@ export const BROKEN_VARIANTS = {
       } catch {
         return "changed";
       }
-      const isJudged = readNonce(ASIDE_PATH, fs) === nonceOf(0);
+      const isJudged = isOwnLock(ASIDE_PATH, OWN_LOCK, fs);
       if (!isJudged) putBack(fs);
       fs.unlink(ASIDE_PATH);
       return isJudged ? "removed" : "changed";
@@ -84,8 +85,7 @@ function withoutGuard(fs: LockFs): LockFs {
     ...fs,
     openGuard: () => NOWHERE,
     tryExclusive: (fd) => (fd === NOWHERE ? "acquired" : fs.tryExclusive(fd)),
-    lstat: (path) => (path === GUARD_PATH ? SOME_STATS : fs.lstat(path)),
-    fstat: (fd) => (fd === NOWHERE ? SOME_STATS : fs.fstat(fd)),
+    isNamed: (path, fd) => fd === NOWHERE || fs.isNamed(path, fd),
     unlink: (path) => {
       if (path !== GUARD_PATH) unlinkIfThere(path, fs);
     },
@@ -103,15 +103,12 @@ function unlinkIfThere(path: string, fs: LockFs): void {
   }
 }
 
-const SOME_STATS = { dev: 1n, ino: 1n, nlink: 1n } as ReturnType<LockFs["fstat"]>;
-
 function withoutRecheck(fs: LockFs): LockFs {
   let guard = NOWHERE;
   return {
     ...fs,
     openGuard: (path) => (guard = fs.openGuard(path)),
-    lstat: (path) => (path === GUARD_PATH ? SOME_STATS : fs.lstat(path)),
-    fstat: (fd) => (fd === guard ? SOME_STATS : fs.fstat(fd)),
+    isNamed: (path, fd) => fd === guard || fs.isNamed(path, fd),
     close: (fd) => {
       if (fd === guard) guard = NOWHERE;
       fs.close(fd);

@@ -3,7 +3,7 @@ import { closeCase, type JudgingPolicy, openCase } from "../../../lib/session-lo
 import { removeLeftover } from "../../../lib/session-lock/leftovers.js";
 import { parsePayload } from "../../../lib/session-lock/payload.js";
 import { tryPublish } from "../../../lib/session-lock/publish.js";
-import { readLock } from "../../../lib/session-lock/read-lock.js";
+import { type OwnLock, readLock } from "../../../lib/session-lock/read-lock.js";
 import { tryReclaim } from "../../../lib/session-lock/reclaim.js";
 import { tryRelease } from "../../../lib/session-lock/release.js";
 import { Hold } from "../../../lib/session-lock/write-lock.js";
@@ -39,7 +39,7 @@ export function operationsOf(
     reclaim: (surroundings) => reclaim(surroundings, lockText(0, 0)),
     "reclaim empty": (surroundings) => reclaim(surroundings, ""),
     fence,
-    release: ({ fs }) => tryRelease(LOCK_PATH, nonceOf(0), fs).kind,
+    release: ({ fs }) => tryRelease(LOCK_PATH, OWN_LOCK, fs).kind,
     close: ({ fs }) => {
       fs.close(HELD_FD);
       return "closed";
@@ -81,6 +81,9 @@ const DRAFT = {
   monotonicMs: null,
   label: null,
 };
+
+/** The process's own lock. The model has no inode numbers to write into it: the nonce has to tell. */
+export const OWN_LOCK: OwnLock = { nonce: nonceOf(0), text: "of unknown inode" };
 
 export function policyAt(nowMs: () => number): JudgingPolicy {
   return {
@@ -130,7 +133,7 @@ function fence({ fs, write, stop }: Surroundings): string {
   const hold = new Hold({
     lockPath: LOCK_PATH,
     sessionFile: "/sessions/s.jsonl",
-    lock: { kind: "published", fd: HELD_FD, nonce: nonceOf(0), payload },
+    lock: { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload },
     maxHoldMs: HOLD_LIMIT_MS,
     fs,
     // So patient that one look at a busy guard is enough: the next look is another operation.
