@@ -45,6 +45,20 @@ export function tolerant(
   };
 }
 
+/** Asks once about each argument vector: one process may have written thousands of locks. */
+export function askedOnce(
+  isOwnerArgv: (args: readonly string[]) => boolean,
+): (args: readonly string[]) => boolean {
+  const answers = new WeakMap<readonly string[], boolean>();
+  return (args) => {
+    const known = answers.get(args);
+    if (known !== undefined) return known;
+    const answer = isOwnerArgv(args);
+    answers.set(args, answer);
+    return answer;
+  };
+}
+
 /** A lock file without pid may still be being written for so long. */
 export const DEFAULT_GRACE_MS = 30_000;
 
@@ -54,6 +68,8 @@ export interface LockCase {
   readonly payload: SessionLockPayload | null;
   /** The file's bytes; null when it could not be read. */
   readonly bytes: Buffer | null;
+  /** What {@link bytes} say in the lock format, whatever else they may be. */
+  readonly parsed: SessionLockPayload | null;
   readonly error: Error | null;
   readonly facts: Omit<SessionLockFacts, "ownerArgs" | "isOwnerArgv">;
   /** The pid whose command line can decide; null when it cannot. */
@@ -102,6 +118,7 @@ export function openCase(
     lockPath,
     payload,
     bytes: isLock ? reading.bytes : null,
+    parsed: isLock ? reading.payload : null,
     error: reading.kind === "lock" ? null : reading.error,
     facts,
     argsWanted: needsOwnerArgs(payload, facts) ? pid : null,

@@ -12,7 +12,7 @@ import {
 import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
 import { realLockFs } from "../util/lock-fs.js";
 import { isHeldHere } from "./held-locks.js";
-import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
+import { askedOnce, clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
   type Environment,
@@ -95,7 +95,8 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
       respectMaxHold: false,
       atAcquire: false,
       isHeldHere: (lockPath) => isHeldHere(lockPath, realLockFs),
-      isOwnerArgv: tolerant(isOwnerArgv),
+      // A throw is no answer: asked again.
+      isOwnerArgv: tolerant(askedOnce(isOwnerArgv)),
     },
     removeStale: options.removeStale ?? true,
     report: options.report ?? "all",

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
+import { hostFacts } from "../process/identity.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { TimeSlice } from "../util/time-slice.js";
 import { type EvidenceSource, freshEvidence, memoisedEvidence } from "./evidence.js";
@@ -77,6 +78,10 @@ async function listAndJudge(plan: SweepPlan, fs: LockFs): Promise<CleanStaleLock
   const { locks: names, odd, leftovers } = await listLocks(plan.sessionsDir, fs, slice);
   for (const name of odd) plan.warn(`skipped, not a regular file: ${join(plan.sessionsDir, name)}`);
 
+  // A process's first sweep loads the addon, then what digests the machine's ids: milliseconds each.
+  await slice.next();
+  hostFacts();
+  await slice.next();
   const sweep = new Sweep(plan, fs, slice);
   let result: CleanStaleLockFilesResult;
   try {

@@ -12,9 +12,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { freshEvidence } from "../../lib/session-lock/evidence.js";
+import { parsePayload } from "../../lib/session-lock/payload.js";
 import { MAX_LOCK_BYTES, type LockReading, readLock } from "../../lib/session-lock/read-lock.js";
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
@@ -46,6 +47,51 @@ test("a plain lock is read with its bytes", () => {
     payload: { pid: 12 },
     kernel: "silent",
   });
+});
+
+test.each([
+  ["another pid", '{"pid": 13}'],
+  ["the same and more", '{"pid": 12} '],
+  ["less", '{"pid": 1}'],
+  ["nothing", ""],
+])("a lock that says something else than was seen (%s) is read anew", (_, content) => {
+  const lockPath = lockIn(temporaryFolder(), content);
+  const seen = {
+    bytes: Buffer.from('{"pid": 12}'),
+    payload: parsePayload(Buffer.from('{"pid": 12}')),
+  };
+  const reading = readLock(lockPath, realLockFs, evidence, { isRegular: false, seen });
+  expect(reading).toEqual(read(lockPath));
+});
+
+test("a lock that says what was seen is the same content, and its descriptor is still asked", () => {
+  const lockPath = lockIn(temporaryFolder(), '{"pid": 12}');
+  const bytes = Buffer.from('{"pid": 12}');
+  const seen = { bytes, payload: parsePayload(bytes) };
+  const fstat = vi.fn(realLockFs.fstat);
+  const fs = { ...realLockFs, fstat };
+  const reading = readLock(lockPath, fs, evidence, { isRegular: false, seen });
+  expect(reading).toEqual(read(lockPath));
+  // Not parsed again.
+  expect(reading.kind === "lock" && reading.payload).toBe(seen.payload);
+  expect(fstat).toHaveBeenCalledTimes(1);
+});
+
+test("what was seen and did not parse is read to its end: it may have been the beginning", () => {
+  const lockPath = lockIn(temporaryFolder(), '{"pid": 12}');
+  const seen = { bytes: Buffer.from('{"pid"'), payload: null };
+  // The first read brings just what was seen.
+  let isFirst = true;
+  const fs: LockFs = {
+    ...realLockFs,
+    read: (fd, buffer, offset, length) => {
+      const asked = isFirst ? seen.bytes.length : length;
+      isFirst = false;
+      return realLockFs.read(fd, buffer, offset, asked);
+    },
+  };
+  const reading = readLock(lockPath, fs, evidence, { isRegular: false, seen });
+  expect(reading).toMatchObject({ kind: "lock", payload: { pid: 12 } });
 });
 
 test("a lock without pid is read with its modification time", () => {

@@ -359,6 +359,27 @@ describe("doubt keeps the lock", () => {
     expect(counts.stale).toBe(0);
   });
 
+  test("a predicate is asked once about one process's arguments, whatever the number of its locks", async () => {
+    const folder = temporaryFolder();
+    for (const name of ["a", "b", "c"]) writePlainLock(folder, name, { pid: process.ppid });
+    const isOwnerArgv = vi.fn(() => true);
+    await sweep(folder, { isOwnerArgv, readOwnerProcessArgs: foreign });
+    expect(isOwnerArgv.mock.calls).toEqual([[foreign()]]);
+  });
+
+  test("a predicate that threw is asked again for the next lock", async (context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    for (const name of ["a", "b"]) writePlainLock(folder, name, { pid: process.ppid });
+    const isOwnerArgv = vi
+      .fn(() => false)
+      .mockImplementationOnce(() => {
+        throw new Error("predicate");
+      });
+    const { locks } = await sweep(folder, { isOwnerArgv, readOwnerProcessArgs: foreign });
+    expect(locks.map(({ removed }) => removed)).toEqual([false, true]);
+  });
+
   test("a predicate that throws has not said foreign", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "a", { pid: process.ppid });

@@ -1,11 +1,13 @@
 /**
- * node sweep-once.mjs <JSON: { sessionsDir, what, report, removeStale, delayMs? }>
+ * node sweep-once.mjs <JSON: { sessionsDir, what, report, removeStale, delayMs?, again? }>
  *
  * One sweep in a fresh process, or (`what: "names"`) only the list of names that it works on. Prints time,
  * event-loop delay, garbage collection, the largest resident set and what was counted. `delayMs`: every
- * opening of a lock takes so long, as on a slow disk.
+ * opening of a lock takes so long, as on a slow disk. `again`: so many sweeps more in the same process, of
+ * which the last one's event-loop delay is printed as well: by then V8 has compiled what it compiles.
  */
 import { importProduct } from "../product.mjs";
+import { watchEmptySlices } from "../empty-slices.mjs";
 import { watchLoop } from "../loop-health.mjs";
 
 const { sweepDirectory } = await importProduct("session-lock/sweep.js");
@@ -15,7 +17,14 @@ const { realLockFs } = await importProduct("util/lock-fs.js");
 const { TimeSlice } = await importProduct("util/time-slice.js");
 const { waitSynchronously } = await importProduct("util/wait-synchronously.js");
 
-const { sessionsDir, what, report, removeStale, delayMs = 0 } = JSON.parse(process.argv[2]);
+const {
+  sessionsDir,
+  what,
+  report,
+  removeStale,
+  delayMs = 0,
+  again = 0,
+} = JSON.parse(process.argv[2]);
 const fs = {
   ...realLockFs,
   openForReading: (path) => {
@@ -25,11 +34,17 @@ const fs = {
 };
 // Live processes count as owners: their arguments are read, and recognised.
 const plan = resolveSweepOptions({ sessionsDir, report, removeStale, isOwnerArgv: () => true });
-const { value, ...health } = await watchLoop(async () =>
+const work = async () =>
   what === "names"
     ? { total: (await listLocks(sessionsDir, fs, new TimeSlice())).locks.length }
-    : (await sweepDirectory(plan, fs)).counts,
-);
+    : (await sweepDirectory(plan, fs)).counts;
+const { value, ...health } = await watchLoop(work);
 // Kilobytes.
 const peakBytes = process.resourceUsage().maxRSS * 1024;
-console.log(JSON.stringify({ ...health, counts: value, peakBytes }));
+const empty = await watchEmptySlices(health.ms);
+const compiled = {};
+for (let i = 0; i < again; i++) {
+  const { delayP99Ms, delayMaxMs } = await watchLoop(work);
+  Object.assign(compiled, { compiledP99Ms: delayP99Ms, compiledMaxMs: delayMaxMs });
+}
+console.log(JSON.stringify({ ...health, ...empty, ...compiled, counts: value, peakBytes }));

@@ -3,6 +3,7 @@
  * with slow resolvers and with a slow disk.
  */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +11,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { median } from "simple-statistics";
 
 import { readEveryLock } from "../bare-loop.mjs";
+import { watchEmptySlices } from "../empty-slices.mjs";
 import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
 import { interleave } from "../interleave.mjs";
 import { absentPids, startCrowd, startLiveProcess } from "../live-processes.mjs";
@@ -17,7 +19,7 @@ import { countFiles, fileCostMicroseconds, writeLocks } from "../lock-directory.
 import { watchLoop } from "../loop-health.mjs";
 import { cleanOneAwaitPerLock } from "../one-await-per-lock.mjs";
 import { importProduct } from "../product.mjs";
-import { runNode, startNodeServer } from "../programs.mjs";
+import { compile, runNode, startNodeServer } from "../programs.mjs";
 
 const { cleanStaleLockFiles, isOpenClawArgv } = await importProduct("session-lock/index.js");
 const { waitSynchronously } = await importProduct("util/wait-synchronously.js");
@@ -33,6 +35,7 @@ const SIDES = {
     cleanOneAwaitPerLock({ ...options, isOwnerArgv: isOpenClawArgv }),
 };
 const BARE_LOOP = "bare loop";
+const REMOVAL_FLOOR = "system calls in C";
 
 const PRODUCTION = { directories: 6, locks: 300 };
 const LARGE = { directories: 1, locks: 10_000 };
@@ -41,7 +44,7 @@ const CASES = [
   { name: "6 directories of 300 locks, none stale", size: PRODUCTION, removed: false, plain: 15 },
   { name: "6 directories of 300 locks, all stale", size: PRODUCTION, removed: true, plain: 4 },
   { name: "10 000 locks, none stale", size: LARGE, removed: false, plain: 20, bare: 1.6 },
-  { name: "10 000 locks, all stale", size: LARGE, removed: true, plain: 6 },
+  { name: "10 000 locks, all stale", size: LARGE, removed: true, plain: 6, floor: true },
 ];
 
 /** @param {{ rounds: number, folder: string, million: boolean }} options */
@@ -65,7 +68,7 @@ export async function run({ rounds, folder, million }) {
       notes: [
         "Each run of a case gets directories of its own; its report, its resolver calls and the files left are checked.",
         "One await per lock: the plain way to write a sweep, an await readFile and a turn of the event loop for each lock, the resolver asked once per pid, await unlink without any protection. Bare loop: open, read, close and JSON.parse of every lock, with no turn of the event loop.",
-        "Event-loop delay: how late timers come that are due every millisecond; medians over the rounds of each round's p99 and longest.",
+        "Event-loop delay: how late timers come that are due every millisecond; medians over the rounds of each round's p99 and longest. A slice of 4 ms is 3 ms of it; a run of fewer than 100 slices has its longest one as p99.",
         `Making and removing one empty file here: ${before.toFixed(0)} µs before the removals, ${after.toFixed(0)} µs after. Where that grows (ext4 without a journal) it decides the figures of removal.`,
       ],
       measurements,
@@ -82,8 +85,17 @@ function newDirectory(folder) {
 }
 
 /** Nothing is deleted between rounds: on some file systems that slows down whatever comes next. */
-async function measureCase({ name, size, removed, plain, bare }, rounds, folder, pids) {
-  const sides = [...Object.keys(SIDES), ...(bare === undefined ? [] : [BARE_LOOP])];
+async function measureCase(
+  { name, size, removed, plain, bare, floor = false },
+  rounds,
+  folder,
+  pids,
+) {
+  const sides = [
+    ...Object.keys(SIDES),
+    ...(bare === undefined ? [] : [BARE_LOOP]),
+    ...(floor ? [REMOVAL_FLOOR] : []),
+  ];
   const measured = await interleave(
     sides.map((side) => ({
       name: side,
@@ -113,8 +125,16 @@ async function measureCase({ name, size, removed, plain, bare }, rounds, folder,
       ...(bare === undefined
         ? []
         : [`CPU time: ${ratio(cpu, "pidentity", BARE_LOOP).toFixed(2)} times the bare loop`]),
+      ...(floor ? [floorRemark(times)] : []),
+      emptySlices(measured.map((round) => round["pidentity"])),
     ],
   });
+}
+
+function floorRemark(times) {
+  const ours = ratio(times, "pidentity", REMOVAL_FLOOR).toFixed(2);
+  const limit = ratio(times, "one await per lock", REMOVAL_FLOOR).toFixed(2);
+  return `${ours} times its own system calls in C, which are ${limit} times faster than one await per lock`;
 }
 
 function pick(measured, key) {
@@ -137,11 +157,32 @@ function loopTargets(health, longest = 15) {
   ];
 }
 
+/** What of the delay is the slices' own and the machine's, measured right after each run. */
+function emptySlices(health) {
+  return `event-loop delay of as many slices that do nothing: ${delays(health, "empty")}`;
+}
+
+/** What is left of the delay once V8's compiler threads no longer take the event loop's core now and then. */
+function compiledSweep(health) {
+  return `event-loop delay of the process's ${SWEEPS_UNTIL_COMPILED + 1}th sweep: ${delays(health, "compiled")}`;
+}
+
+function delays(health, prefix) {
+  const [p99, longest] = ["P99Ms", "MaxMs"].map((key) =>
+    median(health.map((found) => found[prefix + key])).toFixed(1),
+  );
+  return `p99 ${p99} ms, longest ${longest} ms`;
+}
+
+// After the first sweep: V8 compiles once more when it meets the second one's functions.
+const SWEEPS_UNTIL_COMPILED = 3;
+
 async function runOnce(side, { size, removed }, folder, pids) {
   const directories = Array.from({ length: size.directories }, () => newDirectory(folder));
   for (const directory of directories) {
     writeLocks(directory, size.locks, (index) => pids[index % pids.length]);
   }
+  if (side === REMOVAL_FLOOR) return runRemovalFloor(directories, pids[0]);
   let resolverCalls = 0;
   const readOwnerProcessArgs = (pid) => {
     assert.ok(pids.includes(pid));
@@ -168,7 +209,22 @@ async function runOnce(side, { size, removed }, folder, pids) {
     const expected = { locks: removed ? 0 : size.locks, others: 0 };
     assert.deepEqual(countFiles(directory), expected, `${side}: files left`);
   }
-  return health;
+  return side === "pidentity" ? { ...health, ...(await watchEmptySlices(health.ms)) } : health;
+}
+
+function runRemovalFloor(directories, pid) {
+  const program = compile("removal-floor");
+  let ms = 0;
+  for (const directory of directories) {
+    ms += Number(execFileSync(program, [directory, String(pid)], { encoding: "utf8" }));
+    assert.deepEqual(
+      countFiles(directory),
+      { locks: 0, others: 0 },
+      `${REMOVAL_FLOOR}: files left`,
+    );
+  }
+  assert.ok(ms > 0);
+  return { ms, cpuMs: ms };
 }
 
 function check(side, locks, cleaned, count, removed) {
@@ -203,7 +259,7 @@ async function heldLocks(rounds, folder) {
             );
             assert.deepEqual(value.counts, { total: count, stale: 0, removed: 0, kept: count });
             assert.ok(value.locks.every(({ ownerReason }) => ownerReason === "kernel-lock-held"));
-            return health;
+            return { ...health, ...(await watchEmptySlices(health.ms)) };
           },
         },
         {
@@ -228,6 +284,7 @@ async function heldLocks(rounds, folder) {
       ],
       remarks: [
         `CPU time: ${ratio(pick(measured, "cpuMs"), "pidentity", BARE_LOOP).toFixed(2)} times the bare loop`,
+        emptySlices(measured.map((round) => round["pidentity"])),
       ],
     });
   } finally {
@@ -338,6 +395,8 @@ async function growth(rounds, folder, million) {
           ],
           remarks: [
             `memory above the list of names: ${found.bytesPerLock.toFixed(0)} bytes per lock, ${found.bytesPerStaleLock.toFixed(0)} with report: "stale"`,
+            emptySlices(found.health),
+            ...(count > 1e5 ? [] : [compiledSweep(found.health)]),
           ],
         }),
       );
@@ -374,7 +433,8 @@ async function measureGrowth({ directory, count, rounds }) {
   const aboveStale = [];
   for (let round = 0; round < rounds; round++) {
     const names = await sweepOnce({ what: "names" });
-    const all = await sweepOnce({ what: "sweep" });
+    const again = count > 1e5 ? 0 : SWEEPS_UNTIL_COMPILED;
+    const all = await sweepOnce({ what: "sweep", again });
     const stale = await sweepOnce({ what: "sweep", report: "stale" });
     for (const { counts } of [all, stale]) {
       assert.deepEqual([counts.stale, counts.removed], [count / 2, 0]);
