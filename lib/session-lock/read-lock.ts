@@ -121,14 +121,14 @@ function kernelEvidence(
 }
 
 /**
- * Reads into {@link scratch}: `length` bytes.
+ * Reads on into {@link scratch} where that is needed: `length` bytes in all.
  *
  * @param firstLength - What the first read has brought there.
  */
 function readPayload(
   fd: number,
   fs: LockFs,
-  firstLength: number = fs.read(fd, scratch, 0, scratch.length),
+  firstLength: number,
 ): { readonly length: number; readonly payload: SessionLockPayload | null } {
   let length = firstLength;
   let payload = parsePayload(scratch.subarray(0, length));
