@@ -41,8 +41,8 @@ const PACKAGES = ["qemu-user", "libstdc++6-arm64-cross", "g++"];
 /** What the suite imports; versions come from package-lock.json. */
 const NEEDED = ["fast-check", "node-gyp-build", "vitest"];
 
-/** What the suite needs of the repository, as it is; dist last, since it must not look outdated. */
-const COPIED = ["tsconfig.json", "vitest.config.ts", "native", "lib", "test", "dist"];
+/** What the suite needs of the repository, as it is; what is built last, since it must not look outdated. */
+const COPIED = ["tsconfig.json", "vitest.config.ts", "native", "lib", "test", "compiled", "dist"];
 
 // qemu makes up that file (linux-user/syscall.c open_self_stat): no emulated process can read its own
 // start time. What others say of it is the kernel's word, and tested.

@@ -1,26 +1,115 @@
-// Compiles lib/ to dist/: `npm run build:ts`.
+// Builds what Node can run of lib/: `npm run build:ts`.
 //
-// Files in dist/ whose source is gone are removed afterwards: they would be published. (Emptying dist/ first
-// would pull it away from whatever is running out of it.)
+//   compiled/   one file per module, for tests, benchmarks and whatever else looks inside; not published
+//   dist/       what is published: declarations, and code bundled from compiled/
+//
+//   node .ci/build-dist.mjs [--no-check] [--into <folder>]
+//                                   without checking types; both folders in <folder>
+//
+// Built in a folder of its own, then put in place: a process may be running out of these folders. Files whose
+// source is gone are removed afterwards: they would be published.
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readdirSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
-import { distFiles } from "./dist-files.mjs";
+import { rolldown } from "rolldown";
+
+import { distFiles, ENTRIES, SHARED } from "./dist-files.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
-const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-const { status } = spawnSync(process.execPath, [tsc, "-p", join(ROOT, "tsconfig.json")], {
-  stdio: "inherit",
-});
-if (status !== 0) process.exit(status ?? 1);
+/** Path of a file relative to `folder`, `/` between folders. */
+function nameIn(folder, path) {
+  return relative(folder, path).replaceAll("\\", "/");
+}
 
-const expected = new Set(distFiles(ROOT));
-const dist = join(ROOT, "dist");
-for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-  const path = join(entry.parentPath, entry.name);
-  const name = path.slice(ROOT.length + 1).replaceAll("\\", "/");
-  if (entry.isFile() && !expected.has(name)) rmSync(path);
+function compile(flags) {
+  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
+  const args = [tsc, "-p", join(ROOT, "tsconfig.json"), ...flags];
+  const { status } = spawnSync(process.execPath, args, { stdio: "inherit" });
+  if (status !== 0) throw new Error(`the compiler failed with exit code ${status}`);
+}
+
+/** The bundled files: their names in dist/ and their code. */
+async function bundle(compiled) {
+  const build = await rolldown({
+    input: Object.fromEntries(ENTRIES.map((name) => [name, join(compiled, `${name}.js`)])),
+    // All that is not ours stays an import: Node's own modules, and node-gyp-build, which require() loads.
+    external: /^node:/u,
+    platform: "node",
+    // Files are named in the code, relative to this.
+    cwd: compiled,
+    onLog: (level, { message }) => {
+      if (level === "warn") throw new Error(`rolldown: ${message}`);
+    },
+  });
+  const { output } = await build.generate({
+    entryFileNames: "[name].js",
+    chunkFileNames: "[name].js",
+    // People read it, in stack traces and with a debugger.
+    minify: false,
+    minifyInternalExports: false,
+    codeSplitting: {
+      groups: SHARED.map(({ name, modules }, index) => ({
+        name,
+        test: (path) => modules.test(nameIn(compiled, path)),
+        minShareCount: 2,
+        priority: SHARED.length - index,
+      })),
+    },
+  });
+  await build.close();
+  for (const { fileName, code } of output) {
+    // lib/native/load.ts and lib/cli/run.ts look for the package root two levels above their file.
+    if (code.includes("import.meta.url") && fileName.split("/").length !== 2) {
+      throw new Error(`the package root is not two levels above dist/${fileName}`);
+    }
+  }
+  return output;
+}
+
+/** The files in a folder: paths relative to it, `/` between folders. */
+function filesIn(folder) {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => nameIn(folder, join(entry.parentPath, entry.name)));
+}
+
+/** Makes both folders in `folder`, from nothing. */
+async function buildIn(folder, flags) {
+  const [compiled, dist] = [join(folder, "compiled"), join(folder, "dist")];
+  compile([...flags, "--outDir", compiled, "--declarationDir", dist]);
+  for (const { fileName, code } of await bundle(compiled)) {
+    mkdirSync(dirname(join(dist, fileName)), { recursive: true });
+    writeFileSync(join(dist, fileName), code);
+  }
+  const made = filesIn(dist).map((name) => `dist/${name}`);
+  assert.deepEqual(made.toSorted(), distFiles(ROOT).toSorted());
+}
+
+/** Makes `to` what `from` is, file by file: whoever reads a file meanwhile has the old one or the new one. */
+function replaceFiles(from, to) {
+  const names = filesIn(from);
+  for (const name of names) {
+    mkdirSync(dirname(join(to, name)), { recursive: true });
+    renameSync(join(from, name), join(to, name));
+  }
+  for (const name of filesIn(to))
+    if (!names.includes(name)) rmSync(join(to, name), { force: true });
+}
+
+const { values: options } = parseArgs({
+  options: { "no-check": { type: "boolean", default: false }, into: { type: "string" } },
+});
+const target = resolve(options.into ?? ROOT);
+mkdirSync(join(target, "build"), { recursive: true });
+const fresh = mkdtempSync(join(target, "build", "ts-"));
+try {
+  await buildIn(fresh, options["no-check"] ? ["--noCheck"] : []);
+  for (const name of ["compiled", "dist"]) replaceFiles(join(fresh, name), join(target, name));
+} finally {
+  rmSync(fresh, { recursive: true, force: true });
 }

@@ -1,10 +1,35 @@
+// What the package consists of: declarations of every module, and code bundled into one file per entry
+// and three that entries share. Finding and opening a file costs an import more than running it.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
-/** What the compiler makes of the lib/ of a package: paths in the package, `/` between folders. */
+/** What users can name, without extensions: `exports` and `bin` of package.json. */
+export const ENTRIES = [
+  "index",
+  "session-lock/index",
+  "session-controller/index",
+  "session-attention/index",
+  "file-lock/index",
+  "cli/main",
+];
+
+/**
+ * The shared files, and whose modules go there as soon as two entries need them; the first one that claims a
+ * module has it. A file imports only those before it. All lie two levels below the package root, as in lib/:
+ * from there the addon is found (lib/native/load.ts).
+ */
+export const SHARED = [
+  // Without lock-fs.ts, which knows the addon: session-controller and session-attention do not.
+  { name: "shared/util", modules: /^util\/(?!lock-fs\.)/u },
+  { name: "shared/process", modules: /^(?:native|process)\//u },
+  { name: "shared/session-lock", modules: /^(?:session-lock|util)\//u },
+];
+
+/** What belongs into dist/: paths in the package, `/` between folders. */
 export function distFiles(root) {
-  return readdirSync(join(root, "lib"), { recursive: true })
+  const declarations = readdirSync(join(root, "lib"), { recursive: true })
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => name.replaceAll("\\", "/").replace(/\.ts$/u, ""))
-    .flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]);
+    .map((name) => name.replaceAll("\\", "/").replace(/\.ts$/u, ".d.ts"));
+  const code = [...ENTRIES, ...SHARED.map(({ name }) => name)].map((name) => `${name}.js`);
+  return [...declarations, ...code].map((name) => `dist/${name}`);
 }

@@ -183,11 +183,9 @@ function assembleTree() {
       filter: (source) => basename(source) !== "node_modules",
     });
   }
-  // Here, because the compiler is a Linux program, and last, so that the suite finds it newer than lib/.
-  // No type check: that is a lane of its own.
-  const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  rmSync(join(TREE, "dist"), { recursive: true, force: true });
-  run(process.execPath, [tsc, "-p", "tsconfig.json", "--noCheck", "--outDir", join(TREE, "dist")]);
+  // Here, because compiler and bundler are Linux programs, and last, so that the suite finds it newer than
+  // lib/. No type check: that is a lane of its own.
+  run(process.execPath, [".ci/build-dist.mjs", "--no-check", "--into", TREE]);
   const addon = join(TREE, "prebuilds/win32-x64/pidentity.node");
   cpSync(join(ROOT, "build/cross/win32-x64/pidentity.node"), addon);
   compilePrograms();

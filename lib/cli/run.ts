@@ -80,7 +80,7 @@ Examples:
 `;
 }
 
-/** lib/cli/run.ts and dist/cli/run.js are both two levels below the package root. */
+/** This file and dist/cli/main.js, which it is bundled into, are both two levels below the package root. */
 function packageVersion(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;

@@ -89,8 +89,8 @@ type Found =
 function findFile(): Found {
   let root = "";
   try {
-    // lib/native/load.ts and dist/native/load.js are both two levels below the package root. Bundlers
-    // may have left nothing of the URL, which then throws here.
+    // This file, and the one in dist/ that it is bundled into, are two levels below the package root.
+    // Users' bundlers may have left nothing of the URL, which then throws here.
     root = fileURLToPath(new URL("../..", import.meta.url));
     const require = createRequire(import.meta.url);
     const { path } = require("node-gyp-build") as NodeGypBuild;

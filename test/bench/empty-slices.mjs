@@ -1,8 +1,8 @@
 /** The event-loop delay that remains when slices of work do nothing: the slice itself, and what the machine adds. */
 import { watchLoop } from "./loop-health.mjs";
-import { importProduct } from "./product.mjs";
+import { importModule } from "./product.mjs";
 
-const { TimeSlice } = await importProduct("util/time-slice.js");
+const { TimeSlice } = await importModule("util/time-slice.js");
 
 /**
  * Spends as long as something else took, in the same slices, without calls or garbage.

@@ -2,18 +2,32 @@
  * The package under measurement: the build of this repository, or the one that the environment variable
  * PIDENTITY_BENCH_DIST names (a `dist` folder), to compare two builds. Child processes inherit it.
  */
-import { pathToFileURL } from "node:url";
-import { join, sep } from "node:path";
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-const named = process.env.PIDENTITY_BENCH_DIST;
-const DIST = named ? pathToFileURL(join(named, sep)) : new URL("../../dist/", import.meta.url);
+const DIST = resolve(
+  process.env.PIDENTITY_BENCH_DIST ?? fileURLToPath(new URL("../../dist", import.meta.url)),
+);
+const COMPILED = join(DIST, "../compiled");
+// Builds before bundling have their modules in dist/ itself.
+const MODULES = existsSync(COMPILED) ? COMPILED : DIST;
 
-/** @param {string} file inside dist */
+/** @param {string} file inside dist: what users import */
 export function productUrl(file) {
-  return new URL(file, DIST).href;
+  return pathToFileURL(join(DIST, file)).href;
 }
 
-/** @param {string} file inside dist */
+/** @param {string} file inside dist: what users import */
 export async function importProduct(file) {
   return await import(productUrl(file));
+}
+
+/**
+ * A module that is not published. It has a state of its own: not to be mixed with {@link importProduct}.
+ *
+ * @param {string} file inside compiled/
+ */
+export async function importModule(file) {
+  return await import(pathToFileURL(join(MODULES, file)).href);
 }

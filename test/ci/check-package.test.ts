@@ -109,13 +109,13 @@ describe("files", () => {
 
   it("refuses missing code and types, and whatever imports them", () => {
     const root = packageCopy();
-    rmSync(join(root, "dist/native/binding.js"));
+    rmSync(join(root, "dist/shared/util.js"));
     rmSync(join(root, "dist/process/process-info.d.ts"));
     const found = problems(root);
-    expect(found).toContain("is not in the package: dist/native/binding.js");
+    expect(found).toContain("is not in the package: dist/shared/util.js");
     expect(found).toContain("is not in the package: dist/process/process-info.d.ts");
     expect(found).toContain(
-      "dist/process/native.js imports a file that is not there: dist/native/binding.js",
+      "dist/shared/process.js imports a file that is not there: dist/shared/util.js",
     );
     expect(found).toContain(
       "dist/index.d.ts imports a file that is not there: dist/process/process-info.d.ts",

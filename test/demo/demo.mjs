@@ -19,11 +19,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-import { processIo } from "../../dist/cli/io.js";
-import { whyKept, whyRemoved } from "../../dist/cli/lock-words.js";
-import { formatTable } from "../../dist/cli/table.js";
-import { nativeStatus } from "../../dist/index.js";
-import { cleanStaleLockFiles } from "../../dist/session-lock/index.js";
+import { processIo } from "../../compiled/cli/io.js";
+import { whyKept, whyRemoved } from "../../compiled/cli/lock-words.js";
+import { formatTable } from "../../compiled/cli/table.js";
+import { nativeStatus } from "../../compiled/index.js";
+import { cleanStaleLockFiles } from "../../compiled/session-lock/index.js";
 import { kill, killAll, startProgram, startWriter } from "./children.mjs";
 
 const CROWD = 1000;

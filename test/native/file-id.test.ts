@@ -17,7 +17,7 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
 import { runNode } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { importCompiled } from "../support/lock-holder.js";
 import { mountPrivately } from "../support/mount-namespace.js";
 import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -90,7 +90,7 @@ describe("fileId", () => {
        mount -t overlay -o lowerdir=lower,upperdir=upper/files,workdir=upper/work,xino=on none merged`,
     );
     const answer = await runNode(
-      `${importDist("loadNative", "native/load.js")}
+      `${importCompiled("loadNative", "native/load.js")}
        import { fstatSync, openSync } from "node:fs";
        const path = ${JSON.stringify(join(folder, "merged/file"))};
        const fd = openSync(path, "r");

@@ -1,18 +1,15 @@
 /** A time namespace shifts the clocks of its processes; names must stay. */
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-
 import { beforeEach, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess, verifyProcess } from "../../lib/index.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
-import { program, ROOT } from "../support/programs.js";
+import { importCompiled } from "../support/lock-holder.js";
+import { program } from "../support/programs.js";
 import { requireLinux, requireRoot } from "../support/require.js";
 
 beforeEach((context) => requireLinux(context, "time namespaces"));
 
-const IDENTITY = JSON.stringify(pathToFileURL(join(ROOT, "dist/process/identity.js")).href);
 /** Seconds and nanoseconds. -400 s: before it the machine's own init seems to have started. */
 const OFFSETS = [
   ["100", "0"],
@@ -31,7 +28,7 @@ test.for(CASES)(
     const env = environmentFor(name);
     const tokens = [identifyProcess(), identifyProcess(1)];
     const seen = (await runNode(
-      `const { hostFacts } = await import(${IDENTITY});
+      `${importCompiled("hostFacts", "process/identity.js")}
        const tokens = ${JSON.stringify(tokens)};
        const pids = [${process.pid}, 1];
        const { startTimeOffset, monotonicOffsetMs } = hostFacts();

@@ -12,7 +12,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
 import { nodeArguments } from "../support/child.js";
-import { importDist, writePlainLock } from "../support/lock-holder.js";
+import { importCompiled, writePlainLock } from "../support/lock-holder.js";
 import { numberedCalls } from "../support/numbered-calls.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -28,10 +28,10 @@ const OPERATIONS = {
 /** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
 function scriptOf(operation: keyof typeof OPERATIONS): string {
   return `
-    ${importDist("acquireOn", "session-lock/acquire.js")}
-    ${importDist("resolveAcquireOptions", "session-lock/acquire-options.js")}
-    ${importDist("sweepDirectory", "session-lock/sweep.js")}
-    ${importDist("resolveSweepOptions", "session-lock/sweep-options.js")}
+    ${importCompiled("acquireOn", "session-lock/acquire.js")}
+    ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
+    ${importCompiled("sweepDirectory", "session-lock/sweep.js")}
+    ${importCompiled("resolveSweepOptions", "session-lock/sweep-options.js")}
     import { join } from "node:path";
     const [sessionsDir, fatal] = [process.argv[1], Number(process.argv[2])];
     ${numberedCalls(`process.kill(process.pid, "SIGKILL");`)}

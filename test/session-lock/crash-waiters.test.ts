@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { nodeArguments, type RunningChild, start, startReady } from "../support/child.js";
-import { importDist, writePlainLock } from "../support/lock-holder.js";
+import { importCompiled, writePlainLock } from "../support/lock-holder.js";
 import { numberedCalls } from "../support/numbered-calls.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -24,8 +24,8 @@ const OPERATIONS = {
 type Operation = keyof typeof OPERATIONS;
 
 const ACQUIRE = `
-  ${importDist("acquireOn", "session-lock/acquire.js")}
-  ${importDist("resolveAcquireOptions", "session-lock/acquire-options.js")}
+  ${importCompiled("acquireOn", "session-lock/acquire.js")}
+  ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
   import { writeSync } from "node:fs";
   import { join } from "node:path";
   const planFor = (sessionsDir) =>
@@ -59,7 +59,7 @@ function holderScript(operation: Operation): string {
  */
 const WAITER = `
   ${ACQUIRE}
-  ${importDist("realLockFs", "util/lock-fs.js")}
+  ${importCompiled("realLockFs", "util/lock-fs.js")}
   import { createInterface } from "node:readline";
   for await (const sessionsDir of createInterface({ input: process.stdin })) {
     let looks = 0;

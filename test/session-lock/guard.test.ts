@@ -16,7 +16,7 @@ import { describe, expect, test } from "vitest";
 import { guardPathOf, tryEnterGuard } from "../../lib/session-lock/guard.js";
 import { realLockFs, type LockFs } from "../../lib/util/lock-fs.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { importCompiled } from "../support/lock-holder.js";
 import { stateOf } from "../support/process-state.js";
 import { program } from "../support/programs.js";
 import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
@@ -24,8 +24,8 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
 const ENTER = `
-${importDist("tryEnterGuard", "session-lock/guard.js")}
-${importDist("realLockFs", "util/lock-fs.js")}
+${importCompiled("tryEnterGuard", "session-lock/guard.js")}
+${importCompiled("realLockFs", "util/lock-fs.js")}
 const lockPath = process.argv[1];
 `;
 

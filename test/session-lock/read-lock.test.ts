@@ -19,7 +19,7 @@ import { parsePayload } from "../../lib/session-lock/payload.js";
 import { MAX_LOCK_BYTES, type LockReading, readLock } from "../../lib/session-lock/read-lock.js";
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
-import { importDist, startHolder } from "../support/lock-holder.js";
+import { importCompiled, importDist, startHolder } from "../support/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -211,7 +211,7 @@ test("looking at a lock does not disturb others who look", async (context) => {
   const lockPath = lockIn(temporaryFolder());
   const holder = await startHolder(lockPath, { keep: false });
   const script = `
-    ${importDist("realLockFs as fs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs as fs", "util/lock-fs.js")}
     const answers = {};
     for (let i = 0; i < 2000; i++) {
       const fd = fs.openForReading(${JSON.stringify(lockPath)});

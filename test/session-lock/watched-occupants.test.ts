@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { identityOf } from "../../lib/process/identity.js";
 import { WatchedOccupants } from "../../lib/session-lock/watched-occupants.js";
 import { ENDED, runNode, startReady, type RunningChild } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { importCompiled } from "../support/lock-holder.js";
 import { program } from "../support/programs.js";
 import { requireLinux, requireNative, requireRoot } from "../support/require.js";
 
@@ -58,7 +58,7 @@ test("a successor at the same pid is never taken for its predecessor", async (co
   requireRoot(context, "chooses a pid in a pid namespace");
   requireNative(context);
   const script = `
-    ${importDist("WatchedOccupants", "session-lock/watched-occupants.js")}
+    ${importCompiled("WatchedOccupants", "session-lock/watched-occupants.js")}
     import { spawn } from "node:child_process";
     import { createInterface } from "node:readline";
     const forks = spawn(${JSON.stringify(program("fork-as"))}, ["30000"]);

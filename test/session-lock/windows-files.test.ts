@@ -13,7 +13,7 @@ import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { startHolding, tryElsewhere } from "../support/acquirer.js";
 import { runNode, startReady } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
+import { importCompiled, startHolder, writePlainLock } from "../support/lock-holder.js";
 import { program } from "../support/programs.js";
 import { requireNative, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -129,7 +129,7 @@ test("two processes see one file under one number, which is what kernelLock name
   const ours = realLockFs.fileId(fd);
   realLockFs.close(fd);
   const theirs = await runNode(`
-    ${importDist("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs", "util/lock-fs.js")}
     console.log(JSON.stringify(realLockFs.fileId(realLockFs.openForReading(${JSON.stringify(lockPath)}))));`);
   expect(theirs).toBe(ours);
   expect(ours).toMatch(/^\d+:[1-9]\d*$/u);

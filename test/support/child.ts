@@ -1,7 +1,7 @@
 /** Child processes that are known to run their program, and that do not outlive the test. */
 import { type ChildProcess, execFile, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
-import { dirname, join } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 
@@ -73,12 +73,25 @@ export async function startReady(
   return { ...child, first: await child.line() };
 }
 
-/** A Node process that runs `script` (an ES module) with `p`, the built package, in scope. */
-export function nodeArguments(
-  script: string,
-  entry: string = join(ROOT, "dist/index.js"),
-): string[] {
-  const source = `import * as p from ${JSON.stringify(pathToFileURL(entry).href)};\n${script}`;
+/** URL of the folder that is published, with a slash at its end. */
+export const DIST = pathToFileURL(join(ROOT, "dist", sep)).href;
+
+/** URL of the folder with one file for each module of lib/, with a slash at its end. */
+export const COMPILED = pathToFileURL(join(ROOT, "compiled", sep)).href;
+
+/**
+ * A Node process that runs `script` (an ES module) with `p`, the package, in scope: the published files, or,
+ * when the script imports modules that are not published, the compiled ones. Never both: each has a state of
+ * its own.
+ */
+export function nodeArguments(script: string, entry?: string): string[] {
+  const usesModules = script.includes(COMPILED);
+  if (usesModules && (entry !== undefined || script.includes(DIST))) {
+    throw new Error(`the script would run two copies of the package: ${script}`);
+  }
+  const used = entry === undefined ? undefined : pathToFileURL(entry).href;
+  const p = used ?? `${usesModules ? COMPILED : DIST}index.js`;
+  const source = `import * as p from ${JSON.stringify(p)};\n${script}`;
   return ["--input-type=module", "--eval", source];
 }
 

@@ -1,19 +1,25 @@
 /** Real processes that hold session locks, written the way this package's holders write them. */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
-import { nodeArguments, type RunningChild, startReady } from "./child.js";
-import { ROOT } from "./programs.js";
+import { COMPILED, DIST, nodeArguments, type RunningChild, startReady } from "./child.js";
 
-/** Source of an ES module import of a compiled file of lib/, for scripts of child processes. */
-export function importDist(names: string, file: string): string {
-  return `import { ${names} } from ${JSON.stringify(pathToFileURL(join(ROOT, "dist", file)).href)};`;
+/** Source of an ES module import of what users import, for scripts of child processes. */
+export function importDist(
+  names: string,
+  file: `${"file-lock" | "session-attention" | "session-controller" | "session-lock"}/index.js`,
+): string {
+  return `import { ${names} } from ${JSON.stringify(DIST + file)};`;
+}
+
+/** The same of any compiled file of lib/; the whole script then runs on those, see {@link nodeArguments}. */
+export function importCompiled(names: string, file: string): string {
+  return `import { ${names} } from ${JSON.stringify(COMPILED + file)};`;
 }
 
 const HOLDER = `
-${importDist("formatPayload", "session-lock/payload.js")}
-${importDist("realLockFs as lockFs", "util/lock-fs.js")}
+${importCompiled("formatPayload", "session-lock/payload.js")}
+${importCompiled("realLockFs as lockFs", "util/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 const { lockPath, keep, fields } = JSON.parse(process.argv[1]);

@@ -1,4 +1,4 @@
-import { importDist } from "./lock-holder.js";
+import { importCompiled } from "./lock-holder.js";
 
 /**
  * Source for a child process: `fs`, the lock layer's real file calls, which counts them in `calls`, and runs
@@ -6,7 +6,7 @@ import { importDist } from "./lock-holder.js";
  */
 export function numberedCalls(statement: string): string {
   return `
-    ${importDist("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs", "util/lock-fs.js")}
     let calls = 0;
     const fs = Object.fromEntries(Object.entries(realLockFs).map(([name, call]) => [name, (...args) => {
       if (++calls === fatal) { ${statement} }

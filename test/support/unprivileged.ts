@@ -21,24 +21,28 @@ export const AS_NOBODY = [
 export interface ReadablePackage {
   /** dist/index.js of the copy. */
   readonly entry: string;
+  /** Its folder compiled/: the same, with a file for each module. */
+  readonly compiled: string;
   /** A node that nobody may execute. */
   readonly node: string;
 }
 
-/** A copy of the built package, with its addon if there is one, that everybody may read. */
+/** A copy of what is built, with the addon if there is one, that everybody may read. */
 export function readablePackage(): ReadablePackage {
   const root = join(temporaryFolder(), "pidentity");
   const loader = "node_modules/node-gyp-build";
   mkdirSync(join(root, "node_modules"), { recursive: true });
   mkdirSync(join(root, "build/Release"), { recursive: true });
-  cpSync(join(ROOT, "dist"), join(root, "dist"), { recursive: true });
+  for (const name of ["compiled", "dist"]) {
+    cpSync(join(ROOT, name), join(root, name), { recursive: true });
+  }
   cpSync(join(ROOT, "package.json"), join(root, "package.json"));
   cpSync(join(ROOT, loader), join(root, loader), { recursive: true });
   const { path } = loadNative();
   if (path !== undefined) copyFileSync(path, join(root, "build/Release/pidentity.node"));
   const node = nodeForEverybody(root);
   openToAll(join(root, ".."));
-  return { entry: join(root, "dist/index.js"), node };
+  return { entry: join(root, "dist/index.js"), compiled: join(root, "compiled"), node };
 }
 
 function nodeForEverybody(root: string): string {

@@ -8,11 +8,11 @@ import { openSync, readFileSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { loadNative } from "../../dist/native/load.js";
-import { acquireOn } from "../../dist/session-lock/acquire.js";
-import { resolveAcquireOptions } from "../../dist/session-lock/acquire-options.js";
-import { describeSessionLockFailure } from "../../dist/session-lock/index.js";
-import { realLockFs } from "../../dist/util/lock-fs.js";
+import { loadNative } from "../../compiled/native/load.js";
+import { acquireOn } from "../../compiled/session-lock/acquire.js";
+import { resolveAcquireOptions } from "../../compiled/session-lock/acquire-options.js";
+import { describeSessionLockFailure } from "../../compiled/session-lock/index.js";
+import { realLockFs } from "../../compiled/util/lock-fs.js";
 
 const task = JSON.parse(process.argv[2]);
 const lockName = `${basename(task.sessionFile)}.lock`;

@@ -368,8 +368,8 @@ test("a sessions directory that becomes a link in the middle of a sweep costs no
 describe("in a directory that everybody may write to", () => {
   /** What nobody does there, with the package at hand as `session` and the lock's path as `lockPath`. */
   async function asNobody(folder: string, script: string): Promise<unknown> {
-    const { entry, node } = readablePackage();
-    const url = (path: string) => JSON.stringify(pathToFileURL(join(dirname(entry), path)).href);
+    const { compiled, node } = readablePackage();
+    const url = (path: string) => JSON.stringify(pathToFileURL(join(compiled, path)).href);
     const source = `
       const session = await import(${url("session-lock/index.js")});
       const { realLockFs } = await import(${url("util/lock-fs.js")});
@@ -381,6 +381,7 @@ describe("in a directory that everybody may write to", () => {
       const acquire = () => session.acquireSessionWriteLock({ sessionFile, timeoutMs: 300, env: {} })
         .then((lock) => lock.release()).then(() => "acquired", (error) => error.cause?.code ?? error.code);
       ${script}`;
+    const entry = join(compiled, "index.js");
     return await runNode(source, { entry, node, uid: NOBODY, gid: NOBODY, cwd: "/" });
   }
 

@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { importCompiled } from "../support/lock-holder.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -21,7 +21,7 @@ function openFile(): { readonly path: string; readonly fd: number } {
 /** What a process without the addon gives for an expression of `fs`, the real calls, and `fd`, the file opened. */
 function withoutAddon(path: string, expression: string): Promise<unknown> {
   return runNode(
-    `${importDist("realLockFs as fs", "util/lock-fs.js")}
+    `${importCompiled("realLockFs as fs", "util/lock-fs.js")}
      const path = ${JSON.stringify(path)};
      const fd = fs.openForReading(path);
      if (fs.canLock()) throw new Error("the addon is there");

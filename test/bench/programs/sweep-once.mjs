@@ -6,16 +6,16 @@
  * opening of a lock takes so long, as on a slow disk. `again`: so many sweeps more in the same process, of
  * which the last one's event-loop delay is printed as well: by then V8 has compiled what it compiles.
  */
-import { importProduct } from "../product.mjs";
+import { importModule } from "../product.mjs";
 import { watchEmptySlices } from "../empty-slices.mjs";
 import { watchLoop } from "../loop-health.mjs";
 
-const { sweepDirectory } = await importProduct("session-lock/sweep.js");
-const { resolveSweepOptions } = await importProduct("session-lock/sweep-options.js");
-const { listLocks } = await importProduct("session-lock/list-locks.js");
-const { realLockFs } = await importProduct("util/lock-fs.js");
-const { TimeSlice } = await importProduct("util/time-slice.js");
-const { waitSynchronously } = await importProduct("util/wait-synchronously.js");
+const { sweepDirectory } = await importModule("session-lock/sweep.js");
+const { resolveSweepOptions } = await importModule("session-lock/sweep-options.js");
+const { listLocks } = await importModule("session-lock/list-locks.js");
+const { realLockFs } = await importModule("util/lock-fs.js");
+const { TimeSlice } = await importModule("util/time-slice.js");
+const { waitSynchronously } = await importModule("util/wait-synchronously.js");
 
 const {
   sessionsDir,

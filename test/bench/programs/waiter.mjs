@@ -6,11 +6,11 @@
  */
 import { createInterface } from "node:readline";
 
-import { importProduct } from "../product.mjs";
+import { importModule } from "../product.mjs";
 
-const { acquireOn } = await importProduct("session-lock/acquire.js");
-const { resolveAcquireOptions } = await importProduct("session-lock/acquire-options.js");
-const { realLockFs } = await importProduct("util/lock-fs.js");
+const { acquireOn } = await importModule("session-lock/acquire.js");
+const { resolveAcquireOptions } = await importModule("session-lock/acquire-options.js");
+const { realLockFs } = await importModule("util/lock-fs.js");
 
 const [, , sessionFile] = process.argv;
 

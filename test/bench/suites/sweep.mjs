@@ -18,11 +18,12 @@ import { absentPids, startCrowd, startLiveProcess } from "../live-processes.mjs"
 import { countFiles, fileCostMicroseconds, writeLocks } from "../lock-directory.mjs";
 import { watchLoop } from "../loop-health.mjs";
 import { cleanOneAwaitPerLock } from "../one-await-per-lock.mjs";
-import { importProduct } from "../product.mjs";
+import { importModule, importProduct } from "../product.mjs";
 import { compile, runNode, startNodeServer } from "../programs.mjs";
 
 const { cleanStaleLockFiles, isOpenClawArgv } = await importProduct("session-lock/index.js");
-const { waitSynchronously } = await importProduct("util/wait-synchronously.js");
+// Knows nothing of the rest of the package.
+const { waitSynchronously } = await importModule("util/wait-synchronously.js");
 
 export const title = "Sweep: cleanStaleLockFiles";
 

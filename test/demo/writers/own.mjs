@@ -8,11 +8,11 @@
 import { randomBytes } from "node:crypto";
 import { openSync, writeFileSync } from "node:fs";
 
-import { hostFacts, identifyProcess } from "../../../dist/process/identity.js";
-import { getProcessStartTime } from "../../../dist/process/inspect.js";
-import { formatPayload } from "../../../dist/session-lock/payload.js";
-import { realLockFs } from "../../../dist/util/lock-fs.js";
-import { monotonicMs } from "../../../dist/util/monotonic-clock.js";
+import { hostFacts, identifyProcess } from "../../../compiled/process/identity.js";
+import { getProcessStartTime } from "../../../compiled/process/inspect.js";
+import { formatPayload } from "../../../compiled/session-lock/payload.js";
+import { realLockFs } from "../../../compiled/util/lock-fs.js";
+import { monotonicMs } from "../../../compiled/util/monotonic-clock.js";
 import { stayAlive } from "./stay.mjs";
 
 const [lockPath, ageMs] = process.argv.slice(2);

@@ -1,0 +1,63 @@
+/** The code in dist/: what an import has to find, open and run. Every file more costs it about half a millisecond. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, test } from "vitest";
+
+import { DIST, runNode } from "../support/child.js";
+import { ROOT } from "../support/programs.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+/** Prints all files of modules that importing `entry` reads, and the native libraries then loaded. */
+function importing(entry: string): string {
+  const hooks = `
+    let port;
+    export const initialize = (data) => void (port = data.port);
+    export const load = (url, context, next) => (port.postMessage(url), next(url, context));`;
+  return `
+    import { register } from "node:module";
+    import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
+    const { port1, port2 } = new MessageChannel();
+    const hooks = "data:text/javascript," + encodeURIComponent(${JSON.stringify(hooks)});
+    register(hooks, { data: { port: port2 }, transferList: [port2] });
+    await import(${JSON.stringify(DIST + entry)});
+    const files = [];
+    for (let got = receiveMessageOnPort(port1); got; got = receiveMessageOnPort(port1)) {
+      if (!got.message.startsWith("node:")) files.push(got.message);
+    }
+    port1.close();
+    process.report.excludeNetwork = true;
+    const native = process.report.getReport().sharedObjects.filter((file) => file.endsWith(".node"));
+    console.log(JSON.stringify({ files, native }));`;
+}
+
+test.for([
+  ["index.js", ["shared/process.js", "shared/util.js"]],
+  ["session-lock/index.js", ["shared/process.js", "shared/session-lock.js", "shared/util.js"]],
+  ["session-controller/index.js", ["shared/util.js"]],
+  ["session-attention/index.js", ["shared/util.js"]],
+  ["file-lock/index.js", ["shared/process.js", "shared/session-lock.js", "shared/util.js"]],
+] as const)("importing %s reads itself and %j, nothing native", async ([entry, shared]) => {
+  // Instead of the package, which would be loaded before anybody watches.
+  const empty = join(temporaryFolder(), "empty.mjs");
+  writeFileSync(empty, "");
+  const { files, native } = (await runNode(importing(entry), { entry: empty })) as {
+    readonly files: readonly string[];
+    readonly native: readonly string[];
+  };
+  expect(files.toSorted()).toEqual([entry, ...shared].map((name) => DIST + name).toSorted());
+  expect(native).toEqual([]);
+});
+
+test("no module is in two files: its state and its classes exist once", () => {
+  const folder = join(ROOT, "dist");
+  const files = readdirSync(folder, { recursive: true, encoding: "utf8" });
+  const placed = files
+    .filter((name) => name.endsWith(".js"))
+    // The bundler writes a module's name above its code.
+    .flatMap((name) => readFileSync(join(folder, name), "utf8").match(/^\/\/ \S+\.js$/gmu) ?? []);
+  const twice = placed.filter((name, index) => placed.indexOf(name) !== index);
+  expect(twice).toEqual([]);
+  expect(placed).toContain("// native/load.js");
+  expect(placed).toContain("// session-lock/held-locks.js");
+});
