@@ -95,12 +95,14 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
 /** Whether `path` still names the very file that `fd` has open. */
 function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
   if (fs.isNamed(path, fd)) return true;
+  const byDescriptor = fs.fstat(fd);
+  // As a rule: whoever was in here has left, and has unlinked it.
+  if (byDescriptor.nlink === 0n) return false;
   const byPath = fs.lstat(path);
   if (byPath === null) return false;
-  const byDescriptor = fs.fstat(fd);
   if (byPath.ino === byDescriptor.ino && byPath.dev === byDescriptor.dev) return true;
   // Some virtual file systems number one file differently by path and by descriptor: ask the content.
-  return byDescriptor.nlink > 0n && isWrittenThrough(path, fd, fs);
+  return isWrittenThrough(path, fd, fs);
 }
 
 function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
