@@ -32,7 +32,11 @@ test("without it: the reason, that nothing is broken, and exit code 1", async ()
 
 test("a missing binary is told in one sentence, with the loader's own words as the cause", async () => {
   // No prebuilds of this platform: what somebody sees on one that the package does not ship.
-  const env = { PREBUILDS_ONLY: "1", npm_config_arch: "no-such-arch" };
+  const env = {
+    PREBUILDS_ONLY: "1",
+    npm_config_arch: "no-such-arch",
+    PIDENTITY_NATIVE_PATH: "",
+  };
   const { code, stdout } = await runProgram(["native", "--json"], env);
   const answer = JSON.parse(stdout) as { error: string; causes: string[]; path: null };
   expect(answer.error).toMatch(/^this installation has no native addon for \w+-\w+: /u);
