@@ -4,10 +4,10 @@
  * one process (faketime), or shifted by a time namespace.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { beforeEach, describe, expect, test, type TestContext } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
@@ -16,7 +16,7 @@ import {
 } from "../../lib/session-lock/errors.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
-import { nodeArguments, runNode, startReady } from "../support/child.js";
+import { nodeArguments, type RunningChild, runNode, startReady } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
@@ -169,6 +169,17 @@ describe("end to end under faketime", () => {
       context.skip("needs faketime (apt-get install faketime)");
   }
 
+  /** A child that is going to be killed: faketime removes its shared memory only when it ends by itself. */
+  async function startFaked(args: readonly string[]): Promise<RunningChild & { first: string }> {
+    const child = await startReady("faketime", args, { env: ENV });
+    onTestFinished(() => {
+      for (const name of ["faketime_shm", "sem.faketime_sem"]) {
+        rmSync(`/dev/shm/${name}_${child.pid}`, { force: true });
+      }
+    });
+    return child;
+  }
+
   test.for([
     ["+10y", SessionWriteLockTimeoutError],
     ["-10y", SessionWriteLockStaleError],
@@ -181,7 +192,7 @@ describe("end to end under faketime", () => {
       const folder = temporaryFolder();
       const sessionFile = join(folder, "s.jsonl");
       const args = ["-f", offset, process.execPath, ...holderScript(folder, 60_000)];
-      const holder = await startReady("faketime", args, { env: ENV });
+      const holder = await startFaked(args);
       const years = offset.endsWith("y") ? Number(offset.slice(0, -1)) : 0;
       expect(Math.abs(Number(holder.first) - new Date().getFullYear() - years)).toBeLessThanOrEqual(
         1,
@@ -194,7 +205,7 @@ describe("end to end under faketime", () => {
       expect(JSON.parse(await holder.line())).toEqual({ code: "written", wrote: true });
       await holder.kill();
 
-      const second = await startReady("faketime", args, { env: ENV });
+      const second = await startFaked(args);
       await second.kill();
       await (await acquireSessionWriteLock({ sessionFile, env: {}, timeoutMs: 5000 })).release();
       expect(readdirSync(folder)).toEqual([]);
