@@ -15,8 +15,8 @@ import {
 let facts: HostFacts | undefined;
 let tokenFacts: TokenHost | undefined;
 let ownToken: string | undefined;
-/** `""` where no process can be named. */
-let ownPrefix: string | undefined;
+/** null where no process can be named. */
+let ownPrefix: string | null | undefined;
 
 const LONGEST_ID = String(2n ** 64n - 1n);
 
@@ -89,8 +89,8 @@ export function identifyProcess(pid: number = process.pid): string | null {
 function tokenOf(pid: number): string | null {
   const { state, startTime, exactId } = identityOf(pid);
   if (state === "gone" || (startTime === null && exactId === null)) return null;
-  const prefix = (ownPrefix ??= readablePrefix(tokenHost()) ?? "");
-  return prefix === "" ? null : formatTokenOn(prefix, { pid, startTime, exactId });
+  if (ownPrefix === undefined) ownPrefix = readablePrefix(tokenHost());
+  return ownPrefix === null ? null : formatTokenOn(ownPrefix, { pid, startTime, exactId });
 }
 
 /**

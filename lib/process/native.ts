@@ -15,8 +15,6 @@ import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "./pro
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {
   // One array for all calls: each fills it anew and reads it before anything else can run.
   const facts = new Float64Array(FACT_COUNT);
-  // Left empty by the last call: of many pids most may be of nobody.
-  let unused: string[] | undefined;
 
   return {
     name: "native",
@@ -24,12 +22,10 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
     startTime: (pid) => binding.startTime(pid),
     args: (pid) => binding.args(pid),
     inspect(pid, withArgs): ProcessInfo {
-      const args = unused ?? [];
-      unused = undefined;
+      const args: string[] = [];
       const raw = withArgs ? binding.inspect(pid, facts, args) : binding.inspect(pid, facts);
       const argsReason = argsReasonAt(facts[FACT.argsReason]);
       const read = argsReason === null;
-      if (!read && args.length === 0) unused = args;
       return {
         pid,
         state: stateAt(facts[FACT.state]),

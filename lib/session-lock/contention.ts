@@ -231,7 +231,7 @@ function isToBeReported({ keptReason, staleReasons }: SessionLockInspection): bo
 }
 
 function isSameContent(a: LockCase, b: LockCase): boolean {
-  return a.bytes !== null && b.bytes !== null && a.bytes.equals(b.bytes);
+  return a.content !== null && b.content !== null && a.content.bytes.equals(b.content.bytes);
 }
 
 function staleError(inspection: SessionLockInspection): SessionWriteLockStaleError {

@@ -8,7 +8,7 @@ import type { EvidenceSource } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
 import { judgeOwner, type OwnerJudgement, tokenOf } from "./owner.js";
 import type { SessionLockPayload } from "./payload.js";
-import type { LockReading } from "./read-lock.js";
+import type { LockReading, SeenContent } from "./read-lock.js";
 
 /** How to judge; times in milliseconds. */
 export interface JudgingPolicy {
@@ -66,10 +66,8 @@ export const DEFAULT_GRACE_MS = 30_000;
 export interface LockCase {
   readonly lockPath: string;
   readonly payload: SessionLockPayload | null;
-  /** The file's bytes; null when it could not be read. */
-  readonly bytes: Buffer | null;
-  /** What {@link bytes} say in the lock format, whatever else they may be. */
-  readonly parsed: SessionLockPayload | null;
+  /** What the file says, in the lock format only; null when it could not be read or is no lock. */
+  readonly content: SeenContent | null;
   readonly error: Error | null;
   readonly facts: Omit<SessionLockFacts, "ownerArgs" | "isOwnerArgv">;
   /** The pid whose command line can decide; null when it cannot. */
@@ -117,8 +115,7 @@ export function openCase(
   return {
     lockPath,
     payload,
-    bytes: isLock ? reading.bytes : null,
-    parsed: isLock ? reading.payload : null,
+    content: isLock ? reading : null,
     error: reading.kind === "lock" ? null : reading.error,
     facts,
     argsWanted: needsOwnerArgs(payload, facts) ? pid : null,

@@ -62,20 +62,17 @@ export function tryReclaim(
  * to its predecessor's answer. null: not the same lock any more.
  */
 function judgeAgain(
-  { lockPath, bytes, parsed }: LockCase,
+  { lockPath, content }: LockCase,
   ownerArgs: OwnerArgs | null,
   policy: JudgingPolicy,
   fresh: EvidenceSource,
   fs: LockFs,
 ): Judgement | null {
-  if (bytes === null) return null;
+  if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
   const now = memoisedEvidence(fresh);
-  const reading = readLock(lockPath, fs, now, {
-    isRegular: false,
-    seen: { bytes, payload: parsed },
-  });
-  if (reading.kind !== "lock" || !reading.bytes.equals(bytes)) return null;
+  const reading = readLock(lockPath, fs, now, { isRegular: false, seen: content });
+  if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
   const again = openCase(lockPath, reading, policy, now);
   const isStillTheirs =
     ownerArgs !== null &&
