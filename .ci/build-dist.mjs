@@ -10,21 +10,17 @@
 // source is gone are removed afterwards: they would be published.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative, resolve } from "node:path";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { rolldown } from "rolldown";
 
 import { distFiles, ENTRIES, SHARED } from "./dist-files.mjs";
+import { filesIn, nameIn } from "./files-in.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
-
-/** Path of a file relative to `folder`, `/` between folders. */
-function nameIn(folder, path) {
-  return relative(folder, path).replaceAll("\\", "/");
-}
 
 function compile(flags) {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
@@ -69,13 +65,6 @@ async function bundle(compiled) {
     }
   }
   return output;
-}
-
-/** The files in a folder: paths relative to it, `/` between folders. */
-function filesIn(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => nameIn(folder, join(entry.parentPath, entry.name)));
 }
 
 /** Makes both folders in `folder`, from nothing. */

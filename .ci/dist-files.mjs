@@ -1,7 +1,8 @@
 // What the package consists of: declarations of every module, and code bundled into one file per entry
 // and three that entries share. Finding and opening a file costs an import more than running it.
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
+
+import { filesIn } from "./files-in.mjs";
 
 /** What users can name, without extensions: `exports` and `bin` of package.json. */
 export const ENTRIES = [
@@ -27,9 +28,9 @@ export const SHARED = [
 
 /** What belongs into dist/: paths in the package, `/` between folders. */
 export function distFiles(root) {
-  const declarations = readdirSync(join(root, "lib"), { recursive: true })
+  const declarations = filesIn(join(root, "lib"))
     .filter((name) => name.endsWith(".ts"))
-    .map((name) => name.replaceAll("\\", "/").replace(/\.ts$/u, ".d.ts"));
+    .map((name) => name.replace(/\.ts$/u, ".d.ts"));
   const code = [...ENTRIES, ...SHARED.map(({ name }) => name)].map((name) => `${name}.js`);
   return [...declarations, ...code].map((name) => `dist/${name}`);
 }

@@ -16,7 +16,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   symlinkSync,
   writeFileSync,
@@ -27,6 +26,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { assertNative, consume, emptyProject, holdTrial, run } from "./consumer.mjs";
+import { filesIn } from "./files-in.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { createTally } from "./tally.mjs";
 import { bunOf, DOWNLOADS, nodeOf, outerEnvironment, registry, tool } from "./tools.mjs";
@@ -158,17 +158,16 @@ function packScripted(folder) {
 /** What managers leave beside a package's own files. */
 const MANAGER_MARKS = new Set([".bun-tag", ".ready"]);
 
-/** Every file under a folder, by its path in it, without what a manager adds. */
-function filesIn(folder) {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .filter((name) => !name.startsWith("node_modules/") && !MANAGER_MARKS.has(name));
+/** Every file of an installed package, by its path in it, without what a manager adds. */
+function installedFiles(folder) {
+  return filesIn(folder).filter(
+    (name) => !name.startsWith("node_modules/") && !MANAGER_MARKS.has(name),
+  );
 }
 
 /** Nothing was built, added or changed: what is installed is what was packed. */
 function assertAsPacked(folder, files) {
-  assert.deepEqual(new Set(filesIn(folder)), new Set(files.keys()));
+  assert.deepEqual(new Set(installedFiles(folder)), new Set(files.keys()));
   for (const [name, content] of files) {
     // npm up to version 6 rewrote package.json; nobody does today.
     assert.ok(
