@@ -30,7 +30,7 @@ async function timeAsking(ask, pid) {
  * @param {string} question.operation a key of OPERATIONS and the floor's name for the same system calls
  * @param {readonly number[]} question.pids asked in turn, one per round
  * @param {(pid: number) => unknown} [question.ask] instead of the operation's own question
- * @param {Readonly<Record<string, Awaited<ReturnType<typeof import("./floor.mjs").startFloor>>>>} floors by side
+ * @param {Awaited<ReturnType<typeof import("./floor.mjs").startFloors>>} floors
  * @param {number} rounds
  */
 export async function askBesideFloor({ operation, pids, ask }, floors, rounds) {
@@ -41,10 +41,7 @@ export async function askBesideFloor({ operation, pids, ask }, floors, rounds) {
       { name: "pidentity", run: (round) => timeAsking(question, pidOf(round)) },
       ...Object.entries(floors).map(([name, floor]) => ({
         name,
-        run: async (round) => {
-          const samples = await floor.measure(operation, pidOf(round), AMOUNT);
-          return samples.map((ns) => ns / 1e3);
-        },
+        run: (round) => floor.measure(operation, pidOf(round), AMOUNT),
       })),
     ],
     { rounds },

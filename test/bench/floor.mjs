@@ -19,10 +19,24 @@ export async function startFloor(path, { thread = false } = {}) {
      * @param {string} operation
      * @param {number | string} target a pid, several separated by commas, or a session file
      * @param {{ samples: number, batch: number }} amount
-     * @returns {Promise<number[]>} nanoseconds of one operation, one number per sample
+     * @returns {Promise<number[]>} microseconds of one operation, one number per sample
      */
-    measure: (operation, target, { samples, batch }) =>
-      server.ask(`${operation} ${target} ${samples} ${batch}`),
+    async measure(operation, target, { samples, batch }) {
+      const nanoseconds = await server.ask(`${operation} ${target} ${samples} ${batch}`);
+      return nanoseconds.map((ns) => ns / 1e3);
+    },
     end: () => server.end(),
+  };
+}
+
+/**
+ * The two that answers about processes are shown beside, by the names of their sides.
+ *
+ * @param {string} path
+ */
+export async function startFloors(path) {
+  return {
+    "C loop": await startFloor(path),
+    "C loop beside a thread": await startFloor(path, { thread: true }),
   };
 }

@@ -16,7 +16,7 @@ import {
   STATES,
 } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
-import { requireNative } from "../support/require.js";
+import { requireBinding } from "../support/require.js";
 
 type Raw = Readonly<Record<keyof NativeBinding, (...args: readonly unknown[]) => unknown>>;
 
@@ -24,11 +24,8 @@ let binding: NativeBinding;
 let raw: Raw;
 
 beforeEach((context) => {
-  requireNative(context);
-  const loaded = loadNative();
-  if (loaded.error) throw loaded.error;
-  binding = loaded.binding;
-  raw = loaded.binding as unknown as Raw;
+  binding = requireBinding(context);
+  raw = binding as unknown as Raw;
 });
 
 const untouchable = {

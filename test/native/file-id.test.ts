@@ -1,10 +1,8 @@
 /** Which file a descriptor has open, and whether a path names it: the addon's answers are Node's own. */
 import {
-  closeSync,
   fstatSync,
   linkSync,
   lstatSync,
-  openSync,
   renameSync,
   symlinkSync,
   unlinkSync,
@@ -15,28 +13,18 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import type { NativeBinding } from "../../lib/native/binding.js";
-import { loadNative } from "../../lib/native/load.js";
 import { runNode } from "../support/child.js";
 import { importCompiled } from "../support/lock-holder.js";
 import { mountPrivately } from "../support/mount-namespace.js";
-import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
+import { openNewFile, openToRead } from "../support/open-file.js";
+import { requireBinding, requireLinux, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 let binding: NativeBinding;
 
 beforeEach((context) => {
-  requireNative(context);
-  const loaded = loadNative();
-  if (loaded.error) throw loaded.error;
-  binding = loaded.binding;
+  binding = requireBinding(context);
 });
-
-/** A descriptor for reading that is closed when the running test ends. */
-function open(path: string): number {
-  const fd = openSync(path, "r");
-  onTestFinished(() => closeSync(fd));
-  return fd;
-}
 
 /** A new file; `name` defaults to one that needs no encoding. */
 function makeFile(folder: string, name = "file"): string {
@@ -50,7 +38,7 @@ const WHY_POSIX = "Windows has no such numbers without Node";
 describe("fileId", () => {
   /** What the addon gives for the files at these paths, and what Node gives. */
   function fileIds(paths: readonly string[]): Readonly<Record<"addon" | "node", unknown[]>> {
-    const descriptors = paths.map(open);
+    const descriptors = paths.map(openToRead);
     return {
       addon: descriptors.map((fd) => binding.fileId(fd)),
       node: descriptors.map((fd) => {
@@ -110,19 +98,18 @@ describe("fileId", () => {
     requirePosix(context, WHY_POSIX);
     const folder = temporaryFolder();
     const path = makeFile(folder);
-    const id = binding.fileId(open(path));
+    const id = binding.fileId(openToRead(path));
     linkSync(path, join(folder, "link"));
     renameSync(path, join(folder, "renamed"));
     writeFileSync(join(folder, "renamed"), "longer");
-    expect(binding.fileId(open(join(folder, "link")))).toBe(id);
-    expect(binding.fileId(open(join(folder, "renamed")))).toBe(id);
-    expect(binding.fileId(open(makeFile(folder)))).not.toBe(id);
+    expect(binding.fileId(openToRead(join(folder, "link")))).toBe(id);
+    expect(binding.fileId(openToRead(join(folder, "renamed")))).toBe(id);
+    expect(binding.fileId(openToRead(makeFile(folder)))).not.toBe(id);
   });
 
   test("an unlinked file still has one", (context) => {
     requirePosix(context, "an open file that is unlinked");
-    const path = makeFile(temporaryFolder());
-    const fd = open(path);
+    const { path, fd } = openNewFile();
     const id = binding.fileId(fd);
     unlinkSync(path);
     expect(binding.fileId(fd)).toBe(id);
@@ -131,7 +118,7 @@ describe("fileId", () => {
 
   test("on Windows only Node tells", (context) => {
     requireWindows(context, "the addon gives no numbers there");
-    const fd = open(makeFile(temporaryFolder()));
+    const { fd } = openNewFile();
     expect(binding.fileId(fd)).toBeNull();
   });
 });
@@ -139,19 +126,16 @@ describe("fileId", () => {
 describe("isNamed", () => {
   test("yes: the path that it was opened by, and a hard link", (context) => {
     requirePosix(context, WHY_POSIX);
-    const folder = temporaryFolder();
-    const path = makeFile(folder);
-    const fd = open(path);
+    const { folder, path, fd } = openNewFile();
     linkSync(path, join(folder, "link"));
     expect(binding.isNamed(path, fd)).toBe(true);
     expect(binding.isNamed(join(folder, "link"), fd)).toBe(true);
-    expect(binding.isNamed(folder, open(folder))).toBe(true);
+    expect(binding.isNamed(folder, openToRead(folder))).toBe(true);
   });
 
   test("no: another file, a file on another file system, nothing", (context) => {
     requirePosix(context, WHY_POSIX);
-    const folder = temporaryFolder();
-    const fd = open(makeFile(folder));
+    const { folder, fd } = openNewFile();
     expect(binding.isNamed(makeFile(folder, "other"), fd)).toBe(false);
     expect(binding.isNamed("/dev/null", fd)).toBe(false);
     expect(binding.isNamed(join(folder, "missing"), fd)).toBe(false);
@@ -161,9 +145,7 @@ describe("isNamed", () => {
 
   test("no: a symbolic link to the very file", (context) => {
     requirePosix(context, "symbolic links without privilege");
-    const folder = temporaryFolder();
-    const path = makeFile(folder);
-    const fd = open(path);
+    const { folder, path, fd } = openNewFile();
     symlinkSync(path, join(folder, "link"));
     expect(binding.isNamed(join(folder, "link"), fd)).toBe(false);
     // Only the last component is not followed.
@@ -173,9 +155,7 @@ describe("isNamed", () => {
 
   test("no: a file that was replaced under its name, until it is back", (context) => {
     requirePosix(context, "an open file that is renamed");
-    const folder = temporaryFolder();
-    const path = makeFile(folder);
-    const fd = open(path);
+    const { folder, path, fd } = openNewFile();
     renameSync(path, join(folder, "aside"));
     writeFileSync(path, "");
     expect(binding.isNamed(path, fd)).toBe(false);
@@ -185,9 +165,7 @@ describe("isNamed", () => {
 
   test("no: a file that was unlinked, also when its name was taken anew", (context) => {
     requirePosix(context, "an open file that is unlinked");
-    const folder = temporaryFolder();
-    const path = makeFile(folder);
-    const fd = open(path);
+    const { path, fd } = openNewFile();
     unlinkSync(path);
     expect(binding.isNamed(path, fd)).toBe(false);
     writeFileSync(path, "");
@@ -204,17 +182,16 @@ describe("isNamed", () => {
   ] as const)("a path is encoded as Node encodes it: %s", ([, name], context) => {
     requirePosix(context, WHY_POSIX);
     const path = makeFile(temporaryFolder(), name);
-    expect(binding.isNamed(path, open(path))).toBe(true);
+    expect(binding.isNamed(path, openToRead(path))).toBe(true);
   });
 
   test("a path relative to the working directory is Node's, too", (context) => {
     requirePosix(context, WHY_POSIX);
-    expect(binding.isNamed(".", open("."))).toBe(true);
+    expect(binding.isNamed(".", openToRead("."))).toBe(true);
   });
 
   test("a NUL byte does not end the path early", () => {
-    const path = makeFile(temporaryFolder());
-    const fd = open(path);
+    const { path, fd } = openNewFile();
     for (const asked of [`${path}\0`, `${path}\0x`, "\0"]) {
       expect(binding.isNamed(asked, fd)).toBe(false);
     }
@@ -222,8 +199,7 @@ describe("isNamed", () => {
 
   test("a path as long as Linux takes is asked for, a longer one is not", (context) => {
     requireLinux(context, "PATH_MAX is 4096 there");
-    const path = makeFile(temporaryFolder());
-    const fd = open(path);
+    const { path, fd } = openNewFile();
     /** The same path in so many bytes. */
     const inBytes = (length: number): string => path.padStart(length, "/");
     for (const length of [4090, 4091, 4092, 4093, 4094, 4095]) {
@@ -238,8 +214,7 @@ describe("isNamed", () => {
 
   test("a path that is too long is not mistaken for the one that its first bytes are", (context) => {
     requireLinux(context, "PATH_MAX is 4096 there");
-    const path = makeFile(temporaryFolder());
-    const fd = open(path);
+    const { path, fd } = openNewFile();
     // Wherever it is cut, what is left names the file; characters of every size lie across the cut.
     for (const character of ["x", "ü", "日", "🐢", "\uD83D"]) {
       for (let length = 4080; length < 4110; length++) {
@@ -252,6 +227,6 @@ describe("isNamed", () => {
   test("on Windows only Node tells", (context) => {
     requireWindows(context, "the addon gives no numbers there");
     const path = makeFile(temporaryFolder());
-    expect(binding.isNamed(path, open(path))).toBe(false);
+    expect(binding.isNamed(path, openToRead(path))).toBe(false);
   });
 });

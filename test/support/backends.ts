@@ -1,10 +1,9 @@
 import type { TestContext } from "vitest";
 
 import type { ProcessBackend } from "../../lib/process/backend.js";
-import { loadNative } from "../../lib/native/load.js";
 import { createNativeBackend } from "../../lib/process/native.js";
 import { createProcfsBackend } from "../../lib/process/procfs.js";
-import { requireLinux, requireNative } from "./require.js";
+import { requireBinding, requireLinux } from "./require.js";
 
 /** The two that must answer alike on Linux. */
 export const LINUX_BACKENDS = ["native", "procfs"] as const;
@@ -19,10 +18,7 @@ export function backendNamed(
 ): ProcessBackend {
   requireLinux(context, "its own backend");
   if (name === "procfs") return createProcfsBackend();
-  requireNative(context);
-  const { binding, error } = loadNative();
-  if (binding === undefined) throw error;
-  return createNativeBackend(binding);
+  return createNativeBackend(requireBinding(context));
 }
 
 /** What a child process needs in its environment to answer with that backend. */

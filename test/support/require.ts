@@ -6,6 +6,8 @@ import { spawnSync } from "node:child_process";
 
 import type { TestContext } from "vitest";
 
+import type { NativeBinding } from "../../lib/native/binding.js";
+import { loadNative } from "../../lib/native/load.js";
 import { nativeStatus } from "../../lib/process/select-backend.js";
 
 /** Linux with uid 0 and the right to make namespaces, for the reason `why`. */
@@ -19,6 +21,14 @@ export function requireRoot(context: TestContext, why: string): void {
 export function requireNative(context: TestContext): void {
   const { error } = nativeStatus();
   if (error) refuse(context, "PIDENTITY_REQUIRE_NATIVE", `needs the addon: ${error.message}`);
+}
+
+/** {@link requireNative}, and the addon itself. */
+export function requireBinding(context: TestContext): NativeBinding {
+  requireNative(context);
+  const { binding, error } = loadNative();
+  if (binding === undefined) throw error;
+  return binding;
 }
 
 /** Linux, for the reason `why`; there is no variable that promises a platform. */

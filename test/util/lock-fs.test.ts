@@ -1,22 +1,13 @@
 /** The lock layer's file calls answer the same with the addon and without it, or say less. */
-import { closeSync, fstatSync, linkSync, openSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { fstatSync, linkSync, symlinkSync, writeFileSync } from "node:fs";
 
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
 import { importCompiled } from "../support/lock-holder.js";
+import { openNewFile } from "../support/open-file.js";
 import { requireNative, requirePosix } from "../support/require.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
-
-/** A new file and a descriptor of it, closed when the running test ends. */
-function openFile(): { readonly path: string; readonly fd: number } {
-  const path = join(temporaryFolder(), "file");
-  const fd = openSync(path, "wx+");
-  onTestFinished(() => closeSync(fd));
-  return { path, fd };
-}
 
 /** What a process without the addon gives for an expression of `fs`, the real calls, and `fd`, the file opened. */
 function withoutAddon(path: string, expression: string): Promise<unknown> {
@@ -33,7 +24,7 @@ function withoutAddon(path: string, expression: string): Promise<unknown> {
 describe("fileId", () => {
   test("is Node's numbers, whoever gives them", async (context) => {
     requireNative(context);
-    const { path, fd } = openFile();
+    const { path, fd } = openNewFile();
     const { dev, ino } = fstatSync(fd, { bigint: true });
     expect(realLockFs.fileId(fd)).toBe(`${dev}:${ino}`);
     expect(await withoutAddon(path, "fs.fileId(fd)")).toBe(`${dev}:${ino}`);
@@ -44,7 +35,7 @@ describe("fileId", () => {
     expect(() => realLockFs.fileId(2 ** 31 - 1)).toThrow(
       expect.objectContaining({ code: "EBADF", syscall: "fstat" }),
     );
-    const { path } = openFile();
+    const { path } = openNewFile();
     const code = `(() => { try { fs.fileId(2 ** 31 - 1); } catch (error) { return error.code; } })()`;
     expect(await withoutAddon(path, code)).toBe("EBADF");
   });
@@ -54,7 +45,7 @@ describe("isNamed", () => {
   test("tells one file from another, and a file from a link to it", (context) => {
     requireNative(context);
     requirePosix(context, "the addon tells nothing on Windows");
-    const { path, fd } = openFile();
+    const { path, fd } = openNewFile();
     linkSync(path, `${path}.link`);
     symlinkSync(path, `${path}.symlink`);
     writeFileSync(`${path}.other`, "");
@@ -63,7 +54,7 @@ describe("isNamed", () => {
   });
 
   test("without the addon nothing is known to be named", async () => {
-    const { path } = openFile();
+    const { path } = openNewFile();
     expect(await withoutAddon(path, "fs.isNamed(path, fd)")).toBe(false);
   });
 });

@@ -4,7 +4,7 @@
 // (native/linux/process.cc), `acquireRelease` the lock protocol's (lib/session-lock/publish.ts,
 // guard.ts, release.ts), `createUnlink` the least that a lock file can cost.
 //
-//   cc -O2 -o floor test/bench/programs/floor.c
+//   cc -O2 -pthread -o floor test/bench/programs/floor.c
 //   ./floor   serves requests: each line on standard input
 //                 <operation> <target> <samples> <batch>
 //             is answered by one line, a JSON array of the nanoseconds of one operation, one number

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { askBesideFloor } from "../ask.mjs";
 import { compareSystemCalls } from "../compare-system-calls.mjs";
 import { atMost, ratio, toMeasurement } from "../figures.mjs";
-import { compileFloor, startFloor } from "../floor.mjs";
+import { compileFloor, startFloors } from "../floor.mjs";
 import { interleave, timeEach } from "../interleave.mjs";
 import { startLiveProcess } from "../live-processes.mjs";
 import { importProduct } from "../product.mjs";
@@ -20,9 +20,7 @@ export async function run({ rounds }) {
   const children = await Promise.all([5, 5, 5].map((count) => startLiveProcess(count)));
   const pids = children.map(({ pid }) => pid);
   const path = compileFloor();
-  const floor = await startFloor(path);
-  const threaded = await startFloor(path, { thread: true });
-  const floors = { "C loop": floor, "C loop beside a thread": threaded };
+  const floors = await startFloors(path);
   try {
     const tokens = new Map(pids.map((pid) => [pid, identifyProcess(pid)]));
     const checkAnswers = () => {
@@ -75,8 +73,7 @@ export async function run({ rounds }) {
       ],
     };
   } finally {
-    await floor.end();
-    await threaded.end();
+    await Promise.all(Object.values(floors).map((floor) => floor.end()));
     await Promise.all(children.map((child) => child.end()));
   }
 }

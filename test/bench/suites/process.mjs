@@ -14,7 +14,7 @@ import { median } from "simple-statistics";
 import { askBesideFloor } from "../ask.mjs";
 import { compareSystemCalls } from "../compare-system-calls.mjs";
 import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
-import { compileFloor, startFloor } from "../floor.mjs";
+import { compileFloor, startFloors } from "../floor.mjs";
 import { interleave, timeEach } from "../interleave.mjs";
 import { absentPids, startCrowd, startLiveProcess } from "../live-processes.mjs";
 import { watchLoop } from "../loop-health.mjs";
@@ -68,9 +68,7 @@ export async function run({ rounds }) {
     [MANY]: [await startLiveProcess(MANY)],
   };
   const path = compileFloor();
-  const floor = await startFloor(path);
-  const threaded = await startFloor(path, { thread: true });
-  const floors = { "C loop": floor, "C loop beside a thread": threaded };
+  const floors = await startFloors(path);
   try {
     const all = Object.values(children).flat();
     for (const child of all) checkAnswers(child);
@@ -93,7 +91,9 @@ export async function run({ rounds }) {
         ...QUESTIONS.filter(({ operation }) => operation === "args").map((q) => roundsOf.get(q)),
       ),
       await onePid(children[FEW][0], Math.min(rounds, 15)),
-      ...(await withCrowd(GROUP, (crowd) => manyPids(crowd, floor, Math.min(rounds, 15)))),
+      ...(await withCrowd(GROUP, (crowd) =>
+        manyPids(crowd, floors["C loop"], Math.min(rounds, 15)),
+      )),
       await withCrowd(2000, (crowd) => wholeMachine(crowd, Math.min(rounds, 9))),
       await importCost(Math.max(rounds, 31)),
     );
@@ -109,8 +109,7 @@ export async function run({ rounds }) {
       measurements,
     };
   } finally {
-    await floor.end();
-    await threaded.end();
+    await Promise.all(Object.values(floors).map((floor) => floor.end()));
     await Promise.all(
       Object.values(children)
         .flat()
@@ -269,10 +268,7 @@ async function manyPids({ pids, argv }, floor, rounds) {
         ...Object.entries(sides).map(([name, ask]) => ({ name, run: () => timeEach(ask, 3) })),
         {
           name: "C loop",
-          run: async () => {
-            const samples = await floor.measure(operation, list, { samples: 3, batch: 1 });
-            return samples.map((ns) => ns / 1e3);
-          },
+          run: () => floor.measure(operation, list, { samples: 3, batch: 1 }),
         },
       ],
       { rounds },
