@@ -18,6 +18,8 @@
       "conditions": [
         ["OS=='linux' or OS=='android'", {
           "sources": [
+            "native/linux/clock.cc",
+            "native/linux/file_system_type.cc",
             "native/linux/host_facts.cc",
             "native/linux/pidfd.cc",
             "native/linux/proc_fs.cc",
@@ -48,6 +50,8 @@
         }],
         ["OS=='mac'", {
           "sources": [
+            "native/darwin/clock.cc",
+            "native/darwin/file_system_type.cc",
             "native/darwin/host_facts.cc",
             "native/darwin/kernel_queries.cc",
             "native/darwin/process.cc",
@@ -71,6 +75,7 @@
         }],
         ["OS=='win'", {
           "sources": [
+            "native/windows/clock.cc",
             "native/windows/command_line.cc",
             "native/windows/file_lock.cc",
             "native/windows/host.cc",

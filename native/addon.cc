@@ -20,6 +20,7 @@
 #include <string_view>
 #include <utility>
 
+#include "clock.h"
 #include "file_lock.h"
 #include "process.h"
 
@@ -415,8 +416,8 @@ napi_value host(const Call& call) {
       .set("bootId", string(env, host.boot_id))
       .set("pidNamespace", string(env, host.pid_namespace))
       .set("initialPidNamespace", boolean(env, host.initial_pid_namespace))
-      .set("startTimeOffset", number(env, host.start_time_offset))
-      .set("monotonicOffsetMs", number(env, host.monotonic_offset_ms))
+      .set("startTimeOffset", number(env, fact(host.start_time_offset)))
+      .set("monotonicOffsetMs", number(env, fact(host.monotonic_offset_ms)))
       .object();
 }
 
@@ -512,6 +513,19 @@ napi_value lock_file_id(const Call& call) {
   return string(call.env, std::to_string(id->device) + ':' + std::to_string(id->inode));
 }
 
+napi_value lock_file_system_type(const Call& call) {
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  if (!fd) return nullptr;
+  const std::optional<std::int64_t> type = file_system_type(*fd);
+  return type ? number(call.env, static_cast<double>(*type)) : null(call.env);
+}
+
+template <std::optional<double> (*kClock)()>
+napi_value clock_call(const Call& call) {
+  const std::optional<double> milliseconds = kClock();
+  return milliseconds ? number(call.env, *milliseconds) : null(call.env);
+}
+
 napi_value lock_is_named(const Call& call) {
   // Linux's PATH_MAX, the final NUL included; other systems take less. Of a path that is longer at
   // least that many bytes arrive, because only whole characters are cut off.
@@ -568,7 +582,10 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<lock_call<lock_probe>>("lockProbe"),
       method<lock_call<lock_release>>("lockRelease"),
       method<lock_file_id>("fileId"),
+      method<lock_file_system_type>("fileSystemType"),
       method<lock_is_named>("isNamed"),
+      method<clock_call<monotonic_ms>>("monotonicMs"),
+      method<clock_call<since_boot_ms>>("sinceBootMs"),
   };
   napi_value exit_watch_class = nullptr;
   if (napi_define_class(env, "NativeExitWatch", NAPI_AUTO_LENGTH, entry<construct_exit_watch>,

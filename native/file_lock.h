@@ -41,6 +41,10 @@ struct FileId {
 // Empty when the OS does not tell, and on Windows, where the numbers depend on how Node asks.
 std::optional<FileId> file_id(int fd);
 
+// f_type of fstatfs(2): which kind of file system the open file lies on. Empty when the OS does not
+// tell, and on Windows, which has no such number.
+std::optional<std::int64_t> file_system_type(int fd);
+
 // True when `path`, a final symbolic link not followed, names the very file that `fd` has open.
 // False also when that cannot be told, always on Windows.
 bool is_named(const char* path, int fd);

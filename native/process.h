@@ -87,9 +87,11 @@ struct HostFacts {
   std::string pid_namespace;  // Linux: inode number of the reader's pid namespace; "0" where the OS
                               // has none; empty when unknown
   bool initial_pid_namespace = false;  // true also where the OS has no pid namespaces
-  // Linux time namespaces: what this reader sees minus what the host sees. 0 elsewhere.
-  double start_time_offset = 0;    // in units of start_time (clock ticks); may be a fraction
-  double monotonic_offset_ms = 0;  // of CLOCK_MONOTONIC
+  // Linux time namespaces: what this reader sees minus what the host sees. 0 elsewhere, empty when
+  // it cannot be known.
+  std::optional<double>
+      start_time_offset;  // in units of start_time (clock ticks); may be a fraction
+  std::optional<double> monotonic_offset_ms;  // of CLOCK_MONOTONIC
 };
 
 // A held reference to one process (pidfd, HANDLE; on macOS its unique id): asking it never confuses

@@ -44,5 +44,7 @@ function plainLock(pid: number, mtimeMs: number | null): SessionLockPayload {
     kernelLock: null,
     monotonicMs: null,
     label: null,
+    fileSystem: null,
+    verified: null,
   };
 }

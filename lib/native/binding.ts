@@ -59,7 +59,9 @@ export interface NativeHostFacts {
   readonly bootId: string;
   readonly pidNamespace: string;
   readonly initialPidNamespace: boolean;
+  /** NaN when it cannot be known. */
   readonly startTimeOffset: number;
+  /** NaN when it cannot be known. */
   readonly monotonicOffsetMs: number;
 }
 
@@ -96,6 +98,12 @@ export interface NativeBinding {
   lockRelease(fd: number): number;
   /** `<st_dev>:<st_ino>` as Node's own `fstat` gives them; null on Windows and when the OS does not tell. */
   fileId(fd: number): string | null;
+  /** `f_type` of fstatfs(2); null on Windows and when the OS does not tell. */
+  fileSystemType(fd: number): number | null;
   /** Whether `path` names the very file that `fd` has open; false also when that cannot be told. */
   isNamed(path: string, fd: number): boolean;
+  /** `monotonic_ms` in native/clock.h, time-namespace offset included; null when the OS refuses. */
+  monotonicMs(): number | null;
+  /** `since_boot_ms` in native/clock.h, time-namespace offset included; null but on Linux. */
+  sinceBootMs(): number | null;
 }

@@ -38,7 +38,10 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   lockProbe: true,
   lockRelease: true,
   fileId: true,
+  fileSystemType: true,
   isNamed: true,
+  monotonicMs: true,
+  sinceBootMs: true,
 };
 
 let memo: NativeLoad | undefined;

@@ -27,11 +27,11 @@ export interface HostFacts {
   readonly initialPidNamespace: boolean;
   /**
    * Linux time namespaces: what this process reads in field 22 minus what the host reads, in clock
-   * ticks; 0 elsewhere. May be a fraction of a tick.
+   * ticks; 0 elsewhere. May be a fraction of a tick. null when it cannot be known.
    */
-  readonly startTimeOffset: number;
+  readonly startTimeOffset: number | null;
   /** Likewise for the monotonic clock, in milliseconds. */
-  readonly monotonicOffsetMs: number;
+  readonly monotonicOffsetMs: number | null;
 }
 
 /** A held reference to one process: never mistakes a later process of the same pid for it. */

@@ -68,8 +68,8 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
         bootId: host.bootId || null,
         pidNamespace: host.pidNamespace || null,
         initialPidNamespace: host.initialPidNamespace,
-        startTimeOffset: host.startTimeOffset,
-        monotonicOffsetMs: host.monotonicOffsetMs,
+        startTimeOffset: known(host.startTimeOffset),
+        monotonicOffsetMs: known(host.monotonicOffsetMs),
       };
     },
     watchExit: (pid) => binding.watchExit(pid),

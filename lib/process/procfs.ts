@@ -263,8 +263,8 @@ function readHostFacts(offsets: TimeOffsets | null): HostFacts {
     bootId: readText("/proc/sys/kernel/random/boot_id"),
     pidNamespace,
     initialPidNamespace: pidNamespace === INITIAL_PID_NAMESPACE,
-    startTimeOffset: offsets?.boottimeTicks ?? 0,
-    monotonicOffsetMs: offsets?.monotonicMs ?? 0,
+    startTimeOffset: offsets?.boottimeTicks ?? null,
+    monotonicOffsetMs: offsets?.monotonicMs ?? null,
   };
 }
 

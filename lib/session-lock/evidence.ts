@@ -11,7 +11,7 @@ import {
   type TokenHost,
 } from "../process/token.js";
 import type { LockFs } from "../util/lock-fs.js";
-import { type FileSystemKind, fileSystemKind } from "./file-system.js";
+import { type FileSystem, fileSystemOf } from "./file-system.js";
 
 export interface EvidenceSource {
   readonly host: HostFacts;
@@ -20,7 +20,7 @@ export interface EvidenceSource {
   readonly verify: (token: ProcessToken) => ProcessVerdict;
   /** Clock ticks since boot, as this process sees it: /proc/uptime, CLOCK_BOOTTIME. */
   readonly uptimeTicks: () => number;
-  readonly fileSystem: (lockPath: string) => FileSystemKind;
+  readonly fileSystem: (lockPath: string) => FileSystem;
 }
 
 // USER_HZ of every Linux ABI that Node runs on (sysconf(_SC_CLK_TCK)).
@@ -43,21 +43,22 @@ export function freshEvidence(
     verify: (token) => judgeToken(token, tokenHost(), { ...tokenLookups, identity }),
     // Unknown: no start time proves an earlier boot then.
     uptimeTicks: () => (secondsSinceBoot() ?? Number.POSITIVE_INFINITY) * TICKS_PER_SECOND,
-    fileSystem: (lockPath) => kindOf(dirname(lockPath), fs, host.platform),
+    fileSystem: (lockPath) => fileSystemAt(dirname(lockPath), fs, host.platform),
   };
 }
 
-function kindOf(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystemKind {
+function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystem {
   if (platform !== "win32") {
-    return fileSystemKind(platform, fs.fileSystemType(directory), directory);
+    return fileSystemOf(platform, fs.fileSystemType(directory), directory);
   }
+  const named = fileSystemOf(platform, 0, directory);
   // A share by its own name: there is nothing to ask, over a network perhaps.
-  if (fileSystemKind(platform, 0, directory) !== "local") return "other";
+  if (named.kind !== "local") return named;
   try {
-    return fileSystemKind(platform, 0, fs.realpath(directory));
+    return fileSystemOf(platform, 0, fs.realpath(directory));
   } catch {
-    // Some drivers (RAM disks, sandboxes) cannot say: then nobody knows whose kernel keeps the locks.
-    return "other";
+    // Some drivers (RAM disks, sandboxes) cannot say: then it is not known whose kernel keeps the locks.
+    return { kind: "unlisted", name: null };
   }
 }
 

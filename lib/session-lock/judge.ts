@@ -1,8 +1,8 @@
 /** From one reading of a lock file to its inspection: gathers the facts, asks the pure rules. */
 import { isMainThread } from "node:worker_threads";
 
+import { machineMonotonicMs } from "../process/machine-clock.js";
 import { isSameBoot } from "../process/token.js";
-import { monotonicMs } from "../util/monotonic-clock.js";
 import { classifySessionLock, needsOwnerArgs, type SessionLockFacts } from "./classify.js";
 import type { EvidenceSource } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
@@ -184,10 +184,10 @@ const NO_OWNER: OwnerJudgement = {
 /** null unless the payload's own reading of that clock was taken in this boot. */
 function monotonicNowMs(
   payload: SessionLockPayload | null,
-  { host, tokenHost }: EvidenceSource,
+  { tokenHost }: EvidenceSource,
 ): number | null {
   if (payload === null || payload.monotonicMs === null) return null;
   const token = tokenOf(payload);
   if (typeof token === "string" || !isSameBoot(token, tokenHost)) return null;
-  return monotonicMs(host.monotonicOffsetMs);
+  return machineMonotonicMs();
 }

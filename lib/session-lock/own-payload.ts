@@ -1,12 +1,12 @@
 /** What this process writes into its locks. */
 import { hostFacts, identifyProcess } from "../process/identity.js";
 import { getProcessStartTime } from "../process/inspect.js";
-import { monotonicMs } from "../util/monotonic-clock.js";
+import { machineMonotonicMs } from "../process/machine-clock.js";
 import type { AcquirePlan } from "./acquire-options.js";
 import type { PayloadDraft } from "./publish.js";
 
 export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
-  const host = hostFacts();
+  const monotonicMs = machineMonotonicMs();
   return {
     pid: process.pid,
     createdAt: new Date().toISOString(),
@@ -14,7 +14,7 @@ export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
     maxHoldMs: Number.isFinite(maxHoldMs) ? maxHoldMs : null,
     starttime: ownStartTime(),
     owner: identifyProcess(),
-    monotonicMs: Math.round(monotonicMs(host.monotonicOffsetMs)),
+    monotonicMs: monotonicMs === null ? null : Math.round(monotonicMs),
     label,
   };
 }
@@ -32,6 +32,6 @@ function ownStartTime(): number | null {
     case "darwin":
       return Math.floor(startTime / 1_000_000);
     default:
-      return Math.floor(startTime + startTimeOffset);
+      return startTimeOffset === null ? null : Math.floor(startTime + startTimeOffset);
   }
 }

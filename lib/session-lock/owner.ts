@@ -22,7 +22,7 @@
 import type { HostFacts, ProcessIdentity } from "../process/backend.js";
 import { parseToken, type ProcessToken, type ProcessVerdict } from "../process/token.js";
 import type { LockAttempt } from "../util/lock-fs.js";
-import type { FileSystemKind } from "./file-system.js";
+import type { FileSystem } from "./file-system.js";
 import type { SessionLockPayload } from "./payload.js";
 
 export type OwnerState = "same" | "gone" | "unknown";
@@ -81,7 +81,7 @@ export interface OwnerFacts {
   readonly host: Pick<HostFacts, "platform" | "startTimeOffset">;
   /** Linux: time since boot in clock ticks, as this process sees it. */
   readonly uptimeTicks: () => number;
-  readonly fileSystem: () => FileSystemKind;
+  readonly fileSystem: () => FileSystem;
 }
 
 /** A payload's token, when it has one that can be read and that speaks of the payload's pid. */
@@ -119,13 +119,13 @@ export function weighKernelLock(
   recorded: string | null,
   found: string,
   bootIsOurs: boolean,
-  fileSystem: () => FileSystemKind,
+  fileSystem: () => FileSystem,
   probe: () => LockAttempt,
 ): KernelEvidence {
   if (recorded === null || !bootIsOurs) return "silent";
   if (recorded !== found) return deviceOf(recorded) === deviceOf(found) ? "silent" : "other-view";
-  const kind = fileSystem();
-  if (kind === "other") return "silent";
+  const { kind } = fileSystem();
+  if (kind !== "local" && kind !== "fuse") return "silent";
   const answer = probe();
   if (answer === "held") return "held";
   if (answer !== "acquired") return "silent";
@@ -154,7 +154,8 @@ function judgeByToken(token: ProcessToken, facts: OwnerFacts): OwnerJudgement {
       return same(reason);
     case "gone":
       // Cloned machines share their ids; only a disk of our own shows locks of our own earlier boots.
-      if (reason === "rebooted" && facts.fileSystem() !== "local") return undecidable("other-host");
+      if (reason === "rebooted" && facts.fileSystem().kind !== "local")
+        return undecidable("other-host");
       return gone(reason, reason === "recycled" ? "recycled-pid" : "dead-pid");
     case "unknown":
       return undecidable(reason);
@@ -196,6 +197,7 @@ export function compareStartTime(
 ): "equal" | "differs" | "unknown" {
   if (recorded === null || actual === null) return "unknown";
   if (host.platform === "linux" || host.platform === "android") {
+    if (host.startTimeOffset === null) return "unknown";
     // A namespace offset that is not a whole tick makes the two readings round differently.
     const tolerance = Number.isInteger(host.startTimeOffset) ? 0 : 1;
     const isEqual =
@@ -216,6 +218,7 @@ function unitOfEpochTime(value: number): number | null {
 
 function isFromEarlierBoot(starttime: number, { host, uptimeTicks }: OwnerFacts): boolean {
   if (host.platform !== "linux" && host.platform !== "android") return false;
+  if (host.startTimeOffset === null) return false;
   const uptime = uptimeTicks();
   // Whichever time namespace the writer was in; two ticks for the rounding of both clocks.
   return starttime > Math.max(uptime, uptime - host.startTimeOffset) + 2;

@@ -30,9 +30,17 @@ export interface SessionLockPayload {
   readonly monotonicMs: number | null;
   /** The caller's text, e.g. a run id. */
   readonly label: string | null;
+  /** The name of the file system's kind (`ext`, `overlay`, `nfs`, …). */
+  readonly fileSystem: string | null;
+  /**
+   * The publisher has seen through a second look that its kernel lock shows under the lock's name; written
+   * where that does not go without saying (FUSE).
+   */
+  readonly verified: true | null;
 }
 
 const KERNEL_LOCK = /^\d{1,20}:\d{1,20}$/;
+const FILE_SYSTEM = /^[a-z0-9-]{1,32}$/;
 
 /**
  * Reads a lock file's bytes.
@@ -52,6 +60,7 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
   if (!isRecord(value)) return null;
   const { pid, createdAt, maxHoldMs, starttime, owner, nonce, kernelLock, monotonicMs, label } =
     value;
+  const { fileSystem, verified } = value;
   return {
     pid: isPositiveInteger(pid) ? pid : null,
     createdAt: typeof createdAt === "string" ? createdAt : null,
@@ -64,12 +73,14 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
     monotonicMs:
       typeof monotonicMs === "number" && Number.isFinite(monotonicMs) ? monotonicMs : null,
     label: typeof label === "string" ? label : null,
+    fileSystem: typeof fileSystem === "string" && FILE_SYSTEM.test(fileSystem) ? fileSystem : null,
+    verified: verified === true ? true : null,
   };
 }
 
 /** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
 export function formatPayload(payload: SessionLockPayload): string {
-  const present: Record<string, number | string> = {};
+  const present: Record<string, number | string | true> = {};
   for (const key of PAYLOAD_KEYS) {
     const value = payload[key];
     if (value !== null) present[key] = value;
@@ -87,6 +98,8 @@ const PAYLOAD_KEYS = [
   "kernelLock",
   "monotonicMs",
   "label",
+  "fileSystem",
+  "verified",
 ] as const satisfies readonly (keyof SessionLockPayload)[];
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -17,6 +17,7 @@ import { dirname } from "node:path";
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { fileSystemOf } from "./file-system.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import { newNonce } from "./nonce.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
@@ -33,7 +34,10 @@ export interface Published extends OwnLock {
 export type PublishAttempt = Published | { readonly kind: "contended" } | { readonly kind: "busy" };
 
 /** What the payload says beside nonce and kernel lock. */
-export type PayloadDraft = Omit<SessionLockPayload, "nonce" | "kernelLock">;
+export type PayloadDraft = Omit<
+  SessionLockPayload,
+  "nonce" | "kernelLock" | "fileSystem" | "verified"
+>;
 
 // No hard links on this file system, or none to files of this kind.
 const NO_LINKS: ReadonlySet<string> = new Set([
@@ -82,7 +86,7 @@ function writeLocked(path: string, nonce: string, draft: PayloadDraft, fs: LockF
   try {
     const hasKernelLock = fs.tryExclusive(fd) === "acquired";
     const kernelLock = hasKernelLock ? fs.fileId(fd) : null;
-    const payload = complete(draft, nonce, kernelLock);
+    const payload = complete(draft, nonce, kernelLock, fileSystemName(fd, fs));
     const text = formatPayload(payload);
     fs.writeText(fd, text);
     return { kind: "published", fd, nonce, text, payload };
@@ -97,9 +101,27 @@ function complete(
   draft: PayloadDraft,
   nonce: string,
   kernelLock: string | null,
+  fileSystem: string | null,
 ): SessionLockPayload {
   const { pid, createdAt, maxHoldMs, starttime, owner, monotonicMs, label } = draft;
-  return { pid, createdAt, maxHoldMs, starttime, owner, nonce, kernelLock, monotonicMs, label };
+  return {
+    pid,
+    createdAt,
+    maxHoldMs,
+    starttime,
+    owner,
+    nonce,
+    kernelLock,
+    monotonicMs,
+    label,
+    fileSystem,
+    verified: null,
+  };
+}
+
+function fileSystemName(fd: number, fs: LockFs): string | null {
+  const type = fs.fileSystemTypeOf(fd);
+  return type === null ? null : fileSystemOf(process.platform, type, "").name;
 }
 
 function linkInto(

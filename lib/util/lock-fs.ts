@@ -69,6 +69,8 @@ export interface LockFs {
   readonly list: (directory: string) => DirectoryListing;
   /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
   readonly fileSystemType: (path: string) => number;
+  /** The same of the file system that an open file is on; null where only a path can be asked. */
+  readonly fileSystemTypeOf: (fd: number) => number | null;
   /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
   readonly canLock: () => boolean;
   readonly tryExclusive: (fd: number) => LockAttempt;
@@ -137,6 +139,7 @@ export const realLockFs: LockFs = {
     };
   },
   fileSystemType: (path) => fs.statfsSync(path).type,
+  fileSystemTypeOf: (fd) => loadNative().binding?.fileSystemType(fd) ?? null,
   canLock: () => loadNative().binding !== undefined,
   tryExclusive: (fd) => lockAttempt(loadNative().binding?.lockTryExclusive(fd)),
   probe: (fd) => lockAttempt(loadNative().binding?.lockProbe(fd)),

@@ -44,6 +44,8 @@ HostFacts read_host_facts() {
   facts.boot_id = boot_session();
   facts.pid_namespace = "0";
   facts.initial_pid_namespace = true;
+  facts.start_time_offset = 0;
+  facts.monotonic_offset_ms = 0;
   return facts;
 }
 

@@ -11,7 +11,6 @@
 #include "process.h"
 
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +26,7 @@
 #include "linux/signal_probe.h"
 #include "parse/cmdline.h"
 #include "parse/proc_stat.h"
+#include "posix/read_clock.h"
 
 namespace pidentity {
 namespace {
@@ -134,12 +134,6 @@ void deliver(ByteBuffer& buffer, std::uint64_t area_length, CommandLineSink& sin
   while (command_line.next(argument)) sink.argument(argument);
 }
 
-double milliseconds(clockid_t clock) {
-  struct timespec now;
-  if (::clock_gettime(clock, &now) != 0) return std::nan("");
-  return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
-}
-
 class PidfdWatch final : public ExitWatch {
  public:
   explicit PidfdWatch(FileDescriptor pidfd) : pidfd_(std::move(pidfd)) {}
@@ -241,8 +235,10 @@ class LinuxProcessReader final : public ProcessReader {
     host.boot_id = read_boot_id();
     if (facts.pid_namespace != 0) host.pid_namespace = std::to_string(facts.pid_namespace);
     host.initial_pid_namespace = facts.initial_pid_namespace;
-    host.start_time_offset = facts.boot_time_offset_ticks;
-    host.monotonic_offset_ms = facts.monotonic_offset_ms;
+    if (facts.time_offsets_known) {
+      host.start_time_offset = facts.boot_time_offset_ticks;
+      host.monotonic_offset_ms = facts.monotonic_offset_ms;
+    }
     return host;
   }
 
@@ -407,10 +403,10 @@ class LinuxProcessReader final : public ProcessReader {
 
   // Both the start time and CLOCK_BOOTTIME are those that our time namespace sees.
   std::optional<double> started_at_ms(const ProcStat& stat) const {
-    const double running_ms =
-        milliseconds(CLOCK_BOOTTIME) - seen_start_ticks(stat) * 1e3 / ticks_per_second_;
-    const double at = milliseconds(CLOCK_REALTIME) - running_ms;
-    return std::isnan(at) ? std::nullopt : std::optional<double>(at);
+    const std::optional<double> since_boot = read_clock_ms(CLOCK_BOOTTIME);
+    const std::optional<double> now = read_clock_ms(CLOCK_REALTIME);
+    if (!since_boot || !now) return std::nullopt;
+    return *now - (*since_boot - seen_start_ticks(stat) * 1e3 / ticks_per_second_);
   }
 
   std::optional<std::uint64_t> exact_id(int pidfd) {

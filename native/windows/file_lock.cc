@@ -141,6 +141,8 @@ LockResult lock_release(int fd) { return unlock(file_of(fd)); }
 // Node's numbers come from one of three system calls, by its version: only Node itself knows them.
 std::optional<FileId> file_id(int) { return std::nullopt; }
 
+std::optional<std::int64_t> file_system_type(int) { return std::nullopt; }
+
 bool is_named(const char*, int) { return false; }
 
 }  // namespace pidentity

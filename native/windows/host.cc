@@ -82,6 +82,8 @@ HostFacts read_host_facts(const ntdll::Ntdll& ntdll) {
   // A Windows container numbers its processes with the host's pids: there is only one namespace.
   facts.pid_namespace = "0";
   facts.initial_pid_namespace = true;
+  facts.start_time_offset = 0;
+  facts.monotonic_offset_ms = 0;
   return facts;
 }
 

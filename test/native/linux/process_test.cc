@@ -152,7 +152,7 @@ void test_own_process() {
   check::test("the start time is the kernel's field 22", [] {
     const auto reader = ProcessReader::create();
     // In the initial time namespace the two are equal.
-    const double offset = reader->host().start_time_offset;
+    const double offset = reader->host().start_time_offset.value_or(-1);
     check::equal(offset, 0.0);
     check::equal(reader->start_time(own_pid()).value_or(-1), start_ticks(own_pid()));
   });

@@ -1,0 +1,40 @@
+/**
+ * The machine's clocks, read through the addon. A runtime's own are none: `process.hrtime` counts from the
+ * start of the process under Bun and Deno, libuv's clock counts suspended time on macOS and Windows, and
+ * `os.uptime` reads a file that lxcfs replaces.
+ */
+import { loadNative } from "../native/load.js";
+import { hostFacts } from "./identity.js";
+import { MS_PER_TICK } from "./procfs-parse.js";
+
+/**
+ * Milliseconds on the monotonic clock that all processes of this boot share, in every time namespace;
+ * suspended time does not count. null without the addon, or where this process's time-namespace offset
+ * cannot be known. Source: native/clock.h.
+ */
+export function machineMonotonicMs(): number | null {
+  return without(hostFacts().monotonicOffsetMs, loadNative().binding?.monotonicMs() ?? null);
+}
+
+/**
+ * Milliseconds since boot as the machine's first time namespace counts them, suspended time included.
+ * null without the addon, but on Linux, and where the offset cannot be known. Source: CLOCK_BOOTTIME.
+ */
+export function machineSinceBootMs(): number | null {
+  const { startTimeOffset } = hostFacts();
+  const offsetMs = startTimeOffset === null ? null : startTimeOffset * MS_PER_TICK;
+  return without(offsetMs, loadNative().binding?.sinceBootMs() ?? null);
+}
+
+/**
+ * A steady clock for this process's own durations, milliseconds: the machine's where it can be read, so that a
+ * suspended laptop's holder is not overdue when it wakes, otherwise `performance.now`. Two readings may only be
+ * compared within one process.
+ */
+export function steadyMs(): number {
+  return loadNative().binding?.monotonicMs() ?? performance.now();
+}
+
+function without(offset: number | null, reading: number | null): number | null {
+  return offset === null || reading === null ? null : reading - offset;
+}
