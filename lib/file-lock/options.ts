@@ -5,11 +5,13 @@ import {
   type WaitingForLock,
 } from "../session-lock/acquire-options.js";
 import { lockPathFor } from "../session-lock/lock-path.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../session-lock/owner.js";
 import type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
 import {
   checkBoolean,
   checkFunction,
   checkMilliseconds,
+  checkOneOf,
   checkPath,
   checkPositiveMilliseconds,
   checkRequiredOptions,
@@ -32,6 +34,12 @@ interface CommonOptions {
    * taken. Default: nobody is refused.
    */
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+  /**
+   * What the pid of a plain lock (one that another program wrote, without this package's keys) proves. `judge`:
+   * whether its owner is gone; inside a container that is so although a neighbour container's processes cannot be
+   * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
+   */
+  readonly plainLocks?: PlainLocks | undefined;
   /** Another way to an owner's command line. Default: ask the OS. */
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
 }
@@ -92,6 +100,7 @@ function checkCommonOptions(options: AcquireFileLockOptions | AcquirePidFileOpti
   checkSignal("signal", options.signal);
   checkFunction("onWait", options.onWait);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
   checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
 }
 
@@ -116,6 +125,10 @@ function planOf(
     label: options.label ?? null,
     onWait: options.onWait,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
-    policy: acquirePolicy(limits, options.isOwnerArgv ?? isAnybody, readOtherContent),
+    policy: acquirePolicy(limits, {
+      isOwnerArgv: options.isOwnerArgv ?? isAnybody,
+      plainLocks: options.plainLocks,
+      readOther: readOtherContent,
+    }),
   };
 }

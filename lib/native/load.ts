@@ -15,6 +15,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { environmentVariable } from "../util/environment.js";
 import type { NativeBinding } from "./binding.js";
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
@@ -53,14 +54,14 @@ export function loadNative(): NativeLoad {
 }
 
 function load(): NativeLoad {
-  if (environment("PIDENTITY_NO_NATIVE") === "1") {
+  if (environmentVariable("PIDENTITY_NO_NATIVE") === "1") {
     return {
       error: new Error(
         "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
       ),
     };
   }
-  const named = environment("PIDENTITY_NATIVE_PATH");
+  const named = environmentVariable("PIDENTITY_NATIVE_PATH");
   // Whoever names a file wants this one: another version of the addon would be a surprise.
   if (named !== undefined && named !== "") return loadFile(resolve(named));
 
@@ -74,15 +75,6 @@ function load(): NativeLoad {
   if (sibling === null || !existsSync(sibling)) return first;
   const second = loadFile(sibling);
   return second.error === undefined ? second : first;
-}
-
-/** Deno asks for a permission first and throws when it is denied. */
-function environment(name: string): string | undefined {
-  try {
-    return process.env[name];
-  } catch {
-    return undefined;
-  }
 }
 
 type Found =

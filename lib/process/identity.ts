@@ -1,5 +1,7 @@
 /** Where tokens meet the machine: its digests, its processes, and the public verbs on tokens. */
 import type { HostFacts, ProcessIdentity } from "./backend.js";
+import { lookForNestedProcessesSync } from "./nested-processes.js";
+import { environmentVariable } from "../util/environment.js";
 import { isValidPid } from "./pid.js";
 import { processBackend } from "./select-backend.js";
 import {
@@ -13,6 +15,8 @@ import {
 } from "./token.js";
 
 let facts: HostFacts | undefined;
+/** The text of `PIDENTITY_HOST_ID`; null where it says nothing. */
+let pinnedHostId: string | null | undefined;
 let tokenFacts: TokenHost | undefined;
 let ownToken: string | undefined;
 /** null where no process can be named. */
@@ -22,16 +26,33 @@ const LONGEST_ID = String(2n ** 64n - 1n);
 
 /** Facts about this process's machine, boot and namespaces; read once. */
 export function hostFacts(): HostFacts {
-  return (facts ??= processBackend().host());
+  return (facts ??= readHostFacts());
+}
+
+/**
+ * A container's machine id is its image's, or missing: `PIDENTITY_HOST_ID`, any text, names its host for those who
+ * know better. Like the machine's own id it is only ever used hashed.
+ */
+function readHostFacts(): HostFacts {
+  const host = processBackend().host();
+  const pinned = pinnedId();
+  return pinned === null ? host : { ...host, machineId: pinned };
+}
+
+function pinnedId(): string | null {
+  if (pinnedHostId === undefined) {
+    pinnedHostId = environmentVariable("PIDENTITY_HOST_ID")?.trim() || null;
+  }
+  return pinnedHostId;
 }
 
 /** {@link hostFacts} as tokens carry them: ids only as digests. */
 export function tokenHost(): TokenHost {
-  return (tokenFacts ??= toTokenHost(hostFacts()));
+  return (tokenFacts ??= toTokenHost(hostFacts(), pinnedId() !== null));
 }
 
 /** {@link hostFacts} as tokens carry them, for any host. */
-export function toTokenHost(host: HostFacts): TokenHost {
+export function toTokenHost(host: HostFacts, isHostIdPinned: boolean): TokenHost {
   return {
     platform: host.platform,
     hostDigest: digestOf(host.machineId, 16),
@@ -39,6 +60,7 @@ export function toTokenHost(host: HostFacts): TokenHost {
     boot: host.bootId === null ? null : bootField(host.bootId),
     pidNamespace: host.pidNamespace,
     initialPidNamespace: host.initialPidNamespace,
+    isHostIdPinned,
   };
 }
 
@@ -69,6 +91,7 @@ export function identityOf(pid: number): ProcessIdentity {
 export const tokenLookups: TokenLookups = {
   identity: identityOf,
   byExactId: (exactId) => processBackend().byExactId(exactId),
+  nested: () => lookForNestedProcessesSync(identityOf),
 };
 
 /**

@@ -18,6 +18,7 @@
  * ASCII characters. Pure: digests and lookups come from identity.ts.
  */
 import type { ProcessIdentity } from "./backend.js";
+import type { NestedProcess, NestedProcesses } from "./nested-processes.js";
 import type { ProcessReason } from "./process-info.js";
 
 /** Inode of Linux's first pid namespace (PROC_PID_INIT_INO of include/linux/proc_ns.h). */
@@ -42,6 +43,8 @@ export interface TokenHost extends Pick<
 > {
   /** True also where the OS has no pid namespaces. */
   readonly initialPidNamespace: boolean;
+  /** The host's id was given by those who run it, and is not a container image's. */
+  readonly isHostIdPinned: boolean;
 }
 
 /** Proof that the named process has ended; `recycled`: its pid belongs to a later process. */
@@ -72,6 +75,11 @@ export interface TokenLookups {
   readonly identity: (pid: number) => ProcessIdentity;
   /** See `ProcessBackend.byExactId`. */
   readonly byExactId: (exactId: string) => Pick<ProcessIdentity, "state" | "reason">;
+  /**
+   * A look at the processes of nested pid namespaces that began after the token was read; null: none was made.
+   * Only asked in the initial pid namespace.
+   */
+  readonly nested: () => NestedProcesses | null;
 }
 
 const VERSION = "pi1";
@@ -98,7 +106,7 @@ export function tokenPrefix({
   hostnameDigest,
   boot,
   pidNamespace,
-}: Omit<TokenHost, "initialPidNamespace">): string {
+}: Omit<TokenHost, "initialPidNamespace" | "isHostIdPinned">): string {
   return [VERSION, platform, ...[hostDigest, hostnameDigest, boot, pidNamespace].map(written)].join(
     ".",
   );
@@ -189,28 +197,25 @@ export function judgeToken(
 ): ProcessVerdict {
   if (token === null) return unknown("malformed");
   if (!isSameBoot(token, host)) return judgeOtherBoot(token, host);
-  if (token.pidNamespace === null || token.pidNamespace !== host.pidNamespace) {
-    return judgeOtherNamespace(token, lookups);
-  }
+  if (isOfOtherNamespace(token, host)) return judgeOtherNamespace(token, host, lookups);
   return judgeOccupant(token, lookups.identity(token.pid));
 }
 
+/** True when the token's pid, in this very boot, may be another process's number here. */
+export function isOfOtherNamespace(token: ProcessToken, host: TokenHost): boolean {
+  return token.pidNamespace === null || token.pidNamespace !== host.pidNamespace;
+}
+
 /**
- * An earlier boot of this machine ended all its processes. The machine's id alone does not make it the
- * same: cloned images share ids, and a container's `/etc/machine-id` is its image's, which is why
- * both sides must be in the initial pid namespace.
+ * An earlier boot of this machine ended all its processes, whatever the machine was called then. A container's
+ * machine id is its image's, the same on many hosts: it counts when both sides are in the initial pid namespace, or
+ * when it was pinned.
  */
 function judgeOtherBoot(token: ProcessToken, host: TokenHost): ProcessVerdict {
-  const rebooted =
-    token.platform === host.platform &&
-    token.boot !== null &&
-    host.boot !== null &&
-    token.hostDigest !== null &&
-    token.hostDigest === host.hostDigest &&
-    token.hostnameDigest !== null &&
-    token.hostnameDigest === host.hostnameDigest &&
-    token.pidNamespace === initialPidNamespace(token.platform) &&
-    host.initialPidNamespace;
+  const isHostIdTheMachines =
+    host.isHostIdPinned ||
+    (host.initialPidNamespace && token.pidNamespace === initialPidNamespace(token.platform));
+  const rebooted = isOfOtherBoot(token, host) && isOfSameHost(token, host) && isHostIdTheMachines;
   return rebooted ? gone("rebooted") : unknown("other-host");
 }
 
@@ -218,13 +223,59 @@ function initialPidNamespace(platform: string): string {
   return isLinux(platform) ? INITIAL_PID_NAMESPACE : "0";
 }
 
-/** Its pid means nothing here; its exact id does, wherever the kernel can be asked about it. */
-function judgeOtherNamespace(token: ProcessToken, lookups: TokenLookups): ProcessVerdict {
-  if (token.exactId === null) return unknown("other-pid-namespace");
-  const { state, reason } = lookups.byExactId(token.exactId);
-  if (state === "alive") return same();
-  if (state === "gone") return gone(endOf(reason));
-  return unknown("other-pid-namespace");
+/** True when the token was provably written in another boot than the one that `host` describes. */
+export function isOfOtherBoot(token: ProcessToken, host: TokenHost): boolean {
+  return (
+    token.platform === host.platform &&
+    token.boot !== null &&
+    host.boot !== null &&
+    token.boot !== host.boot
+  );
+}
+
+/** True when both carry the same machine's id; an unknown one is nobody's. */
+export function isOfSameHost(
+  token: Pick<ProcessToken, "hostDigest">,
+  host: Pick<TokenHost, "hostDigest">,
+): boolean {
+  return token.hostDigest !== null && token.hostDigest === host.hostDigest;
+}
+
+/**
+ * Its pid means nothing here. Its exact id does, wherever the kernel can be asked about it; and from the initial
+ * pid namespace, where every process can be seen, its number in its own namespace with its start time.
+ */
+function judgeOtherNamespace(
+  token: ProcessToken,
+  host: TokenHost,
+  lookups: TokenLookups,
+): ProcessVerdict {
+  if (token.exactId !== null) {
+    const { state, reason } = lookups.byExactId(token.exactId);
+    if (state === "alive") return same();
+    if (state === "gone") return gone(endOf(reason));
+  }
+  const nested = host.initialPidNamespace ? lookups.nested() : null;
+  if (nested === null) return unknown("other-pid-namespace");
+  const answers = nested.having(token.pid).map((candidate) => isNamedBy(token, candidate));
+  if (answers.includes(true)) return same();
+  return nested.isComplete && !answers.includes(null)
+    ? gone("no-such-process")
+    : unknown("other-pid-namespace");
+}
+
+/** Whether a process with the token's pid is the token's; null: what is known does not tell. */
+function isNamedBy(token: ProcessToken, candidate: NestedProcess): boolean | null {
+  if (token.exactId !== null && candidate.exactId !== null) {
+    return token.exactId === candidate.exactId;
+  }
+  // A process stays in its pid namespace for life.
+  const { pidNamespace, startTime } = candidate;
+  if (pidNamespace !== null && token.pidNamespace !== null && pidNamespace !== token.pidNamespace) {
+    return false;
+  }
+  if (token.startTime === null || startTime === null) return null;
+  return Math.abs(token.startTime - startTime) <= startTimeTolerance(token.platform);
 }
 
 function judgeOccupant(token: ProcessToken, occupant: ProcessIdentity): ProcessVerdict {

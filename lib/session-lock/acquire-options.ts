@@ -3,6 +3,7 @@ import {
   checkBoolean,
   checkFunction,
   checkNumber,
+  checkOneOf,
   checkPath,
   checkRequiredOptions,
   checkSignal,
@@ -17,6 +18,7 @@ import {
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
 } from "./options.js";
+import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import type { ReadOwnerProcessArgs } from "./owner-args.js";
 
 /** What a waiter is told once a second. */
@@ -55,6 +57,12 @@ export interface AcquireSessionWriteLockOptions {
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
   /** Another way to an owner's command line. Default: ask the OS. */
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+  /**
+   * What the pid of a plain lock (one that another program wrote, without this package's keys) proves. `judge`:
+   * whether its owner is gone; inside a container that is so although a neighbour container's processes cannot be
+   * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
+   */
+  readonly plainLocks?: PlainLocks | undefined;
   /** The host's configuration; `session.writeLock` is looked at. */
   readonly config?: SessionWriteLockConfig | null | undefined;
   /** Default `process.env`. */
@@ -96,6 +104,7 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
   checkString("label", options.label);
   checkFunction("onWait", options.onWait);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
   checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
   checkString("envPrefix", options.envPrefix);
   const limits = resolveSessionWriteLockOptions(options.config, options);
@@ -112,15 +121,25 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
     label: options.label ?? null,
     onWait: options.onWait,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
-    policy: acquirePolicy(limits, options.isOwnerArgv ?? isOpenClawArgv),
+    policy: acquirePolicy(limits, {
+      isOwnerArgv: options.isOwnerArgv ?? isOpenClawArgv,
+      plainLocks: options.plainLocks,
+    }),
   };
 }
 
 /** How contenders judge. */
 export function acquirePolicy(
   { timeoutMs, staleMs }: Pick<SessionWriteLockLimits, "timeoutMs" | "staleMs">,
-  isOwnerArgv: (args: readonly string[]) => boolean,
-  readOther?: JudgingPolicy["readOther"],
+  {
+    isOwnerArgv,
+    plainLocks = "judge",
+    readOther,
+  }: {
+    readonly isOwnerArgv: (args: readonly string[]) => boolean;
+    readonly plainLocks?: PlainLocks | undefined;
+    readonly readOther?: JudgingPolicy["readOther"];
+  },
 ): JudgingPolicy {
   return {
     nowMs: Date.now,
@@ -131,6 +150,7 @@ export function acquirePolicy(
     // Whoever contends has its turn, so nobody in this thread holds the lock.
     isHeldHere: () => false,
     isOwnerArgv: tolerant(isOwnerArgv),
+    plainLocks,
     readOther,
   };
 }

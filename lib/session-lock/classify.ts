@@ -89,6 +89,17 @@ export function classifySessionLock(
 }
 
 /**
+ * Whether a look at the processes of nested pid namespaces would change the verdict. Until it was made the lock is
+ * kept.
+ */
+export function dependsOnNestedLook(
+  { keptReason }: { readonly keptReason: string | null },
+  { needsNestedLook, undecidable }: OwnerJudgement,
+): boolean {
+  return needsNestedLook && (undecidable || keptReason === "owner-unknown");
+}
+
+/**
  * Whether the command line of the payload's pid can change the verdict: alive, not proven to be the
  * owner, not proven not to be.
  */
@@ -111,7 +122,8 @@ function ownersEnd(
   { owner, kernel }: SessionLockFacts,
 ): StaleReason | null {
   if (kernel === "held" || owner.undecidable) return null;
-  return payload === null || payload.pid === null ? "missing-pid" : owner.end;
+  const namesNoProcess = payload === null || payload.pid === null;
+  return namesNoProcess && owner.end === null ? "missing-pid" : owner.end;
 }
 
 /** Rule 3. */
@@ -126,16 +138,16 @@ function isOverdue(
 
 /**
  * For how long a lock has been held, milliseconds; null when unknown. Suspended time is not holding: the
- * monotonic clock decides where both ends were read on it.
+ * monotonic clock decides where both ends were read on it. It never says more than the wall clock does: a reading
+ * that does was taken from another clock.
  */
 export function heldMsOf(
   payload: SessionLockPayload | null,
   ageMs: number | null,
   { monotonicNowMs }: Pick<SessionLockFacts, "monotonicNowMs">,
 ): number | null {
-  return monotonicNowMs !== null && payload?.monotonicMs != null
-    ? monotonicNowMs - payload.monotonicMs
-    : ageMs;
+  if (ageMs === null || monotonicNowMs === null || payload?.monotonicMs == null) return ageMs;
+  return Math.min(ageMs, Math.max(0, monotonicNowMs - payload.monotonicMs));
 }
 
 /** Rule 4, first half: a lock that an earlier life of this very process must have left. */
@@ -177,6 +189,7 @@ function reasonToKeep(
   if (reasons.length === 0) return null;
   if (owner.undecidable) return "owner-unknown";
   const kept = reasonToKeepByRule(payload, reasons, facts);
+  if (kept === null && owner.needsNestedLook) return "owner-unknown";
   return kept === null && kernel === "other-view" ? "other-view" : kept;
 }
 

@@ -15,10 +15,11 @@ import {
 import { type EvidenceSource, freshEvidence } from "./evidence.js";
 import { guardPathOf } from "./guard.js";
 import type { SessionLockInspection } from "./inspection.js";
-import { closeCase, type LockCase, openCase } from "./judge.js";
+import type { LockCase } from "./judge.js";
+import { type JudgedLock, judgeLock } from "./judge-lock.js";
 import { type FileSighting, LockWatch, sightFile } from "./lock-watch.js";
 import { draftOf } from "./own-payload.js";
-import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
+import { OwnerArgsMemo } from "./owner-args.js";
 import { type PublishAttempt, type Published, tryPublish } from "./publish.js";
 import { readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
@@ -30,12 +31,9 @@ const ON_WAIT_INTERVAL_MS = 1000;
 const BRIEF_MS = 5;
 
 /** One look at the lock that is in the way. */
-interface Look {
+interface Look extends JudgedLock {
   /** From before the look. */
   readonly sighting: FileSighting;
-  readonly lockCase: LockCase;
-  readonly inspection: SessionLockInspection;
-  readonly ownerArgs: OwnerArgs | null;
 }
 
 /** `reclaimed`: stale locks that had to be taken away for it. */
@@ -145,22 +143,16 @@ export class Contention {
     const { policy, readOwnerProcessArgs } = this.#plan;
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
     if (reading.kind === "absent") return null;
-    const lockCase = openCase(this.#lockPath, reading, policy, this.#evidence);
-    const memo = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
-    const ownerArgs = lockCase.argsWanted === null ? null : await memo.read(lockCase.argsWanted);
-    return {
-      sighting,
-      lockCase,
-      inspection: closeCase(lockCase, ownerArgs?.args ?? null, policy),
-      ownerArgs,
-    };
+    const args = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
+    const judged = await judgeLock(this.#lockPath, reading, policy, this.#evidence, args);
+    return { ...judged, sighting };
   }
 
   /** True when the lock is gone, by our hand or another's. */
   async #reclaim(look: Look): Promise<boolean> {
-    const { lockCase, inspection, ownerArgs } = look;
+    const { lockCase, inspection, ownerArgs, evidence } = look;
     const { attempt, inspection: latest } = orFileError(this.#lockPath, () =>
-      tryReclaim(lockCase, inspection, ownerArgs, this.#plan.policy, this.#evidence, this.#fs),
+      tryReclaim(lockCase, inspection, ownerArgs, this.#plan.policy, evidence, this.#fs),
     );
     switch (attempt.kind) {
       case "removed":

@@ -3,7 +3,9 @@ import { dirname } from "node:path";
 
 import type { HostFacts, ProcessIdentity } from "../process/backend.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../process/identity.js";
-import { secondsSinceBoot } from "../process/seconds-since-boot.js";
+import { machineSinceBootMs } from "../process/machine-clock.js";
+import { type NestedProcesses, startTimeOffsetOf } from "../process/nested-processes.js";
+import { MS_PER_TICK } from "../process/procfs-parse.js";
 import {
   judgeToken,
   type ProcessToken,
@@ -18,13 +20,13 @@ export interface EvidenceSource {
   readonly tokenHost: TokenHost;
   readonly identity: (pid: number) => ProcessIdentity;
   readonly verify: (token: ProcessToken) => ProcessVerdict;
-  /** Clock ticks since boot, as this process sees it: /proc/uptime, CLOCK_BOOTTIME. */
-  readonly uptimeTicks: () => number;
+  /** Clock ticks since boot without any time-namespace offset; null when not known. */
+  readonly sinceBootTicks: () => number | null;
+  readonly startTimeOffsetOf: (pid: number) => number | null;
+  /** Who runs in nested pid namespaces, by a look that began after the lock was read; null: none was made. */
+  readonly nested: NestedProcesses | null;
   readonly fileSystem: (lockPath: string) => FileSystem;
 }
-
-// USER_HZ of every Linux ABI that Node runs on (sysconf(_SC_CLK_TCK)).
-const TICKS_PER_SECOND = 100;
 
 /**
  * Asks the OS every time: the only evidence on which a lock may be removed.
@@ -40,11 +42,31 @@ export function freshEvidence(
     host,
     tokenHost: tokenHost(),
     identity,
-    verify: (token) => judgeToken(token, tokenHost(), { ...tokenLookups, identity }),
-    // Unknown: no start time proves an earlier boot then.
-    uptimeTicks: () => (secondsSinceBoot() ?? Number.POSITIVE_INFINITY) * TICKS_PER_SECOND,
+    verify: verifyBy(identity, null),
+    sinceBootTicks: () => {
+      const sinceBootMs = machineSinceBootMs();
+      return sinceBootMs === null ? null : sinceBootMs / MS_PER_TICK;
+    },
+    startTimeOffsetOf,
+    nested: null,
     fileSystem: (lockPath) => fileSystemAt(dirname(lockPath), fs, host.platform),
   };
+}
+
+function verifyBy(
+  identity: EvidenceSource["identity"],
+  nested: NestedProcesses | null,
+): EvidenceSource["verify"] {
+  const lookups = { ...tokenLookups, identity, nested: () => nested };
+  return (token) => judgeToken(token, tokenHost(), lookups);
+}
+
+/**
+ * The same evidence for locks that were read before `nested` began: only then is a writer that is still alive
+ * among those it has seen.
+ */
+export function withNestedLook(evidence: EvidenceSource, nested: NestedProcesses): EvidenceSource {
+  return { ...evidence, nested, verify: verifyBy(evidence.identity, nested) };
 }
 
 function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystem {
@@ -65,12 +87,12 @@ function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform):
 /** Asks once per pid and directory and remembers: for reports, and for keeping locks. */
 export function memoisedEvidence(fresh: EvidenceSource): EvidenceSource {
   const identity = memoised(fresh.identity);
-  const fileSystemOf = memoised((directory: string) => fresh.fileSystem(`${directory}/.`));
+  const fileSystemAtOnce = memoised((directory: string) => fresh.fileSystem(`${directory}/.`));
   return {
     ...fresh,
     identity,
-    verify: (token) => judgeToken(token, fresh.tokenHost, { ...tokenLookups, identity }),
-    fileSystem: (lockPath) => fileSystemOf(dirname(lockPath)),
+    verify: verifyBy(identity, fresh.nested),
+    fileSystem: (lockPath) => fileSystemAtOnce(dirname(lockPath)),
   };
 }
 

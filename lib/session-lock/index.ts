@@ -38,7 +38,13 @@ export {
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
 } from "./options.js";
-export type { KernelEvidence, OwnerJudgement, OwnerReason, OwnerState } from "./owner.js";
+export type {
+  KernelEvidence,
+  OwnerJudgement,
+  OwnerReason,
+  OwnerState,
+  PlainLocks,
+} from "./owner.js";
 export type { ReadOwnerProcessArgs } from "./owner-args.js";
 export { formatPayload, parsePayload, type SessionLockPayload } from "./payload.js";
 export {

@@ -2,6 +2,7 @@
 import { realLockFs } from "../util/lock-fs.js";
 import {
   checkFunction,
+  checkOneOf,
   checkNumber,
   checkOptions,
   checkBoolean,
@@ -10,16 +11,11 @@ import {
 import { freshEvidence } from "./evidence.js";
 import { isHeldHere } from "./held-locks.js";
 import type { SessionLockInspection } from "./inspection.js";
-import {
-  clockAt,
-  closeCase,
-  DEFAULT_GRACE_MS,
-  type JudgingPolicy,
-  openCase,
-  tolerant,
-} from "./judge.js";
+import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
+import { judgeLock } from "./judge-lock.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import { resolveSessionWriteLockOptions } from "./options.js";
+import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
 
@@ -30,6 +26,12 @@ export interface InspectSessionLockOptions {
   readonly nowMs?: number | undefined;
   /** Report `hold-exceeded` when the holder is past its own `maxHoldMs`? Default false. */
   readonly respectMaxHold?: boolean | undefined;
+  /**
+   * What the pid of a plain lock (one that another program wrote, without this package's keys) proves. `judge`:
+   * whether its owner is gone; inside a container that is so although a neighbour container's processes cannot be
+   * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
+   */
+  readonly plainLocks?: PlainLocks | undefined;
   /** Another way to an owner's command line. Default: ask the OS. */
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
   /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
@@ -52,6 +54,7 @@ export async function inspectSessionLock(
   checkNumber("staleMs", options.staleMs);
   checkNumber("nowMs", options.nowMs);
   checkBoolean("respectMaxHold", options.respectMaxHold);
+  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
   checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
 
@@ -64,12 +67,10 @@ export async function inspectSessionLock(
     atAcquire: false,
     isHeldHere: (path) => isHeldHere(path, realLockFs),
     isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
+    plainLocks: options.plainLocks ?? "judge",
   };
   const reading = readLock(lockPath, realLockFs, evidence, { isRegular: false });
   if (reading.kind === "absent") return null;
-  const lockCase = openCase(lockPath, reading, policy, evidence);
-  const { argsWanted } = lockCase;
-  if (argsWanted === null) return closeCase(lockCase, null, policy);
-  const memo = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  return closeCase(lockCase, (await memo.read(argsWanted)).args, policy);
+  const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
+  return (await judgeLock(lockPath, reading, policy, evidence, args)).inspection;
 }

@@ -6,7 +6,14 @@ import { isSameBoot } from "../process/token.js";
 import { classifySessionLock, needsOwnerArgs, type SessionLockFacts } from "./classify.js";
 import type { EvidenceSource } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
-import { judgeOwner, type OwnerJudgement, tokenOf } from "./owner.js";
+import {
+  isDiskOfThisMachine,
+  judgeOwner,
+  type KernelEvidence,
+  type OwnerJudgement,
+  type PlainLocks,
+  tokenOf,
+} from "./owner.js";
 import type { SessionLockPayload } from "./payload.js";
 import type { LockReading, SeenContent } from "./read-lock.js";
 
@@ -20,6 +27,7 @@ export interface JudgingPolicy {
   /** Whether this process holds that lock, by its own memory. */
   readonly isHeldHere: (lockPath: string) => boolean;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
+  readonly plainLocks: PlainLocks;
   /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
   readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
 }
@@ -90,7 +98,7 @@ export function openCase(
     staleMs: policy.staleMs,
     graceMs: policy.graceMs,
     mtimeMs: isLock ? reading.mtimeMs : null,
-    monotonicNowMs: monotonicNowMs(payload, evidence),
+    monotonicNowMs: monotonicNowMs(payload, kernel, evidence),
     respectMaxHold: policy.respectMaxHold,
     unreadable: !isLock,
     owner:
@@ -101,8 +109,13 @@ export function openCase(
             verify: evidence.verify,
             identity: evidence.identity,
             host: evidence.host,
-            uptimeTicks: evidence.uptimeTicks,
+            tokenHost: evidence.tokenHost,
+            sinceBootTicks: evidence.sinceBootTicks,
+            startTimeOffsetOf: evidence.startTimeOffsetOf,
             fileSystem: () => evidence.fileSystem(lockPath),
+            isOnOwnDisk: () => isOnOwnDisk(payload, isLock ? reading.fileId : null, evidence),
+            nested: evidence.nested,
+            plainLocks: policy.plainLocks,
           }),
     kernel,
     // As `isPidAlive`: what is denied or cannot be asked is not gone.
@@ -179,15 +192,34 @@ const NO_OWNER: OwnerJudgement = {
   reason: "missing-pid",
   end: null,
   undecidable: false,
+  needsNestedLook: false,
 };
 
-/** null unless the payload's own reading of that clock was taken in this boot. */
+function isOnOwnDisk(
+  payload: SessionLockPayload,
+  fileId: string | null,
+  { tokenHost }: EvidenceSource,
+): boolean {
+  const token = tokenOf(payload);
+  return (
+    fileId !== null &&
+    isDiskOfThisMachine(fileId, typeof token === "string" ? null : token, tokenHost)
+  );
+}
+
+/**
+ * null unless the payload's own reading of that clock was taken in this boot: its token says so, or its holder
+ * still has the kernel lock.
+ */
 function monotonicNowMs(
   payload: SessionLockPayload | null,
+  kernel: KernelEvidence,
   { tokenHost }: EvidenceSource,
 ): number | null {
   if (payload === null || payload.monotonicMs === null) return null;
   const token = tokenOf(payload);
-  if (typeof token === "string" || !isSameBoot(token, tokenHost)) return null;
+  const isOfThisBoot =
+    kernel === "held" || (typeof token !== "string" && isSameBoot(token, tokenHost));
+  if (!isOfThisBoot) return null;
   return machineMonotonicMs();
 }

@@ -1,12 +1,11 @@
 /** Reads one lock file and, when that counts, asks the kernel whether its holder still has it locked. */
 import type { BigIntStats } from "node:fs";
 
-import { isSameBoot } from "../process/token.js";
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import type { EvidenceSource } from "./evidence.js";
-import { type KernelEvidence, tokenOf, weighKernelLock } from "./owner.js";
+import { isPlain, type KernelEvidence, tokenOf, weighKernelLock } from "./owner.js";
 import { parsePayload, type SessionLockPayload } from "./payload.js";
 
 /** `bytes` are the file's, for telling later whether it still says the same. */
@@ -15,6 +14,8 @@ export interface LockContent {
   readonly bytes: Buffer;
   readonly payload: SessionLockPayload | null;
   readonly kernel: KernelEvidence;
+  /** `<st_dev>:<st_ino>`; null for plain locks, where nothing depends on it. */
+  readonly fileId: string | null;
   /** Only read when a lock without pid makes it matter. */
   readonly mtimeMs: number | null;
 }
@@ -84,14 +85,20 @@ function readOpenLock(
     stats ??= fs.fstat(fd);
     if (!stats.isFile()) return unreadable(`lock is not a regular file: ${lockPath}`);
   }
-  const kernel = payload === null ? "silent" : kernelEvidence(lockPath, fd, payload, fs, evidence);
+  const fileId = payload === null || isPlain(payload) ? null : fs.fileId(fd);
+  const kernel =
+    payload === null || fileId === null
+      ? "silent"
+      : kernelEvidence(lockPath, fd, fileId, payload, fs, evidence);
   // Unlinked since it was opened: free because it was released, and nobody's lock any more.
-  if (kernel === "free" && fs.fstat(fd).nlink === 0n) return { kind: "absent" };
+  if ((kernel === "free" || kernel === "free-unconfirmed") && fs.fstat(fd).nlink === 0n)
+    return { kind: "absent" };
   return {
     kind: "lock",
     bytes: isSeen ? seen.bytes : Buffer.from(scratch.subarray(0, length)),
     payload,
     kernel,
+    fileId,
     mtimeMs: stats === null ? null : Number(stats.mtimeNs) / 1e6,
   };
 }
@@ -104,17 +111,15 @@ function isInScratch({ bytes, payload }: SeenContent, length: number): boolean {
 function kernelEvidence(
   lockPath: string,
   fd: number,
+  found: string,
   payload: SessionLockPayload,
   fs: LockFs,
   evidence: EvidenceSource,
 ): KernelEvidence {
-  if (payload.kernelLock === null) return "silent";
   const token = tokenOf(payload);
-  if (typeof token === "string") return "silent";
   return weighKernelLock(
-    payload.kernelLock,
-    fs.fileId(fd),
-    isSameBoot(token, evidence.tokenHost),
+    { recorded: payload, token: typeof token === "string" ? null : token, found },
+    evidence.tokenHost,
     () => evidence.fileSystem(lockPath),
     () => fs.probe(fd),
   );

@@ -19,6 +19,7 @@ import {
   resolveSessionWriteLockOptions,
   type SessionWriteLockConfig,
 } from "./options.js";
+import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import type { ReadOwnerProcessArgs } from "./owner-args.js";
 
 /** Where the sweep tells what it did; `console` fits. */
@@ -52,6 +53,12 @@ export interface SweepOptions {
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
   /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
+  /**
+   * What the pid of a plain lock (one that another program wrote, without this package's keys) proves. `judge`:
+   * whether its owner is gone; inside a container that is so although a neighbour container's processes cannot be
+   * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
+   */
+  readonly plainLocks?: PlainLocks | undefined;
   /** Called now and then during the work, and at the end. */
   readonly onProgress?: ((progress: SweepProgress) => void) | undefined;
   /** `stale` lets the report of a huge directory stay small; the counts cover all. Default `all`. */
@@ -97,6 +104,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
       isHeldHere: (lockPath) => isHeldHere(lockPath, realLockFs),
       // A throw is no answer: asked again.
       isOwnerArgv: tolerant(askedOnce(isOwnerArgv)),
+      plainLocks: options.plainLocks ?? "judge",
     },
     removeStale: options.removeStale ?? true,
     report: options.report ?? "all",
@@ -117,6 +125,7 @@ export function checkSweepOptions(options: SweepOptions): void {
   checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
   checkFunction("onProgress", options.onProgress);
+  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
   checkOneOf("report", options.report, ["all", "stale"]);
   checkMilliseconds("sliceMs", options.sliceMs);
 }
