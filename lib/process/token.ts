@@ -257,9 +257,9 @@ function judgeOtherNamespace(
   }
   const nested = host.initialPidNamespace ? lookups.nested() : null;
   if (nested === null) return unknown("other-pid-namespace");
-  const answers = nested.having(token.pid).map((candidate) => isNamedBy(token, candidate));
-  if (answers.includes(true)) return same();
-  return nested.isComplete && !answers.includes(null)
+  const answers = new Set(nested.having(token.pid).map((other) => isNamedBy(token, other)));
+  if (answers.has(true)) return same();
+  return nested.isComplete && !answers.has(null)
     ? gone("no-such-process")
     : unknown("other-pid-namespace");
 }

@@ -311,12 +311,12 @@ function askNested(
   { nested, tokenHost, host }: OwnerFacts,
 ): OwnerJudgement {
   if (nested === null) return { ...judged, needsNestedLook: true };
-  const answers = nested
-    .having(pid)
-    .map((candidate) => compareNested(starttime, candidate, host.startTimeOffset));
-  if (answers.includes("equal")) return same("start-time-equal");
+  const answers = new Set(
+    nested.having(pid).map((other) => compareNested(starttime, other, host.startTimeOffset)),
+  );
+  if (answers.has("equal")) return same("start-time-equal");
   const mayBeHidden = !nested.isComplete && tokenHost.initialPidNamespace;
-  return mayBeHidden || answers.includes("unknown") ? undecidable("other-pid-namespace") : judged;
+  return mayBeHidden || answers.has("unknown") ? undecidable("other-pid-namespace") : judged;
 }
 
 function compareNested(

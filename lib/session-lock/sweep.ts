@@ -2,20 +2,28 @@
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { hostFacts } from "../process/identity.js";
+import { hostFacts, identityOf } from "../process/identity.js";
+import { lookForNestedProcesses, type NestedProcesses } from "../process/nested-processes.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { TimeSlice } from "../util/time-slice.js";
-import { type EvidenceSource, freshEvidence, memoisedEvidence } from "./evidence.js";
+import { dependsOnNestedLook } from "./classify.js";
+import {
+  type EvidenceSource,
+  freshEvidence,
+  memoisedEvidence,
+  withNestedLook,
+} from "./evidence.js";
 import type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
 import { closeCase, type LockCase, openCase } from "./judge.js";
 import { removeLeftover } from "./leftovers.js";
 import { listLocks } from "./list-locks.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
-import { readLock } from "./read-lock.js";
+import { type LockReading, readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
 import type { RemovalAttempt } from "./remove.js";
 import { traceAsync, traces } from "./tracing.js";
 import { WatchedOccupants } from "./watched-occupants.js";
+import { SweepReport } from "./sweep-report.js";
 import {
   type CleanStaleLockFilesOptions,
   resolveSweepOptions,
@@ -36,7 +44,26 @@ const GUARD_PATIENCE_MS = 50;
 // full of forbidden ones must not hold it up for hours.
 const BUSY_FILES_PATIENCE_MS = 2000;
 
+// A look at all processes serves every lock that was read before it; so many are remembered for it.
+const LOCKS_PER_LOOK = 4096;
+
 type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
+
+/** One lock as the sweep has judged it. */
+interface JudgedLock {
+  readonly reading: Exclude<LockReading, { readonly kind: "absent" }>;
+  readonly lockCase: LockCase;
+  readonly ownerArgs: OwnerArgs | null;
+  readonly inspection: SessionLockInspection;
+  /** What a removal is to be judged by: asked afresh. */
+  readonly fresh: EvidenceSource;
+}
+
+/** A lock whose verdict depends on a look at nested pid namespaces. */
+interface WaitingLock {
+  readonly judged: JudgedLock;
+  readonly settle: (inspection: SessionLockInspection) => void;
+}
 
 /**
  * Judges every session lock of one directory and removes the ones whose owner is provably gone.
@@ -96,36 +123,49 @@ async function listAndJudge(plan: SweepPlan, fs: LockFs): Promise<CleanStaleLock
 async function judgeAll(
   names: readonly string[],
   sweep: Sweep,
-  { sessionsDir, report, onProgress, signal }: SweepPlan,
+  { sessionsDir, report: which, onProgress, signal }: SweepPlan,
   slice: TimeSlice,
 ): Promise<CleanStaleLockFilesResult> {
-  const locks: SessionLockInspection[] = [];
-  const cleaned: SessionLockInspection[] = [];
-  let stale = 0;
-  let total = 0;
+  const report = new SweepReport(which);
+  let waiting: WaitingLock[] = [];
   const tell = (checked: number): void => {
-    onProgress?.({ checked, total: names.length, removed: cleaned.length });
+    onProgress?.({ checked, total: names.length, removed: report.removed });
+  };
+  const pause = async (checked: number): Promise<void> => {
+    if (slice.exhausted()) {
+      tell(checked);
+      await slice.next();
+    }
+    signal?.throwIfAborted();
+  };
+  const settleWaiting = async (checked: number): Promise<void> => {
+    if (waiting.length === 0) return;
+    const nested = await lookForNestedProcesses(identityOf, slice);
+    for (const { judged, settle } of waiting) {
+      await pause(checked);
+      settle(await sweep.judgeAfterLook(judged, nested));
+    }
+    waiting = [];
   };
   // What `join` puts before each name: normalising one directory a million times is felt.
   const prefix = join(sessionsDir, "_").slice(0, -1);
   await slice.next();
   for (const [index, name] of names.entries()) {
-    if (slice.exhausted()) {
-      tell(index);
-      await slice.next();
+    await pause(index);
+    const answer = sweep.judge(prefix + name);
+    const judged = answer instanceof Promise ? await answer : answer;
+    if (judged === null) continue;
+    if (sweep.waitsForLook(judged)) {
+      waiting.push({ judged, settle: report.reserve() });
+      if (waiting.length === LOCKS_PER_LOOK) await settleWaiting(index);
+      continue;
     }
-    signal?.throwIfAborted();
-    const judged = sweep.judge(prefix + name);
-    const inspection = judged instanceof Promise ? await judged : judged;
-    if (inspection === null) continue;
-    total++;
-    if (inspection.stale) stale++;
-    if (inspection.removed) cleaned.push(inspection);
-    if (inspection.stale || report === "all") locks.push(inspection);
+    const done = sweep.carryOut(judged);
+    report.add(done instanceof Promise ? await done : done);
   }
+  await settleWaiting(names.length);
   tell(names.length);
-  const removed = cleaned.length;
-  return { locks, cleaned, counts: { total, stale, removed, kept: total - removed } };
+  return report.result();
 }
 
 async function removeLeftovers(
@@ -171,27 +211,60 @@ class Sweep {
   }
 
   /**
-   * Judges one lock and carries the verdict out. Synchronous, unless a command line has to be fetched or a
-   * guard is busy: a promise per lock would cost more than the lock. null: no such file any more.
+   * Judges one lock. Synchronous, unless a command line has to be fetched: a promise per lock would cost more than
+   * the lock. null: no such file any more.
    */
-  judge(lockPath: string): SessionLockInspection | null | Promise<SessionLockInspection | null> {
-    const lockCase = this.#openCase(lockPath);
-    if (lockCase === null) return null;
-    if (lockCase.argsWanted === null) return this.#decide(lockCase, null);
-    const known = this.#args.peek(lockCase.argsWanted);
-    if (known !== undefined) return this.#decide(lockCase, known);
-    return this.#fetchArgs(lockCase.argsWanted).then((args) => this.#decide(lockCase, args));
+  judge(lockPath: string): JudgedLock | null | Promise<JudgedLock> {
+    const reading = this.#read(lockPath);
+    return reading.kind === "absent" ? null : this.#judgeReading(lockPath, reading, null);
   }
 
-  #openCase(lockPath: string): LockCase | null {
-    const { policy } = this.#plan;
+  /** Whether the verdict may be another one after a look at nested pid namespaces. */
+  waitsForLook({ inspection, lockCase }: JudgedLock): boolean {
+    return dependsOnNestedLook(inspection, lockCase.facts.owner);
+  }
+
+  /** Judges again, by a look that began after the lock was read, and carries the verdict out. */
+  async judgeAfterLook(
+    { lockCase, reading }: JudgedLock,
+    nested: NestedProcesses,
+  ): Promise<SessionLockInspection> {
+    return await this.carryOut(await this.#judgeReading(lockCase.lockPath, reading, nested));
+  }
+
+  /** Removes what is removable. Synchronous, unless a guard is busy. */
+  carryOut(judged: JudgedLock): SessionLockInspection | Promise<SessionLockInspection> {
+    const { inspection } = judged;
+    if (!inspection.removable) return inspection;
+    if (!this.#plan.removeStale) return { ...inspection, keptReason: "dry-run" };
+    const first = this.#tryRemove(judged);
+    return isBusy(first) ? this.#removeWithPatience(judged, first) : first;
+  }
+
+  #read(lockPath: string): LockReading {
     try {
-      const reading = readLock(lockPath, this.#fs, this.#memo, { isRegular: true });
-      return reading.kind === "absent" ? null : openCase(lockPath, reading, policy, this.#memo);
+      return readLock(lockPath, this.#fs, this.#memo, { isRegular: true });
     } catch (cause) {
-      const unreadable = { kind: "unreadable", error: cause as Error } as const;
-      return openCase(lockPath, unreadable, policy, this.#memo);
+      return { kind: "unreadable", error: cause as Error };
     }
+  }
+
+  #judgeReading(
+    lockPath: string,
+    reading: JudgedLock["reading"],
+    nested: NestedProcesses | null,
+  ): JudgedLock | Promise<JudgedLock> {
+    const memo = nested === null ? this.#memo : withNestedLook(this.#memo, nested);
+    const fresh = nested === null ? this.#fresh : withNestedLook(this.#fresh, nested);
+    const { policy } = this.#plan;
+    const lockCase = openCase(lockPath, reading, policy, memo);
+    const close = (ownerArgs: OwnerArgs | null): JudgedLock => {
+      const inspection = closeCase(lockCase, ownerArgs?.args ?? null, policy);
+      return { reading, lockCase, ownerArgs, inspection, fresh };
+    };
+    if (lockCase.argsWanted === null) return close(null);
+    const known = this.#args.peek(lockCase.argsWanted);
+    return known === undefined ? this.#fetchArgs(lockCase.argsWanted).then(close) : close(known);
   }
 
   async #fetchArgs(pid: number): Promise<OwnerArgs> {
@@ -201,32 +274,8 @@ class Sweep {
     return args;
   }
 
-  #decide(
-    lockCase: LockCase,
-    ownerArgs: OwnerArgs | null,
-  ): SessionLockInspection | Promise<SessionLockInspection> {
-    const { policy, removeStale } = this.#plan;
-    const inspection = closeCase(lockCase, ownerArgs?.args ?? null, policy);
-    if (!inspection.removable) return inspection;
-    if (!removeStale) return { ...inspection, keptReason: "dry-run" };
-    return this.#remove(lockCase, ownerArgs, inspection);
-  }
-
-  #remove(
-    lockCase: LockCase,
-    ownerArgs: OwnerArgs | null,
-    inspection: SessionLockInspection,
-  ): SessionLockInspection | Promise<SessionLockInspection> {
-    const first = this.#tryRemove(lockCase, ownerArgs, inspection);
-    return isBusy(first) ? this.#removeWithPatience(lockCase, ownerArgs, inspection, first) : first;
-  }
-
-  async #removeWithPatience(
-    lockCase: LockCase,
-    ownerArgs: OwnerArgs | null,
-    inspection: SessionLockInspection,
-    first: Busy,
-  ): Promise<SessionLockInspection> {
+  async #removeWithPatience(judged: JudgedLock, first: Busy): Promise<SessionLockInspection> {
+    const { inspection } = judged;
     const started = performance.now();
     let waitedMs = 0;
     let result: SessionLockInspection | Busy = first;
@@ -235,7 +284,7 @@ class Sweep {
       await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
       this.#slice.restart();
       this.#plan.signal?.throwIfAborted();
-      result = this.#tryRemove(lockCase, ownerArgs, inspection);
+      result = this.#tryRemove(judged);
       waitedMs = performance.now() - started;
     }
     this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
@@ -251,11 +300,7 @@ class Sweep {
       : Math.max(GUARD_PATIENCE_MS, this.#busyFilesPatienceMs);
   }
 
-  #tryRemove(
-    lockCase: LockCase,
-    ownerArgs: OwnerArgs | null,
-    inspection: SessionLockInspection,
-  ): SessionLockInspection | Busy {
+  #tryRemove({ lockCase, ownerArgs, inspection, fresh }: JudgedLock): SessionLockInspection | Busy {
     const { lockPath } = lockCase;
     const { policy } = this.#plan;
     try {
@@ -264,7 +309,7 @@ class Sweep {
         inspection,
         ownerArgs,
         policy,
-        this.#fresh,
+        fresh,
         this.#fs,
       );
       switch (attempt.kind) {
