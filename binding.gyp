@@ -40,7 +40,7 @@
             }, {
               # Static, so that the only floor of a prebuilt binary is the C library's.
               "ldflags": ["-static-libstdc++", "-static-libgcc",
-                "-Wl,--version-script=<(module_root_dir)/native/exports.map"]
+                "-Wl,--version-script='<(module_root_dir)/native/exports.map'"]
             }]
           ],
           "configurations": {

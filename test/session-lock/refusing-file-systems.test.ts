@@ -168,7 +168,7 @@ test(
       `truncate -s 16M image; mkdir disk
        { mkfs.vfat image >&2 && mount -t vfat -o loop image disk; } ||
        { mkfs.exfat image >&2 && mount -t exfat-fuse -o loop image disk; }
-       : >disk/a; ! ln disk/a disk/b 2>/dev/null; rm disk/a`,
+       : >disk/a; if ln disk/a disk/b; then exit 1; fi; rm disk/a`,
     );
     if (typeof place === "string") return context.skip(`needs a FAT file system: ${place}`);
     const { folder, prefix } = place;
