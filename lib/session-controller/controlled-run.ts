@@ -9,7 +9,6 @@
  * - From inside a write nobody can wait for its end. What needs it is begun, or noted, and happens then.
  */
 import { checkBoolean, checkFunction, checkRequiredOptions } from "../util/check-options.js";
-import { findErrorByCode } from "../util/find-error.js";
 import { Drain, isDoneBefore, Moment } from "./drain.js";
 import { SessionWriteScopeError } from "./errors.js";
 import { Fence } from "./fence.js";
@@ -64,7 +63,11 @@ export class ControlledRun {
   #drain: Drain | null = null;
   #reacquisition: Reacquisition | null = null;
   readonly #separate = new Set<SeparateTenancy>();
+  /** Acquired and not yet physically released, a cleanup's included. */
+  readonly #ownLocks = new Set<LockHandle>();
   #isDisposed = false;
+  /** From then on the lock is the cleanup's, or will be. */
+  #isCleaningUp = false;
   /** The bounds of those who are giving up everything. */
   readonly #bounds = new Set<BoundTimer>();
   #waiting = 0;
@@ -88,14 +91,14 @@ export class ControlledRun {
   }
 
   async withWriteLock<T>(run: RunWrite<T>): Promise<T> {
-    checkFunction("run", run ?? null);
     this.#takeover.refuse();
+    checkFunction("run", run ?? null);
     const scope = WriteScope.of(this);
     if (scope !== null) return await runNested(scope, run, this.#writes);
     for (let change = this.#change(); change !== null; change = this.#change()) {
-      await this.#wait(change.settled);
-      this.#takeover.refuse();
+      await this.#wait(change);
     }
+    this.#takeover.refuse();
     return this.#held === null
       ? await this.#writeSeparately(run)
       : await this.#writeRetained(run, this.#held);
@@ -125,7 +128,7 @@ export class ControlledRun {
     while (this.#drain !== null || this.#reacquisition?.isCancelled === true) {
       await this.#wait((this.#drain ?? this.#reacquisition)?.settled ?? Promise.resolve());
     }
-    if (this.#held !== null || this.#isUnwanted()) return;
+    if (this.#held !== null || this.#isUnwanted() || this.#isCleaningUp) return;
     await this.#wait((this.#reacquisition ?? this.#startReacquisition()).done);
   }
 
@@ -133,8 +136,9 @@ export class ControlledRun {
     if (WriteScope.of(this) !== null) {
       throw new SessionWriteScopeError(this.#plan.sessionFile, "active");
     }
+    this.#isCleaningUp = true;
     for (let change = this.#change(); change !== null; change = this.#change()) {
-      await this.#wait(change.settled);
+      await this.#wait(change);
     }
     if (this.#takeover.isMarked) return NO_LOCK;
     return this.#held === null
@@ -159,9 +163,14 @@ export class ControlledRun {
     await this.#settleOrDefer({ arm: false });
   }
 
-  /** What has to be waited for before it is known whether the lock is held. */
-  #change(): { readonly settled: Promise<void> } | null {
-    return this.#drain ?? this.#reacquisition;
+  /**
+   * What has to be waited for before it is known whether the lock is held; null: it is known. After a takeover
+   * it is not held, whatever an attempt to take it again still waits for.
+   */
+  #change(): Promise<void> | null {
+    if (this.#drain !== null) return this.#drain.settled;
+    if (this.#reacquisition === null || this.#takeover.isMarked) return null;
+    return Promise.race([this.#reacquisition.settled, this.#takeover.marked]);
   }
 
   /** Whether the lock is not to be held any more. */
@@ -184,7 +193,12 @@ export class ControlledRun {
 
   async #acquire(): Promise<LockHandle> {
     const lock = await this.#plan.acquire();
-    return new LockHandle(lock, (reason) => this.#takeover.mark("lock-lost", reason));
+    const handle = new LockHandle(lock, {
+      onLost: (reason) => this.#takeover.mark("lock-lost", reason),
+      onReleased: () => this.#ownLocks.delete(handle),
+    });
+    this.#ownLocks.add(handle);
+    return handle;
   }
 
   #hold(handle: LockHandle): void {
@@ -192,9 +206,20 @@ export class ControlledRun {
     if (this.#takeover.isMarked) this.#settleAfterTakeover();
   }
 
-  /** Acquires a lock that is not the held one; {@link ControlledRun.#forget} says what became of it. */
+  /**
+   * Acquires a lock that is not the held one; {@link ControlledRun.#forget} says what became of it.
+   *
+   * @throws (rejection) SessionTakeoverError after a takeover, also one that is found here: another holder has
+   *   the session; else what `acquire` rejects with
+   */
   async #acquireSeparately(): Promise<SeparateTenancy> {
-    const handle = await this.#acquire();
+    const acquired = await capture(() => this.#acquire());
+    if (!acquired.ok) {
+      // Behind another write of this run, or its cleanup, one can wait in vain, too: that is no other holder.
+      if (this.#ownLocks.size === 0) this.#takeover.markIfUnavailable(acquired.error);
+      this.#takeover.refuse(acquired);
+    }
+    const handle = valueOf(acquired);
     const uses = new Uses();
     const tenancy = { handle, uses, endUse: uses.begin(), over: new Moment() };
     this.#separate.add(tenancy);
@@ -261,12 +286,7 @@ export class ControlledRun {
   }
 
   async #writeSeparately<T>(run: RunWrite<T>): Promise<T> {
-    const acquired = await capture(() => this.#acquireSeparately());
-    if (!acquired.ok) {
-      this.#takeover.refuse(acquired);
-      throw acquired.error;
-    }
-    const tenancy = acquired.value;
+    const tenancy = await this.#acquireSeparately();
     return await this.#write(run, tenancy.handle, async () => {
       tenancy.endUse();
       try {
@@ -339,9 +359,10 @@ export class ControlledRun {
   async #acquireCleanupLock(): Promise<SessionCleanupLock> {
     const acquired = await capture(() => this.#acquireSeparately());
     if (!acquired.ok) {
-      if (findErrorByCode(acquired.error, LOCK_UNAVAILABLE) === null) throw acquired.error;
-      this.#takeover.mark("lock-unavailable", acquired.error);
-      return NO_LOCK;
+      // Whoever has it: a cleanup that did not get the lock must not write.
+      this.#takeover.markIfUnavailable(acquired.error);
+      if (this.#takeover.isMarked) return NO_LOCK;
+      throw acquired.error;
     }
     try {
       return await this.#handOver(acquired.value.handle, new Moment());
@@ -446,5 +467,3 @@ export class ControlledRun {
     await tenancy.handle.release();
   }
 }
-
-const LOCK_UNAVAILABLE = ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"] as const;

@@ -4,7 +4,7 @@ import { findErrorByCode } from "../util/find-error.js";
 /**
  * How a session came to be in other hands: its file was changed while the lock was released; the lock was lost
  * to the watchdog or a contender; a write had not settled when an abort's time was up; the lock could not be
- * had for the cleanup.
+ * had (timeout, stale), since another holder has it.
  */
 export type SessionTakeoverReason =
   | "file-changed"
@@ -22,6 +22,7 @@ export type SessionTakeoverReason =
 export class SessionTakeoverError extends Error {
   override readonly name = "SessionTakeoverError";
   readonly code = "SESSION_TAKEOVER";
+  /** Absolute. */
   readonly sessionFile: string;
   readonly reason: SessionTakeoverReason;
 

@@ -65,8 +65,11 @@ export async function runOutermost<T>(
     fence.leave(takeover.isMarked ? null : () => handle.assertHeld()),
   );
   if (!left.ok) takeover.markIfLost(left.error);
-  takeover.refuse(firstFailure([outcome, left]));
-  throwFirst([outcome, left]);
+  // Whether or not the file was compared: a lock that was displaced in the middle guarded nothing.
+  const held = await capture(() => (takeover.isMarked ? undefined : handle.assertHeld()));
+  if (!held.ok) takeover.markIfLost(held.error);
+  takeover.refuse(firstFailure([outcome, left, held]));
+  throwFirst([outcome, left, held]);
   return valueOf(outcome);
 }
 

@@ -1,4 +1,6 @@
 /** One run at a time per session file, within this thread, first come first served. */
+import { resolve } from "node:path";
+
 import {
   checkMilliseconds,
   checkPath,
@@ -11,7 +13,7 @@ import { SessionFileOwnerTimeoutError } from "./errors.js";
 import { canonicalSessionPath, realSessionFs } from "./session-file.js";
 
 export interface AcquireSessionFileOwnerOptions {
-  /** All routes to one file are one session. Need not exist. */
+  /** All routes to one file are one session. Need not exist. Resolved at the call. */
   readonly sessionFile: string;
   /**
    * How long to wait, milliseconds, at most 2 147 000 000 (what is more counts as that). 0: not at all. Default:
@@ -47,10 +49,11 @@ export async function acquireSessionFileOwner(
   options: AcquireSessionFileOwnerOptions,
 ): Promise<SessionFileOwner> {
   checkRequiredOptions(options);
-  const { sessionFile, timeoutMs, signal } = options;
-  checkPath("sessionFile", sessionFile);
+  const { timeoutMs, signal } = options;
+  checkPath("sessionFile", options.sessionFile);
   checkMilliseconds("timeoutMs", timeoutMs);
   checkSignal("signal", signal);
+  const sessionFile = resolve(options.sessionFile);
   const path = canonicalSessionPath(sessionFile, realSessionFs);
   const budgetMs = timeoutMs === undefined ? Infinity : Math.min(timeoutMs, LONGEST_TIMER_MS);
   const turn = await waitForTurn(queues(), path, budgetMs, { mayJoin: false, signal });

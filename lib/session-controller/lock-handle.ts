@@ -21,14 +21,26 @@ export interface SessionCleanupLock extends AsyncDisposable {
 export class LockHandle {
   readonly #lock: ControlledLock;
   readonly #onLost: (reason: unknown) => void;
+  readonly #onReleased: () => void;
   #release: Promise<void> | null = null;
 
-  /** @throws TypeError when `lock` has no release function */
-  constructor(lock: ControlledLock, onLost: (reason: unknown) => void) {
+  /**
+   * @param onLost - Called with the reason when the lock is lost while it is the run's.
+   * @param onReleased - Called once after the release, whether or not that failed.
+   * @throws TypeError when `lock` has no release function
+   */
+  constructor(
+    lock: ControlledLock,
+    {
+      onLost,
+      onReleased,
+    }: { readonly onLost: (reason: unknown) => void; readonly onReleased: () => void },
+  ) {
     checkObject("the lock that acquire gives", lock);
     checkFunction("lock.release", lock.release ?? null);
     this.#lock = lock;
     this.#onLost = onLost;
+    this.#onReleased = onReleased;
     lock.lost?.addEventListener("abort", this.#tell, { once: true });
     if (lock.lost?.aborted === true) this.#tell();
   }
@@ -67,6 +79,7 @@ export class LockHandle {
       await this.#lock.release();
     } finally {
       this.#stopListening();
+      this.#onReleased();
     }
   }
 

@@ -1,4 +1,6 @@
 /** The controller's options: checked, with defaults, as one plan. */
+import { resolve } from "node:path";
+
 import {
   checkFunction,
   checkNumber,
@@ -12,8 +14,9 @@ import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
 import type { IsBenignChange } from "./fence.js";
 import type { ControlledLock } from "./lock-handle.js";
 
-/** What `acquire` is called with: these four keys, as they were given. */
+/** What `acquire` is called with: these four keys, as they were given, but for the path. */
 export interface ControllerLockOptions {
+  /** `acquire` gets an absolute path: a relative one is resolved when the controller is made. */
   readonly sessionFile: string;
   /** How long to wait for the lock, milliseconds. Default: the lock's. */
   readonly timeoutMs?: number | undefined;
@@ -47,6 +50,7 @@ export interface SessionControllerOptions extends ControllerLockOptions {
 
 /** Options in the shape that the controller works with. */
 export interface ControllerPlan {
+  /** Absolute. */
   readonly sessionFile: string;
   readonly acquire: () => Promise<ControlledLock>;
   readonly settleTimeoutMs: number;
@@ -59,9 +63,9 @@ const DEFAULT_SETTLE_TIMEOUT_MS = 2000;
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveControllerOptions(options: SessionControllerOptions): ControllerPlan {
   checkRequiredOptions(options);
-  const { acquire, sessionFile, timeoutMs, staleMs, maxHoldMs, isBenignChange, log } = options;
+  const { acquire, timeoutMs, staleMs, maxHoldMs, isBenignChange, log } = options;
   checkFunction("acquire", acquire ?? null);
-  checkPath("sessionFile", sessionFile);
+  checkPath("sessionFile", options.sessionFile);
   checkNumber("timeoutMs", timeoutMs);
   checkNumber("staleMs", staleMs);
   checkNumber("maxHoldMs", maxHoldMs);
@@ -69,6 +73,8 @@ export function resolveControllerOptions(options: SessionControllerOptions): Con
   checkFunction("isBenignChange", isBenignChange);
   if (log !== undefined) checkObject("log", log);
   checkFunction("log.warn", log?.warn);
+  // Once, for the lock, the fence and every append: a later chdir must not part them.
+  const sessionFile = resolve(options.sessionFile);
   return {
     sessionFile,
     acquire: () => acquire({ sessionFile, timeoutMs, staleMs, maxHoldMs }),

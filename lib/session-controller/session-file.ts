@@ -1,7 +1,7 @@
 /** Every file call of the session controller, as one interface that tests can fail and delay. */
 import fs, { type BigIntStats } from "node:fs";
 import { open } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join } from "node:path";
 
 /** A session file being read. */
 export interface SessionFileReader {
@@ -65,17 +65,18 @@ export const realSessionFs: SessionFs = {
 /**
  * One name for one session file, whatever the route to it: its real path; where it does not exist yet, that of
  * its folder.
+ *
+ * @param sessionFile - Absolute.
  */
 export function canonicalSessionPath(sessionFile: string, { realpath }: SessionFs): string {
-  const path = resolve(sessionFile);
   try {
-    return realpath(path);
+    return realpath(sessionFile);
   } catch {
     // Missing, or not for us to look at: the folder's route may still differ.
   }
   try {
-    return join(realpath(dirname(path)), basename(path));
+    return join(realpath(dirname(sessionFile)), basename(sessionFile));
   } catch {
-    return path;
+    return sessionFile;
   }
 }

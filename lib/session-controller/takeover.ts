@@ -1,11 +1,13 @@
 /** Whether the session is in other hands: once it is, it stays so. */
 import { findErrorByCode } from "../util/find-error.js";
+import { Moment } from "./drain.js";
 import { SessionTakeoverError, type SessionTakeoverReason } from "./errors.js";
 
 export class Takeover {
   readonly #sessionFile: string;
   readonly #onMarked: () => void;
   readonly #signal = new AbortController();
+  readonly #marked = new Moment();
   #found: { readonly reason: SessionTakeoverReason; readonly cause: unknown } | null = null;
 
   /** @param onMarked - Called once, right after the first mark. */
@@ -23,9 +25,15 @@ export class Takeover {
     return this.#signal.signal;
   }
 
+  /** Resolves after the first mark. */
+  get marked(): Promise<void> {
+    return this.#marked.reached;
+  }
+
   mark(reason: SessionTakeoverReason, cause: unknown): void {
     if (this.#found !== null) return;
     this.#found = { reason, cause };
+    this.#marked.reach();
     this.#onMarked();
     this.#signal.abort(this.#error(reason, cause));
   }
@@ -33,6 +41,11 @@ export class Takeover {
   /** Marks it when `error` says that the lock was lost. */
   markIfLost(error: unknown): void {
     if (findErrorByCode(error, ["SESSION_WRITE_LOCK_LOST"]) !== null) this.mark("lock-lost", error);
+  }
+
+  /** Marks it when `error` says that the lock is another holder's. */
+  markIfUnavailable(error: unknown): void {
+    if (findErrorByCode(error, LOCK_UNAVAILABLE) !== null) this.mark("lock-unavailable", error);
   }
 
   /**
@@ -54,3 +67,5 @@ export class Takeover {
     return new SessionTakeoverError(this.#sessionFile, reason, { cause });
   }
 }
+
+const LOCK_UNAVAILABLE = ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"] as const;

@@ -191,6 +191,27 @@ describe("taking the lock again", () => {
 
   test("that fails gives every caller the error, and can be tried again", async () => {
     const locks = memoryLocks();
+    const error = new Error("ENOSPC");
+    const failure = { isOn: false };
+    const { controller } = await controllerOf(
+      sessionFileWith(),
+      { acquire: (options) => (failure.isOn ? Promise.reject(error) : locks.acquire(options)) },
+      locks,
+    );
+    await controller.releaseForPrompt();
+    failure.isOn = true;
+    const asked = [controller.reacquireAfterPrompt(), controller.reacquireAfterPrompt()];
+    for (const answer of await Promise.allSettled(asked)) {
+      expect(answer).toMatchObject({ reason: error });
+    }
+    expect(controller.hasTakeover()).toBe(false);
+    failure.isOn = false;
+    await controller.reacquireAfterPrompt();
+    expect(locks.holder()?.id).toBe(2);
+  });
+
+  test("that is not to be had is a takeover to every caller", async () => {
+    const locks = memoryLocks();
     const { controller, sessionFile } = await controllerOf(
       sessionFileWith(),
       { timeoutMs: 30 },
@@ -200,12 +221,13 @@ describe("taking the lock again", () => {
     const stranger = await locks.acquire({ sessionFile });
     const asked = [controller.reacquireAfterPrompt(), controller.reacquireAfterPrompt()];
     for (const answer of await Promise.allSettled(asked)) {
-      expect(answer).toMatchObject({ reason: { code: "SESSION_WRITE_LOCK_TIMEOUT" } });
+      expect(answer).toMatchObject({
+        reason: { code: "SESSION_TAKEOVER", cause: { code: "SESSION_WRITE_LOCK_TIMEOUT" } },
+      });
     }
-    expect(controller.hasTakeover()).toBe(false);
     await stranger.release();
     await controller.reacquireAfterPrompt();
-    expect(locks.holder()?.id).toBe(3);
+    expect(locks.holder()).toBeNull();
   });
 
   test.each(["releaseForAbort", "dispose"] as const)(
