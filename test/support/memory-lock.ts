@@ -22,6 +22,8 @@ export interface MemoryLocks {
   readonly acquire: (options: {
     readonly sessionFile: string;
     readonly timeoutMs?: number | undefined;
+    /** Aborting ends the wait with the signal's reason. */
+    readonly signal?: AbortSignal | undefined;
   }) => Promise<MemoryLock>;
   /** `acquired 1`, `releasing 1`, `released 1`, in order. */
   readonly events: readonly string[];
@@ -79,7 +81,7 @@ export function memoryLocks(): MemoryLocks {
   return {
     events,
     holder: () => holder?.lock ?? null,
-    acquire: ({ sessionFile, timeoutMs = 60_000 }) =>
+    acquire: ({ sessionFile, timeoutMs = 60_000, signal }) =>
       new Promise((resolve, reject) => {
         const lockPath = `${sessionFile}.lock`;
         if (holder === null) {
@@ -88,12 +90,20 @@ export function memoryLocks(): MemoryLocks {
         }
         const turn = (): void => {
           clearTimeout(timer);
+          signal?.removeEventListener("abort", onAbort);
           resolve(grant(lockPath));
         };
-        const timer = setTimeout(() => {
+        const giveUp = (reason: unknown): void => {
+          clearTimeout(timer);
           queue.splice(queue.indexOf(turn), 1);
-          reject(new SessionWriteLockTimeoutError(timeoutMs, "owner=unknown", lockPath));
-        }, timeoutMs);
+          reject(reason as Error);
+        };
+        const onAbort = (): void => giveUp(signal?.reason);
+        const timer = setTimeout(
+          () => giveUp(new SessionWriteLockTimeoutError(timeoutMs, "owner=unknown", lockPath)),
+          timeoutMs,
+        );
+        signal?.addEventListener("abort", onAbort, { once: true });
         queue.push(turn);
       }),
     displace: () => {
