@@ -25,8 +25,9 @@ export class ActivityLog {
   #lastProgressAtMs: number;
   #lastProgressReason: string | undefined;
 
-  constructor(nowMs: number) {
-    this.#lastProgressAtMs = nowMs;
+  constructor(lastProgressAtMs: number, lastProgressReason?: string) {
+    this.#lastProgressAtMs = lastProgressAtMs;
+    this.#lastProgressReason = lastProgressReason;
   }
 
   get isEmpty(): boolean {
@@ -54,12 +55,13 @@ export class ActivityLog {
     return work;
   }
 
-  /** Does nothing when the work has ended or was discarded. */
-  end(work: ActiveWork, nowMs: number): void {
-    if (!this.#works.delete(work)) return;
+  /** @returns false, with nothing done, when the work is not, or no longer, one of this log's. */
+  end(work: ActiveWork, nowMs: number): boolean {
+    if (!this.#works.delete(work)) return false;
     // One run's end is no terminal sign of another one that goes on.
     const goesOn = work.kind === "embedded_run" && this.#has("embedded_run");
     this.progress(goesOn ? undefined : `${work.kind}:ended`, nowMs);
+    return true;
   }
 
   progress(reason: string | undefined, nowMs: number): void {
@@ -67,9 +69,15 @@ export class ActivityLog {
     this.#lastProgressReason = reason;
   }
 
-  /** Forgets works without taking that for progress. */
-  discard(isOver: (work: ActiveWork) => boolean): void {
-    for (const work of this.#works) if (isOver(work)) this.#works.delete(work);
+  /** Moves works to a log of their own, which has the same last sign of progress; that is none itself. */
+  split(isMoved: (work: ActiveWork) => boolean): ActivityLog {
+    const moved = new ActivityLog(this.#lastProgressAtMs, this.#lastProgressReason);
+    for (const work of this.#works) {
+      if (!isMoved(work)) continue;
+      this.#works.delete(work);
+      moved.#works.add(work);
+    }
+    return moved;
   }
 
   snapshot(nowMs: number, hasActiveEmbeddedRun = this.#has("embedded_run")): SessionActivity {

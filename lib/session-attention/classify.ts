@@ -92,6 +92,14 @@ export type LongRunningSession =
       readonly classification: "long_running";
       readonly recoveryEligible: false;
       readonly activeWorkKind: SessionWorkKind;
+    }
+  | {
+      /** Progress is told of without any work that was registered. */
+      readonly eventType: "session.long_running";
+      readonly reason: "active_work";
+      readonly classification: "long_running";
+      readonly recoveryEligible: false;
+      readonly activeWorkKind?: undefined;
     };
 
 /** What {@link classifySessionAttention} answers; told apart by `eventType`, then by `reason`. */
@@ -109,12 +117,20 @@ export function classifySessionAttention(input: SessionAttentionInput): SessionA
   const { state, queueDepth, staleMs, stuckSessionAbortMs, activity } = input;
   const { activeWorkKind, activeToolAgeMs = 0, lastProgressAgeMs = 0 } = activity;
   const isQueued = queueDepth > 0;
+  const isProgressStale = lastProgressAgeMs > staleMs;
   if (activeWorkKind === undefined) {
-    return stuck(isQueued ? "queued_work_without_active_run" : "stale_session_state");
+    if (activity.lastProgressAgeMs === undefined || isProgressStale) {
+      return stuck(isQueued ? "queued_work_without_active_run" : "stale_session_state");
+    }
+    return {
+      eventType: "session.long_running",
+      reason: "active_work",
+      classification: "long_running",
+      recoveryEligible: false,
+    };
   }
 
   const isOwned = activity.hasActiveEmbeddedRun === true;
-  const isProgressStale = lastProgressAgeMs > staleMs;
   if (state === "idle" && isQueued && !isOwned && isProgressStale) {
     return stuck("queued_work_without_active_run");
   }

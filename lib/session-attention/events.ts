@@ -14,7 +14,10 @@ export type SessionAttentionEvent = SessionAttention & {
   readonly type: "attention";
   /** What the monitor knows of the session. */
   readonly session: SessionSnapshot;
-  /** What the monitor asks for because of it; not asked again while `session.isRecovering`. */
+  /**
+   * What the monitor asks for because of it; not asked again while `session.isRecovering`, and at ever longer
+   * intervals for a run that outlives its abort.
+   */
   readonly recovery: RecoveryDecision;
 };
 
@@ -32,7 +35,10 @@ export interface SessionRecoverySettledEvent {
   readonly outcome: SessionRecoveryOutcome | null;
   /** What it threw or rejected with; absent when it did not. */
   readonly error?: unknown;
-  /** False: the session has a newer life by now, or the outcome says that nothing was done. */
+  /**
+   * False: the session has a newer life by now or has got on since, the outcome says that nothing was done, or it
+   * says a second time that a run was aborted which its owner still reports.
+   */
   readonly applied: boolean;
   readonly durationMs: number;
 }

@@ -19,9 +19,10 @@ export type StartTimer = (callback: () => void, intervalMs: number) => () => voi
 
 export interface SessionAttentionMonitorOptions {
   /**
-   * Puts a session right. Called at most once at a time for each session; never with `allowActiveAbort` unless
-   * the session's work is active and has made no progress for `abortMs`. Its outcome tells the monitor what
-   * became of the session; without one the session is as it was, and is asked for again at the next heartbeat.
+   * Puts a session right. Called at most once at a time for each session, never while its progress is recent (within
+   * `warnMs`), and never with `allowActiveAbort` unless its work has made no progress for `abortMs`, or is a blocked
+   * tool call that is `toolAbortMs` old. Its outcome tells the monitor what became of the session; without one the
+   * session is as it was, and is asked for again at the next heartbeat.
    */
   readonly recover?:
     | ((
@@ -37,10 +38,15 @@ export interface SessionAttentionMonitorOptions {
   /** The age in milliseconds beyond which a session is looked at, and its progress is stale. Default 120 000. */
   readonly warnMs?: number | undefined;
   /**
-   * Milliseconds without progress (of a tool call: since it began) after which active work that is stalled may
-   * be aborted; Infinity: never. Default max(300 000, 3 × warnMs).
+   * Milliseconds without progress after which a stalled run or model call may be aborted, or be put right when
+   * its run has no owner any more; Infinity: never. Default max(300 000, 3 × warnMs).
    */
   readonly abortMs?: number | undefined;
+  /**
+   * Milliseconds since a blocked tool call began after which it may be aborted; Infinity: never. Default
+   * max(abortMs, 900 000).
+   */
+  readonly toolAbortMs?: number | undefined;
   /** Milliseconds between two looks at all sessions. Default 30 000. */
   readonly heartbeatMs?: number | undefined;
   /** Told when a callback throws or rejects. Default `console`. */
@@ -56,6 +62,7 @@ export interface MonitorPlan {
   readonly onAttention: SessionAttentionMonitorOptions["onAttention"];
   readonly warnMs: number;
   readonly abortMs: number;
+  readonly toolAbortMs: number;
   readonly heartbeatMs: number;
   readonly warn: (message: string) => void;
   readonly clock: () => number;
@@ -64,6 +71,8 @@ export interface MonitorPlan {
 
 const DEFAULT_WARN_MS = 120_000;
 const DEFAULT_ABORT_MS = 300_000;
+/** Tools may be builds and test suites. */
+const DEFAULT_TOOL_ABORT_MS = 900_000;
 const DEFAULT_HEARTBEAT_MS = 30_000;
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
@@ -73,16 +82,19 @@ export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): 
   checkFunction("onAttention", options.onAttention);
   checkMilliseconds("warnMs", options.warnMs);
   checkMilliseconds("abortMs", options.abortMs);
+  checkMilliseconds("toolAbortMs", options.toolAbortMs);
   checkTimerInterval("heartbeatMs", options.heartbeatMs);
   checkFunction("log.warn", options.log?.warn);
   checkFunction("clock", options.clock);
   checkFunction("startTimer", options.startTimer);
   const { warnMs = DEFAULT_WARN_MS, log = console } = options;
+  const abortMs = options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs);
   return {
     recover: options.recover,
     onAttention: options.onAttention,
     warnMs,
-    abortMs: options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs),
+    abortMs,
+    toolAbortMs: options.toolAbortMs ?? Math.max(DEFAULT_TOOL_ABORT_MS, abortMs),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     warn: (message) => log.warn?.(message),
     clock: options.clock ?? (() => performance.now()),

@@ -192,14 +192,16 @@ class Monitor {
       judgement = this.#judge(registration, nowMs);
     }
     if (judgement === null || this.#recovering.has(sessionKey)) return;
-    this.#recover(registration, judgement.recovery);
+    this.#recover(registration, judgement.recovery, nowMs);
   }
 
   /** null: the session needs no attention. */
   #judge(registration: Registration, nowMs: number): Judgement | null {
     if (!this.#isRegistered(registration)) return null;
     const { warnMs, abortMs } = this.#plan;
-    const sinceMs = registration.session.attentionSinceMs;
+    const { session } = registration;
+    if (session.hasOutlivedAbort) this.#askOwner(registration);
+    const sinceMs = session.attentionSinceMs(nowMs);
     if (sinceMs === null || !(nowMs - sinceMs > warnMs)) return null;
     const snapshot = this.#snapshot(registration, nowMs);
     const { state, queueDepth, activity } = snapshot;
@@ -210,7 +212,8 @@ class Monitor {
       stuckSessionAbortMs: abortMs,
       activity,
     });
-    return { snapshot, sinceMs, attention, recovery: decideRecovery(attention, activity, abortMs) };
+    const recovery = decideRecovery(attention, snapshot, this.#plan);
+    return { snapshot, sinceMs, attention, recovery };
   }
 
   #tell(event: SessionAttentionEvent): void {
@@ -226,10 +229,10 @@ class Monitor {
     }
   }
 
-  #recover(registration: Registration, decision: RecoveryDecision): void {
+  #recover(registration: Registration, decision: RecoveryDecision, nowMs: number): void {
     const { recover } = this.#plan;
     const { sessionKey, session } = registration;
-    if (recover === undefined || decision === "none") return;
+    if (recover === undefined || decision === "none" || !session.isRecoveryDue(nowMs)) return;
     const request: SessionRecoveryRequest = {
       sessionKey,
       expectedState: session.state,
@@ -249,7 +252,8 @@ class Monitor {
   ): Promise<void> {
     const { clock } = this.#plan;
     const startedAtMs = clock();
-    const mark = registration.session.markRecovery();
+    const { session } = registration;
+    const recovery = session.beginRecovery(startedAtMs);
     publish(() => ({ type: "recovery-requested", request }));
     let outcome: SessionRecoveryOutcome | null = null;
     let failure: { readonly error: unknown } | null = null;
@@ -264,7 +268,12 @@ class Monitor {
     const applied =
       outcome !== null &&
       this.#isRegistered(registration) &&
-      registration.session.settle(mark, effectOf(outcome), nowMs);
+      session.settle(
+        recovery,
+        effectOf(outcome),
+        nowMs,
+        outcome.status === "aborted" && this.#isRunReported(registration),
+      );
     publish(() => ({
       type: "recovery-settled",
       request,
@@ -273,6 +282,16 @@ class Monitor {
       applied,
       durationMs: nowMs - startedAtMs,
     }));
+  }
+
+  /** Whether the run's owner reports it, or might: it cannot be asked. */
+  #isRunReported({ sessionKey, hasActiveEmbeddedRun }: Registration): boolean {
+    try {
+      return hasActiveEmbeddedRun?.() === true;
+    } catch (error) {
+      this.#warn(`cannot ask for the run of session ${sessionKey}`, error);
+      return true;
+    }
   }
 
   #checkedOutcome(
@@ -285,19 +304,25 @@ class Monitor {
     return null;
   }
 
-  #snapshot(
-    { sessionKey, session, hasActiveEmbeddedRun }: Registration,
-    nowMs: number,
-  ): SessionSnapshot {
+  #snapshot(registration: Registration, nowMs: number): SessionSnapshot {
+    const { sessionKey, session } = registration;
+    const isOwned = this.#askOwner(registration);
     return {
       sessionKey,
       state: session.state,
       stateGeneration: session.stateGeneration,
       ageMs: session.ageMs(nowMs),
       queueDepth: session.queueDepth,
-      activity: session.activity(nowMs, hasActiveEmbeddedRun?.()),
+      activity: session.activity(nowMs, isOwned),
       isRecovering: this.#recovering.has(sessionKey),
     };
+  }
+
+  /** undefined: the host keeps no list of runs. */
+  #askOwner({ session, hasActiveEmbeddedRun }: Registration): boolean | undefined {
+    const isOwned = hasActiveEmbeddedRun?.();
+    if (isOwned !== true) session.confirmAbort();
+    return isOwned;
   }
 
   #warn(what: string, why: unknown): void {

@@ -1,7 +1,11 @@
 /** What a session's attention asks the host to do, and what the host's answer means. Pure. */
 import type { SessionActivity, SessionAttention, SessionState } from "./classify.js";
+import type { SessionSnapshot } from "./snapshot.js";
 
-/** `recover`: without touching active work. `abort`: active work that is stalled for too long may be aborted. */
+/**
+ * `recover`: without touching active work. `abort`: work that is stalled for too long may be aborted, if there is
+ * any.
+ */
 export type RecoveryDecision = "none" | "recover" | "abort";
 
 /** What `recover` is called with. */
@@ -32,30 +36,40 @@ export interface SessionRecoveryOutcome {
 /** What an outcome does to the monitor's picture of a session. */
 export type OutcomeEffect = "none" | "reset" | "reset-and-empty-queue";
 
+/** Milliseconds. */
+export interface RecoveryLimits {
+  /** Progress that is not older is recent. */
+  readonly warnMs: number;
+  /** From this age of the last progress on, a run or model call may be aborted. */
+  readonly abortMs: number;
+  /** From this age on, a blocked tool call may be aborted. */
+  readonly toolAbortMs: number;
+}
+
 export function decideRecovery(
   attention: SessionAttention,
-  activity: SessionActivity,
-  abortMs: number,
+  { state, activity }: Pick<SessionSnapshot, "state" | "activity">,
+  { warnMs, abortMs, toolAbortMs }: RecoveryLimits,
 ): RecoveryDecision {
   if (attention.recoveryEligible) return "recover";
   if (attention.eventType !== "session.stalled") return "none";
-  const ageMs = abortAgeMs(attention.classification, activity);
-  return ageMs !== null && ageMs >= abortMs ? "abort" : "none";
+  const { activeToolAgeMs = 0, lastProgressAgeMs = 0 } = activity;
+  // A terminal sign makes a run stalled at once, and the limits may be as short as one likes.
+  const isProgressRecent = !(lastProgressAgeMs > warnMs);
+  const isLongEnough =
+    attention.classification === "blocked_tool_call"
+      ? activeToolAgeMs >= toolAbortMs
+      : lastProgressAgeMs >= abortMs && isPutRightByAbort(state, activity);
+  return !isProgressRecent && isLongEnough ? "abort" : "none";
 }
 
-/** The age that counts against active work; never the session's own. null: there is nothing to abort. */
-function abortAgeMs(
-  classification: "blocked_tool_call" | "stalled_agent_run",
-  {
-    activeWorkKind,
-    hasActiveEmbeddedRun,
-    activeToolAgeMs = 0,
-    lastProgressAgeMs = 0,
-  }: SessionActivity,
-): number | null {
-  if (classification === "blocked_tool_call") return activeToolAgeMs;
-  const isOwnedRun = activeWorkKind !== "tool_call" && hasActiveEmbeddedRun === true;
-  return isOwnedRun ? lastProgressAgeMs : null;
+/** An owned run can be aborted. One without an owner is gone, and a processing session would wait for it for ever. */
+function isPutRightByAbort(
+  state: SessionState,
+  { activeWorkKind, hasActiveEmbeddedRun }: SessionActivity,
+): boolean {
+  if (activeWorkKind === "tool_call") return false;
+  return hasActiveEmbeddedRun === true || state === "processing";
 }
 
 export function effectOf({ status, reason }: SessionRecoveryOutcome): OutcomeEffect {

@@ -38,7 +38,7 @@ export interface MonitoredSession extends Disposable {
   update(state: SessionState, options?: SessionEventOptions): void;
   /** Work has started; call `end()` of what this returns when it is over. Counts as progress, as does its end. */
   startWork(kind: SessionWorkKind, options?: SessionEventOptions): SessionWork;
-  /** Something got on, e.g. a token arrived; `reason` names it. */
+  /** Something got on, e.g. a token arrived; `reason` names it. Counts whether or not work was registered. */
   progress(reason?: string, options?: SessionEventOptions): void;
   /** More work waits for the session. */
   enqueue(count?: number): void;

@@ -1,23 +1,21 @@
 /** One session as the monitor knows it: its state, its queue, its activity, and how a recovery changes them. */
 import { ActivityLog, type ActiveWork } from "./activity.js";
+import { Backoff } from "./backoff.js";
 import type { SessionActivity, SessionState, SessionWorkKind } from "./classify.js";
 import type { OutcomeEffect } from "./recovery.js";
-import { WarningBackoff } from "./warning-backoff.js";
-
-/** What a recovery was asked for: whatever is newer than this survives it. */
-export interface RecoveryMark {
-  readonly stateGeneration: number;
-  readonly latestOrder: number;
-  readonly runIds: ReadonlySet<string>;
-}
+import { RecoveryUnderway } from "./recovery-underway.js";
 
 // Late events come within seconds of a recovery; one recovery ends one run, seldom more.
 const RECOVERED_RUNS_KEPT = 32;
 
+const RECOVERY = "recovery";
+
 /** Times are milliseconds of the caller's clock. */
 export class WatchedSession {
   readonly #nextGeneration: () => number;
-  readonly #warnings: WarningBackoff;
+  readonly #warnMs: number;
+  readonly #warnings: Backoff;
+  readonly #recoveries: Backoff;
   readonly #activity: ActivityLog;
   readonly #recoveredRuns = new Set<string>();
   #state: SessionState;
@@ -27,6 +25,12 @@ export class WatchedSession {
   #queueDepth: number;
   /** Of the queue: what came after the latest recovery was asked for. */
   #newlyQueued = 0;
+  #underway: RecoveryUnderway | null = null;
+  /**
+   * What the host said it had aborted while the run's owner went on reporting it; null: nothing. It is observed
+   * until its owner, too, knows of no run.
+   */
+  #outlivedAbort: ActivityLog | null = null;
 
   /** @param nextGeneration - Never gives the same number twice. */
   constructor(
@@ -39,7 +43,9 @@ export class WatchedSession {
     this.#queueDepth = initial.queueDepth;
     this.#sinceMs = initial.nowMs;
     this.#stateGeneration = nextGeneration();
-    this.#warnings = new WarningBackoff(warnMs);
+    this.#warnMs = warnMs;
+    this.#warnings = new Backoff(warnMs);
+    this.#recoveries = new Backoff(warnMs);
   }
 
   get state(): SessionState {
@@ -59,7 +65,28 @@ export class WatchedSession {
   }
 
   activity(nowMs: number, hasActiveEmbeddedRun?: boolean): SessionActivity {
-    return this.#activity.snapshot(nowMs, hasActiveEmbeddedRun);
+    const log = this.#observed;
+    const activity = log.snapshot(nowMs, hasActiveEmbeddedRun);
+    if (log !== this.#outlivedAbort || activity.activeWorkKind !== undefined) return activity;
+    // Its works have all ended, or were never told of.
+    return { ...activity, activeWorkKind: "embedded_run" };
+  }
+
+  /** What the session is busy with: a run that outlived its abort is told by what began after it. */
+  get #observed(): ActivityLog {
+    return this.#outlivedAbort !== null && this.#activity.isEmpty
+      ? this.#outlivedAbort
+      : this.#activity;
+  }
+
+  /** A run was said to be aborted, and its owner reported it still when last asked. */
+  get hasOutlivedAbort(): boolean {
+    return this.#outlivedAbort !== null;
+  }
+
+  /** The run's owner knows of none any more. */
+  confirmAbort(): void {
+    this.#outlivedAbort = null;
   }
 
   /** The same state of the same run again says nothing new. */
@@ -68,20 +95,32 @@ export class WatchedSession {
     const run = state === "idle" ? null : (runId ?? this.#runId);
     if (state === this.#state && run === this.#runId) return;
     this.#runId = run;
+    this.#outlivedAbort = null;
     this.#enter(state, nowMs);
   }
 
   /** null: a late start of a run that was recovered; there is nothing to end. */
   startWork(kind: SessionWorkKind, runId: string | null, nowMs: number): ActiveWork | null {
-    return this.#isRecovered(runId) ? null : this.#activity.start(kind, runId, nowMs);
+    const log = this.#logOf(runId);
+    if (log !== null) this.#underway?.noticeWork(runId);
+    return log?.start(kind, runId, nowMs) ?? null;
   }
 
   endWork(work: ActiveWork, nowMs: number): void {
-    this.#activity.end(work, nowMs);
+    const logs = [this.#activity, this.#outlivedAbort];
+    if (logs.some((log) => log?.end(work, nowMs) === true)) this.#underway?.noticeWork(work.runId);
   }
 
   progress(reason: string | undefined, runId: string | null, nowMs: number): void {
-    if (!this.#isRecovered(runId)) this.#activity.progress(reason, nowMs);
+    const log = this.#logOf(runId);
+    if (log !== null) this.#underway?.noticeProgress();
+    log?.progress(reason, nowMs);
+    if (runId === null) this.#outlivedAbort?.progress(reason, nowMs);
+  }
+
+  /** Where the events of a run belong; null: they are late ones of a run that was recovered. */
+  #logOf(runId: string | null): ActivityLog | null {
+    return this.#isRecovered(runId) ? this.#outlivedAbort : this.#activity;
   }
 
   enqueue(count: number, nowMs: number): void {
@@ -104,7 +143,11 @@ export class WatchedSession {
   }
 
   /** Since when what may need attention goes on; null: a session in this state is not looked at. */
-  get attentionSinceMs(): number | null {
+  attentionSinceMs(nowMs: number): number | null {
+    if (this.#outlivedAbort !== null) {
+      // An aborted run may take its time to unwind.
+      return this.ageMs(nowMs) > this.#warnMs ? this.#observed.lastProgressAtMs : null;
+    }
     switch (this.#state) {
       case "processing":
         return this.#sinceMs;
@@ -115,33 +158,61 @@ export class WatchedSession {
     }
   }
 
+  /** Takes a warning that is due as given. */
   isWarningDue(about: string, sinceMs: number, ageMs: number): boolean {
-    return this.#warnings.isDue(about, sinceMs, ageMs);
+    const isDue = this.#warnings.isDue(about, sinceMs, ageMs);
+    if (isDue) this.#warnings.note(about, sinceMs, ageMs);
+    return isDue;
   }
 
-  /** What a recovery that is asked for now is about. */
-  markRecovery(): RecoveryMark {
+  /** Recovery is tried all the time, except that of a run which outlives its abort. */
+  isRecoveryDue(nowMs: number): boolean {
+    const sinceMs = this.#observed.lastProgressAtMs;
+    return (
+      this.#outlivedAbort === null || this.#recoveries.isDue(RECOVERY, sinceMs, nowMs - sinceMs)
+    );
+  }
+
+  /** A recovery is asked for now. */
+  beginRecovery(nowMs: number): RecoveryUnderway {
+    const sinceMs = this.#observed.lastProgressAtMs;
+    this.#recoveries.note(RECOVERY, sinceMs, nowMs - sinceMs);
     this.#newlyQueued = 0;
     const runIds = new Set(this.#activity.runIds);
     if (this.#runId !== null) runIds.add(this.#runId);
-    return {
+    this.#underway = new RecoveryUnderway({
       stateGeneration: this.#stateGeneration,
       latestOrder: this.#activity.latestOrder,
       runIds,
-    };
+    });
+    return this.#underway;
   }
 
-  /** @returns false when nothing was changed: the session has a newer life, or nothing was recovered. */
-  settle(mark: RecoveryMark, effect: OutcomeEffect, nowMs: number): boolean {
-    if (effect === "none" || mark.stateGeneration !== this.#stateGeneration) return false;
-    for (const runId of mark.runIds) this.#remember(runId);
-    this.#activity.discard(
-      ({ order, runId }) => order <= mark.latestOrder || this.#isRecovered(runId),
+  /**
+   * @param isRunReported - The run's owner reports it still, although it was aborted.
+   * @returns false when nothing was changed: the session has a newer life or has got on since the request, nothing
+   *   was recovered, or the abort was told once before and the run is still reported.
+   */
+  settle(
+    recovery: RecoveryUnderway,
+    effect: OutcomeEffect,
+    nowMs: number,
+    isRunReported: boolean,
+  ): boolean {
+    if (this.#underway === recovery) this.#underway = null;
+    if (effect === "none" || recovery.stateGeneration !== this.#stateGeneration) return false;
+    if (recovery.isOutdated(effect)) return false;
+    if (isRunReported && this.#outlivedAbort !== null) return false;
+    for (const runId of recovery.runIds) this.#remember(runId);
+    const recovered = this.#activity.split(
+      ({ order, runId }) => order <= recovery.latestOrder || this.#isRecovered(runId),
     );
     if (effect === "reset-and-empty-queue") this.#queueDepth = this.#newlyQueued;
     this.#runId = null;
-    // Work that began meanwhile is what the session is busy with now.
-    this.#enter(this.#activity.isEmpty ? "idle" : this.#state, nowMs);
+    // Work that began meanwhile is what the session is busy with now, and its run may be the reported one.
+    const isBusy = !this.#activity.isEmpty;
+    this.#outlivedAbort = isRunReported && !isBusy ? recovered : null;
+    this.#enter(isBusy ? this.#state : "idle", nowMs);
     return true;
   }
 
@@ -152,9 +223,13 @@ export class WatchedSession {
     this.#activity.progress(`state:${state}`, nowMs);
   }
 
-  /** A session that was idle for hours has not been stuck for hours when something comes in. */
+  /**
+   * A session that was idle for hours has not been stuck for hours when something comes in. That is no sign of life
+   * of one that is processing.
+   */
   #noticeFirstInQueue(count: number, nowMs: number): void {
-    if (this.#queueDepth === 0 && count > 0 && this.#activity.isEmpty) {
+    const isFirst = this.#queueDepth === 0 && count > 0;
+    if (isFirst && this.#state === "idle" && this.#activity.isEmpty) {
       this.#activity.progress("queue:filled", nowMs);
     }
   }

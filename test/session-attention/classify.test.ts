@@ -56,6 +56,8 @@ const isTerminal = ({ reason }: Case): boolean => TERMINAL.includes(reason ?? ""
 const isPastAbort = ({ abortMs, progressAgeMs }: Case): boolean =>
   abortMs !== undefined && (progressAgeMs ?? 0) >= abortMs;
 
+const ROWS = ["1", "2", "3", "4", "5", "6", "7", "7a", "8"] as const;
+
 /** The contract's table: the first row that matches. */
 const TABLE: readonly {
   readonly when: (row: Case) => boolean;
@@ -112,6 +114,10 @@ const TABLE: readonly {
     },
   },
   {
+    when: (row) => row.progressAgeMs !== undefined && !isProgressStale(row),
+    answer: () => ["long_running", "active_work", "long_running", false, false],
+  },
+  {
     when: (row) => row.kind === undefined,
     answer: ({ queueDepth }) => {
       const reason = queueDepth > 0 ? "queued_work_without_active_run" : "stale_session_state";
@@ -120,7 +126,7 @@ const TABLE: readonly {
   },
 ];
 
-function expected(row: Case): { readonly number: number; readonly answer: object } {
+function expected(row: Case): { readonly number: string | undefined; readonly answer: object } {
   const index = TABLE.findIndex(({ when }) => when(row));
   const [event, reason, classification, recoveryEligible, tellsKind] =
     TABLE[index]?.answer(row) ?? [];
@@ -131,7 +137,7 @@ function expected(row: Case): { readonly number: number; readonly answer: object
     recoveryEligible,
     ...(tellsKind === true ? { activeWorkKind: row.kind } : {}),
   };
-  return { number: index + 1, answer };
+  return { number: ROWS[index], answer };
 }
 
 function* everyCase(): Generator<Case> {
@@ -156,7 +162,7 @@ function* everyCase(): Generator<Case> {
 }
 
 test("every combination is answered as the table says, with no other key", () => {
-  const hits = new Set<number>();
+  const hits = new Set<string | undefined>();
   const wrong: { readonly row: Case; readonly actual: object; readonly answer: object }[] = [];
   for (const row of everyCase()) {
     const { number, answer } = expected(row);
@@ -165,7 +171,7 @@ test("every combination is answered as the table says, with no other key", () =>
     if (!isDeepStrictEqual(actual, answer)) wrong.push({ row, actual, answer });
   }
   expect(wrong.slice(0, 3)).toEqual([]);
-  expect(hits).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8]));
+  expect(hits).toEqual(new Set(ROWS));
 });
 
 /** A session that is processing and whose only peculiarity is what a row says. */
@@ -273,6 +279,23 @@ describe("each row, by hand", () => {
       ...answer,
       reason: "queued_behind_active_work",
     });
+  });
+
+  test("7a: progress without work that was registered, at the very limit too", () => {
+    const answer = {
+      eventType: "session.long_running",
+      reason: "active_work",
+      classification: "long_running",
+      recoveryEligible: false,
+    };
+    for (const queueDepth of [0, 1]) {
+      for (const lastProgressAgeMs of [0, 120_000]) {
+        expect(processing({ lastProgressAgeMs }, { queueDepth })).toStrictEqual(answer);
+      }
+      expect(processing({ lastProgressAgeMs: 120_001 }, { queueDepth })).toMatchObject({
+        eventType: "session.stuck",
+      });
+    }
   });
 
   test("8: nothing is being done at all", () => {

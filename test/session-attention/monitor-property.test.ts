@@ -16,6 +16,8 @@ import { FakeTime } from "./fake-time.js";
 
 const WARN_MS = 120_000;
 const ABORT_MS = 360_000;
+const TOOL_ABORT_MS = 900_000;
+/** The host keeps a list of runs for all of them but the first. */
 const KEYS = ["a", "b", "c"] as const;
 type Key = (typeof KEYS)[number];
 
@@ -44,6 +46,8 @@ type Step =
       readonly key: Key;
     }
   | { readonly do: "setQueueDepth"; readonly key: Key; readonly depth: number }
+  /** The host's list of runs says so from now on. */
+  | { readonly do: "own"; readonly key: Key; readonly hasRun: boolean }
   | { readonly do: "advance"; readonly ms: number }
   | {
       readonly do: "settle";
@@ -71,6 +75,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     key,
   }),
   fc.record({ do: fc.constant("setQueueDepth" as const), key, depth: fc.nat(3) }),
+  fc.record({ do: fc.constant("own" as const), key, hasRun: fc.boolean() }),
   {
     weight: 4,
     arbitrary: fc.record({
@@ -89,12 +94,57 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+/** What seldom comes together by chance: a stalled run, and what happens around its recovery. */
+const encounter: fc.Arbitrary<readonly Step[]> = fc
+  .record({
+    key,
+    kind: fc.constantFrom("model_call", "embedded_run"),
+    hasRun: fc.boolean(),
+    pick: fc.nat(9),
+    outcome: fc.nat(2),
+    isLate: fc.boolean(),
+    getsOn: fc.boolean(),
+  })
+  .map(({ key: name, kind, hasRun, pick, outcome, isLate, getsOn }): readonly Step[] => {
+    const settle: Step = { do: "settle", pick, outcome, fails: false };
+    return [
+      { do: "own", key: name, hasRun },
+      { do: "update", key: name, state: "processing" },
+      { do: "startWork", key: name, kind, isLate },
+      { do: "advance", ms: ABORT_MS + 30_000 },
+      ...(getsOn ? ([{ do: "progress", key: name }] as const) : []),
+      settle,
+      { do: "advance", ms: ABORT_MS },
+      settle,
+    ];
+  });
+
+const steps: fc.Arbitrary<readonly Step[]> = fc
+  .array(
+    fc.oneof(
+      { weight: 14, arbitrary: step.map((single) => [single]) },
+      { weight: 1, arbitrary: encounter },
+    ),
+    { maxLength: 80, size: "max" },
+  )
+  .map((parts) => parts.flat());
+
 interface Open {
   readonly request: SessionRecoveryRequest;
   /** The registration that was current when it was asked for. */
   readonly session: MonitoredSession;
   readonly resolve: (outcome: SessionRecoveryOutcome | undefined) => void;
   readonly reject: (error: Error) => void;
+  /** What of it was told since: progress; work that began or ended. */
+  hasProgressed: boolean;
+  hasWorkChanged: boolean;
+}
+
+/** A run that was aborted, and whose owner reported it then and ever since. */
+interface OutlivedAbort {
+  /** At the latest request: when, and how long after the last sign, milliseconds. */
+  readonly atMs: number;
+  readonly quietMs: number;
 }
 
 /** One host with three sessions, and what the test itself knows of them. */
@@ -105,7 +155,18 @@ class Host {
   readonly open: Open[] = [];
   /** When each session last told of something that can only be new: its run is of its own. */
   readonly lastSignMs = new Map<string, number>();
-  readonly counts = { recoveries: 0, aborts: 0, stale: 0, applied: 0 };
+  readonly askedAtMs = new Map<string, number>();
+  readonly hasRun = new Map<string, boolean>();
+  readonly outlived = new Map<string, OutlivedAbort>();
+  readonly counts = {
+    recoveries: 0,
+    aborts: 0,
+    stale: 0,
+    applied: 0,
+    outdated: 0,
+    outlived: 0,
+    unowned: 0,
+  };
   #runs = 0;
 
   readonly monitor = createSessionAttentionMonitor({
@@ -128,22 +189,49 @@ class Host {
       throw problem;
     }
     return new Promise((resolve, reject) => {
-      this.open.push({ request, session, resolve, reject });
+      this.open.push({
+        request,
+        session,
+        resolve,
+        reject,
+        hasProgressed: false,
+        hasWorkChanged: false,
+      });
     });
   }
 
   #checkRequest(request: SessionRecoveryRequest, snapshot: SessionSnapshot): void {
     const { sessionKey, allowActiveAbort, ...expected } = request;
     assert(!this.open.some((other) => other.request.sessionKey === sessionKey), "two in flight");
-    const { state: expectedState, stateGeneration, queueDepth } = snapshot;
+    const { state: expectedState, stateGeneration, queueDepth, activity } = snapshot;
     assert.deepEqual(expected, { expectedState, stateGeneration, queueDepth });
     assert(snapshot.isRecovering);
     this.counts.recoveries++;
+    const nowMs = this.time.clock();
+    this.askedAtMs.set(sessionKey, nowMs);
+    const quietMs = nowMs - (this.lastSignMs.get(sessionKey) ?? 0);
+    assert(quietMs > WARN_MS, `asked for ${String(quietMs)} ms after a sign of progress`);
+    this.#checkBackoff(sessionKey, activity.lastProgressAgeMs ?? 0);
     if (allowActiveAbort !== true) return;
     this.counts.aborts++;
-    const quietMs = this.time.clock() - (this.lastSignMs.get(sessionKey) ?? 0);
-    assert(quietMs > WARN_MS, `aborted ${String(quietMs)} ms after a sign of progress`);
-    assert(snapshot.activity.activeWorkKind !== undefined, "nothing to abort");
+    const { activeWorkKind, activeToolAgeMs = 0, lastProgressAgeMs = 0 } = activity;
+    assert(activeWorkKind !== undefined, "nothing to abort");
+    if (activeWorkKind === "tool_call") assert(activeToolAgeMs >= TOOL_ABORT_MS);
+    else assert(lastProgressAgeMs >= ABORT_MS);
+    if (activity.hasActiveEmbeddedRun !== true) this.counts.unowned++;
+  }
+
+  /** A run that outlives its abort is asked for at ever longer intervals. */
+  #checkBackoff(sessionKey: string, quietMs: number): void {
+    const last = this.outlived.get(sessionKey);
+    if (last === undefined) return;
+    const nowMs = this.time.clock();
+    this.outlived.set(sessionKey, { atMs: nowMs, quietMs });
+    this.counts.outlived++;
+    // Otherwise there was a sign of life, from which on it counts anew.
+    if (quietMs - last.quietMs !== nowMs - last.atMs) return;
+    const dueMs = Math.max(last.quietMs + WARN_MS, 2 * last.quietMs);
+    assert(quietMs >= dueMs, `asked for at ${String(quietMs)} instead of ${String(dueMs)} ms`);
   }
 
   async take(next: Step): Promise<void> {
@@ -152,8 +240,10 @@ class Host {
     } else if (next.do === "settle") {
       await this.#settle(next.pick, OUTCOMES[next.outcome], next.fails);
     } else if (next.do === "register" && !this.sessions.has(next.key)) {
-      this.sessions.set(next.key, this.monitor.register({ sessionKey: next.key }));
-      this.#sign(next.key);
+      this.#register(next.key);
+    } else if (next.do === "own") {
+      this.hasRun.set(next.key, next.hasRun);
+      if (!next.hasRun) this.outlived.delete(next.key);
     } else {
       const session = this.sessions.get(next.key);
       if (session !== undefined) this.#tell(session, next);
@@ -161,28 +251,41 @@ class Host {
     assert.equal(this.time.timers, this.sessions.size === 0 ? 0 : 1);
   }
 
+  #register(name: Key): void {
+    const ofHost = { hasActiveEmbeddedRun: () => this.hasRun.get(name) ?? false };
+    const options = { sessionKey: name, ...(name === KEYS[0] ? {} : ofHost) };
+    this.sessions.set(name, this.monitor.register(options));
+    this.#sign(name);
+  }
+
   #tell(
     session: MonitoredSession,
-    next: Exclude<Step, { readonly do: "advance" } | { readonly do: "settle" }>,
+    next: Exclude<Step, { readonly do: "advance" | "settle" | "own" }>,
   ): void {
     const works = this.works.get(next.key) ?? [];
     this.works.set(next.key, works);
     switch (next.do) {
-      case "update":
+      case "update": {
+        const { stateGeneration } = session.snapshot();
         session.update(next.state);
+        if (session.snapshot().stateGeneration !== stateGeneration) this.outlived.delete(next.key);
         return;
+      }
       case "startWork": {
         if (!next.isLate) this.#sign(next.key);
         const runId = next.isLate ? `${next.key}-long-ago` : `${next.key}-${String(this.#runs++)}`;
         works.push(session.startWork(next.kind, { runId }));
+        this.#notice(next.key, { hasWorkChanged: true });
         return;
       }
       case "endWork":
         works.splice(next.pick % (works.length || 1), 1)[0]?.end();
+        this.#notice(next.key, { hasWorkChanged: true });
         return;
       case "progress":
         this.#sign(next.key);
         session.progress("token");
+        this.#notice(next.key, { hasProgressed: true });
         return;
       case "enqueue":
       case "dequeue":
@@ -194,6 +297,7 @@ class Host {
       case "unregister":
         session.unregister();
         this.sessions.delete(next.key);
+        this.outlived.delete(next.key);
         return;
       case "register":
         assert.throws(() => this.monitor.register({ sessionKey: next.key }), RangeError);
@@ -208,36 +312,70 @@ class Host {
     const [settled] = this.open.splice(pick % (this.open.length || 1), 1);
     if (settled === undefined) return;
     const { request, session, resolve, reject } = settled;
-    const before = KEYS.map((name) => this.#picture(name));
+    const name = request.sessionKey as Key;
+    const before = KEYS.map((other) => this.#picture(other));
     const { stateGeneration } = session.snapshot();
     const isCurrent =
-      this.sessions.get(request.sessionKey as Key) === session &&
-      stateGeneration === request.stateGeneration;
+      this.sessions.get(name) === session && stateGeneration === request.stateGeneration;
     if (fails) reject(new Error("no"));
     else resolve(outcome);
     await turn();
-    const changes =
-      isCurrent &&
-      !fails &&
-      (outcome?.status === "released" ||
-        outcome?.status === "aborted" ||
-        (outcome?.status === "noop" && outcome.reason === "no_active_work"));
-    if (!changes) {
+    const isAborted = outcome?.status === "aborted";
+    const isReset =
+      isAborted ||
+      outcome?.status === "released" ||
+      (outcome?.status === "noop" && outcome.reason === "no_active_work");
+    const isOutdated = settled.hasProgressed;
+    const isDisbelieved = isAborted && this.outlived.has(name);
+    // Whose work it was the session knows.
+    const mayBeOutdated = !isAborted && settled.hasWorkChanged;
+    const isApplied = session.snapshot().stateGeneration !== stateGeneration;
+    if (!isCurrent || fails || !isReset || isOutdated || isDisbelieved) {
       if (!isCurrent) this.counts.stale++;
-      assert.deepEqual(
-        KEYS.map((name) => this.#picture(name)),
-        before,
-      );
-      return;
+      if (isCurrent && isReset && isOutdated) this.counts.outdated++;
+      assert(!isApplied || !isCurrent);
+    } else if (!mayBeOutdated) {
+      assert(isApplied, "an answer that is not outdated was not applied");
     }
+    // No other session is touched.
+    for (const [index, other] of KEYS.entries()) {
+      if (other !== name || !isApplied) assert.deepEqual(this.#picture(other), before[index]);
+    }
+    if (!isApplied) return;
     this.counts.applied++;
+    this.outlived.delete(name);
     const after = session.snapshot();
     assert(after.stateGeneration > stateGeneration);
-    if (after.activity.activeWorkKind === undefined) assert.equal(after.state, "idle");
-    // No other session is touched.
-    for (const [index, name] of KEYS.entries()) {
-      if (name !== request.sessionKey) assert.deepEqual(this.#picture(name), before[index]);
+    const { activeWorkKind, hasActiveEmbeddedRun, lastProgressAgeMs = 0 } = after.activity;
+    if (activeWorkKind === undefined) assert.equal(after.state, "idle");
+    const isReported = name !== KEYS[0] && hasActiveEmbeddedRun === true;
+    // Without newer work: that is what the session is busy with then.
+    if (isAborted && isReported && !settled.hasWorkChanged) {
+      assert.equal(after.state, "idle");
+      assert(activeWorkKind !== undefined, "the run that is reported is not named");
+      this.outlived.set(name, {
+        atMs: this.askedAtMs.get(name) ?? 0,
+        quietMs: lastProgressAgeMs - (this.time.clock() - (this.askedAtMs.get(name) ?? 0)),
+      });
     }
+  }
+
+  /** After all: no session that needs it is forgotten, however long one waits. */
+  async finish(): Promise<void> {
+    for (const { resolve } of this.open.splice(0)) resolve(undefined);
+    await turn();
+    const inNeed = [...this.sessions].filter(([name, session]) => {
+      const { state, queueDepth } = session.snapshot();
+      return (
+        state === "processing" || (state === "idle" && queueDepth > 0) || this.outlived.has(name)
+      );
+    });
+    this.time.advance(this.time.clock() + 2 * TOOL_ABORT_MS);
+    for (const [name] of inNeed) {
+      const isAsked = this.open.some(({ request }) => request.sessionKey === name);
+      assert(isAsked, `${name} was forgotten`);
+    }
+    this.monitor.stop();
   }
 
   /** All that a settled recovery must not change where it does not count. */
@@ -248,27 +386,30 @@ class Host {
     return rest;
   }
 
+  #notice(name: Key, what: Partial<Pick<Open, "hasProgressed" | "hasWorkChanged">>): void {
+    for (const open of this.open) if (open.request.sessionKey === name) Object.assign(open, what);
+  }
+
   #sign(name: Key): void {
     this.lastSignMs.set(name, this.time.clock());
   }
 }
 
-test("one recovery at a time for each session, no abort of what gets on, nothing from the past", async () => {
-  const totals = { recoveries: 0, aborts: 0, stale: 0, applied: 0 };
+test("one recovery at a time for each session, none of what gets on, nothing from the past, and no session is forgotten", async () => {
+  const totals = new Host().counts;
+  const names = Object.keys(totals) as (keyof typeof totals)[];
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 80, size: "max" }), async (steps) => {
+    fc.asyncProperty(steps, async (sequence) => {
       const host = new Host();
       for (const name of KEYS) await host.take({ do: "register", key: name });
-      for (const next of steps) await host.take(next);
-      host.monitor.stop();
+      for (const next of sequence) await host.take(next);
+      await host.finish();
       expect(host.problems).toEqual([]);
       expect(host.time.timers).toBe(0);
-      for (const name of ["recoveries", "aborts", "stale", "applied"] as const) {
-        totals[name] += host.counts[name];
-      }
+      for (const name of names) totals[name] += host.counts[name];
     }),
     { numRuns: 300, seed: 20_240_607 },
   );
   // The sequences did come to what they are about.
-  for (const count of Object.values(totals)) expect(count).toBeGreaterThan(20);
+  for (const name of names) expect(totals[name], name).toBeGreaterThan(20);
 });
