@@ -5,7 +5,10 @@ import { setImmediate as turn } from "node:timers/promises";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { createSessionAttentionMonitor } from "../../lib/session-attention/monitor.js";
+import {
+  createSessionAttentionMonitor,
+  type SessionAttentionMonitor,
+} from "../../lib/session-attention/monitor.js";
 import type {
   SessionRecoveryOutcome,
   SessionRecoveryRequest,
@@ -17,6 +20,19 @@ import { FakeTime } from "./fake-time.js";
 const WARN_MS = 120_000;
 const ABORT_MS = 360_000;
 const TOOL_ABORT_MS = 900_000;
+
+interface Limits {
+  readonly abortMs: number;
+  readonly toolAbortMs: number;
+}
+
+const limits: fc.Arbitrary<Limits> = fc.constantFrom(
+  { abortMs: ABORT_MS, toolAbortMs: TOOL_ABORT_MS },
+  { abortMs: ABORT_MS, toolAbortMs: TOOL_ABORT_MS },
+  // Shorter than what counts as recent progress.
+  { abortMs: 0, toolAbortMs: 0 },
+);
+
 /** The host keeps a list of runs for all of them but the first. */
 const KEYS = ["a", "b", "c"] as const;
 type Key = (typeof KEYS)[number];
@@ -42,7 +58,7 @@ type Step =
     }
   | { readonly do: "endWork"; readonly key: Key; readonly pick: number }
   | {
-      readonly do: "progress" | "enqueue" | "dequeue" | "register" | "unregister";
+      readonly do: "progress" | "complete" | "enqueue" | "dequeue" | "register" | "unregister";
       readonly key: Key;
     }
   | { readonly do: "setQueueDepth"; readonly key: Key; readonly depth: number }
@@ -71,7 +87,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ do: fc.constant("endWork" as const), key, pick: fc.nat(9) }),
   fc.record({
-    do: fc.constantFrom("progress", "enqueue", "dequeue", "register", "unregister"),
+    do: fc.constantFrom("progress", "complete", "enqueue", "dequeue", "register", "unregister"),
     key,
   }),
   fc.record({ do: fc.constant("setQueueDepth" as const), key, depth: fc.nat(3) }),
@@ -135,16 +151,32 @@ interface Open {
   readonly session: MonitoredSession;
   readonly resolve: (outcome: SessionRecoveryOutcome | undefined) => void;
   readonly reject: (error: Error) => void;
-  /** What of it was told since: progress; work that began or ended. */
+  /** What of it was told since: progress; work that began or ended; work that began. */
   hasProgressed: boolean;
   hasWorkChanged: boolean;
+  hasNewWork: boolean;
 }
 
-/** A run that was aborted, and whose owner reported it then and ever since. */
-interface OutlivedAbort {
+/**
+ * A run that was aborted, and whose owner reported it then and ever since; null where that may also have been a run
+ * that began meanwhile.
+ */
+type OutlivedAbort = {
   /** At the latest request: when, and how long after the last sign, milliseconds. */
   readonly atMs: number;
   readonly quietMs: number;
+} | null;
+
+function noCounts() {
+  return {
+    recoveries: 0,
+    aborts: 0,
+    stale: 0,
+    applied: 0,
+    outdated: 0,
+    outlived: 0,
+    unowned: 0,
+  };
 }
 
 /** One host with three sessions, and what the test itself knows of them. */
@@ -158,23 +190,22 @@ class Host {
   readonly askedAtMs = new Map<string, number>();
   readonly hasRun = new Map<string, boolean>();
   readonly outlived = new Map<string, OutlivedAbort>();
-  readonly counts = {
-    recoveries: 0,
-    aborts: 0,
-    stale: 0,
-    applied: 0,
-    outdated: 0,
-    outlived: 0,
-    unowned: 0,
-  };
+  readonly counts = noCounts();
   #runs = 0;
 
-  readonly monitor = createSessionAttentionMonitor({
-    recover: (request) => this.#recover(request),
-    log: { warn: () => {} },
-    clock: this.time.clock,
-    startTimer: this.time.startTimer,
-  });
+  readonly monitor: SessionAttentionMonitor;
+  readonly #limits: Limits;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+    this.monitor = createSessionAttentionMonitor({
+      ...limits,
+      recover: (request) => this.#recover(request),
+      log: { warn: () => {} },
+      clock: this.time.clock,
+      startTimer: this.time.startTimer,
+    });
+  }
 
   /** What was wrong about requests: the monitor takes what `recover` throws for its failure. */
   readonly problems: unknown[] = [];
@@ -196,6 +227,7 @@ class Host {
         reject,
         hasProgressed: false,
         hasWorkChanged: false,
+        hasNewWork: false,
       });
     });
   }
@@ -216,15 +248,15 @@ class Host {
     this.counts.aborts++;
     const { activeWorkKind, activeToolAgeMs = 0, lastProgressAgeMs = 0 } = activity;
     assert(activeWorkKind !== undefined, "nothing to abort");
-    if (activeWorkKind === "tool_call") assert(activeToolAgeMs >= TOOL_ABORT_MS);
-    else assert(lastProgressAgeMs >= ABORT_MS);
+    if (activeWorkKind === "tool_call") assert(activeToolAgeMs >= this.#limits.toolAbortMs);
+    else assert(lastProgressAgeMs >= this.#limits.abortMs);
     if (activity.hasActiveEmbeddedRun !== true) this.counts.unowned++;
   }
 
   /** A run that outlives its abort is asked for at ever longer intervals. */
   #checkBackoff(sessionKey: string, quietMs: number): void {
     const last = this.outlived.get(sessionKey);
-    if (last === undefined) return;
+    if (last === undefined || last === null) return;
     const nowMs = this.time.clock();
     this.outlived.set(sessionKey, { atMs: nowMs, quietMs });
     this.counts.outlived++;
@@ -243,6 +275,8 @@ class Host {
       this.#register(next.key);
     } else if (next.do === "own") {
       this.hasRun.set(next.key, next.hasRun);
+      // The monitor, too, gets to know of it.
+      this.sessions.get(next.key)?.snapshot();
       if (!next.hasRun) this.outlived.delete(next.key);
     } else {
       const session = this.sessions.get(next.key);
@@ -275,16 +309,19 @@ class Host {
         if (!next.isLate) this.#sign(next.key);
         const runId = next.isLate ? `${next.key}-long-ago` : `${next.key}-${String(this.#runs++)}`;
         works.push(session.startWork(next.kind, { runId }));
-        this.#notice(next.key, { hasWorkChanged: true });
+        this.#notice(next.key, { hasWorkChanged: true, hasNewWork: true });
         return;
       }
       case "endWork":
-        works.splice(next.pick % (works.length || 1), 1)[0]?.end();
-        this.#notice(next.key, { hasWorkChanged: true });
+        for (const work of works.splice(next.pick % (works.length || 1), 1)) {
+          work.end();
+          this.#notice(next.key, { hasWorkChanged: true });
+        }
         return;
       case "progress":
+      case "complete":
         this.#sign(next.key);
-        session.progress("token");
+        session.progress(next.do === "progress" ? "token" : "run:completed");
         this.#notice(next.key, { hasProgressed: true });
         return;
       case "enqueue":
@@ -326,15 +363,16 @@ class Host {
       outcome?.status === "released" ||
       (outcome?.status === "noop" && outcome.reason === "no_active_work");
     const isOutdated = settled.hasProgressed;
-    const isDisbelieved = isAborted && this.outlived.has(name);
+    const outlived = this.outlived.get(name);
+    const isDisbelieved = isAborted && outlived !== undefined && outlived !== null;
     // Whose work it was the session knows.
-    const mayBeOutdated = !isAborted && settled.hasWorkChanged;
+    const isUncertain = isAborted ? outlived === null : settled.hasWorkChanged;
     const isApplied = session.snapshot().stateGeneration !== stateGeneration;
     if (!isCurrent || fails || !isReset || isOutdated || isDisbelieved) {
       if (!isCurrent) this.counts.stale++;
       if (isCurrent && isReset && isOutdated) this.counts.outdated++;
       assert(!isApplied || !isCurrent);
-    } else if (!mayBeOutdated) {
+    } else if (!isUncertain) {
       assert(isApplied, "an answer that is not outdated was not applied");
     }
     // No other session is touched.
@@ -349,8 +387,9 @@ class Host {
     const { activeWorkKind, hasActiveEmbeddedRun, lastProgressAgeMs = 0 } = after.activity;
     if (activeWorkKind === undefined) assert.equal(after.state, "idle");
     const isReported = name !== KEYS[0] && hasActiveEmbeddedRun === true;
-    // Without newer work: that is what the session is busy with then.
-    if (isAborted && isReported && !settled.hasWorkChanged) {
+    if (isAborted && isReported && settled.hasNewWork) {
+      this.outlived.set(name, null);
+    } else if (isAborted && isReported) {
       assert.equal(after.state, "idle");
       assert(activeWorkKind !== undefined, "the run that is reported is not named");
       this.outlived.set(name, {
@@ -367,7 +406,9 @@ class Host {
     const inNeed = [...this.sessions].filter(([name, session]) => {
       const { state, queueDepth } = session.snapshot();
       return (
-        state === "processing" || (state === "idle" && queueDepth > 0) || this.outlived.has(name)
+        state === "processing" ||
+        (state === "idle" && queueDepth > 0) ||
+        (this.outlived.get(name) ?? null) !== null
       );
     });
     this.time.advance(this.time.clock() + 2 * TOOL_ABORT_MS);
@@ -386,7 +427,10 @@ class Host {
     return rest;
   }
 
-  #notice(name: Key, what: Partial<Pick<Open, "hasProgressed" | "hasWorkChanged">>): void {
+  #notice(
+    name: Key,
+    what: Partial<Pick<Open, "hasProgressed" | "hasWorkChanged" | "hasNewWork">>,
+  ): void {
     for (const open of this.open) if (open.request.sessionKey === name) Object.assign(open, what);
   }
 
@@ -396,11 +440,11 @@ class Host {
 }
 
 test("one recovery at a time for each session, none of what gets on, nothing from the past, and no session is forgotten", async () => {
-  const totals = new Host().counts;
+  const totals = noCounts();
   const names = Object.keys(totals) as (keyof typeof totals)[];
   await fc.assert(
-    fc.asyncProperty(steps, async (sequence) => {
-      const host = new Host();
+    fc.asyncProperty(steps, limits, async (sequence, ofHost) => {
+      const host = new Host(ofHost);
       for (const name of KEYS) await host.take({ do: "register", key: name });
       for (const next of sequence) await host.take(next);
       await host.finish();
