@@ -55,13 +55,17 @@ export class ActivityLog {
     return work;
   }
 
-  /** @returns false, with nothing done, when the work is not, or no longer, one of this log's. */
-  end(work: ActiveWork, nowMs: number): boolean {
-    if (!this.#works.delete(work)) return false;
+  /** Whether the work is one of this log's and has not ended. */
+  has(work: ActiveWork): boolean {
+    return this.#works.has(work);
+  }
+
+  /** Does nothing when the work has ended or was moved away. */
+  end(work: ActiveWork, nowMs: number): void {
+    if (!this.#works.delete(work)) return;
     // One run's end is no terminal sign of another one that goes on.
-    const goesOn = work.kind === "embedded_run" && this.#has("embedded_run");
+    const goesOn = work.kind === "embedded_run" && this.#hasKind("embedded_run");
     this.progress(goesOn ? undefined : `${work.kind}:ended`, nowMs);
-    return true;
   }
 
   progress(reason: string | undefined, nowMs: number): void {
@@ -80,11 +84,11 @@ export class ActivityLog {
     return moved;
   }
 
-  snapshot(nowMs: number, hasActiveEmbeddedRun = this.#has("embedded_run")): SessionActivity {
+  snapshot(nowMs: number, hasActiveEmbeddedRun = this.#hasKind("embedded_run")): SessionActivity {
     // In order of arrival: the first one is the oldest.
     const tool = [...this.#works].find(({ kind }) => kind === "tool_call");
     return {
-      activeWorkKind: INNERMOST_FIRST.find((kind) => this.#has(kind)),
+      activeWorkKind: INNERMOST_FIRST.find((kind) => this.#hasKind(kind)),
       hasActiveEmbeddedRun,
       activeToolAgeMs: tool && Math.max(0, nowMs - tool.startedAtMs),
       lastProgressAgeMs: Math.max(0, nowMs - this.#lastProgressAtMs),
@@ -92,7 +96,7 @@ export class ActivityLog {
     };
   }
 
-  #has(kind: SessionWorkKind): boolean {
+  #hasKind(kind: SessionWorkKind): boolean {
     return [...this.#works].some((work) => work.kind === kind);
   }
 }

@@ -102,20 +102,27 @@ export class WatchedSession {
   /** null: a late start of a run that was recovered; there is nothing to end. */
   startWork(kind: SessionWorkKind, runId: string | null, nowMs: number): ActiveWork | null {
     const log = this.#logOf(runId);
-    if (log !== null) this.#underway?.noticeWork(runId);
-    return log?.start(kind, runId, nowMs) ?? null;
+    if (log === null) return null;
+    this.#underway?.noticeWork(runId);
+    this.#outlivedAbort?.progress(undefined, nowMs);
+    return log.start(kind, runId, nowMs);
   }
 
   endWork(work: ActiveWork, nowMs: number): void {
-    const logs = [this.#activity, this.#outlivedAbort];
-    if (logs.some((log) => log?.end(work, nowMs) === true)) this.#underway?.noticeWork(work.runId);
+    const log = [this.#activity, this.#outlivedAbort].find((candidate) => candidate?.has(work));
+    if (log === undefined || log === null) return;
+    this.#underway?.noticeWork(work.runId);
+    this.#outlivedAbort?.progress(undefined, nowMs);
+    log.end(work, nowMs);
   }
 
   progress(reason: string | undefined, runId: string | null, nowMs: number): void {
     const log = this.#logOf(runId);
-    if (log !== null) this.#underway?.noticeProgress();
-    log?.progress(reason, nowMs);
-    if (runId === null) this.#outlivedAbort?.progress(reason, nowMs);
+    if (log === null) return;
+    this.#underway?.noticeProgress();
+    // Of whichever run: what gets on keeps the session from being asked for.
+    this.#outlivedAbort?.progress(reason, nowMs);
+    log.progress(reason, nowMs);
   }
 
   /** Where the events of a run belong; null: they are late ones of a run that was recovered. */

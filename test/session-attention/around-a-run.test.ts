@@ -262,6 +262,18 @@ describe("a run that its owner reports although it was aborted", () => {
     expect(asked).toHaveLength(2);
   });
 
+  test("is not asked for again while another run of its session gets on, which begins and ends", async () => {
+    const watched = ownedRun("embedded_run");
+    const { recoveries, session } = watched;
+    await pass(watched, ABORT_MS);
+    await only(recoveries).answer(ABORTED);
+    for (let beat = 0; beat < 100; beat++) {
+      session.startWork("model_call", { runId: `other-${String(beat)}` }).end();
+      await pass(watched, BEAT_MS);
+    }
+    expect(recoveries).toHaveLength(1);
+  });
+
   test("gives way to a new run of its session", async () => {
     const watched = ownedRun("embedded_run");
     const { recoveries, session } = watched;
