@@ -1,6 +1,6 @@
 /**
  * Session attention: tells sessions that are stuck or stalled from those that merely take long, and has them
- * put right without ever aborting work that gets on.
+ * put right. Recent progress is never aborted, and never called stuck.
  *
  * @packageDocumentation
  */

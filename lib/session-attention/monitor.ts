@@ -37,8 +37,9 @@ export interface RegisterSessionOptions {
   /** Pieces of work that wait already. Default 0. */
   readonly queueDepth?: number | undefined;
   /**
-   * Whether a run of this session is there that can be aborted, by the host's own list of runs. Default: an
-   * `embedded_run` was started and has not ended.
+   * Whether a run of this session is there that can be aborted, by the host's own list of runs; also asked whether
+   * a run that `recover` has aborted is gone. Default: an `embedded_run` was started and has not ended, and an
+   * abort is believed.
    */
   readonly hasActiveEmbeddedRun?: (() => boolean) | undefined;
 }

@@ -24,9 +24,11 @@ export interface SessionRecoveryRequest {
  * What came of a recovery.
  *
  * - `released`: what held the session up was let go
- * - `aborted`: active work was aborted
+ * - `aborted`: active work was aborted; not believed a second time while `hasActiveEmbeddedRun` still reports it
  * - `noop`: nothing was done; with the reason `no_active_work` because nothing was there to be done
  * - `skipped`, `failed`, or `noop` with any other reason: the session is as it was
+ *
+ * An outcome that comes after newer progress changes nothing, whatever it says.
  */
 export interface SessionRecoveryOutcome {
   readonly status: "released" | "aborted" | "noop" | "skipped" | "failed";

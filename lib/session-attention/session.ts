@@ -187,6 +187,8 @@ export class WatchedSession {
     this.#newlyQueued = 0;
     const runIds = new Set(this.#activity.runIds);
     if (this.#runId !== null) runIds.add(this.#runId);
+    // Of recovered runs only the one that outlived its abort is heard.
+    if (this.#outlivedAbort !== null) for (const runId of this.#recoveredRuns) runIds.add(runId);
     this.#underway = new RecoveryUnderway({
       stateGeneration: this.#stateGeneration,
       latestOrder: this.#activity.latestOrder,

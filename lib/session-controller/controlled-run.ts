@@ -359,7 +359,7 @@ export class ControlledRun {
   async #acquireCleanupLock(): Promise<SessionCleanupLock> {
     const acquired = await capture(() => this.#acquireSeparately());
     if (!acquired.ok) {
-      // Whoever has it: a cleanup that did not get the lock must not write.
+      // Behind an own write as well: a cleanup that did not get the lock must not write.
       this.#takeover.markIfUnavailable(acquired.error);
       if (this.#takeover.isMarked) return NO_LOCK;
       throw acquired.error;

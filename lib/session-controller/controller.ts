@@ -20,12 +20,13 @@ export interface SessionController extends AsyncDisposable {
    * Runs one write under the lock: the one that the controller holds, or one of its own for the time of the
    * write. Calls from inside `run` (not from work that outlives it) run directly. Before the outermost `run`
    * the file is compared with what it was when the lock was given up; afterwards, also when `run` throws, it is
-   * trusted as it is.
+   * trusted as it is, and the lock is looked at once more.
    *
    * Only {@link SessionWrite.appendFenced} is safe from a lock that is lost in the middle of `run`.
    *
-   * @throws (rejection) SessionTakeoverError when the session was taken over before or during `run`; what
-   *   `run`, `acquire` or the lock's release rejects with; the file system's error.
+   * @throws (rejection) SessionTakeoverError when the session was taken over before or during `run`, or the lock is
+   *   not to be had (timeout, stale) because of another holder; what `run`, `acquire` or the lock's release rejects
+   *   with; the file system's error.
    */
   readonly withWriteLock: <T>(run: (write: SessionWrite) => T | Promise<T>) => Promise<T>;
   /**
@@ -43,15 +44,17 @@ export interface SessionController extends AsyncDisposable {
    */
   readonly releaseForAbort: () => Promise<void>;
   /**
-   * Takes the lock again after a prompt. Does nothing when it is held, after a takeover or `dispose`. From inside
-   * `withWriteLock` it resolves at once, and happens when that ends.
+   * Takes the lock again after a prompt. Does nothing when it is held, after a takeover or `dispose`, and once
+   * {@link SessionController.acquireForCleanup} was called; when that is called meanwhile, the lock goes to the
+   * cleanup. From inside `withWriteLock` it resolves at once, and happens when that ends.
    *
-   * @throws (rejection) SessionTakeoverError when the file was changed meanwhile; what `acquire` rejects with.
+   * @throws (rejection) SessionTakeoverError when the file was changed meanwhile, or the lock is not to be had
+   *   (timeout, stale) because of another holder; what `acquire` rejects with.
    */
   readonly reacquireAfterPrompt: () => Promise<void>;
   /**
    * The lock for the end of a run: the one that is held, once no write uses it, or a new one. After a takeover,
-   * also one that is found here, it is a lock that guards nothing: look at
+   * also one that is found here, it is a lock that guards nothing, and is not waited for: look at
    * {@link SessionController.hasTakeover} before writing.
    *
    * @throws (rejection) SessionWriteScopeError inside `withWriteLock`; what `acquire` rejects with, except that
@@ -90,7 +93,7 @@ const realSurroundings: RunSurroundings = {
 };
 
 /**
- * Acquires the session's lock and gives the controller of a run.
+ * Acquires the session's lock and gives the controller of a run. The session's path is resolved at the call.
  *
  * @throws (rejection) what `acquire` rejects with; TypeError or RangeError for bad options.
  */

@@ -317,6 +317,22 @@ describe("a run that its owner reports although it was aborted", () => {
     expect(asked).toBe(3);
   });
 
+  test("and that begins new work while it is asked for again makes a late release void", async () => {
+    const watched = ownedRun("embedded_run", { queueDepth: 1 });
+    const { recoveries, session } = watched;
+    await pass(watched, ABORT_MS);
+    await recoveries[0]?.answer(ABORTED);
+    await pass(watched, ABORT_MS);
+    session.startWork("tool_call", { runId: "r1" });
+    const before = picture(session);
+    await recoveries[1]?.answer({ status: "released" });
+    expect(picture(session)).toEqual(before);
+    expect(session.snapshot()).toMatchObject({
+      queueDepth: 1,
+      activity: { activeWorkKind: "tool_call" },
+    });
+  });
+
   test("and that is then released is idle, and let be", async () => {
     const watched = ownedRun("embedded_run", { queueDepth: 1 });
     const { recoveries, session } = watched;

@@ -26,7 +26,7 @@ interface Limits {
   readonly toolAbortMs: number;
 }
 
-const limits: fc.Arbitrary<Limits> = fc.constantFrom(
+const limitsOfHost: fc.Arbitrary<Limits> = fc.constantFrom(
   { abortMs: ABORT_MS, toolAbortMs: TOOL_ABORT_MS },
   { abortMs: ABORT_MS, toolAbortMs: TOOL_ABORT_MS },
   // Shorter than what counts as recent progress.
@@ -443,8 +443,8 @@ test("one recovery at a time for each session, none of what gets on, nothing fro
   const totals = noCounts();
   const names = Object.keys(totals) as (keyof typeof totals)[];
   await fc.assert(
-    fc.asyncProperty(steps, limits, async (sequence, ofHost) => {
-      const host = new Host(ofHost);
+    fc.asyncProperty(steps, limitsOfHost, async (sequence, limits) => {
+      const host = new Host(limits);
       for (const name of KEYS) await host.take({ do: "register", key: name });
       for (const next of sequence) await host.take(next);
       await host.finish();

@@ -84,8 +84,8 @@ function inMemory(): Surroundings {
   };
 }
 
-/** Whose holder has to ask whether it still has the lock. */
-function inMemoryUntold(): Surroundings {
+/** Its holder has to ask whether it still has the lock. */
+function inMemoryUnsignalled(): Surroundings {
   const { acquire, takeAway } = inMemory();
   return {
     acquire: async (options) => {
@@ -443,7 +443,7 @@ const eventsOf = (
 
 const LOCKS = [
   ["in memory", inMemory, 200],
-  ["in memory that tells nobody of its loss", inMemoryUntold, 200],
+  ["in memory, lost without a signal", inMemoryUnsignalled, 200],
   ["on disk", onDisk, 60],
 ] as const;
 

@@ -89,10 +89,9 @@ describe("a lock that is displaced in the middle of a write", () => {
       await new Promise((resolve) => void setImmediate(resolve));
     takeNameAway(lockPath);
     firstEnd.reach();
-    const settled = expect(first).rejects.toMatchObject(LOCK_LOST);
+    await expect(first).rejects.toMatchObject(LOCK_LOST);
     expect(await lastSettled.isSettled()).toBe(false);
     lastEnd.reach();
-    await settled;
     await expect(last).rejects.toMatchObject(LOCK_LOST);
   });
 
@@ -211,7 +210,7 @@ describe("a relative session file", () => {
     process.chdir(elsewhere);
     (await acquireSessionFileOwner({ sessionFile: "s.jsonl", timeoutMs: 0 })).release();
     await expect(
-      acquireSessionFileOwner({ sessionFile: relative(elsewhere, sessionFile), timeoutMs: 0 }),
+      acquireSessionFileOwner({ sessionFile: relative(process.cwd(), sessionFile), timeoutMs: 0 }),
     ).rejects.toMatchObject({ sessionFile });
     owner.release();
   });
@@ -253,7 +252,7 @@ describe("once the cleanup has begun", () => {
     expect(locks.events.at(-1)).toBe("released 3");
   });
 
-  test("nobody takes the lock again who had waited for its release until then", async () => {
+  test("a caller that had waited for its release until then does not take the lock again", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     const physical = new Moment();
     locks.holdReleasesUntil(physical.reached);

@@ -96,7 +96,7 @@ export function memoryLocks(): MemoryLocks {
         const giveUp = (reason: unknown): void => {
           clearTimeout(timer);
           queue.splice(queue.indexOf(turn), 1);
-          reject(reason as Error);
+          reject(reason);
         };
         const onAbort = (): void => giveUp(signal?.reason);
         const timer = setTimeout(
