@@ -1,6 +1,6 @@
 /** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync, statfsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -16,7 +16,9 @@ import {
   STATES,
 } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
-import { requireBinding } from "../support/require.js";
+import { openNewFile, openToRead } from "../support/open-file.js";
+import { requireBinding, requireLinux } from "../support/require.js";
+import { waitFor } from "../support/wait-for.js";
 
 type Raw = Readonly<Record<keyof NativeBinding, (...args: readonly unknown[]) => unknown>>;
 
@@ -70,6 +72,9 @@ const NOT_IN_RANGE: readonly (readonly [number, string])[] = [
   [5e-324, "5e-324"],
 ];
 
+/** linux/magic.h */
+const PROC_SUPER_MAGIC = 0x9fa0;
+
 const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
 const LOCK_FUNCTIONS = ["lockTryExclusive", "lockProbe", "lockRelease"] as const;
 
@@ -78,7 +83,7 @@ const FD_CALLS: readonly (readonly [
   keyof NativeBinding,
   (...fd: readonly unknown[]) => unknown,
 ])[] = [
-  ...[...LOCK_FUNCTIONS, "fileId" as const].map(
+  ...[...LOCK_FUNCTIONS, "fileId" as const, "fileSystemType" as const].map(
     (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
   ),
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
@@ -147,6 +152,7 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   const notOpen = 2 ** 31 - 1;
   for (const name of LOCK_FUNCTIONS) expect(binding[name](notOpen)).toBeLessThan(0);
   expect(binding.fileId(notOpen)).toBeNull();
+  expect(binding.fileSystemType(notOpen)).toBeNull();
   expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
 });
 
@@ -165,6 +171,69 @@ describe("isNamed", () => {
     expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string: undefined");
     expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string: null");
   });
+});
+
+describe("fileSystemType", () => {
+  test("is what Node's statfs says of the same file, and nothing on Windows", () => {
+    const { path, fd } = openNewFile();
+    const expected = process.platform === "win32" ? null : statfsSync(path).type;
+    expect(binding.fileSystemType(fd)).toBe(expected);
+  });
+
+  test("tells one file system from another by the descriptor alone", (context) => {
+    requireLinux(context, "/proc, a file system of its own");
+    expect(binding.fileSystemType(openToRead("/proc/self/stat"))).toBe(PROC_SUPER_MAGIC);
+    const { path, fd } = openNewFile();
+    rmSync(path);
+    const ofDeleted = binding.fileSystemType(fd);
+    expect([PROC_SUPER_MAGIC, null]).not.toContain(ofDeleted);
+  });
+});
+
+describe.each(["monotonicMs", "sinceBootMs"] as const)("%s", (name) => {
+  test("takes no argument and minds none", () => {
+    for (const [value] of [...NOT_NUMBERS, ...NOT_IN_RANGE]) {
+      const answer = raw[name](value, value);
+      expect(answer === null || typeof answer === "number").toBe(true);
+    }
+  });
+
+  test("never goes back, and is finer than a millisecond", (context) => {
+    const first = binding[name]();
+    if (first === null) return context.skip("needs a clock since boot, which only Linux has");
+    let last = first;
+    const fractions = new Set<number>();
+    for (let call = 0; call < 10_000; call++) {
+      const now = binding[name]() ?? Number.NaN;
+      expect(now).toBeGreaterThanOrEqual(last);
+      last = now;
+      fractions.add(now % 1);
+    }
+    // Windows counts its ticks: 0.5 ms at best, 15.6 ms at worst.
+    expect(fractions.size).toBeGreaterThan(process.platform === "win32" ? 0 : 100);
+    expect(first).toBeGreaterThan(0);
+  });
+});
+
+test("monotonicMs goes as fast as the runtime's own clock", async () => {
+  const answer = (): number => binding.monotonicMs() ?? Number.NaN;
+  const [before, started] = [answer(), performance.now()];
+  await waitFor("300 ms to pass", () => performance.now() - started > 300);
+  const [own, runtime] = [answer() - before, performance.now() - started];
+  expect(Math.abs(own - runtime)).toBeLessThan(100);
+});
+
+test("sinceBootMs is the kernel's time since boot on Linux, and unknown elsewhere", () => {
+  const answer = binding.sinceBootMs();
+  if (process.platform !== "linux" && process.platform !== "android") {
+    return expect(answer).toBeNull();
+  }
+  // Suspended time counts here and not there.
+  expect((binding.monotonicMs() ?? Number.NaN) - (answer ?? Number.NaN)).toBeLessThan(1000);
+  // In a container that file may be lxcfs's, and its number the container's age.
+  if (binding.fileSystemType(openToRead("/proc/uptime")) !== PROC_SUPER_MAGIC) return;
+  const uptimeMs = Number(readFileSync("/proc/uptime", "latin1").split(" ")[0]) * 1000;
+  expect(Math.abs((answer ?? Number.NaN) - uptimeMs)).toBeLessThan(5000);
 });
 
 describe("reasonByExactId", () => {

@@ -130,6 +130,20 @@ const CASES = {
   },
   "fileId of no number": () => refused(() => binding.fileId("x".repeat(100))),
   "fileId out of range": () => refused(() => binding.fileId(-1)),
+  fileSystemType: () => {
+    if ((binding.fileSystemType(mine) === null) !== (process.platform === "win32")) {
+      throw new Error("no file system");
+    }
+  },
+  "fileSystemType of a descriptor that is not open": () => {
+    if (binding.fileSystemType(ABSENT) !== null) throw new Error("not refused");
+  },
+  "fileSystemType of no number": () => refused(() => binding.fileSystemType("x".repeat(100))),
+  "fileSystemType out of range": () => refused(() => binding.fileSystemType(-1)),
+  monotonicMs: () => {
+    if (!(binding.monotonicMs() > 0)) throw new Error("no clock");
+  },
+  sinceBootMs: () => binding.sinceBootMs(),
   isNamed: () => {
     if (binding.isNamed(file, other) !== (ownFileId !== null)) throw new Error("another file");
   },
@@ -146,6 +160,12 @@ const CASES = {
   "isNamed of no number": () => refused(() => binding.isNamed(file, "x".repeat(100))),
   "isNamed out of range": () => refused(() => binding.isNamed(file, -1)),
 };
+
+for (const name of Object.keys(binding)) {
+  if (!Object.keys(CASES).some((title) => title.includes(name))) {
+    throw new Error(`no case calls ${name}`);
+  }
+}
 
 /** Threads that load the addon, use it and unload it. */
 const WORKER_CASES = {

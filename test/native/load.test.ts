@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
+import type { NativeBinding } from "../../lib/native/binding.js";
 import type { loadNative } from "../../lib/native/load.js";
 import type { nativeStatus } from "../../lib/process/select-backend.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -72,30 +73,38 @@ test.each([
   );
 });
 
-test("an addon of another version: the function that it lacks is named", async () => {
-  const file = named("module.exports = { isAlive() {}, startTime() {}, args() {} }");
+const FUNCTIONS: readonly (keyof NativeBinding)[] = [
+  "isAlive",
+  "startTime",
+  "args",
+  "inspect",
+  "identity",
+  "reasonByExactId",
+  "host",
+  "watchExit",
+  "lockTryExclusive",
+  "lockProbe",
+  "lockRelease",
+  "fileId",
+  "fileSystemType",
+  "isNamed",
+  "monotonicMs",
+  "sinceBootMs",
+];
+
+function addonWith(names: readonly string[]): string {
+  return named(`for (const name of ${JSON.stringify(names)}) exports[name] = () => name;`);
+}
+
+test.each(FUNCTIONS)("an addon of another version, which lacks %s, is told by it", async (name) => {
+  const file = addonWith(FUNCTIONS.filter((other) => other !== name));
   expect((await load()).error?.message).toBe(
-    `the native addon lacks the function inspect: ${file}`,
+    `the native addon lacks the function ${name}: ${file}`,
   );
 });
 
 test("a named file that is complete is the addon, and is loaded once", async () => {
-  const names = [
-    "isAlive",
-    "startTime",
-    "args",
-    "inspect",
-    "identity",
-    "reasonByExactId",
-    "host",
-    "watchExit",
-    "lockTryExclusive",
-    "lockProbe",
-    "lockRelease",
-    "fileId",
-    "isNamed",
-  ];
-  const file = named(`for (const name of ${JSON.stringify(names)}) exports[name] = () => name;`);
+  const file = addonWith(FUNCTIONS);
   const { loadNative: ask } = await import("../../lib/native/load.js");
   const first = ask();
   expect(first).toMatchObject({ path: file });

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { hostname } from "node:os";
 
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, toTokenHost } from "../../lib/process/identity.js";
@@ -10,9 +10,15 @@ import { parseToken } from "../../lib/process/token.js";
 import { environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { ENDED, nodeArguments, runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
-import { requireLinux, requireNative } from "../support/require.js";
+import { requireLinux, requireNative, requireRoot } from "../support/require.js";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
+
+const OTHER_BOOT = "0".repeat(32);
+
+function sha256(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
 
 test("a process names itself as others name it", async () => {
   const child = await startReady(process.execPath, IDLE);
@@ -98,15 +104,109 @@ test("a token of another machine is unknown", () => {
   expect(verifyProcess(foreign)).toEqual({ state: "unknown", reason: "other-host" });
 });
 
+describe("a token of another boot", () => {
+  /** Our own token as it would look from that boot. */
+  function ofOtherBoot(changes: Readonly<Record<number, string>> = {}): string {
+    const fields = identifyProcess()?.split(".").with(4, OTHER_BOOT) ?? [];
+    for (const [index, field] of Object.entries(changes)) fields[Number(index)] = field;
+    return fields.join(".");
+  }
+
+  beforeEach((context) => {
+    requireNative(context);
+    const { machineId, initialPidNamespace } = hostFacts();
+    if (machineId === null) context.skip("this machine has no id");
+    if (!initialPidNamespace) context.skip("not in the initial pid namespace");
+  });
+
+  test("of this machine has ended with that boot, whatever the machine was called then", () => {
+    const rebooted = { state: "gone", reason: "rebooted" };
+    expect(verifyProcess(ofOtherBoot())).toEqual(rebooted);
+    expect(verifyProcess(ofOtherBoot({ 3: "0".repeat(8) }))).toEqual(rebooted);
+    expect(verifyProcess(ofOtherBoot({ 3: "-" }))).toEqual(rebooted);
+  });
+
+  test("written in a container, or on a machine without id, may be another machine's", () => {
+    const unknown = { state: "unknown", reason: "other-host" };
+    expect(verifyProcess(ofOtherBoot({ 5: "4026532999" }))).toEqual(unknown);
+    expect(verifyProcess(ofOtherBoot({ 5: "-" }))).toEqual(unknown);
+    expect(verifyProcess(ofOtherBoot({ 2: "-" }))).toEqual(unknown);
+    expect(verifyProcess(ofOtherBoot({ 4: "-" }))).toEqual(unknown);
+  });
+});
+
+describe("PIDENTITY_HOST_ID", () => {
+  const script = `
+    const token = p.identifyProcess();
+    const rebooted = token.split(".").with(4, ${JSON.stringify(OTHER_BOOT)});
+    const elsewhere = rebooted.with(2, "0".repeat(16));
+    const inContainer = rebooted.with(5, "4026532999");
+    const verdicts = [rebooted, inContainer, elsewhere].map((fields) => {
+      const { state, reason } = p.verifyProcess(fields.join("."));
+      return state + " " + reason;
+    });
+    console.log(JSON.stringify({ token, same: p.verifyProcess(token).state, verdicts }));`;
+
+  interface Seen {
+    readonly token: string;
+    readonly same: string;
+    readonly verdicts: readonly string[];
+  }
+  const seenWith = (hostId: string, prefix: readonly string[] = []): Promise<Seen> =>
+    runNode(script, {
+      prefix,
+      env: { ...process.env, PIDENTITY_HOST_ID: hostId },
+    }) as Promise<Seen>;
+
+  test.for(["pod-7", " pod-7\n"])(
+    "names the host, hashed, without the white space around it: %j",
+    async (hostId, context) => {
+      requireNative(context);
+      const { token, same } = await seenWith(hostId);
+      expect(token.split(".")[2]).toBe(sha256("pidentity:pod-7").slice(0, 16));
+      expect(token).not.toContain("pod-7");
+      expect(same).toBe("same");
+    },
+  );
+
+  test.for(["", " \t"])(
+    "blank, names nothing: the machine's own id counts: %j",
+    async (hostId, context) => {
+      requireNative(context);
+      const { token, verdicts } = await seenWith(hostId);
+      expect(token.split(".")[2]).toBe(identifyProcess()?.split(".")[2]);
+      expect(verdicts[1]).toBe("unknown other-host");
+    },
+  );
+
+  test("makes a reboot known to containers, and no other host's", async (context) => {
+    requireNative(context);
+    const expected = ["gone rebooted", "gone rebooted", "unknown other-host"];
+    expect((await seenWith("pod-7")).verdicts).toEqual(expected);
+  });
+
+  test("counts inside a container, where nothing else tells a reboot from another host", async (context) => {
+    requireRoot(context, "to make a pid namespace");
+    requireNative(context);
+    const inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+    const pinned = await seenWith("pod-7", inside);
+    expect(pinned.verdicts).toEqual(["gone rebooted", "gone rebooted", "unknown other-host"]);
+    const own = await seenWith("", inside);
+    expect(own.verdicts).toEqual([
+      "unknown other-host",
+      "unknown other-host",
+      "unknown other-host",
+    ]);
+  });
+});
+
 test("a token carries digests, never the ids themselves", (context) => {
   requireLinux(context, "reads the machine's id");
   const { machineId } = hostFacts();
   if (machineId === null) return context.skip("this machine has no id");
   const fields = identifyProcess()?.split(".") ?? [];
-  const digest = (text: string): string =>
-    createHash("sha256").update(`pidentity:${text}`).digest("hex");
-  expect(fields[2]).toBe(digest(machineId).slice(0, 16));
-  expect(fields[3]).toBe(digest(hostname()).slice(0, 8));
+  expect(fields[2]).toBe(sha256(`pidentity:${machineId}`).slice(0, 16));
+  expect(fields[3]).toBe(sha256(`pidentity:${hostname()}`).slice(0, 8));
   expect(fields.join(".")).not.toContain(machineId);
 });
 
@@ -121,14 +221,19 @@ test("the host part holds whatever a platform calls its boot and machine", () =>
     startTimeOffset: 0,
     monotonicOffsetMs: 0,
   } as const;
-  expect(toTokenHost(facts)).toMatchObject({
+  expect(toTokenHost(facts, false)).toMatchObject({
     hostDigest: null,
     hostnameDigest: null,
     boot: "1a2b3",
+    isHostIdPinned: false,
   });
-  expect(toTokenHost({ ...facts, bootId: null }).boot).toBeNull();
-  expect(toTokenHost({ ...facts, bootId: "--" }).boot).toBeNull();
-  expect(toTokenHost({ ...facts, bootId: "x".repeat(99) }).boot).toMatch(/^[0-9a-f]{32}$/u);
+  expect(toTokenHost({ ...facts, machineId: "pod-7" }, true)).toMatchObject({
+    hostDigest: sha256("pidentity:pod-7").slice(0, 16),
+    isHostIdPinned: true,
+  });
+  expect(toTokenHost({ ...facts, bootId: null }, false).boot).toBeNull();
+  expect(toTokenHost({ ...facts, bootId: "--" }, false).boot).toBeNull();
+  expect(toTokenHost({ ...facts, bootId: "x".repeat(99) }, false).boot).toMatch(/^[0-9a-f]{32}$/u);
 });
 
 const PAIRS = LINUX_BACKENDS.flatMap((writer) =>

@@ -38,7 +38,10 @@ function addon(
     lockProbe: never,
     lockRelease: never,
     fileId: never,
+    fileSystemType: never,
     isNamed: never,
+    monotonicMs: never,
+    sinceBootMs: never,
     inspect(_pid, into, args) {
       for (const [name, index] of Object.entries(FACT)) {
         into[index] = facts[name as keyof typeof FACT] ?? NaN;
@@ -182,6 +185,8 @@ test("a host's facts are null where the addon says nothing", () => {
     bootId: null,
     pidNamespace: null,
     initialPidNamespace: false,
+    startTimeOffset: 0,
+    monotonicOffsetMs: 0,
   });
   const host = { ...HOST, machineId: "m", bootId: "b", pidNamespace: "4026531836" };
   expect(createNativeBackend(addon({}, { host })).host()).toMatchObject({
@@ -189,5 +194,18 @@ test("a host's facts are null where the addon says nothing", () => {
     bootId: "b",
     pidNamespace: "4026531836",
     platform: process.platform,
+  });
+});
+
+test("a clock offset that the addon does not know is null, and never 0", () => {
+  const unknown = { ...HOST, startTimeOffset: NaN, monotonicOffsetMs: NaN };
+  expect(createNativeBackend(addon({}, { host: unknown })).host()).toMatchObject({
+    startTimeOffset: null,
+    monotonicOffsetMs: null,
+  });
+  const known = { ...HOST, startTimeOffset: -0.5, monotonicOffsetMs: 250 };
+  expect(createNativeBackend(addon({}, { host: known })).host()).toMatchObject({
+    startTimeOffset: -0.5,
+    monotonicOffsetMs: 250,
   });
 });

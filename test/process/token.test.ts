@@ -2,9 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import type { ProcessIdentity } from "../../lib/process/backend.js";
+import type { NestedProcess } from "../../lib/process/nested-processes.js";
 import {
   formatToken,
   INITIAL_PID_NAMESPACE,
+  isOfOtherBoot,
+  isOfSameHost,
   isSameBoot,
   judgeToken,
   parseToken,
@@ -163,6 +166,7 @@ describe("the verdict", () => {
     boot: BOOT,
     pidNamespace: INITIAL_PID_NAMESPACE,
     initialPidNamespace: true,
+    isHostIdPinned: false,
   };
   const RUNNING: ProcessIdentity = {
     state: "alive",
@@ -177,6 +181,13 @@ describe("the verdict", () => {
     exactId: null,
   };
   const MUTE = { state: "unknown", reason: "unsupported" } as const;
+  /** The token's process as a look at its container finds it. */
+  const INNER: NestedProcess = {
+    startTime: TOKEN.startTime,
+    exactId: TOKEN.exactId,
+    startTimeOffset: 0,
+    pidNamespace: "4026532001",
+  };
 
   interface Case {
     readonly token?: Partial<ProcessToken>;
@@ -184,9 +195,13 @@ describe("the verdict", () => {
     /** Absent: asking for it fails the test. */
     readonly occupant?: Partial<ProcessIdentity>;
     readonly byExactId?: Pick<ProcessIdentity, "state" | "reason">;
+    /** Those with the token's pid in nested namespaces; null: nothing was looked at. Absent: as above. */
+    readonly nested?: readonly Partial<NestedProcess>[] | null;
+    /** Some process may have been hidden from that look. */
+    readonly incomplete?: true;
   }
 
-  function judge({ token, host, occupant, byExactId }: Case): string {
+  function judge({ token, host, occupant, byExactId, nested, incomplete }: Case): string {
     const verdict = judgeToken(
       { ...TOKEN, ...token },
       { ...HOST, ...host },
@@ -201,16 +216,29 @@ describe("the verdict", () => {
           expect(exactId).toBe(TOKEN.exactId);
           return byExactId;
         },
+        nested() {
+          if (nested === undefined) throw new Error("no need to look");
+          if (nested === null) return null;
+          return {
+            isComplete: incomplete !== true,
+            having(pid) {
+              expect(pid).toBe(TOKEN.pid);
+              return nested.map((facts) => ({ ...INNER, ...facts }));
+            },
+          };
+        },
       },
     );
     return `${verdict.state} ${verdict.reason}`;
   }
 
   test("of what is no token is unknown", () => {
-    const lookups = { identity: () => ABSENT, byExactId: () => MUTE };
+    const lookups = { identity: () => ABSENT, byExactId: () => MUTE, nested: () => null };
     expect(judgeToken(null, HOST, lookups)).toEqual({ state: "unknown", reason: "malformed" });
   });
 
+  const INSIDE: Partial<TokenHost> = { pidNamespace: "4026532001", initialPidNamespace: false };
+  const PINNED: Partial<TokenHost> = { isHostIdPinned: true };
   const boots: [string, Case, string][] = [
     ["another platform", { token: { platform: "darwin" } }, "unknown other-host"],
     ["the same platform's sibling", { token: { platform: "android" } }, "unknown other-host"],
@@ -231,17 +259,17 @@ describe("the verdict", () => {
       "unknown other-host",
     ],
     [
-      "another boot, another name: a clone",
+      "another boot, another host name: machines are renamed",
       { token: { boot: OTHER_BOOT, hostnameDigest: "0".repeat(8) } },
-      "unknown other-host",
+      "gone rebooted",
     ],
     [
-      "another boot, both names unknown",
+      "another boot, both host names unknown",
       { token: { boot: OTHER_BOOT, hostnameDigest: null }, host: { hostnameDigest: null } },
-      "unknown other-host",
+      "gone rebooted",
     ],
     [
-      "another boot, written in a container",
+      "another boot, written in a container, whose machine id may be its image's",
       { token: { boot: OTHER_BOOT, pidNamespace: "4026532001" } },
       "unknown other-host",
     ],
@@ -252,10 +280,50 @@ describe("the verdict", () => {
     ],
     [
       "another boot, read in a container",
+      { token: { boot: OTHER_BOOT }, host: INSIDE },
+      "unknown other-host",
+    ],
+    [
+      "another boot, written and read in containers",
+      { token: { boot: OTHER_BOOT, pidNamespace: "4026532001" }, host: INSIDE },
+      "unknown other-host",
+    ],
+    [
+      "another boot, written and read in containers of one pinned host id",
+      { token: { boot: OTHER_BOOT, pidNamespace: "4026532001" }, host: { ...INSIDE, ...PINNED } },
+      "gone rebooted",
+    ],
+    [
+      "another boot, the pinned host id is equal, the namespace unknown",
+      { token: { boot: OTHER_BOOT, pidNamespace: null }, host: PINNED },
+      "gone rebooted",
+    ],
+    [
+      "another boot, the pinned host id is another",
       {
-        token: { boot: OTHER_BOOT },
-        host: { pidNamespace: "4026532001", initialPidNamespace: false },
+        token: { boot: OTHER_BOOT, hostDigest: "0".repeat(16) },
+        host: { ...INSIDE, ...PINNED },
       },
+      "unknown other-host",
+    ],
+    [
+      "another boot, pinned here, the token's machine unknown",
+      { token: { boot: OTHER_BOOT, hostDigest: null }, host: { ...INSIDE, ...PINNED } },
+      "unknown other-host",
+    ],
+    [
+      "the token's boot unknown, the host id pinned and equal",
+      { token: { boot: null }, host: PINNED },
+      "unknown other-host",
+    ],
+    [
+      "our boot unknown, the host id pinned and equal",
+      { host: { boot: null, ...PINNED } },
+      "unknown other-host",
+    ],
+    [
+      "another platform, the host id pinned and equal",
+      { token: { platform: "darwin", boot: OTHER_BOOT }, host: PINNED },
       "unknown other-host",
     ],
     ["the token's boot unknown", { token: { boot: null } }, "unknown other-host"],
@@ -293,28 +361,128 @@ describe("the verdict", () => {
     ],
     ["a zombie", { token: inside, byExactId: { state: "gone", reason: "zombie" } }, "gone zombie"],
     ["exited", { token: inside, byExactId: { state: "gone", reason: "exited" } }, "gone exited"],
-    ["not to be asked", { token: inside, byExactId: MUTE }, "unknown other-pid-namespace"],
-    ["without exact id", { token: { ...inside, exactId: null } }, "unknown other-pid-namespace"],
     [
-      "the token's unknown",
-      { token: { pidNamespace: null }, byExactId: MUTE },
+      "not to be asked, no look made",
+      { token: inside, byExactId: MUTE, nested: null },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "without exact id, no look made",
+      { token: { ...inside, exactId: null }, nested: null },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "in a container nothing is to be seen of its neighbours",
+      {
+        token: inside,
+        host: { pidNamespace: "4026532002", initialPidNamespace: false },
+        byExactId: MUTE,
+      },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "seen in its container, by exact id",
+      { token: inside, byExactId: MUTE, nested: [{ startTime: null, pidNamespace: null }] },
+      "same running",
+    ],
+    [
+      "its pid in there is another process's by exact id, in the same tick",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: "1" }] },
+      "gone no-such-process",
+    ],
+    [
+      "seen in its container, by start time",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null }] },
+      "same running",
+    ],
+    [
+      "seen in its container, without exact id in the token",
+      { token: { ...inside, exactId: null }, nested: [{}] },
+      "same running",
+    ],
+    [
+      "seen with a start time of another rounding",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null, startTime: 132_120 }] },
+      "same running",
+    ],
+    [
+      "its pid in there is a later process's",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null, startTime: 132_121 }] },
+      "gone no-such-process",
+    ],
+    [
+      "that pid with that start time in another container only",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null, pidNamespace: "4026532009" }] },
+      "gone no-such-process",
+    ],
+    [
+      "that pid with that start time in a container that may not be named",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null, pidNamespace: null }] },
+      "same running",
+    ],
+    [
+      "among others of that pid",
+      {
+        token: inside,
+        byExactId: MUTE,
+        nested: [{ exactId: "1" }, { exactId: null, startTime: 7 }, {}],
+      },
+      "same running",
+    ],
+    [
+      "its pid in there is a process's of which nothing more is to be had",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: null, startTime: null }] },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "nothing comparable in the token",
+      { token: { ...inside, exactId: null, startTime: null }, nested: [{}] },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "no process has that pid in any container",
+      { token: inside, byExactId: MUTE, nested: [] },
+      "gone no-such-process",
+    ],
+    [
+      "no process has it, but some may be hidden",
+      { token: inside, byExactId: MUTE, nested: [], incomplete: true },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "only a later process has it, but some may be hidden",
+      { token: inside, byExactId: MUTE, nested: [{ exactId: "1" }], incomplete: true },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "seen, though others may be hidden",
+      { token: inside, byExactId: MUTE, nested: [{}], incomplete: true },
+      "same running",
+    ],
+    [
+      "the token's unknown, no look made",
+      { token: { pidNamespace: null }, byExactId: MUTE, nested: null },
       "unknown other-pid-namespace",
     ],
     [
       "ours unknown",
-      { host: { pidNamespace: null }, byExactId: MUTE },
+      { host: { pidNamespace: null, initialPidNamespace: false }, byExactId: MUTE },
       "unknown other-pid-namespace",
     ],
     [
       "both unknown",
-      { token: { pidNamespace: null }, host: { pidNamespace: null }, byExactId: MUTE },
+      {
+        token: { pidNamespace: null },
+        host: { pidNamespace: null, initialPidNamespace: false },
+        byExactId: MUTE,
+      },
       "unknown other-pid-namespace",
     ],
     [
       "both unknown, found by exact id",
       {
         token: { pidNamespace: null },
-        host: { pidNamespace: null },
+        host: { pidNamespace: null, initialPidNamespace: false },
         byExactId: { state: "alive", reason: "running" },
       },
       "same running",
@@ -448,6 +616,11 @@ describe("the verdict", () => {
         const verdict = judgeToken({ ...TOKEN, ...blank(fromToken) }, host, {
           identity: () => ({ ...RUNNING, ...blank(fromHost) }),
           byExactId: () => MUTE,
+          // Its number in our namespace is the one by which a look finds it in its own.
+          nested: () => ({
+            isComplete: true,
+            having: () => [{ ...INNER, pidNamespace: INITIAL_PID_NAMESPACE, ...blank(fromHost) }],
+          }),
         });
         expect(verdict.state).not.toBe("gone");
       }),
@@ -456,9 +629,24 @@ describe("the verdict", () => {
 });
 
 test("a token's boot is ours only when both are known", () => {
-  const host: TokenHost = { ...TOKEN, initialPidNamespace: true };
+  const host: TokenHost = { ...TOKEN, initialPidNamespace: true, isHostIdPinned: false };
   expect(isSameBoot(TOKEN, host)).toBe(true);
   expect(isSameBoot({ ...TOKEN, boot: OTHER_BOOT }, host)).toBe(false);
   expect(isSameBoot({ ...TOKEN, boot: null }, { ...host, boot: null })).toBe(false);
   expect(isSameBoot({ ...TOKEN, platform: "darwin" }, host)).toBe(false);
+});
+
+test("a token is of another boot only when both are known, on one platform", () => {
+  const host: TokenHost = { ...TOKEN, initialPidNamespace: true, isHostIdPinned: false };
+  expect(isOfOtherBoot({ ...TOKEN, boot: OTHER_BOOT }, host)).toBe(true);
+  expect(isOfOtherBoot(TOKEN, host)).toBe(false);
+  expect(isOfOtherBoot({ ...TOKEN, boot: null }, host)).toBe(false);
+  expect(isOfOtherBoot(TOKEN, { ...host, boot: null })).toBe(false);
+  expect(isOfOtherBoot({ ...TOKEN, boot: OTHER_BOOT, platform: "darwin" }, host)).toBe(false);
+});
+
+test("two unknown machines are not the same one", () => {
+  expect(isOfSameHost({ hostDigest: "a" }, { hostDigest: "a" })).toBe(true);
+  expect(isOfSameHost({ hostDigest: "a" }, { hostDigest: "b" })).toBe(false);
+  expect(isOfSameHost({ hostDigest: null }, { hostDigest: null })).toBe(false);
 });
