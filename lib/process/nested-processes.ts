@@ -22,7 +22,11 @@ export interface NestedProcess {
   readonly exactId: string | null;
   /** What its own time namespace adds to start times, in clock ticks; null when unknown. */
   readonly startTimeOffset: number | null;
-  /** Inode of its pid namespace; null when it may not be read. */
+  /**
+   * Inode of its own pid namespace, when that is the one in which it has the pid in question; null when it is not,
+   * and when it may not be read. A process has a number in every namespace around its own, too, and may have been
+   * named from there.
+   */
   readonly pidNamespace: string | null;
 }
 
@@ -56,10 +60,17 @@ export function lookForNestedProcessesSync(identity: Identity): NestedProcesses 
 // Entries read ahead: about 100 µs of work.
 const LISTING_BLOCK = 256;
 
+interface Sighting {
+  /** The pid that we know it by. */
+  readonly outerPid: number;
+  /** The number is the one that it has in its own namespace. */
+  readonly isOwnNumber: boolean;
+}
+
 class Look implements NestedProcesses {
   isComplete = true;
-  /** By pid in the nested namespace: the pids that we know its processes by. */
-  readonly #outerPids = new Map<number, number[]>();
+  /** By pid in a nested namespace: those who have it. */
+  readonly #having = new Map<number, Sighting[]>();
   readonly #identity: Identity;
 
   constructor(identity: Identity) {
@@ -91,8 +102,8 @@ class Look implements NestedProcesses {
   }
 
   readonly having = (pid: number): readonly NestedProcess[] => {
-    const found = this.#outerPids.get(pid) ?? [];
-    return found.flatMap((outerPid) => this.#describe(outerPid) ?? []);
+    const found = this.#having.get(pid) ?? [];
+    return found.flatMap((sighting) => this.#describe(sighting) ?? []);
   };
 
   /** False when the process is there and its numbers are not to be had. */
@@ -106,23 +117,25 @@ class Look implements NestedProcesses {
     }
     const numbers = parseNamespacePids(status);
     if (numbers === null) return false;
-    for (const nested of numbers.slice(1)) {
-      const known = this.#outerPids.get(nested);
-      if (known === undefined) this.#outerPids.set(nested, [pid]);
-      else known.push(pid);
+    for (const [level, nested] of numbers.entries()) {
+      if (level === 0) continue;
+      const sighting = { outerPid: pid, isOwnNumber: level === numbers.length - 1 };
+      const known = this.#having.get(nested);
+      if (known === undefined) this.#having.set(nested, [sighting]);
+      else known.push(sighting);
     }
     return true;
   }
 
   /** null: it has ended since the look. */
-  #describe(outerPid: number): NestedProcess | null {
+  #describe({ outerPid, isOwnNumber }: Sighting): NestedProcess | null {
     const { state, startTime, exactId } = this.#identity(outerPid);
     if (state === "gone") return null;
     return {
       startTime,
       exactId,
       startTimeOffset: startTimeOffsetOf(outerPid),
-      pidNamespace: pidNamespaceOf(outerPid),
+      pidNamespace: isOwnNumber ? pidNamespaceOf(outerPid) : null,
     };
   }
 }
