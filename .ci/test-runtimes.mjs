@@ -14,15 +14,13 @@ import { parseArgs } from "node:util";
 import { answerIn, assertNative, assertProcfs, consume, emptyProject, run } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { createTally } from "./tally.mjs";
-import { bunOf, denoOf, DOWNLOADS, nodeOf, outerEnvironment, tool } from "./tools.mjs";
+import { BUN, bunOf, DENO, denoOf, DOWNLOADS, nodeOf, outerEnvironment, tool } from "./tools.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const NODES = ["20.20.2", "22.23.3", "24.21.0", "26.10.0"];
 /** `flag`: what turns the permission model on. */
 const PERMISSION_FLAGS = new Map([["20.20.2", "--experimental-permission"]]);
-const BUN = "1.4.5";
-const DENO = "2.9.6";
 const ESBUILD = "0.28.2";
 
 const { values: options } = parseArgs({

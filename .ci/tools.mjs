@@ -5,6 +5,10 @@ import { fileURLToPath } from "node:url";
 
 const TOOLS = join(dirname(dirname(fileURLToPath(import.meta.url))), "build", "tools");
 
+/** The Bun and the Deno that the package is tried on. */
+export const BUN = "1.4.5";
+export const DENO = "2.9.6";
+
 /** Where package managers keep what they downloaded, so that the next run needs no network. */
 export const DOWNLOADS = join(TOOLS, "downloads");
 

@@ -1,14 +1,18 @@
 /**
  * What a test needs of the machine. Missing: the test is skipped with a reason, which skip-reporter.ts
- * prints at the end of the run; where the environment promises it (`PIDENTITY_REQUIRE_ROOT=1`, `PIDENTITY_REQUIRE_NATIVE=1`), it fails.
+ * prints at the end of the run; where the environment promises it (`PIDENTITY_REQUIRE_ROOT=1`, `PIDENTITY_REQUIRE_NATIVE=1`,
+ * `PIDENTITY_REQUIRE_RUNTIMES=1`), it fails.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 
 import type { TestContext } from "vitest";
 
 import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
 import { nativeStatus } from "../../lib/process/select-backend.js";
+import { ROOT } from "./programs.js";
 
 /** Linux with uid 0 and the right to make namespaces, for the reason `why`. */
 export function requireRoot(context: TestContext, why: string): void {
@@ -49,6 +53,40 @@ export function requireWindows(context: TestContext, why: string): void {
 /** Any other need of a root test, e.g. a kernel feature; `obstacle` null means "met". */
 export function requireOfRoot(context: TestContext, obstacle: string | null): void {
   if (obstacle !== null) refuse(context, "PIDENTITY_REQUIRE_ROOT", obstacle);
+}
+
+export const RUNTIMES = ["Node", "Bun", "Deno"] as const;
+export type Runtime = (typeof RUNTIMES)[number];
+
+/** The command that runs a module file on that runtime: this Node, or what .ci/get-runtimes.mjs got. */
+export function requireRuntime(context: TestContext, runtime: Runtime): readonly string[] {
+  if (runtime === "Node") return [process.execPath];
+  const file = downloadedFile(runtime);
+  if (file === null) {
+    refuse(
+      context,
+      "PIDENTITY_REQUIRE_RUNTIMES",
+      `needs ${runtime}: "node .ci/get-runtimes.mjs" downloads it into build/tools`,
+    );
+    return [];
+  }
+  return runtime === "Bun" ? [file] : [file, "run", "--allow-all"];
+}
+
+function downloadedFile(runtime: "Bun" | "Deno"): string | null {
+  const scope = runtime === "Bun" ? "@oven" : "@deno";
+  const tools = join(ROOT, "build/tools");
+  const folders = existsSync(tools) ? readdirSync(tools) : [];
+  const folder = folders.find(
+    (name) =>
+      name.startsWith(`${scope}+`) &&
+      name.includes(process.platform) &&
+      existsSync(join(tools, name, ".complete")),
+  );
+  if (folder === undefined) return null;
+  const name = folder.slice(scope.length + 1, folder.lastIndexOf("@"));
+  const program = runtime === "Bun" ? "bin/bun" : "deno";
+  return join(tools, folder, "node_modules", scope, name, program);
 }
 
 let obstacle: string | null | undefined;

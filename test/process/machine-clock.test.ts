@@ -1,0 +1,130 @@
+/** One time line for all processes of a boot, whatever runs them and whatever their namespaces pretend. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import {
+  machineMonotonicMs,
+  machineSinceBootMs,
+  steadyMs,
+} from "../../lib/process/machine-clock.js";
+import { type RunningChild, runNode, start } from "../support/child.js";
+import { importCompiled } from "../support/lock-holder.js";
+import { program } from "../support/programs.js";
+import {
+  requireBinding,
+  requireNative,
+  requireRoot,
+  requireRuntime,
+  RUNTIMES,
+} from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+interface Clocks {
+  readonly monotonicMs: number | null;
+  readonly sinceBootMs: number | null;
+  readonly steadyMs: number;
+}
+
+const READ = `
+  ${importCompiled("machineMonotonicMs, machineSinceBootMs, steadyMs", "process/machine-clock.js")}
+  console.log(JSON.stringify({
+    monotonicMs: machineMonotonicMs(),
+    sinceBootMs: machineSinceBootMs(),
+    steadyMs: steadyMs(),
+  }));`;
+
+function readHere(): Clocks {
+  return {
+    monotonicMs: machineMonotonicMs(),
+    sinceBootMs: machineSinceBootMs(),
+    steadyMs: steadyMs(),
+  };
+}
+
+/** A fraction of a nanosecond is lost in each of them, and an offset of a namespace has its own. */
+const ROUNDING_MS = 0.001;
+
+/** `seen` was read between `before` and `after`, on the same clocks. */
+function expectBetween(before: Clocks, seen: Clocks, after: Clocks): void {
+  for (const clock of ["monotonicMs", "sinceBootMs"] as const) {
+    if (before[clock] === null) {
+      expect({ clock, seen: seen[clock] }).toEqual({ clock, seen: null });
+      continue;
+    }
+    expect(seen[clock]).toBeGreaterThanOrEqual(before[clock] - ROUNDING_MS);
+    expect(seen[clock]).toBeLessThanOrEqual((after[clock] ?? Number.NaN) + ROUNDING_MS);
+  }
+}
+
+describe.each(RUNTIMES)("%s", (runtime) => {
+  test("reads the machine's clocks, not one that began with the process", async (context) => {
+    requireNative(context);
+    const script = join(temporaryFolder(), "clocks.mjs");
+    writeFileSync(script, READ);
+    const [file = "", ...args] = [...requireRuntime(context, runtime), script];
+    const before = readHere();
+    const child: RunningChild = await start(file, args);
+    const seen = JSON.parse(await child.line()) as Clocks;
+    expectBetween(before, seen, readHere());
+  });
+});
+
+test.for([
+  ["1000", "0"],
+  ["-100", "0"],
+  ["86400", "123456789"],
+] as const)(
+  "a time namespace that is off by %s s and %s ns changes nothing",
+  async ([seconds, nanoseconds], context) => {
+    requireRoot(context, "to make a time namespace");
+    requireNative(context);
+    const prefix = [program("in-time-namespace"), seconds, nanoseconds];
+    const before = readHere();
+    const seen = (await runNode(READ, { prefix })) as Clocks;
+    expectBetween(before, seen, readHere());
+  },
+);
+
+test("a time namespace of the boot clock only, and of the monotonic one only, change nothing", async (context) => {
+  requireRoot(context, "to make a time namespace");
+  requireNative(context);
+  for (const clock of ["--boottime", "--monotonic"]) {
+    const prefix = ["unshare", "--time", clock, "36000", "--fork", "--kill-child"];
+    const before = readHere();
+    const seen = (await runNode(READ, { prefix })) as Clocks;
+    expectBetween(before, seen, readHere());
+  }
+});
+
+test("where the namespace's offset cannot be known there is no machine's clock, and still a steady one", async (context) => {
+  requireRoot(context, "to hide /proc");
+  requireNative(context);
+  const prefix = ["unshare", "--mount", "sh", "-ec", `mount -t tmpfs none /proc\nexec "$@"`, "sh"];
+  const before = steadyMs();
+  const seen = (await runNode(READ, { prefix })) as Clocks;
+  expect(seen).toMatchObject({ monotonicMs: null, sinceBootMs: null });
+  expect(seen.steadyMs).toBeGreaterThan(before);
+});
+
+test("without the addon there is no machine's clock, and a steady one of the process's own", async () => {
+  const env = { ...process.env, PIDENTITY_NO_NATIVE: "1" };
+  const seen = (await runNode(READ, { env })) as Clocks;
+  expect(seen).toMatchObject({ monotonicMs: null, sinceBootMs: null });
+  expect(seen.steadyMs).toBeGreaterThan(0);
+});
+
+test("the steady clock is the machine's where it can be read: suspended time does not count", (context) => {
+  const binding = requireBinding(context);
+  const before = binding.monotonicMs() ?? Number.NaN;
+  const steady = steadyMs();
+  expect(steady).toBeGreaterThanOrEqual(before);
+  expect(steady).toBeLessThanOrEqual(binding.monotonicMs() ?? Number.NaN);
+});
+
+test("the time since boot is known on Linux only", (context) => {
+  requireNative(context);
+  const isKnown = machineSinceBootMs() !== null;
+  expect(isKnown).toBe(process.platform === "linux");
+});
