@@ -243,7 +243,9 @@ export function judgeOwner(payload: SessionLockPayload, facts: OwnerFacts): Owne
     case "other-mount": {
       if (judged.state === "same") return judged;
       const reason = facts.kernel === "other-mount" ? "mount-gone" : "kernel-lock-free";
-      return gone(reason, judged.end ?? "holder-gone");
+      const { end, needsNestedLook } = judged;
+      // The token may still prove the owner alive: a look at its container can answer for it.
+      return { ...gone(reason, end ?? "holder-gone"), needsNestedLook };
     }
     default:
       return judged;
