@@ -283,8 +283,10 @@ function judgePlain(payload: SessionLockPayload, facts: OwnerFacts): OwnerJudgem
   const { kind } = facts.fileSystem();
   if (kind === "network" || kind === "unlisted") return undecidable("other-host");
   const judged = judgePid(pid, starttime, facts);
-  if (judged.undecidable || judged.state === "same") return judged;
+  if (judged.undecidable) return judged;
+  // Not even a proven owner: it may be overdue, or an orphan of our own pid, and those are removed.
   if (facts.plainLocks === "keep") return undecidable("plain-lock");
+  if (judged.state === "same") return judged;
   return hasNamespaces(facts.host.platform) ? askNested(pid, starttime, judged, facts) : judged;
 }
 
