@@ -319,7 +319,9 @@ function askNested(
     nested.having(pid).map((other) => compareNested(starttime, other, host.startTimeOffset)),
   );
   if (answers.has("equal")) return same("start-time-equal");
-  const mayBeHidden = !nested.isComplete && tokenHost.initialPidNamespace;
+  // Where we are not known to be in a container we may be on its host.
+  const isInContainer = !tokenHost.initialPidNamespace && tokenHost.pidNamespace !== null;
+  const mayBeHidden = !nested.isComplete && !isInContainer;
   return mayBeHidden || answers.has("unknown") ? undecidable("other-pid-namespace") : judged;
 }
 
