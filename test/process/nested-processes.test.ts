@@ -56,9 +56,12 @@ async function startContainer(prefix: readonly string[] = INSIDE): Promise<Conta
   return { ...child, token: child.first, outerPid };
 }
 
-async function end({ outerPid, kill }: Container): Promise<void> {
-  await kill();
-  await waitFor("its first process to be gone", () => identityOf(outerPid).state === "gone");
+async function end(container: Container): Promise<void> {
+  await container.kill();
+  await waitFor(
+    "its first process to be gone",
+    () => identityOf(container.outerPid).state === "gone",
+  );
 }
 
 function requireHost(context: TestContext): void {
