@@ -19,7 +19,10 @@ test("the daemon runs once: the second is told who runs, and after a kill the th
   expect(first.first).toBe(`running as ${String(first.pid)}: ${path}`);
   const sample = codeBlock("lib/file-lock/README.md", "json", '"pid"');
   const published = JSON.parse(readFileSync(path, "utf8")) as object;
-  expect(Object.keys(published)).toEqual(Object.keys(JSON.parse(sample) as object));
+  // Windows has no number for a file system's kind.
+  const isWritten = (key: string): boolean => key !== "fileSystem" || process.platform !== "win32";
+  const keys = Object.keys(JSON.parse(sample) as object);
+  expect(Object.keys(published)).toEqual(keys.filter(isWritten));
 
   const second = await start(process.execPath, [daemon, path]);
   let said = "";

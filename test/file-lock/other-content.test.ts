@@ -20,6 +20,8 @@ test.each([
     kernelLock: null,
     monotonicMs: null,
     label: null,
+    fileSystem: null,
+    verified: null,
   });
 });
 

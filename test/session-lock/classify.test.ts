@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import {
   classifySessionLock,
+  dependsOnNestedLook,
   needsOwnerArgs,
   type SessionLockClassification,
   type SessionLockFacts,
@@ -17,6 +18,7 @@ const UNPROVEN: OwnerJudgement = {
   reason: "unproven",
   end: null,
   undecidable: false,
+  needsNestedLook: false,
 };
 const SAME: OwnerJudgement = { ...UNPROVEN, state: "same", reason: "start-time-equal" };
 const HELD: OwnerJudgement = { ...UNPROVEN, state: "same", reason: "kernel-lock-held" };
@@ -29,6 +31,8 @@ const DEAD: OwnerJudgement = {
 const RECYCLED: OwnerJudgement = { ...DEAD, reason: "start-time-differs", end: "recycled-pid" };
 const FREE: OwnerJudgement = { ...DEAD, reason: "kernel-lock-free", end: "holder-gone" };
 const OTHER_HOST: OwnerJudgement = { ...UNPROVEN, reason: "other-host", undecidable: true };
+const MOUNT_GONE: OwnerJudgement = { ...FREE, reason: "mount-gone" };
+const NO_TOKEN: OwnerJudgement = { ...OTHER_HOST, reason: "no-token" };
 const NOBODY: OwnerJudgement = { ...UNPROVEN, reason: "missing-pid" };
 
 function payload(fields: Record<string, unknown> = {}): SessionLockPayload | null {
@@ -202,10 +206,41 @@ describe("rule 3: the holder's own limit", () => {
       { staleReasons: [] },
     ],
     [
-      "the monotonic clock decides: overdue though the wall clock stepped back",
+      "the monotonic clock decides: overdue",
+      payload({ maxHoldMs: 500, monotonicMs: 1000 }),
+      { respectMaxHold: true, monotonicNowMs: 1501 },
+      { staleReasons: ["hold-exceeded"], ...REMOVED },
+    ],
+    [
+      "exactly at the limit by the monotonic clock",
+      payload({ maxHoldMs: 500, monotonicMs: 1000 }),
+      { respectMaxHold: true, monotonicNowMs: 1500 },
+      { staleReasons: [] },
+    ],
+    [
+      // A runtime's clock that began with the process, taken for the machine's, says that it was held for days.
+      "a monotonic reading that says more than the wall clock is another clock's",
+      payload({ maxHoldMs: 2 * MINUTE, monotonicMs: 40 }),
+      { respectMaxHold: true, monotonicNowMs: 90 * 24 * 60 * MINUTE },
+      { staleReasons: [] },
+    ],
+    [
+      "that one overdue by the wall clock",
+      payload({ maxHoldMs: MINUTE / 2, monotonicMs: 40 }),
+      { respectMaxHold: true, monotonicNowMs: 90 * 24 * 60 * MINUTE },
+      { staleReasons: ["hold-exceeded"], ...REMOVED },
+    ],
+    [
+      "not overdue when the wall clock stepped back: its own watchdog sees to it",
       payload({ maxHoldMs: 500, monotonicMs: 1000, ...createdAgo(0) }),
       { respectMaxHold: true, monotonicNowMs: 2000 },
-      { staleReasons: ["hold-exceeded"], ...REMOVED },
+      { staleReasons: [] },
+    ],
+    [
+      "a monotonic reading from the future was held for no time",
+      payload({ maxHoldMs: 5, monotonicMs: 9000 }),
+      { respectMaxHold: true, monotonicNowMs: 2000 },
+      { staleReasons: [] },
     ],
     [
       "another boot's monotonic reading is not used",
@@ -277,6 +312,24 @@ describe("rule 4, first half: an orphan of our own pid", () => {
       { ...self, owner: FREE, kernel: "free" },
       { staleReasons: ["holder-gone", "orphan-self-pid"], ...REMOVED },
     ],
+    ...(["free-unconfirmed", "other-mount"] as const).map((kernel): Row => [
+      `ours by nonce, and free is not for sure: ${kernel}`,
+      withNonce,
+      { ...self, owner: FREE, kernel },
+      { staleReasons: ["holder-gone"], ...REMOVED },
+    ]),
+    [
+      "ours by nonce, without token: maybe another thread's",
+      payload({ nonce: "n" }),
+      { ...self, owner: NO_TOKEN, atAcquire: true },
+      { staleReasons: [], ...KEPT },
+    ],
+    [
+      "plain, and the caller said to keep those",
+      payload(),
+      { ...self, owner: { ...OTHER_HOST, reason: "plain-lock" }, atAcquire: true },
+      { staleReasons: [], ...KEPT },
+    ],
     [
       "judged from a worker: maybe the main thread's",
       payload(),
@@ -339,6 +392,12 @@ describe("rule 4, second half: somebody else's program", () => {
       { staleReasons: [] },
     ],
     ["owner unknown", payload(), { ...foreign, owner: OTHER_HOST }, { staleReasons: [] }],
+    [
+      "written by this package without token: ours are never foreign",
+      payload({ nonce: "n" }),
+      { ...foreign, owner: NO_TOKEN },
+      { staleReasons: [], stale: false, ...KEPT },
+    ],
     [
       "pid dead",
       payload(),
@@ -454,6 +513,12 @@ describe("what is done, first match", () => {
       { staleReasons: ["dead-pid"], keptReason: "other-view", ...KEPT },
     ],
     [
+      "its overlay is mounted no more",
+      payload({ nonce: "n" }),
+      { owner: MOUNT_GONE, kernel: "other-mount" },
+      { staleReasons: ["holder-gone"], ownerReason: "mount-gone", ...REMOVED },
+    ],
+    [
       "another view, nothing wrong",
       payload(),
       { kernel: "other-view" },
@@ -468,6 +533,91 @@ describe("what is done, first match", () => {
   ])("%s", check);
 });
 
+describe("before a look at containers that may change it, nothing is removed", () => {
+  const unseen = (owner: OwnerJudgement): OwnerJudgement => ({ ...owner, needsNestedLook: true });
+  const foreign = { ownerArgs: ["sleep", "9"] };
+
+  test.each<Row>([
+    [
+      "dead pid",
+      payload(),
+      { owner: unseen(DEAD), pidAlive: false },
+      { staleReasons: ["dead-pid"], keptReason: "owner-unknown", ownerState: "gone", ...KEPT },
+    ],
+    [
+      "recycled pid",
+      payload(),
+      { owner: unseen(RECYCLED) },
+      { staleReasons: ["recycled-pid"], keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "a foreign program",
+      payload(),
+      { owner: unseen(UNPROVEN), ...foreign },
+      { staleReasons: ["non-openclaw-owner"], keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "an orphan of our own pid",
+      payload(),
+      { owner: unseen(UNPROVEN), isSelf: true, atAcquire: true },
+      { staleReasons: ["orphan-self-pid"], keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "overdue",
+      payload({ maxHoldMs: 5 }),
+      { owner: unseen(UNPROVEN), respectMaxHold: true },
+      { staleReasons: ["hold-exceeded"], keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "a mount that is gone",
+      payload({ nonce: "n" }),
+      { owner: unseen(MOUNT_GONE), kernel: "other-mount" },
+      { staleReasons: ["holder-gone"], keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "dead in another view",
+      payload(),
+      { owner: unseen(DEAD), pidAlive: false, kernel: "other-view" },
+      { keptReason: "owner-unknown", ...KEPT },
+    ],
+    [
+      "too old only: kept for that",
+      payload(OLD),
+      { owner: unseen(UNPROVEN) },
+      { staleReasons: ["too-old"], keptReason: "owner-alive", ...KEPT },
+    ],
+    [
+      "nothing wrong",
+      payload(),
+      { owner: unseen(UNPROVEN) },
+      { staleReasons: [], keptReason: null, ...KEPT },
+    ],
+    [
+      "without a guard",
+      payload({ nonce: "n", maxHoldMs: 5 }),
+      { owner: unseen(UNPROVEN), respectMaxHold: true },
+      { keptReason: "no-guard", ...KEPT },
+    ],
+  ])("%s", check);
+
+  test.each<[string | null, OwnerJudgement, boolean]>([
+    ["owner-unknown", unseen(DEAD), true],
+    ["owner-unknown", unseen(UNPROVEN), true],
+    // Kept for another reason, or not stale at all: it would not be removed after a look either.
+    ["owner-alive", unseen(UNPROVEN), false],
+    ["no-guard", unseen(UNPROVEN), false],
+    [null, unseen(UNPROVEN), false],
+    // A look may prove its end, or its life.
+    [null, unseen(OTHER_HOST), true],
+    ["owner-unknown", unseen(OTHER_HOST), true],
+    ["owner-unknown", DEAD, false],
+    ["owner-unknown", OTHER_HOST, false],
+    [null, OTHER_HOST, false],
+  ])("it is worth making when kept as %s: row %#", (keptReason, owner, expected) => {
+    expect(dependsOnNestedLook({ keptReason }, owner)).toBe(expected);
+  });
+});
+
 test("the command line is asked for only where it can change the verdict", () => {
   const asked = (changes: Partial<SessionLockFacts>): boolean =>
     needsOwnerArgs(payload(), facts(changes));
@@ -475,6 +625,7 @@ test("the command line is asked for only where it can change the verdict", () =>
   expect(asked({ owner: SAME })).toBe(false);
   expect(asked({ owner: DEAD, pidAlive: false })).toBe(false);
   expect(asked({ owner: OTHER_HOST })).toBe(false);
+  expect(asked({ owner: NO_TOKEN })).toBe(false);
   expect(asked({ owner: UNPROVEN, heldHere: true })).toBe(false);
   expect(asked({ owner: UNPROVEN, unreadable: true })).toBe(false);
   expect(asked({ owner: UNPROVEN, isSelf: true, atAcquire: true })).toBe(false);

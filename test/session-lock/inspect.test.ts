@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
 import {
   inspectSessionLock,
   type InspectSessionLockOptions,
@@ -33,7 +34,7 @@ test("a holder past its own limit is overdue only for those who ask", async (con
 test("the monotonic clock tells how long it was held, when it is this boot's", async (context) => {
   requireNative(context);
   const lockPath = join(temporaryFolder(), "s.jsonl.lock");
-  const monotonicMs = Number(process.hrtime.bigint()) / 1e6;
+  const monotonicMs = machineMonotonicMs();
   // The wall clock was set forward by an hour: that is not holding.
   const fields = { maxHoldMs: 60_000, createdAt: ago(3_600_000), monotonicMs };
   await startHolder(lockPath, { fields });

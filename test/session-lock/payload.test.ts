@@ -17,6 +17,8 @@ const EMPTY: SessionLockPayload = {
   kernelLock: null,
   monotonicMs: null,
   label: null,
+  fileSystem: null,
+  verified: null,
 };
 
 function parse(text: string): SessionLockPayload | null {
@@ -66,6 +68,16 @@ describe("fields of the wrong shape count as absent", () => {
     ["monotonicMs", '"7"'],
     ["monotonicMs", "1e999"],
     ["label", "{}"],
+    ["fileSystem", "7"],
+    ["fileSystem", '""'],
+    ["fileSystem", '"Ext"'],
+    ["fileSystem", '"a b"'],
+    ["fileSystem", `"${"x".repeat(33)}"`],
+    ["fileSystem", '"ext\\n"'],
+    ["verified", "false"],
+    ["verified", "1"],
+    ["verified", '"true"'],
+    ["verified", "null"],
   ])("%s: %s", (key, value) => {
     expect(parse(`{"${key}": ${value}}`)).toEqual(EMPTY);
   });
@@ -108,6 +120,8 @@ test("a plain lock of another writer is read", () => {
 test("keys are written in the documented order, two-space indented, absent ones left out", () => {
   const text = formatPayload({
     ...EMPTY,
+    verified: true,
+    fileSystem: "9p",
     label: "run 7",
     pid: 12,
     nonce: "n",
@@ -121,11 +135,30 @@ test("keys are written in the documented order, two-space indented, absent ones 
       '  "createdAt": "2026-01-02T03:04:05.678Z",',
       '  "maxHoldMs": 300000,',
       '  "nonce": "n",',
-      '  "label": "run 7"',
+      '  "label": "run 7",',
+      '  "fileSystem": "9p",',
+      '  "verified": true',
       "}",
       "",
     ].join("\n"),
   );
+});
+
+test("every key has its place", () => {
+  const whole: SessionLockPayload = {
+    pid: 12,
+    createdAt: "2026-01-02T03:04:05.678Z",
+    maxHoldMs: 5,
+    starttime: 9,
+    owner: "pi1.x",
+    nonce: "n",
+    kernelLock: "1:2",
+    monotonicMs: 7,
+    label: "run 7",
+    fileSystem: "ext",
+    verified: true,
+  };
+  expect(formatPayload(whole)).toBe(`${JSON.stringify(whole, null, 2)}\n`);
 });
 
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -142,6 +175,8 @@ test("what is written is read back", () => {
     kernelLock: maybe(fc.tuple(fc.nat(), fc.nat()).map(([dev, ino]) => `${dev}:${ino}`)),
     monotonicMs: maybe(fc.double({ noNaN: true, noDefaultInfinity: true })),
     label: maybe(fc.string({ unit: "grapheme" })),
+    fileSystem: maybe(fc.constantFrom("ext", "9p", "ntfs3", "x".repeat(32))),
+    verified: maybe(fc.constant(true as const)),
   });
   fc.assert(
     fc.property(payloads, (payload) => {

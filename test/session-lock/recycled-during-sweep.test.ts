@@ -44,7 +44,7 @@ test("a process born during the sweep keeps its lock, though its pid was asked a
   const script = scenario(
     folder,
     `
-    write("a-dead", { pid: PID });
+    write("a-dead", { pid: PID, starttime: 1 });
     write("m-meanwhile", { pid: forks.pid });
     write("z-newborn", { pid: PID });
     const { locks } = await sweep(async () => {
@@ -56,7 +56,8 @@ test("a process born during the sweep keeps its lock, though its pid was asked a
   );
   const locks = await runNode(script, { prefix: NAMESPACE });
   expect(locks).toMatchObject([
-    { pid: PID, staleReasons: ["dead-pid"], removed: true },
+    // When it is removed its pid has been given away again.
+    { pid: PID, staleReasons: ["recycled-pid"], removed: true },
     { stale: false },
     { pid: PID, removed: false, keptReason: "changed", ownerReason: "start-time-equal" },
   ]);
@@ -71,21 +72,35 @@ test("a command line read of a process is not held against its successor at the 
     folder,
     `
     await tell("fork");
-    write("a-foreign", { pid: PID });
+    const sleeper = spawn("sleep", ["1000"]);
+    write("a-foreign", { pid: sleeper.pid });
+    write("b-ended", { pid: PID });
     write("m-meanwhile", { pid: forks.pid });
     write("z-successor", { pid: PID });
     const { locks } = await sweep(async (pid) => {
-      if (pid === PID) return ["sleep", "9"];
+      if (pid !== forks.pid) return ["sleep", "9"];
       await tell("recycle");
       return ["openclaw"];
     });
+    sleeper.kill();
     console.log(JSON.stringify(locks));`,
   );
   const locks = await runNode(script, { prefix: NAMESPACE });
+  const successor = {
+    pid: PID,
+    removed: false,
+    keptReason: "changed",
+    ownerReason: "unproven",
+  };
   expect(locks).toMatchObject([
-    { pid: PID, staleReasons: ["non-openclaw-owner"], removed: true },
+    { staleReasons: ["non-openclaw-owner"], removed: true },
+    successor,
     { stale: false },
-    { pid: PID, removed: false, keptReason: "changed", ownerReason: "unproven" },
+    successor,
   ]);
-  expect(readdirSync(folder)).toEqual(["m-meanwhile.jsonl.lock", "z-successor.jsonl.lock"]);
+  expect(readdirSync(folder)).toEqual([
+    "b-ended.jsonl.lock",
+    "m-meanwhile.jsonl.lock",
+    "z-successor.jsonl.lock",
+  ]);
 });

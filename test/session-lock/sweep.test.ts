@@ -15,7 +15,9 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, test, vi } from "vitest";
 
 import { getProcessStartTime } from "../../lib/index.js";
+import { tokenHost } from "../../lib/process/identity.js";
 import { tryEnterGuard } from "../../lib/session-lock/guard.js";
+import { isDiskOfThisMachine } from "../../lib/session-lock/owner.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../lib/session-lock/sweep.js";
 import {
   type CleanStaleLockFilesOptions,
@@ -24,7 +26,7 @@ import {
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode, start, startReady } from "../support/child.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
-import { requireNative, requirePosix } from "../support/require.js";
+import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -306,9 +308,8 @@ describe("locks without a pid", () => {
 });
 
 describe("doubt keeps the lock", () => {
-  test("a lock of another host", async (context) => {
-    requireNative(context);
-    const folder = temporaryFolder();
+  /** A lock that another machine's process might have written, and let go of. */
+  async function ofOtherHost(folder: string): Promise<string> {
     const lockPath = join(folder, "s.jsonl.lock");
     const holder = await startHolder(lockPath);
     await holder.kill();
@@ -318,10 +319,36 @@ describe("doubt keeps the lock", () => {
     fields[4] = "0".repeat(32);
     const foreignHost = { ...payload, owner: fields.join("."), createdAt: longAgo };
     writeFileSync(lockPath, JSON.stringify(foreignHost));
+    return lockPath;
+  }
+
+  // statfs numbers: NFS, FUSE, and one that nothing is known of.
+  test.for([0x6969, 0x65735546, 0x12345678])(
+    "a lock of another host, on a file system that others may use: 0x%x",
+    async (type, context) => {
+      requireNative(context);
+      requireLinux(context, "kinds of file systems by number");
+      const folder = temporaryFolder();
+      const lockPath = await ofOtherHost(folder);
+      const { locks } = await sweepOn({ fileSystemType: () => type }, folder);
+      expect(locks).toMatchObject([
+        { staleReasons: ["too-old"], keptReason: "owner-unknown", ownerReason: "other-host" },
+      ]);
+      expect(existsSync(lockPath)).toBe(true);
+    },
+  );
+
+  test("but for a disk of this machine, which only this kernel uses: there such a lock was brought along", async (context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const lockPath = await ofOtherHost(folder);
+    const { kernelLock } = JSON.parse(readFileSync(lockPath, "utf8")) as { kernelLock: string };
+    if (!isDiskOfThisMachine(kernelLock, null, tokenHost())) {
+      return context.skip("the temporary folder lies on no disk of its own");
+    }
     expect((await sweep(folder)).locks).toMatchObject([
-      { staleReasons: ["too-old"], keptReason: "owner-unknown", ownerReason: "other-host" },
+      { staleReasons: ["dead-pid", "too-old"], removed: true, ownerReason: "kernel-lock-free" },
     ]);
-    expect(existsSync(lockPath)).toBe(true);
   });
 
   test("an owner token that cannot be read", async () => {

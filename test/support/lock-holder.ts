@@ -18,6 +18,7 @@ export function importCompiled(names: string, file: string): string {
 }
 
 const HOLDER = `
+${importCompiled("fileSystemOf", "session-lock/file-system.js")}
 ${importCompiled("formatPayload", "session-lock/payload.js")}
 ${importCompiled("realLockFs as lockFs", "util/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
@@ -35,6 +36,8 @@ const payload = {
   kernelLock: hasLock ? lockFs.fileId(fd) : null,
   monotonicMs: null,
   label: null,
+  fileSystem: fileSystemOf(process.platform, lockFs.fileSystemTypeOf(fd) ?? 0, "").name,
+  verified: null,
   ...fields,
 };
 writeFileSync(fd, formatPayload(payload));
