@@ -86,12 +86,12 @@ function look(
     isComplete,
     having: (pid) => {
       expect(pid).toBe(7);
-      return processes.map((facts) => ({
+      return processes.map((known) => ({
         startTime: 9999,
         exactId: null,
         startTimeOffset: 0,
         pidNamespace: CONTAINER,
-        ...facts,
+        ...known,
       }));
     },
   };

@@ -6,20 +6,24 @@ import {
   linkSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 
+import { hostFacts } from "../../lib/process/identity.js";
 import { freshEvidence } from "../../lib/session-lock/evidence.js";
+import { isDiskOfThisMachine } from "../../lib/session-lock/owner.js";
 import { parsePayload } from "../../lib/session-lock/payload.js";
 import { MAX_LOCK_BYTES, type LockReading, readLock } from "../../lib/session-lock/read-lock.js";
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
 import { importCompiled, importDist, startHolder } from "../support/lock-holder.js";
+import { mountPrivately } from "../support/mount-namespace.js";
 import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -240,6 +244,113 @@ test("a kernel lock recorded on another device is another view of the file", asy
   const lockPath = lockIn(temporaryFolder());
   await startHolder(lockPath, { fields: { kernelLock: "99999:1" } });
   expect(read(lockPath)).toMatchObject({ kernel: "other-view" });
+});
+
+type Payload = Readonly<Record<string, unknown>> & { readonly owner: string };
+
+/** Changes what a lock says, in place: its holder keeps it. */
+function rewrite(lockPath: string, change: (payload: Payload) => Record<string, unknown>): void {
+  const payload = JSON.parse(readFileSync(lockPath, "utf8")) as Payload;
+  writeFileSync(lockPath, JSON.stringify({ ...payload, ...change(payload) }));
+}
+
+function ofOtherBoot({ owner }: Payload): { owner: string } {
+  return { owner: owner.split(".").with(4, "0".repeat(32)).join(".") };
+}
+
+describe("a kernel lock that is held is seen", () => {
+  test.for<[string, (payload: Payload) => Record<string, unknown>]>([
+    ["though the lock has no token", () => ({ owner: undefined })],
+    ["though its token cannot be read", () => ({ owner: "pi9.of.a.newer.version" })],
+    ["though its token is of another boot", ofOtherBoot],
+    ["though its token is another pid's", () => ({ pid: 4711 })],
+  ])("%s", async ([, change], context) => {
+    requireNative(context);
+    const lockPath = lockIn(temporaryFolder());
+    await startHolder(lockPath);
+    rewrite(lockPath, change);
+    expect(read(lockPath)).toMatchObject({ kernel: "held" });
+  });
+
+  test("and not asked about where the file system would answer for another machine", async (context) => {
+    requireNative(context);
+    const lockPath = lockIn(temporaryFolder());
+    await startHolder(lockPath);
+    const fileSystemType = vi.fn(() => 0x6969);
+    const fs = { ...realLockFs, fileSystemType };
+    const reading = readLock(lockPath, fs, freshEvidence(fs), { isRegular: false });
+    expect(reading).toMatchObject({ kernel: "held" });
+    expect(fileSystemType).not.toHaveBeenCalled();
+  });
+});
+
+describe("a kernel lock that is free", () => {
+  const NFS = 0x6969;
+  const FUSE = 0x65735546;
+
+  async function freeLock(
+    change: (payload: Payload) => Record<string, unknown> = () => ({}),
+  ): Promise<string> {
+    const lockPath = lockIn(temporaryFolder());
+    const holder = await startHolder(lockPath);
+    await holder.kill();
+    rewrite(lockPath, change);
+    return lockPath;
+  }
+
+  function onKind(lockPath: string, type: number): LockReading {
+    const fs = { ...realLockFs, fileSystemType: () => type };
+    return readLock(lockPath, fs, freshEvidence(fs), { isRegular: false });
+  }
+
+  test.for([
+    ["a network", NFS, {}, "silent"],
+    ["a file system that is not listed", 0x12345678, {}, "silent"],
+    ["FUSE", FUSE, {}, "silent"],
+    ["FUSE, seen from outside by its holder", FUSE, { verified: true }, "free-unconfirmed"],
+  ] as const)("counts on %s as it says", async ([, type, fields, kernel], context) => {
+    requireNative(context);
+    requireLinux(context, "kinds of file systems by number");
+    expect(onKind(await freeLock(() => fields), type)).toMatchObject({ kernel });
+  });
+
+  test("counts after a reboot on a disk, and without token", async (context) => {
+    requireNative(context);
+    requireLinux(context, "disks by number");
+    const lockPath = await freeLock(ofOtherBoot);
+    const reading = read(lockPath);
+    if (reading.kind !== "lock") throw new Error("not read");
+    const { fileId } = reading;
+    if (!isDiskOfThisMachine(fileId ?? "0:0", null, evidence.tokenHost)) {
+      return context.skip("the temporary folder lies on no disk of its own");
+    }
+    expect(reading.kernel).toBe("free");
+    expect(read(await freeLock(() => ({ owner: undefined })))).toMatchObject({ kernel: "free" });
+  });
+
+  test("counts on a file system without a disk only in its own boot, or its own host's", async (context) => {
+    const { folder, prefix } = await mountPrivately(context, "mount -t tmpfs tmpfs .");
+    const lockPath = join(folder, "s.jsonl.lock");
+    const look = `
+      ${importCompiled("freshEvidence", "session-lock/evidence.js")}
+      ${importCompiled("readLock", "session-lock/read-lock.js")}
+      ${importCompiled("realLockFs", "util/lock-fs.js")}
+      import { readFileSync, writeFileSync } from "node:fs";
+      const path = ${JSON.stringify(lockPath)};
+      const payload = JSON.parse(readFileSync(path, "utf8"));
+      const fields = p.identifyProcess().split(".").with(6, String(payload.pid));
+      const otherBoot = fields.with(4, "0".repeat(32));
+      const tokens = [fields, otherBoot, otherBoot.with(2, "f".repeat(16)), otherBoot.with(2, "-")];
+      console.log(JSON.stringify(tokens.map((token) => {
+        writeFileSync(path, JSON.stringify({ ...payload, owner: token.join(".") }));
+        return readLock(path, realLockFs, freshEvidence(realLockFs), { isRegular: false }).kernel;
+      })));`;
+    const holder = await startHolder(lockPath, { prefix });
+    expect(await runNode(look, { prefix })).toEqual(["held", "held", "held", "held"]);
+    await holder.kill();
+    const ofThisHost = hostFacts().machineId === null ? "silent" : "free";
+    expect(await runNode(look, { prefix })).toEqual(["free", ofThisHost, "silent", "silent"]);
+  });
 });
 
 test("descriptors stay flat", (context) => {

@@ -7,6 +7,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { acquireOn } from "../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { freshEvidence } from "../../lib/session-lock/evidence.js";
+import type { FileSystem } from "../../lib/session-lock/file-system.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
 import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
@@ -79,7 +80,7 @@ describe("a directory is swept alike under every form of its path", () => {
     expect(readdirSync(deep)).toEqual(["live.jsonl.lock"]);
   });
 
-  test("a share: locks may live on another machine, so they prove nothing, and pids still do", async (context) => {
+  test("a share: a free lock may live on another machine and proves nothing, a held one and the token do", async (context) => {
     const folder = temporaryFolder();
     const sessionsDir = asShare(folder);
     if (!existsSync(sessionsDir))
@@ -87,6 +88,7 @@ describe("a directory is swept alike under every form of its path", () => {
     const dead = await startHolder(join(folder, "dead.jsonl.lock"));
     await startHolder(join(folder, "live.jsonl.lock"));
     await startHolder(join(folder, "lost.jsonl.lock"), { keep: false });
+    writePlainLock(folder, "plain", { pid: dead.pid });
     await dead.kill();
     const { locks } = await cleanStaleLockFiles({ sessionsDir, env: {} });
     expect(locks).toMatchObject([
@@ -95,31 +97,48 @@ describe("a directory is swept alike under every form of its path", () => {
         staleReasons: ["dead-pid"],
         ownerReason: expect.stringMatching(/^(?:exited|no-such-process)$/u) as string,
       },
-      { removed: false, stale: false, ownerReason: "running" },
+      {
+        removed: false,
+        stale: false,
+        ownerReason: expect.stringMatching(/^(?:kernel-lock-held|running)$/u) as string,
+      },
       // On a local disk its free kernel lock would have cost it the lock.
       { removed: false, stale: false, ownerReason: "running" },
+      // A pid without a machine's name means nothing there.
+      { removed: false, stale: false, ownerReason: "other-host" },
     ]);
-    expect(readdirSync(folder)).toEqual(["live.jsonl.lock", "lost.jsonl.lock"]);
+    expect(readdirSync(folder)).toEqual(["live.jsonl.lock", "lost.jsonl.lock", "plain.jsonl.lock"]);
   });
 });
 
 describe("where a directory really is", () => {
-  const kindOf = (realpath: () => string): string =>
+  const kindOf = (realpath: () => string): FileSystem =>
     freshEvidence({ ...realLockFs, realpath }).fileSystem("N:\\sessions\\s.jsonl.lock");
 
-  test("a drive letter that stands for a share is no local disk", () => {
-    expect(kindOf(() => String.raw`\\server\share\sessions`)).toBe("other");
+  test("a drive letter that stands for a share is a network's", () => {
+    const share = { kind: "network", name: null };
+    expect(kindOf(() => String.raw`\\server\share\sessions`)).toEqual(share);
   });
 
-  test("a drive letter that stands for a local folder is", () => {
-    expect(kindOf(() => String.raw`C:\state\sessions`)).toBe("local");
+  test("a drive letter that stands for a local folder is local", () => {
+    const local = { kind: "local", name: null };
+    expect(kindOf(() => String.raw`C:\state\sessions`)).toEqual(local);
   });
 
-  test("a drive whose driver cannot tell is not taken for one", () => {
+  test("a drive whose driver cannot tell is not taken for local", () => {
     const fail = (): never => {
       throw Object.assign(new Error("EINVAL"), { code: "EINVAL" });
     };
-    expect(kindOf(fail)).toBe("other");
+    expect(kindOf(fail)).toEqual({ kind: "unlisted", name: null });
+  });
+
+  test("a share by its own name is not asked: it may not answer for a long time", () => {
+    const never = (): never => {
+      throw new Error("must not be asked");
+    };
+    const { fileSystem } = freshEvidence({ ...realLockFs, realpath: never });
+    const lockPath = String.raw`\\server\share\s.jsonl.lock`;
+    expect(fileSystem(lockPath)).toEqual({ kind: "network", name: null });
   });
 });
 
