@@ -58,6 +58,38 @@ test("overlay: a holder past its limit is displaced in its own view only", async
   expect(await tryElsewhere(sessionFile("merged"), { prefix })).toEqual({ kind: "released" });
 });
 
+// As a container's overlay is mounted anew when it restarts. The kernel only warns when the first one is still there.
+const MOUNTED_TWICE = `${OVERLAY}
+mkdir again
+mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work again`;
+
+test("an overlay that is mounted anew: a lock of its former mount is respected while its token proves the holder alive", async (context) => {
+  const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
+  const sessionFile = (view: string): string => join(folder, view, "sessions/s.jsonl");
+  const holder = await startHolding(sessionFile("merged"), { prefix });
+  expect(await tryElsewhere(sessionFile("again"), { prefix })).toMatchObject({
+    name: "SessionWriteLockTimeoutError",
+    owner: expect.stringMatching(`^pid=${holder.pid} alive=true ageMs=\\d+$`) as string,
+  });
+  await holder.kill();
+  // Not another view: there is one mount at a time, and its guard is the one that counts.
+  expect(await tryElsewhere(sessionFile("again"), { prefix })).toEqual({ kind: "released" });
+});
+
+test("an overlay that is mounted anew: a former container's lock is taken, whose pid says nothing here", async (context) => {
+  const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
+  const sessionFile = (view: string): string => join(folder, view, "sessions/s.jsonl");
+  const container = [...prefix, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const holder = await startHolding(sessionFile("merged"), { prefix: container });
+  // Its host can look for it, a restarted container cannot.
+  expect(await tryElsewhere(sessionFile("again"), { prefix })).toMatchObject({
+    name: "SessionWriteLockTimeoutError",
+  });
+  await holder.kill();
+  const restarted = { prefix: container, timeoutMs: 5000 };
+  expect(await tryElsewhere(sessionFile("again"), restarted)).toEqual({ kind: "released" });
+});
+
 /**
  * Acquires again and again, and counts how often somebody else was there. A view of an overlay keeps an
  * outdated picture of what the other one changed (the kernel calls the result undefined), so that errors,
