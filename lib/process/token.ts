@@ -259,7 +259,8 @@ function judgeOtherNamespace(
   if (nested === null) return unknown("other-pid-namespace");
   const answers = new Set(nested.having(token.pid).map((other) => isNamedBy(token, other)));
   if (answers.has(true)) return same();
-  return nested.isComplete && !answers.has(null)
+  // A token that names no namespace may be one of ours, where such a look finds nothing.
+  return token.pidNamespace !== null && nested.isComplete && !answers.has(null)
     ? gone("no-such-process")
     : unknown("other-pid-namespace");
 }
