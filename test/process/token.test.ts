@@ -460,6 +460,17 @@ describe("the verdict", () => {
       "same running",
     ],
     [
+      // It may be our own, where a look at containers does not find it.
+      "the token's unknown, no container has that pid",
+      { token: { pidNamespace: null }, byExactId: MUTE, nested: [] },
+      "unknown other-pid-namespace",
+    ],
+    [
+      "the token's unknown, found in a container",
+      { token: { pidNamespace: null }, byExactId: MUTE, nested: [{ exactId: null }] },
+      "same running",
+    ],
+    [
       "the token's unknown, no look made",
       { token: { pidNamespace: null }, byExactId: MUTE, nested: null },
       "unknown other-pid-namespace",

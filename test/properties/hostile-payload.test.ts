@@ -20,6 +20,8 @@ const KEYS = [
   "kernelLock",
   "monotonicMs",
   "label",
+  "fileSystem",
+  "verified",
 ] as const satisfies readonly (keyof SessionLockPayload)[];
 const PROTOTYPE_KEYS = [
   "__proto__",
@@ -41,6 +43,7 @@ const values = fc.oneof(
     `"7"`,
     `"pi1.linux.-.-.-.-.7.-.-"`,
     `"1:2"`,
+    `"ext"`,
     `"\\ud800"`,
     `"\\u0000"`,
     `"2026-06-01T12:00:00.000Z"`,
@@ -86,6 +89,8 @@ const SHAPES: Readonly<Record<(typeof KEYS)[number], (value: unknown) => boolean
   kernelLock: (value) => typeof value === "string" && /^\d+:\d+$/u.test(value),
   monotonicMs: (value) => Number.isFinite(value),
   label: (value) => typeof value === "string",
+  fileSystem: (value) => typeof value === "string" && /^[a-z0-9-]{1,32}$/u.test(value),
+  verified: (value) => value === true,
 };
 
 function isWellFormed(payload: SessionLockPayload | null): boolean {

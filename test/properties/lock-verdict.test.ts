@@ -8,6 +8,7 @@ import { describe, expect, test } from "vitest";
 import {
   type ClassifiedKeptReason,
   classifySessionLock,
+  dependsOnNestedLook,
   needsOwnerArgs,
   type SessionLockFacts,
   type StaleReason,
@@ -18,18 +19,27 @@ import { runs } from "./runs.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");
 
-const owners = fc.constantFrom<OwnerJudgement>(
-  { state: "same", reason: "kernel-lock-held", end: null, undecidable: false },
-  { state: "same", reason: "running", end: null, undecidable: false },
-  { state: "same", reason: "start-time-equal", end: null, undecidable: false },
-  { state: "gone", reason: "no-such-process", end: "dead-pid", undecidable: false },
-  { state: "gone", reason: "recycled", end: "recycled-pid", undecidable: false },
-  { state: "gone", reason: "kernel-lock-free", end: "holder-gone", undecidable: false },
-  { state: "unknown", reason: "unproven", end: null, undecidable: false },
-  { state: "unknown", reason: "missing-pid", end: null, undecidable: false },
-  { state: "unknown", reason: "other-host", end: null, undecidable: true },
-  { state: "unknown", reason: "malformed", end: null, undecidable: true },
+const KNOWN = { undecidable: false, needsNestedLook: false } as const;
+const UNDECIDABLE = { state: "unknown", end: null, undecidable: true } as const;
+const judgements = fc.constantFrom<OwnerJudgement>(
+  { state: "same", reason: "kernel-lock-held", end: null, ...KNOWN },
+  { state: "same", reason: "running", end: null, ...KNOWN },
+  { state: "same", reason: "start-time-equal", end: null, ...KNOWN },
+  { state: "gone", reason: "no-such-process", end: "dead-pid", ...KNOWN },
+  { state: "gone", reason: "recycled", end: "recycled-pid", ...KNOWN },
+  { state: "gone", reason: "kernel-lock-free", end: "holder-gone", ...KNOWN },
+  { state: "gone", reason: "mount-gone", end: "holder-gone", ...KNOWN },
+  { state: "unknown", reason: "unproven", end: null, ...KNOWN },
+  { state: "unknown", reason: "missing-pid", end: null, ...KNOWN },
+  { ...UNDECIDABLE, reason: "other-host", needsNestedLook: false },
+  { ...UNDECIDABLE, reason: "malformed", needsNestedLook: false },
+  { ...UNDECIDABLE, reason: "no-token", needsNestedLook: false },
+  { ...UNDECIDABLE, reason: "plain-lock", needsNestedLook: false },
 );
+// The rule takes them apart, whether that makes sense or not.
+const owners = fc
+  .tuple(judgements, fc.boolean())
+  .map(([judged, needsNestedLook]): OwnerJudgement => ({ ...judged, needsNestedLook }));
 // Small numbers, so that limits are met exactly, missed by one and passed by one.
 const moments = fc.integer({ min: 0, max: 8 });
 const payloads = fc.option(
@@ -48,6 +58,8 @@ const payloads = fc.option(
     kernelLock: fc.option(fc.constant("1:2")),
     monotonicMs: fc.option(moments),
     label: fc.constant(null),
+    fileSystem: fc.option(fc.constant("ext")),
+    verified: fc.option(fc.constant(true as const)),
   }),
 );
 const allFacts = fc.record<SessionLockFacts>({
@@ -64,6 +76,7 @@ const allFacts = fc.record<SessionLockFacts>({
     "free",
     "free-unconfirmed",
     "silent",
+    "other-mount",
     "other-view",
   ),
   pidAlive: fc.boolean(),
@@ -94,9 +107,13 @@ function expectedReasons(payload: SessionLockPayload | null, facts: SessionLockF
   if (facts.unreadable || facts.heldHere) return [];
   const created = Date.parse(payload?.createdAt ?? "");
   const age = Number.isNaN(created) ? null : Math.max(0, NOW - created);
+  // The monotonic clock where it was read at both ends, and never more than the wall clock's age.
   const heldFor =
-    facts.monotonicNowMs !== null && payload !== null && payload.monotonicMs !== null
-      ? facts.monotonicNowMs - payload.monotonicMs
+    age !== null &&
+    facts.monotonicNowMs !== null &&
+    payload !== null &&
+    payload.monotonicMs !== null
+      ? Math.min(age, Math.max(0, facts.monotonicNowMs - payload.monotonicMs))
       : age;
   const endCounts = kernel !== "held" && !owner.undecidable;
   const hasPid = payload !== null && payload.pid !== null;
@@ -112,10 +129,11 @@ function expectedReasons(payload: SessionLockPayload | null, facts: SessionLockF
       : kernel === "free" && owner.end !== null);
   const isProvenOrEnded = owner.reason !== "unproven";
   const holds: Record<StaleReason, boolean> = {
-    "missing-pid": endCounts && !hasPid,
-    "dead-pid": endCounts && hasPid && owner.end === "dead-pid",
-    "recycled-pid": endCounts && hasPid && owner.end === "recycled-pid",
-    "holder-gone": endCounts && hasPid && owner.end === "holder-gone",
+    // A lock without pid may name its holder otherwise: then that one's end says more.
+    "missing-pid": endCounts && !hasPid && owner.end === null,
+    "dead-pid": endCounts && owner.end === "dead-pid",
+    "recycled-pid": endCounts && owner.end === "recycled-pid",
+    "holder-gone": endCounts && owner.end === "holder-gone",
     "invalid-createdAt": age === null,
     "too-old": age !== null && age > facts.staleMs,
     "hold-exceeded":
@@ -146,7 +164,8 @@ function expectedKeeping(
   const isPastGrace =
     facts.mtimeMs !== null && NOW - facts.mtimeMs > Math.min(facts.staleMs, facts.graceMs);
   const hasGuard = payload === null || payload.nonce === null || payload.kernelLock !== null;
-  const removal = facts.kernel === "other-view" ? "other-view" : null;
+  const isOtherView = facts.kernel === "other-view";
+  const removal = facts.owner.needsNestedLook ? "owner-unknown" : isOtherView ? "other-view" : null;
   const rows: readonly (readonly [boolean, ClassifiedKeptReason])[] = [
     [facts.unreadable, "unreadable"],
     [reasons.length === 0, null],
@@ -184,7 +203,16 @@ describe("whatever the facts, no lock is removed", () => {
     "that cannot be read": { unreadable: true },
     "that this process holds": { heldHere: true },
     "whose owner cannot be judged": {
-      owner: { state: "unknown", reason: "other-host", end: null, undecidable: true },
+      owner: { ...UNDECIDABLE, reason: "other-host", needsNestedLook: false },
+    },
+    "of a live container, as far as is known before a look at containers": {
+      owner: {
+        state: "gone",
+        reason: "no-such-process",
+        end: "dead-pid",
+        undecidable: false,
+        needsNestedLook: true,
+      },
     },
     "seen from another side": { kernel: "other-view" },
   };
@@ -196,6 +224,26 @@ describe("whatever the facts, no lock is removed", () => {
       runs(2000),
     );
   });
+});
+
+test("a look at containers is asked for only where it can make a removal, or tell who the owner is", () => {
+  fc.assert(
+    fc.property(payloads, allFacts, (payload, facts) => {
+      const { owner } = facts;
+      const unseen = classifySessionLock(payload, facts);
+      const seen = classifySessionLock(payload, {
+        ...facts,
+        owner: { ...owner, needsNestedLook: false },
+      });
+      const isAsked = dependsOnNestedLook(unseen, owner);
+      // Reasons do not depend on it, and what would not be removed after it is not worth it.
+      expect(unseen.staleReasons).toEqual(seen.staleReasons);
+      expect(seen.removable && owner.needsNestedLook && !isAsked).toBe(false);
+      expect(unseen.removable && owner.needsNestedLook).toBe(false);
+      expect(isAsked && !owner.needsNestedLook).toBe(false);
+    }),
+    runs(5000),
+  );
 });
 
 test("a command line that is not asked for cannot change the verdict", () => {

@@ -9,6 +9,11 @@ const LINUX = ["linux", "android"] as const;
 const EPOCH = ["darwin", "win32"] as const;
 const RUNS = runs(2000);
 
+/** The process's own time namespace. */
+const never = (): never => {
+  throw new Error("must not be asked");
+};
+
 const ticks = fc.integer({ min: 0, max: 2 ** 40 });
 const offsets = fc.oneof(
   fc.integer({ min: -(2 ** 32), max: 2 ** 32 }),
@@ -22,9 +27,23 @@ describe.each(LINUX)("%s", (platform) => {
     fc.assert(
       fc.property(ticks, offsets, (actual, startTimeOffset) => {
         const host = { platform, startTimeOffset };
-        expect(compareStartTime(actual, actual, host)).toBe("equal");
+        expect(compareStartTime(actual, actual, host, never)).toBe("equal");
         for (const round of [Math.floor, Math.ceil]) {
-          expect(compareStartTime(round(actual + startTimeOffset), actual, host)).toBe("equal");
+          const recorded = round(actual + startTimeOffset);
+          expect(compareStartTime(recorded, actual, host, never)).toBe("equal");
+        }
+      }),
+      RUNS,
+    );
+  });
+
+  test("the same process is equal, read in its own time namespace", () => {
+    fc.assert(
+      fc.property(ticks, offsets, offsets, (actual, startTimeOffset, ofPid) => {
+        const host = { platform, startTimeOffset };
+        for (const round of [Math.floor, Math.ceil]) {
+          const recorded = round(actual + ofPid);
+          expect(compareStartTime(recorded, actual, host, () => ofPid)).toBe("equal");
         }
       }),
       RUNS,
@@ -33,11 +52,19 @@ describe.each(LINUX)("%s", (platform) => {
 
   test("a process that started two ticks away is another", () => {
     fc.assert(
-      fc.property(ticks, offsets, fc.integer(), (actual, startTimeOffset, distance) => {
-        const recorded = actual + distance;
-        fc.pre(Math.abs(distance) >= 2 && Math.abs(distance - startTimeOffset) >= 2);
-        expect(compareStartTime(recorded, actual, { platform, startTimeOffset })).toBe("differs");
-      }),
+      fc.property(
+        ticks,
+        offsets,
+        fc.option(offsets),
+        fc.integer(),
+        (actual, startTimeOffset, ofPid, distance) => {
+          const recorded = actual + distance;
+          const readings = [0, startTimeOffset, ofPid ?? 0];
+          fc.pre(readings.every((offset) => Math.abs(distance - offset) >= 2));
+          const host = { platform, startTimeOffset };
+          expect(compareStartTime(recorded, actual, host, () => ofPid)).toBe("differs");
+        },
+      ),
       RUNS,
     );
   });
@@ -51,7 +78,7 @@ describe.each(EPOCH)("%s", (platform) => {
     fc.assert(
       fc.property(microseconds, units, (actual, unit) => {
         for (const round of [Math.floor, Math.round, Math.ceil]) {
-          expect(compareStartTime(round(actual / unit), actual, host)).toBe("equal");
+          expect(compareStartTime(round(actual / unit), actual, host, never)).toBe("equal");
         }
       }),
       RUNS,
@@ -64,7 +91,7 @@ describe.each(EPOCH)("%s", (platform) => {
         for (const other of [actual + far * unit, actual - far * unit]) {
           // Seconds of a time before 2001 and the like have no unit any more.
           const recorded = Math.floor(other / unit);
-          expect(compareStartTime(recorded, actual, host)).not.toBe("equal");
+          expect(compareStartTime(recorded, actual, host, never)).not.toBe("equal");
         }
       }),
       RUNS,
@@ -74,7 +101,7 @@ describe.each(EPOCH)("%s", (platform) => {
   test("a number of no known unit proves nothing", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999_999_999 }), microseconds, (recorded, actual) => {
-        expect(compareStartTime(recorded, actual, host)).toBe("unknown");
+        expect(compareStartTime(recorded, actual, host, never)).toBe("unknown");
       }),
       RUNS,
     );
@@ -89,9 +116,8 @@ test("what is not known is never compared", () => {
       fc.option(microseconds),
       (platform, recorded, actual) => {
         fc.pre(recorded === null || actual === null);
-        expect(compareStartTime(recorded, actual, { platform, startTimeOffset: 0 })).toBe(
-          "unknown",
-        );
+        const host = { platform, startTimeOffset: 0 };
+        expect(compareStartTime(recorded, actual, host, never)).toBe("unknown");
       },
     ),
   );

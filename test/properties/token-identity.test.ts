@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
+import type { NestedProcess } from "../../lib/process/nested-processes.js";
 import {
   formatToken,
   judgeToken,
@@ -40,10 +41,11 @@ test("a token read on its own machine names no process but its own", () => {
   });
   fc.assert(
     fc.property(tokens, occupants, (token, occupant) => {
-      const host: TokenHost = { ...token, initialPidNamespace: true };
+      const host: TokenHost = { ...token, initialPidNamespace: true, isHostIdPinned: false };
       const verdict = judgeToken(token, host, {
         identity: () => ({ state: "alive", reason: "running", ...occupant }),
         byExactId: () => ({ state: "unknown", reason: "unsupported" }),
+        nested: () => null,
       });
       const tolerance = token.platform === "linux" ? 1 : 1000;
       const contradicts =
@@ -80,6 +82,7 @@ test("a text that is no token proves nothing, whatever runs here", () => {
     boot: "a",
     pidNamespace: "1",
     initialPidNamespace: true,
+    isHostIdPinned: true,
   };
   fc.assert(
     fc.property(texts, (text) => {
@@ -87,9 +90,98 @@ test("a text that is no token proves nothing, whatever runs here", () => {
       const never = (): never => {
         throw new Error("must not be asked");
       };
-      const verdict = judgeToken(parseToken(text), host, { identity: never, byExactId: never });
+      const verdict = judgeToken(parseToken(text), host, {
+        identity: never,
+        byExactId: never,
+        nested: never,
+      });
       expect(verdict).toEqual({ state: "unknown", reason: "malformed" });
     }),
     runs(2000),
+  );
+});
+
+test("a token of another boot proves an end only by a machine's id that is a machine's", () => {
+  const hosts = fc.record<TokenHost>({
+    platform: fc.constantFrom("linux", "darwin", "win32"),
+    hostDigest: fc.constantFrom(null, "0123456789abcdef", "fedcba9876543210"),
+    hostnameDigest: fc.constantFrom(null, "01234567", "76543210"),
+    boot: fc.constantFrom(null, "a", "b"),
+    pidNamespace: fc.constantFrom(null, "0", "1", "4026531836"),
+    initialPidNamespace: fc.boolean(),
+    isHostIdPinned: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(tokens, hosts, (token, host) => {
+      const never = (): never => {
+        throw new Error("must not be asked");
+      };
+      fc.pre(token.platform !== host.platform || token.boot === null || token.boot !== host.boot);
+      const verdict = judgeToken(token, host, {
+        identity: never,
+        byExactId: never,
+        nested: never,
+      });
+      const initial = token.platform === "linux" ? "4026531836" : "0";
+      const isRebooted =
+        token.platform === host.platform &&
+        token.boot !== null &&
+        host.boot !== null &&
+        token.hostDigest !== null &&
+        token.hostDigest === host.hostDigest &&
+        (host.isHostIdPinned || (host.initialPidNamespace && token.pidNamespace === initial));
+      expect(verdict).toEqual(
+        isRebooted
+          ? { state: "gone", reason: "rebooted" }
+          : { state: "unknown", reason: "other-host" },
+      );
+    }),
+    runs(5000),
+  );
+});
+
+test("a process that a look at containers finds is the token's only by what no other one shares", () => {
+  const candidates = fc.record<NestedProcess>({
+    startTime: fc.constantFrom(null, 0, 1, 1000, 5000),
+    exactId: fc.constantFrom(null, "0", "1", "11"),
+    startTimeOffset: fc.constantFrom(null, 0, 100),
+    pidNamespace: fc.constantFrom(null, "1", "2"),
+  });
+  const looks = fc.tuple(fc.array(candidates, { maxLength: 3 }), fc.boolean());
+  fc.assert(
+    fc.property(tokens, looks, (anyToken, [found, isComplete]) => {
+      const token: ProcessToken = { ...anyToken, platform: "linux", boot: "a" };
+      fc.pre(token.pidNamespace !== "4026531836");
+      const host: TokenHost = {
+        ...token,
+        pidNamespace: "4026531836",
+        initialPidNamespace: true,
+        isHostIdPinned: false,
+      };
+      const { state } = judgeToken(token, host, {
+        identity: () => {
+          throw new Error("its pid means nothing here");
+        },
+        byExactId: () => ({ state: "unknown", reason: "unsupported" }),
+        nested: () => ({ isComplete, having: () => found }),
+      });
+      const isSame = (candidate: NestedProcess): boolean | null => {
+        if (token.exactId !== null && candidate.exactId !== null) {
+          return token.exactId === candidate.exactId;
+        }
+        const areOfOne =
+          token.pidNamespace === null ||
+          candidate.pidNamespace === null ||
+          token.pidNamespace === candidate.pidNamespace;
+        if (!areOfOne) return false;
+        if (token.startTime === null || candidate.startTime === null) return null;
+        return Math.abs(token.startTime - candidate.startTime) <= 1;
+      };
+      const answers = found.map(isSame);
+      const isGone =
+        isComplete && token.pidNamespace !== null && answers.every((answer) => answer === false);
+      expect(state).toBe(answers.includes(true) ? "same" : isGone ? "gone" : "unknown");
+    }),
+    runs(5000),
   );
 });

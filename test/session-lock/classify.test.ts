@@ -114,6 +114,12 @@ describe("rule 1: how the owner ended", () => {
       { staleReasons: ["missing-pid", "invalid-createdAt"], ...REMOVED },
     ],
     [
+      "no pid, but a kernel lock that is free",
+      payload({ pid: null, nonce: "n", kernelLock: "1:2" }),
+      { owner: FREE, kernel: "free", pidAlive: false, mtimeMs: NOW },
+      { staleReasons: ["holder-gone"], ...REMOVED },
+    ],
+    [
       "kernel lock held: nothing of the kind",
       payload(),
       { owner: HELD, kernel: "held", pidAlive: false },
@@ -197,6 +203,12 @@ describe("rule 3: the holder's own limit", () => {
       "no age",
       payload({ maxHoldMs: 5, createdAt: "?" }),
       { respectMaxHold: true },
+      { staleReasons: ["invalid-createdAt"], keptReason: "owner-alive" },
+    ],
+    [
+      "no age, whatever the monotonic clock says",
+      payload({ maxHoldMs: 5, createdAt: "?", monotonicMs: 1000 }),
+      { respectMaxHold: true, monotonicNowMs: 9000 },
       { staleReasons: ["invalid-createdAt"], keptReason: "owner-alive" },
     ],
     [
