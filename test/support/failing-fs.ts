@@ -68,6 +68,8 @@ function fail(name: string, call: AnyCall, args: unknown[], fault: Fault): unkno
     case "tryExclusive":
     case "probe":
       return { refused: code };
+    case "fileSystemTypeOf":
+      return null;
     case "close":
       // Whatever close says, the descriptor is gone.
       call(...args);

@@ -67,9 +67,10 @@ export async function makeEveryLock(folder, children) {
   writePlain("foreign", { pid: owner, ageMs: 10 * MINUTE_MS });
   writePlain("undated", { pid: owner, starttime, createdAt: "yesterday" });
 
-  // The token of a process of another machine.
+  // The token of a process of another machine. On a disk of this one such a lock's owner is gone, unless it is
+  // not even known that it was of another boot.
   const [version, platform, , , , ...process_] = identifyProcess(owner).split(".");
-  const elsewhere = [version, platform, "0".repeat(16), "0".repeat(8), "0".repeat(32), ...process_];
+  const elsewhere = [version, platform, "0".repeat(16), "0".repeat(8), "-", ...process_];
   const token = elsewhere.join(".");
   writePlain("elsewhere", { pid: owner, ageMs: 5 * MINUTE_MS, owner: token, nonce: "1" });
   writePlain("elsewhere-old", { pid: owner, ageMs: 2 * HOUR_MS, owner: token, nonce: "2" });

@@ -4,11 +4,12 @@
  * one process (faketime), or shifted by a time namespace.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { beforeEach, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
+import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
   SessionWriteLockStaleError,
@@ -75,6 +76,35 @@ describe.each(STEPS)("a wall clock that is %s", (_, step) => {
         ${JSON.stringify(lock.lockPath)}, { nowMs, respectMaxHold: true, staleMs: ${2 * TEN_YEARS} })));`;
     expect(await runNode(script)).toMatchObject({ staleReasons: [], removable: false });
   });
+});
+
+test("a holder past its limit by one of the two clocks only is not overdue", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const lockPath = join(folder, "s.jsonl.lock");
+  const createdAt = Date.now() - HOUR;
+  const now = machineMonotonicMs() ?? Number.NaN;
+  const holder = await startHolder(lockPath, {
+    fields: { maxHoldMs: 60_000, createdAt: new Date(createdAt).toISOString(), monotonicMs: now },
+  });
+  // The wall clock was set forward, or the machine slept.
+  const slept = await inspectSessionLock(lockPath, { respectMaxHold: true, staleMs: 2 * HOUR });
+  expect(slept).toMatchObject({ staleReasons: [], removable: false });
+  // The wall clock was set back, or the reading is another clock's, which began with some process.
+  const written = JSON.parse(readFileSync(lockPath, "utf8")) as object;
+  writeFileSync(lockPath, JSON.stringify({ ...written, monotonicMs: 1 }));
+  const stepped = await inspectSessionLock(lockPath, {
+    respectMaxHold: true,
+    nowMs: createdAt + 1000,
+  });
+  expect(stepped).toMatchObject({ staleReasons: [], removable: false });
+  // By both.
+  const overdue = await inspectSessionLock(lockPath, { respectMaxHold: true });
+  expect(overdue).toMatchObject({
+    staleReasons: now > 60_000 ? ["too-old", "hold-exceeded"] : ["too-old"],
+    ownerReason: "kernel-lock-held",
+  });
+  await holder.kill();
 });
 
 describe("a lock from the future", () => {

@@ -8,11 +8,12 @@
 import { randomBytes } from "node:crypto";
 import { openSync, writeFileSync } from "node:fs";
 
-import { hostFacts, identifyProcess } from "../../../compiled/process/identity.js";
+import { identifyProcess } from "../../../compiled/process/identity.js";
 import { getProcessStartTime } from "../../../compiled/process/inspect.js";
+import { machineMonotonicMs } from "../../../compiled/process/machine-clock.js";
+import { fileSystemOf } from "../../../compiled/session-lock/file-system.js";
 import { formatPayload } from "../../../compiled/session-lock/payload.js";
 import { realLockFs } from "../../../compiled/util/lock-fs.js";
-import { monotonicMs } from "../../../compiled/util/monotonic-clock.js";
 import { stayAlive } from "./stay.mjs";
 
 const [lockPath, ageMs] = process.argv.slice(2);
@@ -30,8 +31,10 @@ writeFileSync(
     owner: identifyProcess(),
     nonce: randomBytes(16).toString("hex"),
     kernelLock: realLockFs.fileId(fd),
-    monotonicMs: monotonicMs(hostFacts().monotonicOffsetMs),
+    monotonicMs: machineMonotonicMs(),
     label: null,
+    fileSystem: fileSystemOf(process.platform, realLockFs.fileSystemTypeOf(fd) ?? 0, "").name,
+    verified: null,
   }),
 );
 // The descriptor stays open on purpose: closing it would give the kernel lock back.

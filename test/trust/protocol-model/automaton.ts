@@ -17,6 +17,8 @@ import type { LockFs } from "../../../lib/util/lock-fs.js";
 
 export const LOCK_PATH = "/sessions/s.jsonl.lock";
 const GUARD_PATH = `${LOCK_PATH}.guard`;
+/** f_type of ext4. */
+const EXT = 0xef53;
 
 /** Made at the lock's time of creation; so long it may be held. */
 export const HOLD_LIMIT_MS = 1000;
@@ -260,7 +262,8 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     unlink: done("unlink"),
     makeDirectory: () => {},
     exists: (path) => askAt("exists", path) === "true",
-    fileSystemType: () => 0,
+    fileSystemType: () => EXT,
+    fileSystemTypeOf: () => EXT,
     canLock: () => true,
     tryExclusive: (fd) => (ask("tryExclusive", `fd${fd}`) === "acquired" ? "acquired" : "held"),
     probe: (fd) => (ask("probe", `fd${fd}`) === "acquired" ? "acquired" : "held"),
@@ -284,6 +287,7 @@ const TOKEN_HOST: TokenHost = {
   boot: "b",
   pidNamespace: "1",
   initialPidNamespace: true,
+  isHostIdPinned: false,
 };
 
 /** Who is alive is asked of the world; pids and start times are numbered by the locks that name them. */
@@ -302,9 +306,12 @@ function evidenceOf(ask: Ask): EvidenceSource {
       judgeToken(token, TOKEN_HOST, {
         identity,
         byExactId: () => ({ state: "unknown", reason: "unsupported" }),
+        nested: () => null,
       }),
-    uptimeTicks: () => Number.POSITIVE_INFINITY,
-    fileSystem: () => "local",
+    sinceBootTicks: () => null,
+    startTimeOffsetOf: () => 0,
+    nested: null,
+    fileSystem: () => ({ kind: "local", name: "ext" }),
   };
 }
 
@@ -329,6 +336,8 @@ export function lockText(lock: number, inode: number | null): string {
     kernelLock: inode === null ? null : `1:${inode}`,
     monotonicMs: null,
     label: null,
+    fileSystem: "ext",
+    verified: null,
   });
 }
 

@@ -94,6 +94,7 @@ export function policyAt(nowMs: () => number): JudgingPolicy {
     atAcquire: true,
     isHeldHere: () => false,
     isOwnerArgv: () => true,
+    plainLocks: "judge",
   };
 }
 
@@ -113,6 +114,7 @@ function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string 
     bytes,
     payload: parsePayload(bytes),
     kernel: "free",
+    fileId: null,
     mtimeMs: 0,
   } as const;
   // The first look is over; what it saw is given.

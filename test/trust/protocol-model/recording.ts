@@ -3,7 +3,12 @@ import { type LockFs, realLockFs } from "../../../lib/util/lock-fs.js";
 import { errorCode } from "../../../lib/util/error-code.js";
 
 // Asked beside the protocol: where the file is, and whether there are kernel locks at all.
-const BESIDE: ReadonlySet<string> = new Set(["realpath", "fileSystemType", "canLock"]);
+const BESIDE: ReadonlySet<string> = new Set([
+  "realpath",
+  "fileSystemType",
+  "fileSystemTypeOf",
+  "canLock",
+]);
 // Looks at the lock that decide when to try again, never what is done.
 const LOOKS: ReadonlySet<string> = new Set(["lstat(L)", "exists(L)"]);
 // What the model knows by the system calls that they make, one for each argument.
