@@ -28,7 +28,7 @@ const LANES = [
     name: "linux",
     what: "Linux x64, everything quick",
     proof: "run",
-    commands: ["npm test"],
+    commands: ["node .ci/get-runtimes.mjs", "npm test"],
   },
   {
     name: "slow",

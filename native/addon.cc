@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <memory>
 #include <new>
 #include <optional>
@@ -35,6 +36,8 @@ struct Environment {
   napi_ref exit_watch_class = nullptr;
   // On its way into the constructor of an exit watch, which JavaScript can call, too, but not feed.
   std::unique_ptr<ExitWatch> watch_to_wrap;
+  // By descriptor. They end with this object: when the thread is terminated, too.
+  std::map<int, std::unique_ptr<KeptFile>> kept_files;
 };
 
 // One call from JavaScript. Missing arguments are undefined.
@@ -505,6 +508,22 @@ napi_value lock_call(const Call& call) {
   return number(call.env, kOperation(*fd));
 }
 
+napi_value lock_keep_file(const Call& call) {
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  if (!fd) return nullptr;
+  std::unique_ptr<KeptFile> file = keep_file(*fd);
+  if (!file) return null(call.env);
+  const int descriptor = file->descriptor();
+  call.environment->kept_files.insert_or_assign(descriptor, std::move(file));
+  return number(call.env, descriptor);
+}
+
+napi_value lock_drop_file(const Call& call) {
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  if (!fd) return nullptr;
+  return boolean(call.env, call.environment->kept_files.erase(*fd) != 0);
+}
+
 napi_value lock_file_id(const Call& call) {
   const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
   if (!fd) return nullptr;
@@ -581,6 +600,8 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<lock_call<lock_try_exclusive>>("lockTryExclusive"),
       method<lock_call<lock_probe>>("lockProbe"),
       method<lock_call<lock_release>>("lockRelease"),
+      method<lock_keep_file>("keepFile"),
+      method<lock_drop_file>("dropFile"),
       method<lock_file_id>("fileId"),
       method<lock_file_system_type>("fileSystemType"),
       method<lock_is_named>("isNamed"),

@@ -8,6 +8,7 @@
 #define PIDENTITY_NATIVE_FILE_LOCK_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 namespace pidentity {
@@ -29,6 +30,28 @@ LockResult lock_probe(int fd);
 
 // Drops a lock taken through this descriptor. 0 or a negated errno.
 LockResult lock_release(int fd);
+
+// An open file that ends, with its lock, when this is destroyed: the addon destroys it with the
+// thread that asked for it. Runtimes do not: of a thread that is terminated Node closes what
+// node:fs has opened, unless it was started with trackUnmanagedFds: false; Bun closes nothing. And
+// what Node closes the addon must not close as well, the number may be another file's by then.
+class KeptFile {
+ public:
+  virtual ~KeptFile() = default;
+  KeptFile(const KeptFile&) = delete;
+  KeptFile& operator=(const KeptFile&) = delete;
+
+  // What to use from now on. POSIX: a descriptor of this object's own, of the same open file
+  // description; the caller closes the old one. Windows: the old one, which stays the caller's to
+  // close, since a descriptor is the host's C runtime's to make.
+  virtual int descriptor() const = 0;
+
+ protected:
+  KeptFile() = default;
+};
+
+// Null when the OS refuses (not open, no descriptor left) or memory is short.
+std::unique_ptr<KeptFile> keep_file(int fd);
 
 // Which file this is, among those that exist now: the numbers of stat(2), made signed as Node does.
 struct FileId {

@@ -117,8 +117,6 @@ function planOf(
     sessionFile: options.path,
     lockPath: kind.lockPath,
     logTag: "file-lock",
-    // A daemon reloads on SIGHUP, and has things to finish on SIGTERM: it needs its lock meanwhile.
-    outlivesSignals: true,
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,
     signal: options.signal,

@@ -96,6 +96,16 @@ export interface NativeBinding {
   lockProbe(fd: number): number;
   /** 0 or a negated errno. */
   lockRelease(fd: number): number;
+  /**
+   * Makes an open file one that ends, with its lock, when this thread ends, however that comes about. Gives the
+   * descriptor to use from now on; when that is another, the old one is to be closed (POSIX). null: refused.
+   */
+  keepFile(fd: number): number | null;
+  /**
+   * Ends what `keepFile` began. True: it was kept, and its descriptor is closed by this unless it was the
+   * caller's own (`keepFile` gave the same number: Windows). False: it was not kept.
+   */
+  dropFile(fd: number): boolean;
   /** `<st_dev>:<st_ino>` as Node's own `fstat` gives them; null on Windows and when the OS does not tell. */
   fileId(fd: number): string | null;
   /** `f_type` of fstatfs(2); null on Windows and when the OS does not tell. */

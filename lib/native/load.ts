@@ -38,6 +38,8 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   lockTryExclusive: true,
   lockProbe: true,
   lockRelease: true,
+  keepFile: true,
+  dropFile: true,
   fileId: true,
   fileSystemType: true,
   isNamed: true,

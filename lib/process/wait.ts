@@ -1,6 +1,7 @@
 /** Waiting for the end of one very process, without a thread and without mistaking it for another. */
 import type { ExitWatch } from "./backend.js";
 import { checkMilliseconds, checkOptions, checkSignal } from "../util/check-options.js";
+import { onAbort } from "../util/on-abort.js";
 import { tokenHost, verifyProcess } from "./identity.js";
 import { isValidPid } from "./pid.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
@@ -73,15 +74,13 @@ function hasEnded(token: string): boolean {
 
 function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const done = (): void => {
-      signal?.removeEventListener("abort", aborted);
+    const timer = setTimeout(() => {
+      stopListening();
       resolve();
-    };
-    const timer = setTimeout(done, ms);
-    const aborted = (): void => {
+    }, ms);
+    const stopListening = onAbort(signal, () => {
       clearTimeout(timer);
       reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", aborted, { once: true });
+    });
   });
 }

@@ -79,8 +79,6 @@ export interface AcquirePlan extends SessionWriteLockLimits {
   readonly lockPath: string;
   /** What its log lines begin with; absent: the session lock's. */
   readonly logTag?: string | undefined;
-  /** A signal that others listen to as well does not end it. */
-  readonly outlivesSignals?: boolean | undefined;
   readonly allowReentrant: boolean;
   readonly signal: AbortSignal | undefined;
   readonly label: string | null;

@@ -64,7 +64,11 @@ async function acquireInTurn(
   const { sessionFile, maxHoldMs, signal, allowReentrant, timeoutMs } = plan;
   for (;;) {
     const shared = allowReentrant ? heldLock(lockPath) : undefined;
-    if (shared?.isHeld === true) return { lock: shared.open(), nonce: null, reclaimed: 0 };
+    // One that was displaced ends by this look; the next one is a lock of its own.
+    if (shared?.isHeld === true && shared.isStillOurs()) {
+      return { lock: shared.open(), nonce: null, reclaimed: 0 };
+    }
+    heldLock(lockPath)?.checkOnTime();
     const left = timeoutMs - (performance.now() - startedAt);
     const turn = await waitForTurn(lockQueues(), lockPath, left, {
       mayJoin: allowReentrant,
@@ -88,7 +92,6 @@ async function acquireInTurn(
         fs,
         now: () => performance.now(),
         logTag: plan.logTag,
-        outlivesSignals: plan.outlivesSignals,
         warn: warnOnStderr,
         onEnd: turn.handOn,
       });

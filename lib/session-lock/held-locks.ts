@@ -16,19 +16,40 @@ import { canonicalPath } from "./lock-path.js";
 import { startWatchdog } from "./watchdog.js";
 import type { SessionWriteLock } from "./write-lock.js";
 
-/** One lock of this thread, as all copies of the module see it. */
-export interface HeldLock {
+/** What a lock of this thread is, for who asks for all of them. */
+export interface HeldLockSummary {
   readonly lockPath: string;
+  /** The text that was given when it was acquired. */
+  readonly label: string | null;
+  /** Milliseconds on the monotonic clock. */
+  readonly heldMs: number;
+}
+
+/** One lock of this thread, as all copies of the module see it. */
+export interface HeldLock extends HeldLockSummary {
   /** False from the moment at which its release begins. */
   readonly isHeld: boolean;
+  /**
+   * Looks whether the file is still this lock's; when it is not, `lost` aborts and the hold ends.
+   *
+   * @throws SessionWriteLockFileError when that cannot be seen
+   */
+  readonly isStillOurs: () => boolean;
   /** One more handle to it. */
   readonly open: () => SessionWriteLock;
-  /** Removes the file and lets go, synchronously, as far as that is possible; for process exit. */
-  readonly releaseNow: () => void;
-  /** A signal that others listen to as well does not end it: only the process's end does. */
-  readonly outlivesSignals?: boolean;
+  /** Aborts `lost`; the file stays. */
+  readonly lose: (why: string) => void;
+  /** Aborts `lost`, removes the file, lets go; rejects as a release does. */
+  readonly drain: () => Promise<void>;
+  /**
+   * Removes the file and lets go, synchronously, as far as that is possible; for the thread's end. Tries once,
+   * and then for `patienceMs` (default 0) while another process is in the guard.
+   */
+  readonly releaseNow: (patienceMs?: number) => void;
   /** What the watchdog does every minute. */
   readonly check: () => void;
+  /** Others of this thread wait: it must not take the watchdog's minute until a limit is noticed. */
+  readonly checkOnTime: () => void;
 }
 
 interface ThreadState {
@@ -86,6 +107,31 @@ export function addHeldLock(lock: HeldLock): void {
   shared.held.set(lock.lockPath, lock);
   shared.stopLooking ??= startLooking();
   welcomeJoiners(lock.lockPath);
+  if ((shared.queues.get(lock.lockPath)?.length ?? 0) > 1) lock.checkOnTime();
+}
+
+/** The locks that this thread holds: session locks, file locks and pid files, in the order of their acquisition. */
+export function heldLocks(): readonly HeldLockSummary[] {
+  return [...state().held.values()]
+    .filter(({ isHeld }) => isHeld)
+    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs }));
+}
+
+/**
+ * Gives up every lock that this thread holds, for a program that starts anew within its process: `lost` aborts,
+ * the file goes, those who wait for it in this process get their turn. Resolves when all are gone. Their
+ * handles stay: `release` does nothing any more, `withFence` and `assertHeld` throw SessionWriteLockLostError.
+ *
+ * @throws SessionWriteLockFileError (rejection) when a lock could not be given up, as its own `release()` would;
+ *   an AggregateError of those when it was more than one. All the others are gone by then.
+ */
+export async function releaseAllLocks(): Promise<void> {
+  const ends = await Promise.allSettled([...state().held.values()].map((lock) => lock.drain()));
+  const errors = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+  if (errors.length > 1) {
+    throw new AggregateError(errors, `${String(errors.length)} locks could not be released`);
+  }
+  if (errors.length === 1) throw errors[0];
 }
 
 /**
@@ -105,8 +151,11 @@ let isStopPlanned = false;
 
 function stopLookingWhenIdle(): void {
   isStopPlanned = false;
+  if (state().held.size === 0) stopLooking();
+}
+
+function stopLooking(): void {
   const shared = state();
-  if (shared.held.size > 0) return;
   shared.stopLooking?.();
   shared.stopLooking = null;
 }
@@ -116,13 +165,21 @@ function startLooking(): () => void {
   const stopWatchdog = startWatchdog(() => {
     for (const lock of state().held.values()) lock.check();
   });
-  const stopListening = listenForEnd((isEnd) => {
-    for (const lock of state().held.values()) {
-      if (isEnd || lock.outlivesSignals !== true) lock.releaseNow();
-    }
-  });
+  const stopListening = listenForEnd(letGo);
   return () => {
     stopWatchdog();
     stopListening();
   };
+}
+
+// For all locks together: an exit must not take longer for each guard that is busy.
+const EXIT_PATIENCE_MS = 50;
+
+function letGo(signal: NodeJS.Signals | null): void {
+  const locks = [...state().held.values()];
+  // The signal that is raised again may yet be survived.
+  if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);
+  const deadline = performance.now() + EXIT_PATIENCE_MS;
+  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));
+  if (signal !== null) stopLooking();
 }

@@ -27,6 +27,7 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
+export { heldLocks, type HeldLockSummary, releaseAllLocks } from "./held-locks.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
 export type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
 export { isOpenClawArgv } from "./openclaw-owner.js";

@@ -12,6 +12,7 @@ import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/select-backend.js";
 import { closeQuietly } from "../util/close-quietly.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { onAbort } from "../util/on-abort.js";
 import { orFileError } from "./errors.js";
 import type { LockCase } from "./judge.js";
 
@@ -142,12 +143,12 @@ export class LockWatch {
     return new Promise((resolve) => {
       const finish = (): void => {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", finish);
+        stopListening();
         this.#wake = null;
         resolve();
       };
       const timer = setTimeout(finish, ms);
-      signal?.addEventListener("abort", finish, { once: true });
+      const stopListening = onAbort(signal, finish);
       this.#wake = finish;
     });
   }

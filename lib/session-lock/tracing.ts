@@ -29,8 +29,11 @@ export interface AcquireTraceResult {
   readonly reclaimed: number;
 }
 
-/** Why a lock ends: its last handle's release, its own limit, the thread's end, or a contender took it. */
-export type ReleaseCause = "released" | "watchdog" | "exit" | "displaced";
+/**
+ * Why a lock ends: its last handle's release, releaseAllLocks, its own limit, the thread's end (a signal's,
+ * too), or a contender took it.
+ */
+export type ReleaseCause = "released" | "drained" | "watchdog" | "exit" | "displaced";
 
 /** Messages of `pidentity:release`. */
 export interface ReleaseTrace {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { startTimer } from "../util/long-timer.js";
 import { nextTurn } from "../util/time-slice.js";
 import { waitSynchronously } from "../util/wait-synchronously.js";
 import type { WarnLine } from "../util/warn-line.js";
@@ -65,7 +66,6 @@ export interface SessionWriteLock extends AsyncDisposable {
 
 /** How patient a lock is with its guard, milliseconds. */
 const FENCE_PATIENCE_MS = 50;
-const EXIT_PATIENCE_MS = 50;
 const RELEASE_PATIENCE_MS = 2000;
 /** So often a busy guard is tried again in the very next turn of the event loop. */
 const PROMPT_ATTEMPTS = 10;
@@ -73,7 +73,6 @@ const PROMPT_ATTEMPTS = 10;
 /** One acquisition; any number of handles share it (reentrancy). */
 export class Hold implements HeldLock {
   readonly lockPath: string;
-  readonly outlivesSignals: boolean;
   readonly sessionFile: string;
   readonly #lock: Published;
   readonly #maxHoldMs: number;
@@ -85,6 +84,7 @@ export class Hold implements HeldLock {
   readonly #startedAt: number;
   /** Made when somebody asks for the signal: most holders never do, and it costs several microseconds. */
   #lost: AbortController | null = null;
+  #stopOverdueTimer: (() => void) | null = null;
   #loss: SessionWriteLockLostError | null = null;
   #handles = 0;
   #ending: Promise<void> | null = null;
@@ -93,7 +93,6 @@ export class Hold implements HeldLock {
   /**
    * @param now - A monotonic clock, milliseconds.
    * @param logTag - What its log lines begin with.
-   * @param outlivesSignals - A signal that others listen to as well does not end it.
    * @param onEnd - Called once when the lock is no longer held, however that came.
    */
   constructor(options: {
@@ -104,7 +103,6 @@ export class Hold implements HeldLock {
     readonly fs: LockFs;
     readonly now: () => number;
     readonly logTag?: string | undefined;
-    readonly outlivesSignals?: boolean | undefined;
     readonly warn: WarnLine;
     readonly onEnd: () => void;
   }) {
@@ -115,7 +113,6 @@ export class Hold implements HeldLock {
     this.#fs = options.fs;
     this.#now = options.now;
     this.#logTag = options.logTag ?? "session-write-lock";
-    this.outlivesSignals = options.outlivesSignals ?? false;
     this.#warn = options.warn;
     this.#onEnd = options.onEnd;
     this.#startedAt = options.now();
@@ -127,6 +124,14 @@ export class Hold implements HeldLock {
     return !this.#ended && this.#ending === null;
   }
 
+  get label(): string | null {
+    return this.#lock.payload.label;
+  }
+
+  get heldMs(): number {
+    return this.#now() - this.#startedAt;
+  }
+
   /** One more handle; the lock ends with the last one's release. */
   open(): SessionWriteLock {
     this.#handles++;
@@ -136,7 +141,7 @@ export class Hold implements HeldLock {
   /** The watchdog's look. */
   check(): void {
     if (!this.isHeld) return;
-    const heldMs = this.#now() - this.#startedAt;
+    const { heldMs } = this;
     if (heldMs > this.#maxHoldMs) {
       this.#warn(
         `[${this.#logTag}] releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
@@ -154,20 +159,55 @@ export class Hold implements HeldLock {
     }
   }
 
+  /** {@link HeldLock.checkOnTime} */
+  checkOnTime(): void {
+    if (!this.isHeld || this.#stopOverdueTimer !== null) return;
+    const look = (): void => {
+      this.#stopOverdueTimer = null;
+      this.check();
+      // A timer may be a millisecond early.
+      this.checkOnTime();
+    };
+    const leftMs = Math.max(0, this.#maxHoldMs - this.heldMs) + 1;
+    this.#stopOverdueTimer = startTimer(look, leftMs, { keepsAlive: false });
+  }
+
+  /** {@link HeldLock.isStillOurs} */
+  isStillOurs(): boolean {
+    try {
+      this.assertOurs();
+      return true;
+    } catch (error) {
+      if (error === this.#loss) return false;
+      throw error;
+    }
+  }
+
+  /** {@link HeldLock.lose} */
+  lose(why: string): void {
+    if (this.isHeld) this.#lose(why);
+  }
+
+  /** {@link HeldLock.drain} */
+  drain(): Promise<void> {
+    this.lose("given up by releaseAllLocks");
+    return this.#end("drained");
+  }
+
   /** The end of the thread: nothing can be awaited any more. */
-  releaseNow(): void {
+  releaseNow(patienceMs = 0): void {
     if (this.#ended) return;
     traceSync(
       traces.release,
       () => this.#trace("exit"),
-      () => this.#removeNow(),
+      () => this.#removeNow(patienceMs),
       (outcome) => ({ outcome }),
     );
     this.#finish();
   }
 
-  #removeNow(): ReleaseOutcome {
-    const deadline = this.#now() + EXIT_PATIENCE_MS;
+  #removeNow(patienceMs: number): ReleaseOutcome {
+    const deadline = this.#now() + patienceMs;
     try {
       for (;;) {
         const attempt = tryRelease(this.lockPath, this.#lock, this.#fs);
@@ -210,7 +250,7 @@ export class Hold implements HeldLock {
       lockPath: this.lockPath,
       nonce: this.#lock.nonce,
       cause,
-      heldMs: this.#now() - this.#startedAt,
+      heldMs: this.heldMs,
       maxHoldMs: this.#maxHoldMs,
     };
   }
@@ -230,6 +270,8 @@ export class Hold implements HeldLock {
       if (this.#now() >= deadline) break;
       // Whoever is in the guard is there for microseconds, as a rule.
       await (attempts < PROMPT_ATTEMPTS ? nextTurn() : delay(2 + Math.random() * 6));
+      // By the thread's end, which the process has outlived.
+      if (this.#ended) return "removed";
     }
     if (this.#moveAside()) return "removed";
     this.#giveUpRemoving(obstacle);
@@ -319,6 +361,7 @@ export class Hold implements HeldLock {
   #finish(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#stopOverdueTimer?.();
     closeQuietly(this.#lock.fd, this.#fs);
     forgetHeldLock(this);
     this.#onEnd();

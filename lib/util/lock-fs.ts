@@ -12,6 +12,7 @@ import { getSystemErrorName } from "node:util";
 
 import { loadNative } from "../native/load.js";
 import { errorCode } from "./error-code.js";
+import { closeFile, keepFile } from "./kept-files.js";
 
 /** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
@@ -95,10 +96,11 @@ const LISTING_BLOCK = 256;
 /** The real calls. */
 export const realLockFs: LockFs = {
   openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
-  createExclusive: (path) => fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE),
+  createExclusive: (path) =>
+    keepFile(fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)),
   // Read-only suffices for flock(2), and lets us enter a guard that another user left behind.
   openGuard: (path) =>
-    fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE),
+    keepFile(fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE)),
   createSelfDeleting: (path) =>
     fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
   takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
@@ -107,9 +109,7 @@ export const realLockFs: LockFs = {
     fs.writeFileSync(fd, text);
   },
   openForWriting: (path) => fs.openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
-  close: (fd) => {
-    fs.closeSync(fd);
-  },
+  close: closeFile,
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
   fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdByNode(fd),
   isNamed: (path, fd) => loadNative().binding?.isNamed(path, fd) ?? false,

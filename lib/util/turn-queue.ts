@@ -1,4 +1,6 @@
 /** Waiting for one's turn at something within this thread, first come first served. */
+import { startTimer } from "./long-timer.js";
+import { onAbort } from "./on-abort.js";
 
 /** A place in a queue. */
 export interface Turn {
@@ -17,7 +19,7 @@ export type TurnResult =
   | { readonly kind: "joined" | "timeout" };
 
 /**
- * @param budgetMs - What a timer cannot count (2^31 ms and more) is no limit.
+ * @param budgetMs - Milliseconds, as many as you like.
  * @throws the signal's reason (rejection) when aborted; the place in the queue is given up
  */
 export async function waitForTurn(
@@ -30,17 +32,16 @@ export async function waitForTurn(
   const queue = queues.get(key);
   if (queue === undefined) return takeFreeTurn(queues, key);
   let turn: Turn | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let onAbort: (() => void) | undefined;
+  let stopTimer: (() => void) | undefined;
+  let stopListening: (() => void) | undefined;
   const handOn = (): void => {
     if (turn !== undefined) leaveQueue(queues, key, turn);
   };
   let kind: TurnResult["kind"] = "timeout";
   try {
     kind = await new Promise<TurnResult["kind"]>((resolve, reject) => {
-      onAbort = () => reject(signal?.reason as Error);
-      signal?.addEventListener("abort", onAbort, { once: true });
-      if (budgetMs < 2 ** 31) timer = setTimeout(() => resolve("timeout"), budgetMs);
+      stopListening = onAbort(signal, () => reject(signal?.reason as Error));
+      stopTimer = startTimer(() => resolve("timeout"), budgetMs, { keepsAlive: true });
       turn = {
         start: () => resolve("turn"),
         join: mayJoin ? () => resolve("joined") : null,
@@ -49,8 +50,8 @@ export async function waitForTurn(
     });
     return kind === "turn" ? { kind, handOn } : { kind };
   } finally {
-    clearTimeout(timer);
-    if (onAbort !== undefined) signal?.removeEventListener("abort", onAbort);
+    stopTimer?.();
+    stopListening?.();
     if (kind !== "turn") handOn();
   }
 }

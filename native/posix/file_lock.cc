@@ -1,9 +1,12 @@
 #include "file_lock.h"
 
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <new>
 
 namespace pidentity {
 namespace {
@@ -18,6 +21,17 @@ LockResult lock(int fd, int operation) {
   if (result == 0) return kLockAcquired;
   return errno == EWOULDBLOCK ? kLockHeldElsewhere : -errno;
 }
+
+class DuplicatedFile final : public KeptFile {
+ public:
+  explicit DuplicatedFile(int fd) : fd_(fd) {}
+  // Never repeated on EINTR: the number is free by then, another thread may already own it.
+  ~DuplicatedFile() override { ::close(fd_); }
+  int descriptor() const override { return fd_; }
+
+ private:
+  int fd_;
+};
 
 FileId id_of(const struct stat& status) {
   return {.device = static_cast<std::int64_t>(status.st_dev),
@@ -36,6 +50,14 @@ LockResult lock_probe(int fd) {
 }
 
 LockResult lock_release(int fd) { return lock(fd, LOCK_UN); }
+
+std::unique_ptr<KeptFile> keep_file(int fd) {
+  const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) return nullptr;
+  std::unique_ptr<KeptFile> kept(new (std::nothrow) DuplicatedFile(duplicate));
+  if (!kept) ::close(duplicate);
+  return kept;
+}
 
 std::optional<FileId> file_id(int fd) {
   struct stat status;

@@ -3,6 +3,7 @@
 #include <windows.h>
 
 #include <cstdint>
+#include <new>
 
 // LockFileEx is mandatory for the locked range: nobody else could read the payload if the lock
 // covered it. So one byte at 2^62 stands for the whole file; a range beyond the end is allowed and
@@ -123,6 +124,23 @@ LockResult unlock(const File& file) noexcept {
   return error == ERROR_NOT_LOCKED || error == ERROR_LOCK_VIOLATION ? 0 : refusal(error);
 }
 
+// A second handle to the same file object, which is what a lock belongs to: it can be dropped
+// through either.
+class DuplicatedHandle final : public KeptFile {
+ public:
+  DuplicatedHandle(HANDLE handle, int fd) : handle_(handle), fd_(fd) {}
+  ~DuplicatedHandle() override {
+    // The runtime may leave the descriptor open, and with it the file object.
+    unlock({.handle = handle_});
+    CloseHandle(handle_);
+  }
+  int descriptor() const override { return fd_; }
+
+ private:
+  HANDLE handle_;
+  int fd_;
+};
+
 }  // namespace
 
 LockResult lock_try_exclusive(int fd) { return try_lock(file_of(fd), LOCKFILE_EXCLUSIVE_LOCK); }
@@ -137,6 +155,20 @@ LockResult lock_probe(int fd) {
 }
 
 LockResult lock_release(int fd) { return unlock(file_of(fd)); }
+
+std::unique_ptr<KeptFile> keep_file(int fd) {
+  const File file = file_of(fd);
+  if (file.error != kLockAcquired) return nullptr;
+  HANDLE duplicate = nullptr;
+  const HANDLE process = GetCurrentProcess();
+  if (!DuplicateHandle(process, file.handle, process, &duplicate, 0, FALSE,
+                       DUPLICATE_SAME_ACCESS)) {
+    return nullptr;
+  }
+  std::unique_ptr<KeptFile> kept(new (std::nothrow) DuplicatedHandle(duplicate, fd));
+  if (!kept) CloseHandle(duplicate);
+  return kept;
+}
 
 // Node's numbers come from one of three system calls, by its version: only Node itself knows them.
 std::optional<FileId> file_id(int) { return std::nullopt; }

@@ -180,7 +180,7 @@ describe("a signal", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("that the daemon handles ends a session lock of the same process, once, and no pid file", async (context) => {
+  test("that the daemon handles ends neither its pid file nor its session lock; its exit ends both", async (context) => {
     requirePosix(context, "signals that can be handled");
     const folder = temporaryFolder();
     const [path, sessionFile] = [pidFileIn(folder), join(folder, "s.jsonl")];
@@ -194,11 +194,12 @@ describe("a signal", () => {
     expect(existsSync(`${sessionFile}.lock`)).toBe(true);
     daemon.process.kill("SIGHUP");
     expect(await daemon.line()).toBe("reloaded");
-    expect([existsSync(`${sessionFile}.lock`), existsSync(path)]).toEqual([false, true]);
+    expect([existsSync(`${sessionFile}.lock`), existsSync(path)]).toEqual([true, true]);
     // Raised again, the signal would have been handled twice by the time of this one.
     daemon.process.kill("SIGTERM");
     await expect(daemon.line()).rejects.toThrow("ended");
     expect(await daemon.exited()).toBe(3);
+    expect([existsSync(`${sessionFile}.lock`), existsSync(path)]).toEqual([false, false]);
   });
 
   test("that nobody handles removes the pid file and ends the daemon", async (context) => {

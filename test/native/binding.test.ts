@@ -1,6 +1,7 @@
 /** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
 import { spawnSync } from "node:child_process";
-import { readFileSync, rmSync, statfsSync } from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -18,6 +19,7 @@ import {
 import { loadNative } from "../../lib/native/load.js";
 import { openNewFile, openToRead } from "../support/open-file.js";
 import { requireBinding, requireLinux } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
 type Raw = Readonly<Record<keyof NativeBinding, (...args: readonly unknown[]) => unknown>>;
@@ -83,7 +85,9 @@ const FD_CALLS: readonly (readonly [
   keyof NativeBinding,
   (...fd: readonly unknown[]) => unknown,
 ])[] = [
-  ...[...LOCK_FUNCTIONS, "fileId" as const, "fileSystemType" as const].map(
+  ...(
+    [...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType"] as const
+  ).map(
     (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
   ),
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
@@ -151,9 +155,37 @@ describe.each(FD_CALLS)("%s", (_name, call) => {
 test("a descriptor that is not open: locks answer a negated errno, nothing else guesses", () => {
   const notOpen = 2 ** 31 - 1;
   for (const name of LOCK_FUNCTIONS) expect(binding[name](notOpen)).toBeLessThan(0);
+  expect(binding.keepFile(notOpen)).toBeNull();
+  expect(binding.dropFile(notOpen)).toBe(false);
   expect(binding.fileId(notOpen)).toBeNull();
   expect(binding.fileSystemType(notOpen)).toBeNull();
   expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
+});
+
+describe("a kept file", () => {
+  test("is the same open file, and its lock lives until it is dropped", () => {
+    const path = join(temporaryFolder(), "file");
+    const opened = openSync(path, "wx+");
+    const kept = binding.keepFile(opened) ?? -1;
+    expect(kept === opened).toBe(process.platform === "win32");
+    if (kept !== opened) closeSync(opened);
+    expect(binding.lockTryExclusive(kept)).toBe(0);
+    const other = openSync(path, "r");
+    expect(binding.fileId(kept)).toBe(binding.fileId(other));
+    expect(binding.lockProbe(other)).toBe(1);
+    expect(binding.dropFile(kept)).toBe(true);
+    expect(binding.lockProbe(other)).toBe(0);
+    if (kept === opened) closeSync(opened);
+    closeSync(other);
+    // Its number is no kept file's any more.
+    expect(binding.dropFile(kept)).toBe(false);
+  });
+
+  test("that was never kept is not dropped", () => {
+    const fd = openSync(process.execPath, "r");
+    expect(binding.dropFile(fd)).toBe(false);
+    closeSync(fd);
+  });
 });
 
 describe("isNamed", () => {

@@ -122,6 +122,19 @@ const CASES = {
     }
   },
   "locks of no number": () => refused(() => binding.lockProbe(null)),
+  "keepFile, dropFile": () => {
+    const kept = binding.keepFile(other);
+    if (kept === null || !binding.dropFile(kept) || binding.dropFile(ABSENT)) {
+      throw new Error("not kept, or not dropped once");
+    }
+  },
+  "keepFile of a descriptor that is not open": () => {
+    if (binding.keepFile(ABSENT) !== null) throw new Error("not refused");
+  },
+  "keepFile and dropFile of no number": () => {
+    refused(() => binding.keepFile("x".repeat(100)));
+    refused(() => binding.dropFile(-1));
+  },
   fileId: () => {
     if (binding.fileId(mine) !== ownFileId) throw new Error("another file");
   },
@@ -188,6 +201,9 @@ async function runWorker(endless) {
     const { parentPort } = require("node:worker_threads");
     const addon = require(${JSON.stringify(path)});
     const facts = new Float64Array(${FACT_COUNT});
+    const fs = require("node:fs");
+    const opened = fs.openSync(${JSON.stringify(file)}, "r");
+    if (addon.keepFile(opened) !== opened) fs.closeSync(opened);
     const work = () => {
       addon.host();
       addon.inspect(process.pid, facts, []);

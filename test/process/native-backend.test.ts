@@ -37,6 +37,8 @@ function addon(
     lockTryExclusive: never,
     lockProbe: never,
     lockRelease: never,
+    keepFile: never,
+    dropFile: never,
     fileId: never,
     fileSystemType: never,
     isNamed: never,

@@ -61,6 +61,7 @@ export type Runtime = (typeof RUNTIMES)[number];
 /** The command that runs a module file on that runtime: this Node, or what .ci/get-runtimes.mjs got. */
 export function requireRuntime(context: TestContext, runtime: Runtime): readonly string[] {
   if (runtime === "Node") return [process.execPath];
+  requirePosix(context, `${runtime} is tried there`);
   const file = downloadedFile(runtime);
   if (file === null) {
     refuse(

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -108,6 +109,24 @@ void run() {
     check::equal(lock_try_exclusive(holder.get()), kLockAcquired);
     holder.reset();
     check::equal(lock_probe(file.open().get()), kLockAcquired);
+  });
+  check::test("a kept file keeps its lock when the first descriptor is closed", [] {
+    const TemporaryFile file;
+    FileDescriptor opened = file.open(O_RDWR);
+    check::equal(lock_try_exclusive(opened.get()), kLockAcquired);
+    std::unique_ptr<KeptFile> kept = keep_file(opened.get());
+    check::equal(kept != nullptr, true);
+    check::equal(kept->descriptor() != opened.get(), true);
+    // Programs that are started must not inherit it.
+    check::equal(::fcntl(kept->descriptor(), F_GETFD), FD_CLOEXEC);
+    opened.reset();
+    check::equal(lock_probe(file.open().get()), kLockHeldElsewhere);
+    kept.reset();
+    check::equal(lock_probe(file.open().get()), kLockAcquired);
+  });
+  check::test("what is not open is not kept", [] {
+    check::equal(keep_file(-1) == nullptr, true);
+    check::equal(keep_file(2147483647) == nullptr, true);
   });
   check::test("a refusal does not read as held", [] {
     const TemporaryFile file;

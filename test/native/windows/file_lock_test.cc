@@ -7,6 +7,7 @@
 #include <windows.h>
 
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include "check.h"
@@ -59,6 +60,7 @@ void a_runtime_without_the_translation_says_so() {
   check::equal(pidentity::lock_try_exclusive(fd), kEnosys);
   check::equal(pidentity::lock_probe(fd), kEnosys);
   check::equal(pidentity::lock_release(fd), kEnosys);
+  check::equal(pidentity::keep_file(fd) == nullptr, true);
   _close(fd);
 }
 
@@ -122,6 +124,28 @@ void the_payload_stays_readable_and_writable() {
   _close(holder);
 }
 
+void a_kept_file_ends_with_its_lock() {
+  const TemporaryFile file;
+  const int holder = file.open(_O_RDWR);
+  const int reader = file.open(_O_RDONLY);
+  std::unique_ptr<pidentity::KeptFile> kept = pidentity::keep_file(holder);
+  check::equal(kept != nullptr, true);
+  check::equal(kept->descriptor(), holder);
+  check::equal(pidentity::lock_try_exclusive(holder), pidentity::kLockAcquired);
+  check::equal(pidentity::lock_probe(reader), pidentity::kLockHeldElsewhere);
+  // As when a thread is terminated whose descriptors stay open.
+  kept.reset();
+  check::equal(pidentity::lock_probe(reader), pidentity::kLockAcquired);
+  // As at a release: the descriptor is closed after it.
+  check::equal(pidentity::lock_try_exclusive(holder), pidentity::kLockAcquired);
+  kept = pidentity::keep_file(holder);
+  _close(holder);
+  check::equal(pidentity::lock_probe(reader), pidentity::kLockHeldElsewhere);
+  kept.reset();
+  check::equal(pidentity::lock_probe(reader), pidentity::kLockAcquired);
+  _close(reader);
+}
+
 void releasing_what_is_not_held_is_no_error() {
   const TemporaryFile file;
   const int fd = file.open(_O_RDWR);
@@ -137,6 +161,7 @@ void a_bad_descriptor_is_an_error_and_no_crash() {
     check::equal(pidentity::lock_try_exclusive(fd), kEbadf);
     check::equal(pidentity::lock_probe(fd), kEbadf);
     check::equal(pidentity::lock_release(fd), kEbadf);
+    check::equal(pidentity::keep_file(fd) == nullptr, true);
   }
 }
 
@@ -168,6 +193,7 @@ int main() {
   check::test("a probe leaves nothing behind", a_probe_leaves_nothing_behind);
   check::test("probers do not see each other", probers_do_not_see_each_other);
   check::test("the payload stays readable", the_payload_stays_readable_and_writable);
+  check::test("a kept file ends with its lock", a_kept_file_ends_with_its_lock);
   check::test("releasing what is not held is no error", releasing_what_is_not_held_is_no_error);
   check::test("a bad descriptor is no crash", a_bad_descriptor_is_an_error_and_no_crash);
   check::test("a pipe is refused", a_pipe_is_refused);

@@ -1,0 +1,128 @@
+/** A worker that is terminated runs nothing any more: what it held must be free all the same, on every runtime. */
+import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, test, type TestContext } from "vitest";
+
+import { type RunningChild, start } from "../support/child.js";
+import { importCompiled } from "../support/lock-holder.js";
+import { requireNative, requirePosix, requireRuntime, RUNTIMES } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+/**
+ * A program that starts a worker, which runs `hold` (`file`: the session) and then stays, terminates it when it is
+ * told "terminate", and acquires the session's lock when it is told "acquire"; it says "done" or why it could not.
+ */
+async function startProgram(
+  context: TestContext,
+  command: readonly string[],
+  folder: string,
+  { hold, options = {} }: { readonly hold: string; readonly options?: object },
+): Promise<RunningChild> {
+  requireNative(context);
+  const file = JSON.stringify(join(folder, "s.jsonl"));
+  const acquire = importCompiled("acquireSessionWriteLock", "session-lock/acquire.js");
+  writeFileSync(
+    join(folder, "worker.mjs"),
+    `import { parentPort } from "node:worker_threads";
+    ${acquire}
+    ${importCompiled("realLockFs", "util/lock-fs.js")}
+    const file = ${file};
+    ${hold}
+    parentPort.postMessage("holding");
+    setInterval(() => {}, 1e6);`,
+  );
+  writeFileSync(
+    join(folder, "main.mjs"),
+    `import { once } from "node:events";
+    import process from "node:process";
+    import { createInterface } from "node:readline";
+    import { Worker } from "node:worker_threads";
+    ${acquire}
+    const worker = new Worker(new URL("worker.mjs", import.meta.url), ${JSON.stringify(options)});
+    await once(worker, "message");
+    console.log("holding");
+    for await (const line of createInterface({ input: process.stdin })) {
+      if (line === "terminate") {
+        await worker.terminate();
+        console.log("terminated");
+        continue;
+      }
+      try {
+        const lock = await acquireSessionWriteLock({ sessionFile: ${file}, timeoutMs: 5000, env: {} });
+        await lock.release();
+        console.log("done");
+      } catch (error) {
+        console.log(error.message);
+      }
+    }`,
+  );
+  const [program = "", ...args] = command;
+  return await start(program, [...args, join(folder, "main.mjs")]);
+}
+
+/** What of the locks in `folder` the process has open, where Linux tells. */
+function openFiles(pid: number, folder: string): string[] {
+  if (process.platform !== "linux") return [];
+  const fds = `/proc/${String(pid)}/fd`;
+  return readdirSync(fds).flatMap((fd) => {
+    try {
+      const target = readlinkSync(join(fds, fd));
+      return target.includes(".jsonl.lock") && target.startsWith(folder) ? [target] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+const HOLD = `globalThis.lock = await acquireSessionWriteLock({ sessionFile: file, env: {} });`;
+const STOP_INSIDE_GUARD = `
+  import { writeFileSync } from "node:fs";
+  // A lock that others have to remove, and its guard.
+  writeFileSync(file + ".lock", JSON.stringify({ pid: 2 ** 22 + 1, createdAt: new Date().toISOString() }));
+  globalThis.guard = realLockFs.openGuard(file + ".lock.guard");
+  if (realLockFs.tryExclusive(globalThis.guard) !== "acquired") throw new Error("not entered");`;
+
+describe.each(RUNTIMES)("on %s", (runtime) => {
+  test.for<readonly [what: string, hold: string, options: object]>([
+    ["a lock", HOLD, {}],
+    ["a lock and was started with trackUnmanagedFds: false", HOLD, { trackUnmanagedFds: false }],
+    ["a guard", STOP_INSIDE_GUARD, {}],
+    [
+      "a guard and was started with trackUnmanagedFds: false",
+      STOP_INSIDE_GUARD,
+      { trackUnmanagedFds: false },
+    ],
+  ])("a terminated worker that held %s leaves it free", async ([, hold, options], context) => {
+    if (hold === STOP_INSIDE_GUARD) requirePosix(context, "on Windows the guard is no lock");
+    const command = requireRuntime(context, runtime);
+    const folder = temporaryFolder();
+    const program = await startProgram(context, command, folder, { hold, options });
+    expect(await program.line()).toBe("holding");
+    program.say("terminate");
+    expect(await program.line()).toBe("terminated");
+    program.say("acquire");
+    expect(await program.line()).toBe("done");
+    expect(openFiles(program.pid, folder)).toEqual([]);
+  });
+});
+
+test("a lock that a worker has released stays out of its end", async (context) => {
+  requirePosix(context, "descriptors that are numbers of the kernel");
+  const folder = temporaryFolder();
+  // The numbers are used again at once, by files that are not to be closed.
+  const hold = `
+    import { closeSync, fstatSync, openSync } from "node:fs";
+    const lock = await acquireSessionWriteLock({ sessionFile: file, env: {} });
+    await lock.release();
+    const others = Array.from({ length: 20 }, () => openSync("/dev/null", "r"));
+    const again = await acquireSessionWriteLock({ sessionFile: file, env: {} });
+    await again.release();
+    for (const fd of others) { fstatSync(fd); closeSync(fd); }`;
+  const program = await startProgram(context, [process.execPath], folder, { hold });
+  expect(await program.line()).toBe("holding");
+  program.say("terminate");
+  expect(await program.line()).toBe("terminated");
+  program.say("acquire");
+  expect(await program.line()).toBe("done");
+});
