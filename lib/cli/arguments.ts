@@ -19,7 +19,16 @@ export function parseArguments<const T extends OptionTable>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new UsageError(findFault(args, options) ?? (cause as Error).message, { cause });
+    throw new UsageError(faultOf(args, options) ?? (cause as Error).message, { cause });
+  }
+}
+
+/** null: not found, also where Node's parser itself gives up (a hundred thousand short options in one word). */
+function faultOf(args: readonly string[], options: OptionTable): string | null {
+  try {
+    return findFault(args, options);
+  } catch {
+    return null;
   }
 }
 

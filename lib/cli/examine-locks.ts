@@ -1,11 +1,16 @@
 /** The doctor's examination: sweeps directories, and gathers what was found and what went wrong. */
 import { statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { isAbsolute, join } from "node:path";
 
 import type { SessionLockInspection, SweepCounts } from "../session-lock/inspection.js";
-import { type SweptDirectory, sweepSessionLocks } from "../session-lock/startup-sweep.js";
-import type { SweepProgress } from "../session-lock/sweep-options.js";
+import { describeNotice } from "../session-lock/notices.js";
+import { ownerRecogniser } from "../session-lock/openclaw-owner.js";
+import { listSessionsDirs } from "../session-lock/startup-sweep.js";
+import { cleanStaleLockFiles, type CleanStaleLockFilesResult } from "../session-lock/sweep.js";
+import type { SweepOptions, SweepProgress } from "../session-lock/sweep-options.js";
+import { absolutePath, pathPrefix, tidyPath } from "../util/absolute-path.js";
 import { errorCode } from "../util/error-code.js";
+import { realLockFs } from "../util/lock-fs.js";
 import type { CliIo } from "./io.js";
 
 /** What to examine: sessions directories, or the state directories of gateways. */
@@ -19,6 +24,8 @@ export interface Treatment {
   readonly fix: boolean;
   /** Milliseconds; undefined: the environment's or the default. */
   readonly staleMs: number | undefined;
+  /** Further programs that write such locks; see {@link ownerRecogniser}. */
+  readonly ownerNames: readonly string[];
 }
 
 export interface LocksReport {
@@ -33,80 +40,135 @@ export interface LocksReport {
 /**
  * One directory after another; what cannot be examined does not keep the rest from it.
  *
- * @param onProgress - Told of each directory's locks, again and again. What it throws ends the work on that
- *   directory, as a problem of it.
+ * @param onProgress - Told of each directory's locks, again and again.
+ * @param signal - Aborting ends the work; what was found by then is returned.
  */
 export async function examineLocks(
   { sessionsDirs, stateDirs }: Patients,
-  { fix, staleMs }: Treatment,
+  { fix, staleMs, ownerNames }: Treatment,
   { env }: Pick<CliIo, "env">,
   onProgress: (checked: number, total: number) => void,
+  signal?: AbortSignal,
 ): Promise<LocksReport> {
-  const locks: SessionLockInspection[] = [];
-  const counts = { total: 0, stale: 0, removed: 0, kept: 0 };
-  const problems: string[] = [];
-  const notices: string[] = [];
-  const treatment = {
+  const examination = new Examination(signal, {
     staleMs,
     removeStale: fix,
     env,
-    // One at a time: several would take turns on one bar.
-    concurrency: 1,
+    isOwnerArgv: ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames),
     onProgress: ({ checked, total }: SweepProgress) => onProgress(checked, total),
-    log: {
-      warn: (message: string) => {
-        if (!TOLD_BY_THE_REPORT.test(message)) notices.push(message);
-      },
-    },
-  };
-  const note = ({ sessionsDir, result, error }: SweptDirectory): void => {
-    if (result === null) {
-      problems.push(describeProblem(sessionsDir, error));
-      return;
-    }
-    for (const lock of result.locks) locks.push(lock);
-    for (const key of ["total", "stale", "removed", "kept"] as const) {
-      counts[key] += result.counts[key];
-    }
-  };
-
-  for (const stateDir of distinct(stateDirs)) {
+  });
+  for (const given of distinct(stateDirs)) {
+    const agents = below(given, "agents");
     try {
       // For a program a missing directory is one without locks; for a person it is a typing error.
-      statSync(join(stateDir, "agents"));
-      for (const directory of (await sweepSessionLocks({ ...treatment, stateDir })).directories) {
-        note(directory);
+      statSync(agents.path);
+      for (const path of listSessionsDirs(absolutePath(given), realLockFs)) {
+        await examination.examine({ path, shown: shownAs(given, path) });
       }
     } catch (error) {
-      problems.push(describeProblem(join(stateDir, "agents"), error));
+      examination.noteProblem(agents.shown, error);
     }
   }
-  for (const sessionsDir of distinct(sessionsDirs)) {
+  for (const given of distinct(sessionsDirs)) {
+    const path = absolutePath(given);
     try {
-      statSync(sessionsDir);
-      const sweep = await sweepSessionLocks({ ...treatment, sessionsDirs: [sessionsDir] });
-      for (const directory of sweep.directories) note(directory);
+      statSync(path);
+      await examination.examine({ path, shown: given });
     } catch (error) {
-      problems.push(describeProblem(sessionsDir, error));
+      examination.noteProblem(given, error);
     }
   }
-  return { locks, counts, problems, notices };
+  return examination;
 }
 
-const TOLD_BY_THE_REPORT = /^(?:removed stale session lock|session lock sweep failed): /u;
+/** A directory, and the same as it is shown to people: as they have given it. */
+interface ShownDirectory {
+  readonly path: string;
+  readonly shown: string;
+}
+
+/** Directory after directory, into one report. */
+class Examination implements LocksReport {
+  readonly locks: SessionLockInspection[] = [];
+  readonly counts = { total: 0, stale: 0, removed: 0, kept: 0 };
+  readonly problems: string[] = [];
+  readonly notices: string[] = [];
+  readonly #signal: AbortSignal | undefined;
+  readonly #options: SweepOptions;
+
+  constructor(signal: AbortSignal | undefined, options: SweepOptions) {
+    this.#signal = signal;
+    this.#options = options;
+  }
+
+  /** What goes wrong is noted. */
+  async examine(directory: ShownDirectory): Promise<void> {
+    if (this.#isAborted()) return;
+    try {
+      const options = { ...this.#options, sessionsDir: directory.path, signal: this.#signal };
+      this.#add(directory, await cleanStaleLockFiles(options));
+    } catch (error) {
+      if (!this.#isAborted()) this.noteProblem(directory.shown, error);
+    }
+  }
+
+  #isAborted(): boolean {
+    return this.#signal?.aborted ?? false;
+  }
+
+  #add({ path, shown }: ShownDirectory, result: CleanStaleLockFilesResult): void {
+    const prefix = pathPrefix(path);
+    const shownPath = (of: string): string =>
+      path === shown ? of : join(shown, of.slice(prefix.length));
+    for (const lock of result.locks) {
+      const lockPath = shownPath(lock.lockPath);
+      this.locks.push(lockPath === lock.lockPath ? lock : { ...lock, lockPath });
+    }
+    for (const key of ["total", "stale", "removed", "kept"] as const) {
+      this.counts[key] += result.counts[key];
+    }
+    for (const notice of result.notices) {
+      // The locks themselves say that they were removed.
+      if (notice.kind === "removed-lock") continue;
+      this.notices.push(describeNotice({ ...notice, path: shownPath(notice.path) }));
+    }
+  }
+
+  noteProblem(directory: string, error: unknown): void {
+    const code = errorCode(error);
+    this.problems.push(
+      code === "ENOENT"
+        ? `no such directory: ${directory}`
+        : `cannot examine directory (${code ?? (error as Error).message}): ${directory}`,
+    );
+  }
+}
+
+function below(directory: string, name: string): ShownDirectory {
+  const path = pathPrefix(absolutePath(directory)) + name;
+  return { path, shown: shownAs(directory, path) };
+}
+
+/** `path`, which lies below the directory that was given, as people have given that. */
+function shownAs(given: string, path: string): string {
+  const absolute = absolutePath(given);
+  return isAbsolute(given) ? path : join(given, path.slice(pathPrefix(absolute).length));
+}
 
 /** The same directory twice would be counted, and fixed, twice. */
 function distinct(directories: readonly string[]): string[] {
   const byPath = new Map<string, string>();
   for (const directory of directories) {
-    const path = resolve(directory);
+    const path = realPath(absolutePath(directory));
     if (!byPath.has(path)) byPath.set(path, directory);
   }
   return [...byPath.values()];
 }
 
-function describeProblem(directory: string, error: unknown): string {
-  const code = errorCode(error);
-  if (code === "ENOENT") return `no such directory: ${directory}`;
-  return `cannot examine directory (${code ?? (error as Error).message}): ${directory}`;
+function realPath(path: string): string {
+  try {
+    return realLockFs.realpath(path);
+  } catch {
+    return tidyPath(path);
+  }
 }

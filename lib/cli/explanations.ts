@@ -73,7 +73,7 @@ export const STALE_REASONS: Readonly<Record<StaleReason, Explanation>> = {
     meaning:
       "Nothing proves that the pid's process wrote the lock, and its command line is another program's.",
     remedy:
-      "--fix removes it. If that program does write such locks, sweep with the library and isOwnerArgv.",
+      "--fix removes it. If that program does write such locks, name it: --owner NAME (in programs: isOwnerArgv).",
   },
 };
 

@@ -57,9 +57,10 @@ export function locksScreen(
   const columns = stream.columns ?? Infinity;
   const plain = (text: string): string[] => wrapToWidth(text, columns);
   const summary = summarise(locks, fix);
-  const lines = plain(summary.text).map((text) => paint(stream, summary.color, text));
+  let lines = plain(summary.text).map((text) => paint(stream, summary.color, text));
 
-  if (shown.length > 0) lines.push("", ...listLocks(shown, { fix, programs }, stream));
+  // Not `push(...)`: on a terminal of a few columns a thousand locks have more lines than a call has arguments.
+  if (shown.length > 0) lines = [...lines, "", ...listLocks(shown, { fix, programs }, stream)];
   const rest = counts.total - shown.length;
   if (rest > 0) {
     const wrong = counts.stale - shown.filter(({ stale }) => stale).length;

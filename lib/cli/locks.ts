@@ -12,7 +12,7 @@ import { locksLines } from "./locks-lines.js";
 import { locksScreen, selectLocks } from "./locks-screen.js";
 import { type OwnerPrograms, ownerPrograms, programOf } from "./owner-programs.js";
 import { paint } from "./paint.js";
-import { printable } from "./printable.js";
+import { printable, quote } from "./printable.js";
 import { ProgressBar } from "./progress-bar.js";
 import { UsageError } from "./usage-error.js";
 import { watch } from "./watch.js";
@@ -48,6 +48,9 @@ Options:
                    reported, but a live owner's lock is never removed for its
                    age (default 1800000, or the environment's
                    OPENCLAW_SESSION_WRITE_LOCK_STALE_MS)
+  --owner NAME     a further program that writes such locks, beside openclaw and
+                   its forks: NAME, NAME-<word>, NAME.mjs and the like are
+                   recognised by their command lines; may be repeated
   --json           one JSON document:
                    {"schemaVersion", "counts", "problems", "notices", "locks"}
 
@@ -66,6 +69,7 @@ Examples:
       explain: { type: "boolean" },
       fix: { type: "boolean" },
       json: { type: "boolean" },
+      owner: { type: "string", multiple: true },
       "stale-ms": { type: "string" },
       "state-dir": { type: "string", multiple: true },
       watch: { type: "boolean" },
@@ -76,6 +80,7 @@ Examples:
     const treatment: Treatment = {
       fix,
       staleMs: staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText),
+      ownerNames: (values.owner ?? []).map(parseOwnerName),
     };
     if (values.watch) {
       checkWatchable({ fix, json }, io);
@@ -96,6 +101,15 @@ Examples:
     return exitCodeOf(report);
   },
 };
+
+/** @throws UsageError unless it can be the base name of a program */
+function parseOwnerName(text: string): string {
+  const name = text.trim();
+  if (name === "" || /[/\\]/u.test(name)) {
+    throw new UsageError(`--owner must be a program's name without a path: ${quote(text)}`);
+  }
+  return name;
+}
 
 /** @throws UsageError unless exactly one kind of directory is given */
 function toPatients(sessionsDirs: readonly string[], stateDirs: readonly string[]): Patients {
@@ -149,7 +163,7 @@ async function watchLocks(
   io: CliIo,
 ): Promise<ExitCode> {
   const look = (signal: AbortSignal): Promise<LocksReport> =>
-    examineLocks(patients, treatment, io, () => signal.throwIfAborted());
+    examineLocks(patients, treatment, io, () => {}, signal);
   const draw = async (report: LocksReport, rows: number): Promise<string[]> => {
     const { stdout } = io;
     const columns = stdout.columns ?? Infinity;

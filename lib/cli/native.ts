@@ -2,6 +2,7 @@
 import { inspect } from "node:util";
 
 import { nativeStatus, type NativeStatus } from "../process/select-backend.js";
+import { oneLine } from "../util/one-line.js";
 import { parseArguments } from "./arguments.js";
 import { type Command, EXIT } from "./command.js";
 import { jsonDocument } from "./json-document.js";
@@ -56,8 +57,8 @@ function toText({ backend, path, error }: NativeStatus): string {
   const lines = [`backend: ${backend}`];
   if (path !== undefined) lines.push(`path: ${printable(path)}`);
   if (error !== undefined) {
-    lines.push(`error: ${oneLine(error.message)}`);
-    for (const cause of causesOf(error)) lines.push(`cause: ${oneLine(cause)}`);
+    lines.push(`error: ${printable(oneLine(error.message))}`);
+    for (const cause of causesOf(error)) lines.push(`cause: ${printable(oneLine(cause))}`);
   }
   return `${lines.join("\n")}\n${MEANING[backend]}\n`;
 }
@@ -72,14 +73,10 @@ function toJson({ backend, path, error }: NativeStatus): string {
 }
 
 function causesOf(error: Error): string[] {
-  const causes: string[] = [];
-  for (let { cause } = error; cause !== undefined;) {
-    causes.push(cause instanceof Error ? cause.message : inspect(cause));
+  const causes = new Set<unknown>();
+  for (let { cause } = error; cause !== undefined && !causes.has(cause);) {
+    causes.add(cause);
     cause = cause instanceof Error ? cause.cause : undefined;
   }
-  return causes;
-}
-
-function oneLine(text: string): string {
-  return printable(text.trim().replaceAll(/\s*\n\s*/gu, "; "));
+  return Array.from(causes, (cause) => (cause instanceof Error ? cause.message : inspect(cause)));
 }

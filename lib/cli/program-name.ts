@@ -4,13 +4,26 @@
 const INTERPRETERS =
   /^(?:node|nodejs|bun|deno|python[\d.]*|ruby|perl|php|java|tsx|ts-node|sh|bash|dash|zsh|ksh|powershell|pwsh)$/u;
 
+/** No file's name is longer on common file systems; a title may be megabytes long, and is shown with every lock. */
+const LONGEST_NAME = 255;
+
 /**
- * `nginx`, `node gateway.mjs`, `python3 -c`; a title that the program gave itself, as it is.
+ * `nginx`, `node gateway.mjs`, `python3 -c`; a title that the program gave itself, as it is. At most 255 characters,
+ * with an ellipsis for the rest.
  *
  * @param args - `[]` for a process without any (kernel threads), null when not readable.
  * @returns null when nothing names it
  */
 export function programName(args: readonly string[] | null): string | null {
+  const name = wholeName(args);
+  if (name === null || name.length <= LONGEST_NAME) return name;
+  const characters = Array.from(name.slice(0, LONGEST_NAME - 1));
+  // The cut may have left half of a character.
+  if (/^\p{Cs}$/u.test(characters.at(-1) ?? "")) characters.pop();
+  return `${characters.join("")}…`;
+}
+
+function wholeName(args: readonly string[] | null): string | null {
   const [command = "", ...rest] = args ?? [];
   // Titles are padded up to the room that the arguments had.
   const isAlone = rest.every((argument) => argument.trim() === "");
@@ -53,6 +66,15 @@ const TAKES_VALUE: ReadonlySet<string> = new Set([
   "--preload",
 ]);
 
+/** Without a pattern: a process may call itself a hundred thousand slashes, which `/+$` looks through for each. */
 function baseName(path: string): string {
-  return path.replace(/[/\\]+$/u, "").replace(/^.*[/\\]/su, "");
+  let end = path.length;
+  while (end > 0 && isSeparator(path[end - 1])) end--;
+  let start = end;
+  while (start > 0 && !isSeparator(path[start - 1])) start--;
+  return path.slice(start, end);
+}
+
+function isSeparator(character: string | undefined): boolean {
+  return character === "/" || character === "\\";
 }

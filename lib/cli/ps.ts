@@ -4,9 +4,10 @@ import type { ProcessInfo } from "../process/process-info.js";
 import { parseArguments, parsePid, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
 import { formatDuration, formatLocalTime } from "./duration.js";
-import { jsonDocument } from "./json-document.js";
+import { jsonDocumentPieces } from "./json-document.js";
 import { printable } from "./printable.js";
-import { type Cell, type Column, formatTable } from "./table.js";
+import { type Cell, type Column, tableLines } from "./table.js";
+import { writePieces } from "./write-pieces.js";
 
 export const ps: Command = {
   name: "ps",
@@ -31,10 +32,11 @@ Examples:
     const found = await inspectProcesses(positionals.map(parsePid));
     const processes = [...found.values()];
     const nowMs = io.wallClock();
-    io.stdout.write(
+    writePieces(
+      io.stdout,
       values.json
-        ? jsonDocument({ processes })
-        : formatTable(
+        ? jsonDocumentPieces({}, "processes", processes)
+        : tableLines(
             COLUMNS,
             processes.map((info) => toRow(info, nowMs)),
             io.stdout,

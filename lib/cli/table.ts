@@ -65,8 +65,18 @@ export function formatTable(
   rows: readonly (readonly Cell[])[],
   stream: CliStream,
 ): string {
+  return Array.from(tableLines(columns, rows, stream)).join("");
+}
+
+/** {@link layOutTable} line by line, each with its end: as one text it may be longer than a string can be. */
+export function* tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly Cell[])[],
+  stream: CliStream,
+): Generator<string> {
   const table = layOutTable(columns, rows, stream);
-  return `${[table.header, ...table.rows].join("\n")}\n`;
+  yield `${table.header}\n`;
+  for (const row of table.rows) yield `${row}\n`;
 }
 
 function naturalWidths(

@@ -3,9 +3,10 @@ import { verifyProcess } from "../process/identity.js";
 import type { ProcessVerdict } from "../process/token.js";
 import { parseArguments, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
-import { jsonDocument } from "./json-document.js";
+import { jsonDocumentPieces } from "./json-document.js";
 import { printable } from "./printable.js";
-import { type Cell, type Column, formatTable } from "./table.js";
+import { type Cell, type Column, tableLines } from "./table.js";
+import { writePieces } from "./write-pieces.js";
 
 type VerifiedToken = ProcessVerdict & { readonly token: string };
 
@@ -32,8 +33,11 @@ Examples:
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
     requireSome("token", positionals);
     const tokens = positionals.map((token): VerifiedToken => ({ token, ...verifyProcess(token) }));
-    io.stdout.write(
-      values.json ? jsonDocument({ tokens }) : formatTable(COLUMNS, tokens.map(toRow), io.stdout),
+    writePieces(
+      io.stdout,
+      values.json
+        ? jsonDocumentPieces({}, "tokens", tokens)
+        : tableLines(COLUMNS, tokens.map(toRow), io.stdout),
     );
     return exitCodeOf(tokens);
   },

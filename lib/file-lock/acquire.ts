@@ -13,16 +13,21 @@ export async function acquireByPlan(plan: AcquirePlan, thing: LockedThing): Prom
   try {
     return asFileLock(await acquireOn(plan, realLockFs), thing);
   } catch (error) {
-    if (error instanceof SessionWriteLockTimeoutError) {
-      const obstacle = obstacleAt(error.lockPath);
+    if (error instanceof SessionWriteLockTimeoutError && !isOthersLock(error, thing)) {
+      const obstacle = noLockAt(error.lockPath);
       if (obstacle !== null) throw new FileLockFileError(thing, error.lockPath, obstacle);
     }
     throw inNeutralWords(error, thing);
   }
 }
 
+/** Other libraries make a directory `<path>.lock`. A pid file is nobody's directory. */
+function isOthersLock({ obstacle }: SessionWriteLockTimeoutError, thing: LockedThing): boolean {
+  return obstacle === "directory" && thing === "file";
+}
+
 /** What is in the way although it is no lock: then waiting was in vain. */
-function obstacleAt(lockPath: string): Error | null {
+function noLockAt(lockPath: string): Error | null {
   const reading = readLock(lockPath, realLockFs, freshEvidence(realLockFs), { isRegular: false });
   switch (reading.kind) {
     case "absent":

@@ -1,5 +1,7 @@
 /** The errors of file locks: what the lock's own errors say, in neutral words. */
 import {
+  describeObstacle,
+  type LockObstacle,
   SessionWriteLockError,
   SessionWriteLockFileError,
   SessionWriteLockLostError,
@@ -37,12 +39,25 @@ export class FileLockTimeoutError extends FileLockError {
   readonly owner: string;
   /** The holder's pid; null when it is not known. */
   readonly pid: number | null;
+  /**
+   * `directory`: that is what lies at the lock's path, another library's lock, held or left. It names no owner and is
+   * never removed here. null: nothing of that kind.
+   */
+  readonly obstacle: LockObstacle | null;
 
-  constructor(thing: LockedThing, timeoutMs: number, owner: string, lockPath: string) {
-    super(`${thing} locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`, lockPath);
+  constructor(
+    thing: LockedThing,
+    timeoutMs: number,
+    owner: string,
+    lockPath: string,
+    obstacle: LockObstacle | null = null,
+  ) {
+    const text = `${thing} locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
+    super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
     this.pid = pidOf(owner);
+    this.obstacle = obstacle;
   }
 }
 
@@ -102,7 +117,8 @@ export function inNeutralWords(error: unknown, thing: LockedThing): unknown {
   if (!(error instanceof SessionWriteLockError)) return error;
   const { lockPath } = error;
   if (error instanceof SessionWriteLockTimeoutError) {
-    return new FileLockTimeoutError(thing, error.timeoutMs, error.owner, lockPath);
+    const { timeoutMs, owner, obstacle } = error;
+    return new FileLockTimeoutError(thing, timeoutMs, owner, lockPath, obstacle);
   }
   if (error instanceof SessionWriteLockStaleError) {
     const { staleReasons, owner, keptReason } = error;

@@ -4,9 +4,12 @@ import { inNeutralWords, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
 export interface FileLock extends AsyncDisposable {
-  /** The path that was given. */
+  /** The path that was given, made absolute. */
   readonly path: string;
-  /** The lock file: `<path>.lock`, or the pid file itself, without symbolic links on its way. */
+  /**
+   * The lock file: `<path>.lock`, or the pid file itself, without symbolic links on its way; beside a link's target
+   * when `path` is one and `resolveLinks` was not false.
+   */
   readonly lockPath: string;
   /**
    * Aborts with a {@link FileLockLostError} when the watchdog has released the lock or a contender took it over,

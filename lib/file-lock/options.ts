@@ -4,25 +4,26 @@ import {
   acquirePolicy,
   type WaitingForLock,
 } from "../session-lock/acquire-options.js";
-import { lockPathFor } from "../session-lock/lock-path.js";
+import { lockPathFor, type LockRoute } from "../session-lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../session-lock/owner.js";
 import type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
+import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import {
   checkBoolean,
   checkFunction,
+  checkLabel,
   checkMilliseconds,
   checkOneOf,
   checkPath,
   checkPositiveMilliseconds,
   checkRequiredOptions,
   checkSignal,
-  checkString,
 } from "../util/check-options.js";
 import { readOtherContent } from "./other-content.js";
 
 /** What {@link acquireFileLock} and {@link acquirePidFile} have in common. */
 interface CommonOptions {
-  /** Text to be written into the lock file, e.g. what the process is doing. */
+  /** Text to be written into the lock file, e.g. what the process is doing: at most 1 024 bytes as UTF-8. */
   readonly label?: string | undefined;
   /** Aborting rejects with the signal's reason and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
@@ -45,8 +46,13 @@ interface CommonOptions {
 }
 
 export interface AcquireFileLockOptions extends CommonOptions {
-  /** The file to be guarded; the lock is `<path>.lock`. Need not exist. */
+  /** The file to be guarded; the lock is `<path>.lock`. Need not exist. A relative path is resolved at the call. */
   readonly path: string;
+  /**
+   * Follow symbolic links at `path` first, so that a file and its links are one lock? false: each name has a lock of
+   * its own. Default true.
+   */
+  readonly resolveLinks?: boolean | undefined;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 60 000. */
   readonly timeoutMs?: number | undefined;
   /**
@@ -59,7 +65,9 @@ export interface AcquireFileLockOptions extends CommonOptions {
 }
 
 export interface AcquirePidFileOptions extends CommonOptions {
-  /** The pid file itself. */
+  /**
+   * The pid file itself; a symbolic link of that name is never followed. A relative path is resolved at the call.
+   */
   readonly path: string;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 0. */
   readonly timeoutMs?: number | undefined;
@@ -76,8 +84,12 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
   const { path, maxHoldMs = Infinity, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   checkPositiveMilliseconds("maxHoldMs", maxHoldMs);
   checkBoolean("allowReentrant", options.allowReentrant);
+  checkBoolean("resolveLinks", options.resolveLinks);
+  const guarded = absolutePath(path);
   return planOf(options, {
-    lockPath: lockPathFor(path),
+    sessionFile: guarded,
+    lockPath: lockPathFor(guarded),
+    linkedFile: (options.resolveLinks ?? true) ? guarded : null,
     timeoutMs,
     // The file says whole milliseconds.
     maxHoldMs: Math.ceil(maxHoldMs),
@@ -89,14 +101,22 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
 export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan {
   checkCommonOptions(options);
   const { path, timeoutMs = 0 } = options;
-  return planOf(options, { lockPath: path, timeoutMs, maxHoldMs: Infinity, allowReentrant: false });
+  const pidFile = absolutePath(path);
+  return planOf(options, {
+    sessionFile: pidFile,
+    lockPath: tidyPath(pidFile),
+    linkedFile: null,
+    timeoutMs,
+    maxHoldMs: Infinity,
+    allowReentrant: false,
+  });
 }
 
 function checkCommonOptions(options: AcquireFileLockOptions | AcquirePidFileOptions): void {
   checkRequiredOptions(options);
   checkPath("path", options.path);
   checkMilliseconds("timeoutMs", options.timeoutMs);
-  checkString("label", options.label);
+  checkLabel("label", options.label);
   checkSignal("signal", options.signal);
   checkFunction("onWait", options.onWait);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
@@ -107,15 +127,16 @@ function checkCommonOptions(options: AcquireFileLockOptions | AcquirePidFileOpti
 const isAnybody = (): boolean => true;
 
 function planOf(
-  options: CommonOptions & { readonly path: string },
-  kind: Pick<AcquirePlan, "lockPath" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+  options: CommonOptions,
+  kind: LockRoute & Pick<AcquirePlan, "sessionFile" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
 ): AcquirePlan {
   // An old lock is as good as a new one.
   const limits = { timeoutMs: Math.max(kind.timeoutMs, SHORTEST_BUDGET_MS), staleMs: Infinity };
   return {
     ...limits,
-    sessionFile: options.path,
+    sessionFile: kind.sessionFile,
     lockPath: kind.lockPath,
+    linkedFile: kind.linkedFile,
     logTag: "file-lock",
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,

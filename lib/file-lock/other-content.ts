@@ -1,25 +1,32 @@
 /** What a file is that is in a lock's way and not in the lock format. Pure. */
-import type { SessionLockPayload } from "../session-lock/payload.js";
 import type { OtherContent } from "../session-lock/judge.js";
+import { parsePayload, type SessionLockPayload } from "../session-lock/payload.js";
+import { decodeText } from "./decode-text.js";
 
-// A pid by itself, as most daemons write it. Ten digits hold every pid of every platform.
-const BARE_PID = /^\s*([1-9]\d{0,9})\s*$/;
+// A pid by itself, as most daemons write it, perhaps padded. Ten digits hold every pid of every platform.
+const BARE_PID = /^\s*0*([1-9]\d{0,9})\s*$/;
 
 // Nothing, or what a power failure makes of a file that was just written.
 // oxlint-disable-next-line no-control-regex -- NUL bytes are what is looked for
 const BLANK = /^[\s\u0000]*$/;
 
 // How this package's locks begin, when their end is missing.
-const TORN = /^\{\s*"pid":/;
+const TORN = /^\s*\{\s*"pid":/;
+
+// The latest time that a Date can tell, in milliseconds (ECMA-262).
+const LATEST_DATE_MS = 8.64e15;
 
 /**
  * Somebody may have given the path of a file that is no lock at all, and must not lose it: only what is blank,
  * or the beginning of a lock, counts as a broken one. A bare pid is a lock of that process, as old as the file.
+ * Editors and shells of Windows write either as UTF-16, or with a byte order mark.
  */
 export function readOtherContent(bytes: Buffer, mtimeMs: number | null): OtherContent {
-  const text = bytes.toString("latin1");
+  const text = decodeText(bytes);
   const pid = BARE_PID.exec(text)?.[1];
   if (pid !== undefined) return plainLock(Number(pid), mtimeMs);
+  const payload = parsePayload(Buffer.from(text));
+  if (payload !== null && payload.pid !== null) return payload;
   const isBroken = BLANK.test(text) || (TORN.test(text) && !isJson(text));
   return isBroken ? null : "no-lock";
 }
@@ -36,7 +43,7 @@ function isJson(text: string): boolean {
 function plainLock(pid: number, mtimeMs: number | null): SessionLockPayload {
   return {
     pid,
-    createdAt: mtimeMs === null ? null : new Date(mtimeMs).toISOString(),
+    createdAt: mtimeMs === null ? null : isoTime(mtimeMs),
     maxHoldMs: null,
     starttime: null,
     owner: null,
@@ -47,4 +54,9 @@ function plainLock(pid: number, mtimeMs: number | null): SessionLockPayload {
     fileSystem: null,
     verified: null,
   };
+}
+
+/** A file system's times reach beyond what a date can tell (tmpfs, btrfs: 290 billion years): the nearest one. */
+function isoTime(ms: number): string {
+  return new Date(Math.max(-LATEST_DATE_MS, Math.min(LATEST_DATE_MS, ms))).toISOString();
 }

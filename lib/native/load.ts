@@ -16,6 +16,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { environmentVariable } from "../util/environment.js";
+import { oneLine } from "../util/one-line.js";
 import type { NativeBinding } from "./binding.js";
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
@@ -133,7 +134,5 @@ function siblingLibc(path: string): string | null {
 }
 
 function messageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error))
-    .trim()
-    .replaceAll(/\s*\n\s*/gu, "; ");
+  return oneLine(error instanceof Error ? error.message : String(error));
 }

@@ -1,7 +1,9 @@
 /** The options of acquire: checked, with defaults, as one plan. */
+import { absolutePath } from "../util/absolute-path.js";
 import {
   checkBoolean,
   checkFunction,
+  checkLabel,
   checkNumber,
   checkOneOf,
   checkPath,
@@ -10,7 +12,7 @@ import {
   checkString,
 } from "../util/check-options.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
-import { lockPathFor } from "./lock-path.js";
+import { lockPathFor, type LockRoute } from "./lock-path.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
   type Environment,
@@ -30,7 +32,10 @@ export interface WaitingForLock {
 }
 
 export interface AcquireSessionWriteLockOptions {
-  /** The file to be guarded; the lock is `<sessionFile>.lock`. Need not exist. */
+  /**
+   * The file to be guarded; the lock is `<sessionFile>.lock`. Need not exist. A symbolic link is followed: a file
+   * and its links are one session. A relative path is resolved at the call.
+   */
   readonly sessionFile: string;
   /** How long to wait, milliseconds; Infinity waits for ever. Default 60 000. */
   readonly timeoutMs?: number | undefined;
@@ -49,7 +54,7 @@ export interface AcquireSessionWriteLockOptions {
   readonly allowReentrant?: boolean | undefined;
   /** Aborting rejects with the signal's reason and leaves nothing behind. */
   readonly signal?: AbortSignal | undefined;
-  /** Text to be written into the lock file, e.g. a run id. */
+  /** Text to be written into the lock file, e.g. a run id: at most 1 024 bytes as UTF-8. */
   readonly label?: string | undefined;
   /** Called once a second while waiting for another process. */
   readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
@@ -71,12 +76,10 @@ export interface AcquireSessionWriteLockOptions {
   readonly envPrefix?: string | undefined;
 }
 
-/** Options in the shape that acquire works with. */
-export interface AcquirePlan extends SessionWriteLockLimits {
+/** Options in the shape that acquire works with; its paths are absolute. */
+export interface AcquirePlan extends SessionWriteLockLimits, LockRoute {
   /** The file to be guarded. */
   readonly sessionFile: string;
-  /** The lock, by any route to it. */
-  readonly lockPath: string;
   /** What its log lines begin with; absent: the session lock's. */
   readonly logTag?: string | undefined;
   readonly allowReentrant: boolean;
@@ -99,21 +102,23 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
   checkNumber("maxHoldMs", options.maxHoldMs);
   checkBoolean("allowReentrant", options.allowReentrant);
   checkSignal("signal", options.signal);
-  checkString("label", options.label);
+  checkLabel("label", options.label);
   checkFunction("onWait", options.onWait);
   checkFunction("isOwnerArgv", options.isOwnerArgv);
   checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
   checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
   checkString("envPrefix", options.envPrefix);
   const limits = resolveSessionWriteLockOptions(options.config, options);
+  const sessionFile = absolutePath(options.sessionFile);
   return {
     // Not `...limits`: V8 clones an object into a larger one fifty times slower than it builds one.
     timeoutMs: limits.timeoutMs,
     staleMs: limits.staleMs,
     // The file says whole milliseconds.
     maxHoldMs: Math.ceil(limits.maxHoldMs),
-    sessionFile: options.sessionFile,
-    lockPath: lockPathFor(options.sessionFile),
+    sessionFile,
+    lockPath: lockPathFor(sessionFile),
+    linkedFile: sessionFile,
     allowReentrant: options.allowReentrant ?? false,
     signal: options.signal,
     label: options.label ?? null,

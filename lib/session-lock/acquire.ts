@@ -11,6 +11,7 @@ import { Contention, tryOnce } from "./contention.js";
 import { orFileError, SessionWriteLockTimeoutError } from "./errors.js";
 import { heldLock, lockQueues } from "./held-locks.js";
 import { prepareLockPath } from "./lock-path.js";
+import { obstacleAt } from "./obstacle.js";
 import { traceAsync, traces } from "./tracing.js";
 import { Hold, type SessionWriteLock } from "./write-lock.js";
 
@@ -38,7 +39,7 @@ export async function acquireOn(plan: AcquirePlan, fs: LockFs): Promise<SessionW
   plan.signal?.throwIfAborted();
   const startedAt = performance.now();
   const { sessionFile, label, timeoutMs, staleMs, maxHoldMs } = plan;
-  const lockPath = orFileError(plan.lockPath, () => prepareLockPath(plan.lockPath, fs));
+  const lockPath = orFileError(plan.lockPath, () => prepareLockPath(plan, fs));
   const { lock } = await traceAsync(
     traces.acquire,
     () => ({ lockPath, sessionFile, label, timeoutMs, staleMs, maxHoldMs }),
@@ -76,7 +77,9 @@ async function acquireInTurn(
     });
     if (turn.kind === "joined") continue;
     if (turn.kind !== "turn") {
-      throw new SessionWriteLockTimeoutError(timeoutMs, `pid=${process.pid} alive=true`, lockPath);
+      const obstacle = obstacleAt(lockPath, fs);
+      const owner = obstacle === null ? `pid=${process.pid} alive=true` : "owner=unknown";
+      throw new SessionWriteLockTimeoutError(timeoutMs, owner, lockPath, obstacle);
     }
     try {
       const first = tryOnce(lockPath, plan, fs);

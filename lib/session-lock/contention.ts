@@ -18,6 +18,7 @@ import type { SessionLockInspection } from "./inspection.js";
 import type { LockCase } from "./judge.js";
 import { type JudgedLock, judgeLock } from "./judge-lock.js";
 import { type FileSighting, LockWatch, sightFile } from "./lock-watch.js";
+import { obstacleAt } from "./obstacle.js";
 import { draftOf } from "./own-payload.js";
 import { OwnerArgsMemo } from "./owner-args.js";
 import { type PublishAttempt, type Published, tryPublish } from "./publish.js";
@@ -200,7 +201,8 @@ export class Contention {
     const { timeoutMs } = this.#plan;
     const left = timeoutMs - (performance.now() - this.#startedAt);
     if (left > 0) return left;
-    throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath);
+    const obstacle = obstacleAt(this.#lockPath, this.#fs);
+    throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath, obstacle);
   }
 
   #tellWaiting(): void {

@@ -19,6 +19,14 @@ export abstract class SessionWriteLockError extends Error {
   }
 }
 
+/** What lies at a lock's path and is no lock of a kind that names its owner. */
+export type LockObstacle = "directory";
+
+/** The end of a timeout's message. */
+export function describeObstacle(obstacle: LockObstacle | null): string {
+  return obstacle === null ? "" : " (a directory: another library's lock, held or left)";
+}
+
 /** The budget is used up; the lock is, as far as is known, rightly held. Trying again later is reasonable. */
 export class SessionWriteLockTimeoutError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockTimeoutError";
@@ -26,11 +34,23 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
   readonly timeoutMs: number;
   /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
   readonly owner: string;
+  /**
+   * `directory`: that is what lies at the lock's path, another library's lock, held or left. It names no owner and is
+   * never removed here. null: nothing of that kind.
+   */
+  readonly obstacle: LockObstacle | null;
 
-  constructor(timeoutMs: number, owner: string, lockPath: string) {
-    super(`session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`, lockPath);
+  constructor(
+    timeoutMs: number,
+    owner: string,
+    lockPath: string,
+    obstacle: LockObstacle | null = null,
+  ) {
+    const text = `session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
+    super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
+    this.obstacle = obstacle;
   }
 }
 

@@ -19,6 +19,7 @@ export {
   isSessionWriteLockAcquireError,
   isSessionWriteLockStaleError,
   isSessionWriteLockTimeoutError,
+  type LockObstacle,
   type SessionLockFailure,
   SessionWriteLockError,
   type SessionWriteLockErrorCode,
@@ -34,8 +35,10 @@ export { isOpenClawArgv } from "./openclaw-owner.js";
 export {
   type Environment,
   resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockAcquireTimeoutMs,
   resolveSessionWriteLockOptions,
   type ResolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
 } from "./options.js";
@@ -48,6 +51,7 @@ export type {
 } from "./owner.js";
 export type { ReadOwnerProcessArgs } from "./owner-args.js";
 export { formatPayload, parsePayload, type SessionLockPayload } from "./payload.js";
+export type { SweepNotice } from "./notices.js";
 export {
   type CleanedDirectory,
   type SweepSessionLocksOptions,

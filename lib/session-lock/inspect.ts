@@ -1,4 +1,5 @@
 /** Inspects one lock file for a caller; touches nothing. */
+import { absolutePath } from "../util/absolute-path.js";
 import { realLockFs } from "../util/lock-fs.js";
 import {
   checkFunction,
@@ -41,7 +42,8 @@ export interface InspectSessionLockOptions {
 /**
  * Judges one lock file.
  *
- * @param lockPath - The lock file itself (`….jsonl.lock`), not the session file.
+ * @param lockPath - The lock file itself (`….jsonl.lock`), not the session file. A relative path is resolved at the
+ *   call; the result's is absolute.
  * @returns null when there is no such file. A file that cannot be read is an answer (`unreadable`).
  * @throws TypeError (rejection) when an argument has the wrong type.
  */
@@ -65,12 +67,13 @@ export async function inspectSessionLock(
     graceMs: DEFAULT_GRACE_MS,
     respectMaxHold: options.respectMaxHold ?? false,
     atAcquire: false,
-    isHeldHere: (path) => isHeldHere(path, realLockFs),
+    isHeldHere: (of) => isHeldHere(of, realLockFs),
     isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
     plainLocks: options.plainLocks ?? "judge",
   };
-  const reading = readLock(lockPath, realLockFs, evidence, { isRegular: false });
+  const path = absolutePath(lockPath);
+  const reading = readLock(path, realLockFs, evidence, { isRegular: false });
   if (reading.kind === "absent") return null;
   const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  return (await judgeLock(lockPath, reading, policy, evidence, args)).inspection;
+  return (await judgeLock(path, reading, policy, evidence, args)).inspection;
 }

@@ -1,38 +1,96 @@
 /** Which file a lock is: one, whatever the route to it. */
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 
+import { tidyPath } from "../util/absolute-path.js";
 import type { LockFs } from "../util/lock-fs.js";
 
-/** The lock file that goes with a file, by any route to it. */
+const LOCK_SUFFIX = ".lock";
+
+/** As many links in a row as Linux follows (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/** Which lock is meant, before the file system has been asked. */
+export interface LockRoute {
+  /** The lock, by any route to it. */
+  readonly lockPath: string;
+  /**
+   * The guarded file, when symbolic links at its name are followed first: `lockPath` then is that of a file which is
+   * no link. null: they are not followed.
+   */
+  readonly linkedFile: string | null;
+}
+
+/** The lock file that goes with a file, by the same route. */
 export function lockPathFor(file: string): string {
-  return `${resolve(file)}.lock`;
+  return `${tidyPath(file)}${LOCK_SUFFIX}`;
 }
 
 /**
  * `realpath(dirname)/basename`; the resolved path where realpath fails. Two routes through a symlinked
- * directory are one lock. A missing directory is made.
+ * directory are one lock, and so are a file and a symbolic link to it. A missing directory is made.
  *
  * @throws the file system's error when the directory is missing and cannot be made
  */
-export function prepareLockPath(lockPath: string, fs: LockFs): string {
-  const known = realPathOf(lockPath, fs);
+export function prepareLockPath({ lockPath, linkedFile }: LockRoute, fs: LockFs): string {
+  const target = linkedFile === null ? null : behindLinks(linkedFile, fs);
+  const path = target === null ? lockPath : lockPathFor(target);
+  const known = realPathOf(path, fs);
   if (known !== null) return known;
-  fs.makeDirectory(dirname(lockPath));
-  return canonicalPath(lockPath, fs);
+  const resolved = resolve(path);
+  fs.makeDirectory(dirname(resolved));
+  return canonicalPath(resolved, fs);
 }
 
-/** The same path; makes nothing. */
+/** The same path; makes nothing, and follows no link at the lock's own name. */
 export function canonicalPath(lockPath: string, fs: LockFs): string {
   return realPathOf(lockPath, fs) ?? resolve(lockPath);
 }
 
-function realPathOf(lockPath: string, fs: LockFs): string | null {
-  const resolved = resolve(lockPath);
-  const folder = dirname(resolved);
+/** Not by way of `resolve`: behind a symbolic link `..` leads elsewhere than to the name before it. */
+function realPathOf(path: string, fs: LockFs): string | null {
+  const folder = dirname(path);
   try {
     const real = fs.realpath(folder);
-    return real === folder ? resolved : join(real, basename(resolved));
+    return real === folder ? path : join(real, basename(path));
   } catch {
     return null;
+  }
+}
+
+/**
+ * The file that symbolic links at `file` lead to, whether it exists or not: what is written through a dangling link
+ * makes its target. null: there is no link, or the links lead nowhere (a circle).
+ */
+function behindLinks(file: string, fs: LockFs): string | null {
+  if (!isLink(file, fs)) return null;
+  try {
+    return fs.realpath(file);
+  } catch {
+    // Dangling, or behind a directory that may not be searched: link by link.
+  }
+  let path = file;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const target = linkTarget(path, fs);
+    if (target === null) return path;
+    // Not `join`: see above.
+    path = isAbsolute(target) ? target : `${dirname(path)}/${target}`;
+  }
+  return null;
+}
+
+function linkTarget(path: string, fs: LockFs): string | null {
+  try {
+    return isLink(path, fs) ? fs.readLink(path) : null;
+  } catch {
+    // No link any more.
+    return null;
+  }
+}
+
+function isLink(path: string, fs: LockFs): boolean {
+  try {
+    return fs.lstat(path)?.isSymbolicLink() ?? false;
+  } catch {
+    return false;
   }
 }

@@ -34,6 +34,8 @@ export interface ResolveSessionWriteLockOptions {
   readonly timeoutMs?: number | undefined;
   readonly staleMs?: number | undefined;
   readonly maxHoldMs?: number | undefined;
+  /** What takes the place of the default 300 000 ms for `maxHoldMs`; unusable: nothing does. */
+  readonly maxHoldMsFallback?: number | undefined;
   /** Default `process.env`. */
   readonly env?: Environment | undefined;
   /** Prefix of the environment variables. Default `OPENCLAW_`. */
@@ -56,7 +58,7 @@ const SOURCES = {
  * Resolves the three limits, each from the first source that has a usable value: the argument; the
  * environment variables `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS`, `…_STALE_MS` and
  * `…_MAX_HOLD_MS`; the config's `session.writeLock.{acquireTimeoutMs, staleMs, maxHoldMs}`; the defaults
- * 60 000, 1 800 000 and 300 000 ms.
+ * 60 000, 1 800 000 and 300 000 ms (or `maxHoldMsFallback` for the last).
  *
  * Usable is a finite number > 0, and Infinity for the timeout; in the environment only plain decimal
  * safe integers > 0. Anything else falls through to the next source.
@@ -65,23 +67,51 @@ export function resolveSessionWriteLockOptions(
   config?: SessionWriteLockConfig | null,
   options: ResolveSessionWriteLockOptions = {},
 ): SessionWriteLockLimits {
-  const { env = process.env, envPrefix = "OPENCLAW_" } = options;
-  const configured = config?.session?.writeLock;
-  const resolve = (name: keyof SessionWriteLockLimits): number => {
-    const { variable, key } = SOURCES[name];
-    const allowsInfinity = name === "timeoutMs";
-    return (
-      usableNumber(options[name], allowsInfinity) ??
-      usableText(env[envPrefix + variable], allowsInfinity) ??
-      usableNumber(configured?.[key], allowsInfinity) ??
-      DEFAULT_LIMITS[name]
-    );
-  };
+  const maxHoldMs = usableNumber(options.maxHoldMsFallback, false) ?? DEFAULT_LIMITS.maxHoldMs;
   return {
-    timeoutMs: resolve("timeoutMs"),
-    staleMs: resolve("staleMs"),
-    maxHoldMs: resolve("maxHoldMs"),
+    timeoutMs: resolveLimit("timeoutMs", config, options),
+    staleMs: resolveLimit("staleMs", config, options),
+    maxHoldMs: resolveLimit("maxHoldMs", config, options, maxHoldMs),
   };
+}
+
+/**
+ * How long acquire waits when nothing is said at the call, milliseconds; may be Infinity. The sources are those of
+ * {@link resolveSessionWriteLockOptions}.
+ */
+export function resolveSessionWriteLockAcquireTimeoutMs(
+  config?: SessionWriteLockConfig | null,
+  env?: Environment,
+): number {
+  return resolveLimit("timeoutMs", config, { env });
+}
+
+/**
+ * The age beyond which a lock is `too-old` when nothing is said at the call, milliseconds. The sources are those of
+ * {@link resolveSessionWriteLockOptions}.
+ */
+export function resolveSessionWriteLockStaleMs(
+  config?: SessionWriteLockConfig | null,
+  env?: Environment,
+): number {
+  return resolveLimit("staleMs", config, { env });
+}
+
+function resolveLimit(
+  name: keyof SessionWriteLockLimits,
+  config: SessionWriteLockConfig | null | undefined,
+  options: ResolveSessionWriteLockOptions,
+  fallback: number = DEFAULT_LIMITS[name],
+): number {
+  const { env = process.env, envPrefix = "OPENCLAW_" } = options;
+  const { variable, key } = SOURCES[name];
+  const allowsInfinity = name === "timeoutMs";
+  return (
+    usableNumber(options[name], allowsInfinity) ??
+    usableText(env[envPrefix + variable], allowsInfinity) ??
+    usableNumber(config?.session?.writeLock?.[key], allowsInfinity) ??
+    fallback
+  );
 }
 
 /**

@@ -21,6 +21,7 @@ import { fileSystemOf } from "./file-system.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import { newNonce } from "./nonce.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
+import { checkPayloadSize } from "./payload-size.js";
 import { isOwnLock, type OwnLock } from "./read-lock.js";
 
 /** A published lock; keep `fd` open for the whole hold. */
@@ -55,7 +56,7 @@ const MAX_ATTEMPTS = 5;
 /**
  * Tries once; never waits.
  *
- * @throws the file system's error; nothing is left behind
+ * @throws the file system's error; RangeError for a draft that readers would not take. Nothing is left behind
  */
 export function tryPublish(
   lockPath: string,
@@ -63,6 +64,7 @@ export function tryPublish(
   fs: LockFs,
   platform: NodeJS.Platform = process.platform,
 ): PublishAttempt {
+  checkPayloadSize(draft);
   for (let attempt = 1; ; attempt++) {
     // Whoever only finds it taken shall not keep others out of the guard.
     if (platform === "win32" && fs.exists(lockPath)) return { kind: "contended" };

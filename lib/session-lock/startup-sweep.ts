@@ -1,6 +1,8 @@
 /** The start-up sweep: every agent's sessions directory of a gateway, one after the other. */
-import { join } from "node:path";
+import { sep } from "node:path";
 
+import { absolutePath, pathPrefix } from "../util/absolute-path.js";
+import type { Thrown } from "../util/callbacks.js";
 import {
   checkFunction,
   checkPath,
@@ -12,8 +14,13 @@ import {
 import { errorCode } from "../util/error-code.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import type { SessionLockInspection, SweepCounts } from "./inspection.js";
-import { type CleanStaleLockFilesResult, sweepDirectory } from "./sweep.js";
-import { checkSweepOptions, resolveSweepOptions, type SweepOptions } from "./sweep-options.js";
+import { type CleanStaleLockFilesResult, sweepToTheEnd } from "./sweep.js";
+import {
+  checkSweepOptions,
+  resolveSweepOptions,
+  type SweepLog,
+  type SweepOptions,
+} from "./sweep-options.js";
 
 export interface CleanedDirectory {
   readonly sessionsDir: string;
@@ -22,7 +29,10 @@ export interface CleanedDirectory {
 }
 
 export interface SweepSessionLocksOptions extends SweepOptions {
-  /** A gateway's state directory: `<stateDir>/agents/<agent>/sessions` are swept. */
+  /**
+   * A gateway's state directory: `<stateDir>/agents/<agent>/sessions` are swept. Relative paths are resolved at the
+   * call, here and in `sessionsDirs`; those in the result are absolute.
+   */
   readonly stateDir?: string | undefined;
   /** Or the directories themselves, swept in this order. Exactly one of the two must be given. */
   readonly sessionsDirs?: readonly string[] | undefined;
@@ -41,7 +51,10 @@ export interface SweptDirectory {
   readonly sessionsDir: string;
   /** null when the sweep of this directory failed; see `error`. */
   readonly result: CleanStaleLockFilesResult | null;
-  /** What the sweep of this directory, or `onDirectoryCleaned`, failed with. */
+  /**
+   * What the sweep of this directory failed with, or what a callback threw: `onDirectoryCleaned`, else the first of
+   * `log` and `onProgress`. Then `result` is there as well. null: nothing.
+   */
   readonly error: unknown;
 }
 
@@ -57,7 +70,7 @@ export interface SweepSessionLocksResult {
 /**
  * Sweeps many sessions directories with {@link cleanStaleLockFiles}.
  *
- * A directory's error is logged and reported, and the others go on.
+ * A directory's error, and what a callback throws, is logged and reported, and the others go on.
  *
  * @returns what was done; an abort is part of the answer, because locks may have been removed by then.
  * @throws (rejection) TypeError or RangeError for bad options; the file system's error when
@@ -68,8 +81,10 @@ export async function sweepSessionLocks(
 ): Promise<SweepSessionLocksResult> {
   const { concurrency = DEFAULT_CONCURRENCY, signal, onDirectoryCleaned, ...rest } = options ?? {};
   checkStartupOptions(options);
-  const sessionsDirs = options.sessionsDirs ?? listSessionsDirs(options.stateDir ?? "", realLockFs);
-  const warn = (message: string): void => rest.log?.warn?.(message);
+  // Before the first wait: the process may change its directory meanwhile.
+  const sessionsDirs =
+    options.sessionsDirs?.map(absolutePath) ??
+    listSessionsDirs(absolutePath(options.stateDir ?? ""), realLockFs);
 
   const swept: SweptDirectory[] = [];
   let next = 0;
@@ -78,16 +93,17 @@ export async function sweepSessionLocks(
       const index = next++;
       const sessionsDir = sessionsDirs[index] ?? "";
       let result: CleanStaleLockFilesResult | null = null;
-      let error: unknown = null;
+      let failure: Thrown | null = null;
       try {
-        result = await sweepDirectory(resolveSweepOptions({ ...rest, sessionsDir }), realLockFs);
+        const plan = resolveSweepOptions({ ...rest, sessionsDir });
+        ({ result, thrown: failure } = await sweepToTheEnd(plan, realLockFs));
         const { cleaned } = result;
         if (cleaned.length > 0) await onDirectoryCleaned?.({ sessionsDir, cleaned });
-      } catch (cause) {
-        error = cause;
-        warn(`session lock sweep failed: ${sessionsDir} (${String(cause)})`);
+      } catch (error) {
+        failure = { error };
       }
-      swept[index] = { sessionsDir, result, error };
+      if (failure !== null) warnOfFailure(sessionsDir, failure.error, rest.log);
+      swept[index] = { sessionsDir, result, error: failure?.error ?? null };
     }
   };
   await Promise.all(Array.from({ length: Math.min(concurrency, sessionsDirs.length) }, work));
@@ -100,6 +116,14 @@ export async function sweepSessionLocks(
 }
 
 const DEFAULT_CONCURRENCY = 4;
+
+function warnOfFailure(sessionsDir: string, error: unknown, log: SweepLog | undefined): void {
+  try {
+    log?.warn?.(`session lock sweep failed: ${sessionsDir} (${String(error)})`);
+  } catch {
+    // The result says so, too.
+  }
+}
 
 function checkStartupOptions(options: SweepSessionLocksOptions): void {
   checkRequiredOptions(options);
@@ -115,9 +139,13 @@ function checkStartupOptions(options: SweepSessionLocksOptions): void {
   checkSweepOptions(options);
 }
 
-/** `<stateDir>/agents/<agent>/sessions` of every agent, sorted; whether they exist the sweep finds out. */
-function listSessionsDirs(stateDir: string, fs: LockFs): readonly string[] {
-  const agentsDir = join(stateDir, "agents");
+/**
+ * `<stateDir>/agents/<agent>/sessions` of every agent, sorted; whether they exist the sweep finds out.
+ *
+ * @throws the file system's error when `<stateDir>/agents` exists and cannot be listed
+ */
+export function listSessionsDirs(stateDir: string, fs: LockFs): readonly string[] {
+  const agentsDir = `${pathPrefix(stateDir)}agents`;
   const agents: string[] = [];
   try {
     const listing = fs.list(agentsDir);
@@ -131,7 +159,7 @@ function listSessionsDirs(stateDir: string, fs: LockFs): readonly string[] {
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
-  return agents.sort().map((agent) => join(agentsDir, agent, "sessions"));
+  return agents.sort().map((agent) => agentsDir + sep + agent + sep + "sessions");
 }
 
 function sumOf(directories: readonly SweptDirectory[]): SweepCounts {

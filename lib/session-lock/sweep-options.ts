@@ -1,4 +1,5 @@
 /** The sweep's options: checked, with defaults, as one plan. */
+import { absolutePath } from "../util/absolute-path.js";
 import {
   checkBoolean,
   checkFunction,
@@ -22,7 +23,10 @@ import {
 import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import type { ReadOwnerProcessArgs } from "./owner-args.js";
 
-/** Where the sweep tells what it did; `console` fits. */
+/**
+ * Where the sweep tells what it did; `console` fits. The result's `notices` say the same as fields. What `warn` throws
+ * changes nothing but that the sweep, when it is done, rejects with it.
+ */
 export interface SweepLog {
   readonly warn?: ((message: string) => void) | undefined;
 }
@@ -59,7 +63,10 @@ export interface SweepOptions {
    * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
    */
   readonly plainLocks?: PlainLocks | undefined;
-  /** Called now and then during the work, and at the end. */
+  /**
+   * Called now and then during the work, and at the end. What it throws changes nothing but that the sweep, when it is
+   * done, rejects with it; to end the sweep there is `signal`.
+   */
   readonly onProgress?: ((progress: SweepProgress) => void) | undefined;
   /** `stale` lets the report of a huge directory stay small; the counts cover all. Default `all`. */
   readonly report?: "all" | "stale" | undefined;
@@ -68,6 +75,7 @@ export interface SweepOptions {
 }
 
 export interface CleanStaleLockFilesOptions extends SweepOptions {
+  /** A relative path is resolved at the call; the paths in the result are absolute. */
   readonly sessionsDir: string;
   /** Aborting rejects with the signal's reason; what was removed before stays removed. */
   readonly signal?: AbortSignal | undefined;
@@ -75,6 +83,7 @@ export interface CleanStaleLockFilesOptions extends SweepOptions {
 
 /** Options in the shape that the sweep works with. */
 export interface SweepPlan {
+  /** Absolute. */
   readonly sessionsDir: string;
   readonly policy: JudgingPolicy;
   readonly removeStale: boolean;
@@ -94,7 +103,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
   checkSignal("signal", options.signal);
   const { config, env, staleMs, nowMs, log, isOwnerArgv = isOpenClawArgv } = options;
   return {
-    sessionsDir: options.sessionsDir,
+    sessionsDir: absolutePath(options.sessionsDir),
     policy: {
       nowMs: clockAt(nowMs),
       staleMs: resolveSessionWriteLockOptions(config, { staleMs, env }).staleMs,

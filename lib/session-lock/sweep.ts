@@ -1,9 +1,10 @@
 /** The sweep: judges every lock of one sessions directory and removes those whose owner is gone. */
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { hostFacts, identityOf } from "../process/identity.js";
 import { lookForNestedProcesses, type NestedProcesses } from "../process/nested-processes.js";
+import { pathPrefix } from "../util/absolute-path.js";
+import { Callbacks, type Thrown } from "../util/callbacks.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { TimeSlice } from "../util/time-slice.js";
 import { dependsOnNestedLook } from "./classify.js";
@@ -17,6 +18,7 @@ import type { KeptReason, SessionLockInspection, SweepCounts } from "./inspectio
 import { closeCase, type LockCase, openCase } from "./judge.js";
 import { removeLeftover } from "./leftovers.js";
 import { listLocks } from "./list-locks.js";
+import { type SweepNotice, SweepNotices } from "./notices.js";
 import { type OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { type LockReading, readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
@@ -36,6 +38,8 @@ export interface CleanStaleLockFilesResult {
   /** The removed ones: the same objects as in {@link locks}. */
   readonly cleaned: readonly SessionLockInspection[];
   readonly counts: SweepCounts;
+  /** What was told to the log, in that order. */
+  readonly notices: readonly SweepNotice[];
 }
 
 // Another process is inside a lock's guard for microseconds; longer means that it is stopped there.
@@ -76,7 +80,7 @@ interface WaitingLock {
  *   result; one lock's I/O error is reported on that lock.
  * @throws (rejection) TypeError or RangeError for bad options; the file system's error when the
  *   directory cannot be listed (ENOTDIR, EACCES, …); the signal's reason when aborted — what was removed
- *   before has been logged.
+ *   before has been logged; when the sweep is done, what a callback (`log`, `onProgress`) threw first.
  */
 export async function cleanStaleLockFiles(
   options: CleanStaleLockFilesOptions,
@@ -89,47 +93,72 @@ export async function sweepDirectory(
   plan: SweepPlan,
   fs: LockFs,
 ): Promise<CleanStaleLockFilesResult> {
-  const { sessionsDir, removeStale, policy } = plan;
-  return await traceAsync(
-    traces.sweep,
-    () => ({ sessionsDir, removeStale, staleMs: policy.staleMs }),
-    () => listAndJudge(plan, fs),
-    ({ counts }) => counts,
-  );
+  const { result, thrown } = await sweepToTheEnd(plan, fs);
+  if (thrown !== null) throw thrown.error;
+  return result;
 }
 
-async function listAndJudge(plan: SweepPlan, fs: LockFs): Promise<CleanStaleLockFilesResult> {
+/**
+ * {@link sweepDirectory}, with its result also when a callback has thrown.
+ *
+ * @throws (rejection) what {@link cleanStaleLockFiles} rejects with, but for what callbacks threw
+ */
+export async function sweepToTheEnd(
+  plan: SweepPlan,
+  fs: LockFs,
+): Promise<{ readonly result: CleanStaleLockFilesResult; readonly thrown: Thrown | null }> {
+  const { sessionsDir, removeStale, policy } = plan;
+  const callbacks = new Callbacks();
+  const result = await traceAsync(
+    traces.sweep,
+    () => ({ sessionsDir, removeStale, staleMs: policy.staleMs }),
+    () => listAndJudge(plan, fs, callbacks),
+    ({ counts }) => counts,
+  );
+  return { result, thrown: callbacks.thrown };
+}
+
+async function listAndJudge(
+  plan: SweepPlan,
+  fs: LockFs,
+  callbacks: Callbacks,
+): Promise<CleanStaleLockFilesResult> {
   const { signal } = plan;
   signal?.throwIfAborted();
   const slice = new TimeSlice(plan.sliceMs);
+  const notices = new SweepNotices(plan.warn, callbacks);
+  const prefix = pathPrefix(plan.sessionsDir);
   const { locks: names, odd, leftovers } = await listLocks(plan.sessionsDir, fs, slice);
-  for (const name of odd) plan.warn(`skipped, not a regular file: ${join(plan.sessionsDir, name)}`);
+  for (const name of odd) notices.add({ kind: "odd-file", path: prefix + name });
 
   // A process's first sweep loads the addon, then what digests the machine's ids: milliseconds each.
   await slice.next();
   hostFacts();
   await slice.next();
-  const sweep = new Sweep(plan, fs, slice);
-  let result: CleanStaleLockFilesResult;
+  const sweep = new Sweep(plan, fs, slice, notices);
+  const report = new SweepReport(plan.report);
   try {
-    result = await judgeAll(names, sweep, plan, slice);
+    await judgeAll(names, sweep, report, plan, slice, callbacks);
   } finally {
     sweep.close();
   }
-  if (plan.removeStale) await removeLeftovers(leftovers, plan, fs, slice);
-  return result;
+  if (plan.removeStale) await removeLeftovers(leftovers, plan, fs, slice, notices);
+  const { locks, cleaned, counts } = report.result();
+  return { locks, cleaned, counts, notices: notices.all };
 }
 
 async function judgeAll(
   names: readonly string[],
   sweep: Sweep,
-  { sessionsDir, report: which, onProgress, signal }: SweepPlan,
+  report: SweepReport,
+  { sessionsDir, onProgress, signal }: SweepPlan,
   slice: TimeSlice,
-): Promise<CleanStaleLockFilesResult> {
-  const report = new SweepReport(which);
+  callbacks: Callbacks,
+): Promise<void> {
   let waiting: WaitingLock[] = [];
   const tell = (checked: number): void => {
-    onProgress?.({ checked, total: names.length, removed: report.removed });
+    const { removed } = report;
+    callbacks.call(() => onProgress?.({ checked, total: names.length, removed }));
   };
   const pause = async (checked: number): Promise<void> => {
     if (slice.exhausted()) {
@@ -147,8 +176,8 @@ async function judgeAll(
     }
     waiting = [];
   };
-  // What `join` puts before each name: normalising one directory a million times is felt.
-  const prefix = join(sessionsDir, "_").slice(0, -1);
+  // Joining the same directory a million times is felt.
+  const prefix = pathPrefix(sessionsDir);
   await slice.next();
   for (const [index, name] of names.entries()) {
     await pause(index);
@@ -165,22 +194,23 @@ async function judgeAll(
   }
   await settleWaiting(names.length);
   tell(names.length);
-  return report.result();
 }
 
 async function removeLeftovers(
   names: readonly string[],
-  { sessionsDir, policy, warn }: SweepPlan,
+  { sessionsDir, policy }: SweepPlan,
   fs: LockFs,
   slice: TimeSlice,
+  notices: SweepNotices,
 ): Promise<void> {
+  const prefix = pathPrefix(sessionsDir);
   for (const name of names) {
     if (slice.exhausted()) await slice.next();
-    const path = join(sessionsDir, name);
+    const path = prefix + name;
     try {
       removeLeftover(path, fs, policy.nowMs(), policy.graceMs);
     } catch (error) {
-      warn(`cannot remove leftover: ${path} (${(error as Error).message})`);
+      notices.add({ kind: "leftover-kept", path, error: error as Error });
     }
   }
 }
@@ -194,12 +224,14 @@ class Sweep {
   readonly #memo: EvidenceSource;
   readonly #args: OwnerArgsMemo;
   readonly #occupants = new WatchedOccupants();
+  readonly #notices: SweepNotices;
   #busyFilesPatienceMs = BUSY_FILES_PATIENCE_MS;
 
-  constructor(plan: SweepPlan, fs: LockFs, slice: TimeSlice) {
+  constructor(plan: SweepPlan, fs: LockFs, slice: TimeSlice, notices: SweepNotices) {
     this.#plan = plan;
     this.#fs = fs;
     this.#slice = slice;
+    this.#notices = notices;
     this.#fresh = freshEvidence(fs, this.#occupants.identity);
     this.#memo = memoisedEvidence(this.#fresh);
     this.#args = new OwnerArgsMemo(plan.readOwnerProcessArgs, this.#fresh.identity);
@@ -324,9 +356,11 @@ class Sweep {
             new Error(`kernel locks are not available here (${attempt.code}): ${lockPath}`),
           );
         case "removed":
-          this.#plan.warn(
-            `removed stale session lock: ${lockPath} (${latest.staleReasons.join(", ")})`,
-          );
+          this.#notices.add({
+            kind: "removed-lock",
+            path: lockPath,
+            staleReasons: latest.staleReasons,
+          });
           return { ...latest, removed: true };
       }
     } catch (error) {

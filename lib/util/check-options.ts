@@ -101,6 +101,20 @@ export function checkString(field: string, value: unknown): void {
   }
 }
 
+const MOST_LABEL_BYTES = 1024;
+
+/** Text that is written into a lock file, which readers take up to a size only. */
+export function checkLabel(field: string, value: unknown): void {
+  checkString(field, value);
+  if (typeof value !== "string") return;
+  const bytes = Buffer.byteLength(value);
+  if (bytes > MOST_LABEL_BYTES) {
+    throw new RangeError(
+      `${field} must have at most ${String(MOST_LABEL_BYTES)} bytes as UTF-8, not ${String(bytes)}: ${quote(value)}`,
+    );
+  }
+}
+
 export function checkTextOrBytes(field: string, value: unknown): void {
   if (typeof value !== "string" && !(value instanceof Uint8Array)) {
     throw new TypeError(`${field} must be a string or a Uint8Array: ${quote(value)}`);

@@ -21,10 +21,16 @@ export function findErrorByCode<Code extends string>(
     const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
     const code = codes.find((known) => known === text);
     if (code !== undefined) return { error: candidate, code };
-    if ("errors" in candidate && Array.isArray(candidate.errors)) {
-      pending.push(...(candidate.errors as unknown[]).toReversed());
+    if ("errors" in candidate && Array.isArray(candidate.errors) && !seen.has(candidate.errors)) {
+      seen.add(candidate.errors);
+      pushReversed(pending, candidate.errors as readonly unknown[]);
     }
     if ("cause" in candidate) pending.push(candidate.cause);
   }
   return null;
+}
+
+/** One by one: V8 takes about a hundred thousand arguments of one call, and then throws a RangeError. */
+function pushReversed(to: unknown[], items: readonly unknown[]): void {
+  for (let index = items.length - 1; index >= 0; index--) to.push(items[index]);
 }

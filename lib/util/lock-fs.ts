@@ -64,6 +64,8 @@ export interface LockFs {
    * `subst` drives, and gives a mapped network drive as the share (`\\server\share\…`) that it is.
    */
   readonly realpath: (path: string) => string;
+  /** What a symbolic link says, which may be relative to its own directory. */
+  readonly readLink: (path: string) => string;
   readonly exists: (path: string) => boolean;
   readonly unlink: (path: string) => void;
   readonly rename: (from: string, to: string) => void;
@@ -119,6 +121,7 @@ export const realLockFs: LockFs = {
   },
   makeDirectory,
   realpath: (path) => fs.realpathSync.native(path),
+  readLink: (path) => fs.readlinkSync(path),
   exists: (path) => fs.existsSync(path),
   unlink: (path) => {
     fs.unlinkSync(path);

@@ -83,7 +83,7 @@ describe("the guide's JSON keys are those that are printed", () => {
 });
 
 test.each([
-  ["locks", "--fix", "--state-dir", "--explain", "--watch", "--stale-ms", "--json"],
+  ["locks", "--fix", "--state-dir", "--explain", "--watch", "--stale-ms", "--owner", "--json"],
   ["ps", "--json"],
   ["identify", "--json"],
   ["verify", "--json"],

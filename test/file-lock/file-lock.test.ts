@@ -220,14 +220,6 @@ describe("what lies in the way and is no lock", () => {
     expect(readFileSync(`${path}.lock`, "utf8")).toBe(text);
   });
 
-  test("a directory, as other packages make it, is not touched", async () => {
-    const path = fileIn(temporaryFolder());
-    mkdirSync(`${path}.lock`);
-    const error = await refusal({ path, timeoutMs: 0 });
-    expect(error).toBeInstanceOf(FileLockFileError);
-    expect(existsSync(`${path}.lock`)).toBe(true);
-  });
-
   test("a file where the directory should be is an error of the file system", async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");

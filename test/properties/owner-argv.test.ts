@@ -22,28 +22,58 @@ function lastSegment(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** `openclaw-<word>`: letters, digits, and dashes or underscores but at the start. */
-function isTitle(name: string): boolean {
-  if (!name.startsWith("openclaw-")) return false;
-  const word = Array.from(name.slice("openclaw-".length));
-  const [first = ""] = word;
-  return first !== "" && WORD.includes(first) && word.every((c) => `${WORD}-_`.includes(c));
+/** How much of the beginning is a NAME: its length, for each that fits. */
+function namesAtStart(text: string): number[] {
+  const lengths = ["clawdbot", "moltbot"].filter((name) => text.startsWith(name)).map(lengthOf);
+  if (!text.startsWith("openclaw")) return lengths;
+  let end = "openclaw".length;
+  while (end < text.length && `${WORD}_`.includes(text[end] ?? "")) end++;
+  // Any beginning of `openclaw<word>` is one, too.
+  for (let length = "openclaw".length; length <= end; length++) lengths.push(length);
+  return lengths;
+}
+
+const lengthOf = (text: string): number => text.length;
+
+function isName(text: string): boolean {
+  return namesAtStart(text).includes(text.length);
+}
+
+/** `NAME`, `NAME-<word>`, either with a space and anything behind it. */
+function isTitle(text: string): boolean {
+  return namesAtStart(text).some((length) => {
+    let rest = text.slice(length);
+    if (rest.startsWith("-")) {
+      let end = 1;
+      while (end < rest.length && `${WORD}${end === 1 ? "" : "-_"}`.includes(rest[end] ?? ""))
+        end++;
+      if (end > 1) rest = rest.slice(end);
+    }
+    return rest === "" || rest.startsWith(" ");
+  });
+}
+
+function withoutSuffix(program: string): string {
+  const suffix = [".exe", ".cmd", ".bat"].find((end) => program.endsWith(end)) ?? "";
+  return program.slice(0, program.length - suffix.length);
+}
+
+function isScript(arg: string): boolean {
+  const base = lastSegment(arg);
+  const endings = ["", ".mjs", ".js", ".bundle.mjs"].filter((end) => base.endsWith(end));
+  return endings.some((end) => isName(base.slice(0, base.length - end.length)));
 }
 
 function expected(argv: readonly string[]): boolean {
   const args = argv.map(normalised);
-  let program = args[0] ?? "";
-  for (const suffix of [".exe", ".cmd", ".bat"]) {
-    if (program.endsWith(suffix)) {
-      program = program.slice(0, -suffix.length);
-      break;
-    }
-  }
-  const name = lastSegment(program);
-  if (name === "openclaw" || isTitle(name)) return true;
-  if (args.some((arg) => ["openclaw", "openclaw.mjs"].includes(lastSegment(arg)))) return true;
-  const runsEntry = args.some((arg) => ENTRY_POINTS.some((entry) => arg.endsWith(entry)));
-  return runsEntry && (args.includes("gateway") || args.includes("agent"));
+  const program = withoutSuffix(args[0] ?? "");
+  const [firstWord = ""] = program.split(" ");
+  const titles = [program, lastSegment(program), lastSegment(withoutSuffix(firstWord))];
+  if (titles.some(isTitle) || args.some(isScript)) return true;
+  const entry = args.findIndex((arg) => ENTRY_POINTS.some((point) => arg.endsWith(point)));
+  if (entry === -1) return false;
+  const isCommand = (arg: string): boolean => ["gateway", "agent", "doctor", "tui"].includes(arg);
+  return args.some(isCommand) || args.slice(entry + 1).includes("node");
 }
 
 /** Command lines made of the very pieces that matter, and of noise. */
@@ -52,6 +82,13 @@ const pieces = fc.constantFrom(
   "OpenClaw",
   "openclaw-",
   "openclaw.mjs",
+  "clawdbot",
+  "moltbot",
+  "cn",
+  ".js",
+  ".bundle.mjs",
+  "doctor",
+  "tui",
   "gateway",
   "agent",
   "Agent",

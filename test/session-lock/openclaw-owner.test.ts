@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 
-import { isOpenClawArgv } from "../../lib/session-lock/openclaw-owner.js";
+import { isOpenClawArgv, ownerRecogniser } from "../../lib/session-lock/openclaw-owner.js";
+import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
+import { startReady } from "../support/child.js";
+import { writePlainLock } from "../support/lock-holder.js";
+import { requireNative, requirePosix } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 describe("recognised", () => {
   test.each<[string, string[]]>([
@@ -24,6 +29,27 @@ describe("recognised", () => {
     ["TypeScript sources", ["bun", "src/entry.ts", "agent"]],
     ["TypeScript index, command first", ["tsx", "gateway", "src/index.ts"]],
     ["Windows path to the built entry", ["node", "C:\\app\\dist\\index.js", "GATEWAY"]],
+    ["the former name clawdbot", ["/usr/local/bin/clawdbot", "gateway"]],
+    ["the former name moltbot under node", ["node", "/usr/lib/node_modules/.bin/moltbot"]],
+    ["a former name's title", ["clawdbot-gateway"]],
+    ["a former name's module", ["node", "/app/moltbot.mjs"]],
+    ["a fork by its title", ["openclawcn"]],
+    ["a fork's title with a word", ["openclawcn-gateway"]],
+    ["a fork as a Windows launcher", ["C:\\npm\\OpenClawCN.cmd"]],
+    ["a longer name", ["/usr/bin/openclawd"]],
+    ["a title with a space", ["openclaw gateway"]],
+    ["a title with a space, behind a path", ["/usr/bin/openclaw gateway --port 18789"]],
+    ["a title with a space and a path in it", ["openclaw agent --dir /srv/sessions"]],
+    ["both", ["/usr/bin/openclaw agent --dir /srv/sessions"]],
+    ["a Windows command line that was not split", ["C:\\npm\\openclaw.exe gateway --dir C:\\s"]],
+    ["a title with a word and a space", ["clawdbot-gateway (port 18789)"]],
+    ["the bundle", ["node", "/home/sandbox/openclaw.bundle.mjs", "gateway"]],
+    ["the bundle by itself", ["/usr/bin/node", "openclaw.bundle.mjs"]],
+    ["the script as .js", ["node", "/app/openclaw.js"]],
+    ["the entry point that repairs", ["node", "/app/dist/entry.js", "doctor"]],
+    ["the entry point with a terminal", ["node", "/app/dist/entry.js", "--profile", "x", "tui"]],
+    ["the entry point as a node host", ["node", "/app/dist/index.js", "node", "run"]],
+    ["the entry point as a daemon", ["bun", "src/index.ts", "daemon"]],
   ])("%s", (_name, argv) => {
     expect(isOpenClawArgv(argv)).toBe(true);
   });
@@ -34,12 +60,16 @@ describe("not recognised", () => {
     ["nothing", []],
     ["blank", ["", "  "]],
     ["another program", ["sleep", "100"]],
-    ["a longer name", ["/usr/bin/openclawd"]],
     ["a name that ends alike", ["notopenclaw"]],
     ["a title without its word", ["openclaw-"]],
     ["a title that is no first argument", ["vim", "openclaw-gateway"]],
     ["a folder of that name", ["ls", "/opt/openclaw/"]],
     ["the entry point without a command", ["node", "/srv/app/dist/index.js"]],
+    ["the same under a container's first process", ["tini", "--", "node", "dist/index.js"]],
+    ["a word behind a name that is none", ["openclaw.data"]],
+    ["a longer former name", ["moltbots"]],
+    ["a folder of a fork's name", ["/opt/openclawcn/bin/nginx"]],
+    ["a bundle of another name", ["node", "clawdbot2.bundle.mjs"]],
     ["the entry point with another command", ["node", "dist/index.js", "serve"]],
     ["the command without an entry point", ["python", "gateway"]],
     ["the command within an argument", ["node", "dist/index.js", "--mode=gateway"]],
@@ -47,5 +77,74 @@ describe("not recognised", () => {
     ["a source map beside the entry point", ["cat", "dist/index.js.map", "agent"]],
   ])("%s", (_name, argv) => {
     expect(isOpenClawArgv(argv)).toBe(false);
+  });
+});
+
+describe("a further name", () => {
+  const recognise = ownerRecogniser(["My-Gateway", "c++"]);
+
+  test.each<[string, string[]]>([
+    ["is one itself", ["/usr/bin/my-gateway"]],
+    ["has titles", ["my-gateway-agent", "--x"]],
+    ["has titles with a space", ["MY-GATEWAY serving"]],
+    ["has scripts", ["node", "/srv/my-gateway.mjs"]],
+    ["has bundles", ["node", "/srv/my-gateway.bundle.mjs"]],
+    ["is taken letter by letter", ["/opt/c++"]],
+    ["takes nothing from the others", ["openclaw"]],
+  ])("%s", (_what, argv) => {
+    expect(recognise(argv)).toBe(true);
+  });
+
+  test.each<[string, string[]]>([
+    ["no other program", ["nginx"]],
+    ["no longer one", ["my-gateways"]],
+    ["no pattern", ["ccc"]],
+  ])("is %s", (_what, argv) => {
+    expect(recognise(argv)).toBe(false);
+  });
+});
+
+test.for(["openclawcn", "clawdbot", "openclaw gateway --port 1", "moltbot-gateway"])(
+  "a running %j keeps its plain lock without start time",
+  async (title, context) => {
+    requirePosix(context, "a program that is started under another name");
+    requireNative(context);
+    const owner = await startReady(
+      process.execPath,
+      ["-e", "console.log(1); process.stdin.resume()"],
+      { argv0: title },
+    );
+    const lockPath = writePlainLock(temporaryFolder(), "s", { pid: owner.pid });
+    expect(await inspectSessionLock(lockPath)).toMatchObject({
+      pid: owner.pid,
+      stale: false,
+      removable: false,
+    });
+  },
+);
+
+describe("arguments that are as long as a process likes are looked through once", () => {
+  const LENGTH = 4_000_000;
+
+  test.each([
+    ["separators", "/"],
+    ["other separators", "\\"],
+    ["blanks", " "],
+    ["suffixes", ".exe"],
+    ["beginnings of a title", "/openclaw-"],
+    ["titles without an end", "openclaw-a-"],
+    ["names in a row", "openclaw"],
+    ["spaces behind names", "openclaw "],
+  ])("%s", (_what, piece) => {
+    const text = `${piece.repeat(LENGTH / piece.length)}!`;
+    const recognise = ownerRecogniser(["my-gateway"]);
+    expect(typeof recognise([text, text, "node"])).toBe("boolean");
+    expect(typeof isOpenClawArgv(["node", text])).toBe("boolean");
+  });
+
+  test("also when there are very many of them", () => {
+    const many = Array.from({ length: 500_000 }, () => "-");
+    expect(isOpenClawArgv(["node", ...many])).toBe(false);
+    expect(isOpenClawArgv(["node", ...many, "openclaw.mjs"])).toBe(true);
   });
 });

@@ -1,7 +1,12 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
-import { DEFAULT_LIMITS, resolveSessionWriteLockOptions } from "../../lib/session-lock/options.js";
+import {
+  DEFAULT_LIMITS,
+  resolveSessionWriteLockAcquireTimeoutMs,
+  resolveSessionWriteLockOptions,
+  resolveSessionWriteLockStaleMs,
+} from "../../lib/session-lock/options.js";
 
 const STALE = "OPENCLAW_SESSION_WRITE_LOCK_STALE_MS";
 const TIMEOUT = "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS";
@@ -96,4 +101,41 @@ test("whatever the environment says, the limits are usable", () => {
       expect(Number.isSafeInteger(limits.maxHoldMs) && limits.maxHoldMs > 0).toBe(true);
     }),
   );
+});
+
+describe("as gateways ask for them", () => {
+  test("the timeout alone: from the environment, the config, the default", () => {
+    expect(resolveSessionWriteLockAcquireTimeoutMs(config, { [TIMEOUT]: "11" })).toBe(11);
+    expect(resolveSessionWriteLockAcquireTimeoutMs(config, { [TIMEOUT]: "Infinity" })).toBe(
+      Infinity,
+    );
+    expect(resolveSessionWriteLockAcquireTimeoutMs(config, {})).toBe(1);
+    expect(resolveSessionWriteLockAcquireTimeoutMs(undefined, {})).toBe(60_000);
+  });
+
+  test("the age alone: from the environment, the config, the default", () => {
+    expect(resolveSessionWriteLockStaleMs(config, { [STALE]: "12" })).toBe(12);
+    expect(resolveSessionWriteLockStaleMs(config, { [STALE]: "Infinity" })).toBe(2);
+    expect(resolveSessionWriteLockStaleMs(null, {})).toBe(1_800_000);
+  });
+
+  test("this process's environment, when none is given", () => {
+    process.env[STALE] = "77";
+    onTestFinished(() => void delete process.env[STALE]);
+    expect(resolveSessionWriteLockStaleMs()).toBe(77);
+  });
+
+  test("maxHoldMsFallback takes the place of the default, and of nothing else", () => {
+    const options = { env: {}, maxHoldMsFallback: 1_020_000 };
+    expect(resolveSessionWriteLockOptions(null, options).maxHoldMs).toBe(1_020_000);
+    expect(resolveSessionWriteLockOptions(config, options).maxHoldMs).toBe(3);
+    const env = { [MAX_HOLD]: "13" };
+    expect(resolveSessionWriteLockOptions(config, { ...options, env }).maxHoldMs).toBe(13);
+    expect(resolveSessionWriteLockOptions(null, { ...options, maxHoldMs: 23 }).maxHoldMs).toBe(23);
+  });
+
+  test.each([0, -1, Number.NaN, Infinity])("a maxHoldMsFallback of %d is none", (fallback) => {
+    const options = { env: {}, maxHoldMsFallback: fallback };
+    expect(resolveSessionWriteLockOptions(null, options).maxHoldMs).toBe(300_000);
+  });
 });

@@ -266,6 +266,7 @@ describe("the report", () => {
       locks: [],
       cleaned: [],
       counts: { total: 0, stale: 0, removed: 0, kept: 0 },
+      notices: [],
     });
   });
 

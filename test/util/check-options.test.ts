@@ -29,6 +29,11 @@ const PASSES: readonly (readonly [string, Check, readonly unknown[]])[] = [
   ["object", (value) => checks.checkObject("x", value), [{}, []]],
   ["name", (value) => checks.checkName("x", value), ["a"]],
   ["string", (value) => checks.checkString("x", value), [undefined, ""]],
+  [
+    "label",
+    (value) => checks.checkLabel("x", value),
+    [undefined, "", "x".repeat(1024), "é".repeat(512)],
+  ],
   ["text or bytes", (value) => checks.checkTextOrBytes("x", value), ["", Buffer.alloc(1)]],
   ["positive integer", (value) => checks.checkPositiveInteger("x", value), [undefined, 1]],
   ["function", (value) => checks.checkFunction("x", value), [undefined, () => {}]],
@@ -148,6 +153,13 @@ const REFUSALS: readonly (readonly [string, Check, unknown, string])[] = [
     "TypeError: x must be a text that is not empty: ''",
   ],
   ["string", (value) => checks.checkString("x", value), 1, "TypeError: x must be a string: 1"],
+  ["label", (value) => checks.checkLabel("x", value), 1, "TypeError: x must be a string: 1"],
+  [
+    "label",
+    (value) => checks.checkLabel("x", value),
+    "é".repeat(513),
+    `RangeError: x must have at most 1024 bytes as UTF-8, not 1026: '${"é".repeat(100)}'... 413 more characters`,
+  ],
   [
     "text or bytes",
     (value) => checks.checkTextOrBytes("x", value),

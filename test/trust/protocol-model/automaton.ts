@@ -233,6 +233,7 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     openForWriting: unmodelled,
     list: unmodelled,
     realpath: unmodelled,
+    readLink: unmodelled,
     read: (fd, buffer, offset) => {
       // A lock's text is read at once: the loop for more is for bytes that do not parse.
       const answer = offset > 0 ? "empty" : ask("read", `fd${fd}`);
