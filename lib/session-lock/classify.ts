@@ -30,7 +30,7 @@ export interface SessionLockFacts {
   readonly staleMs: number;
   /** How long a lock file without a pid may exist before it counts as abandoned. */
   readonly graceMs: number;
-  /** The file's modification time. null when not known: then a lock without pid stays in grace. */
+  /** When the file was last changed (last-change.ts). null when not known: then a lock without pid stays in grace. */
   readonly mtimeMs: number | null;
   /** The machine's monotonic clock, when the payload's `monotonicMs` was taken from it in this boot. */
   readonly monotonicNowMs: number | null;

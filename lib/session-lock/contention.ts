@@ -1,6 +1,7 @@
 /** One acquisition's struggle with other processes: publish, or find out who is in the way and what to do about it. */
 import { setTimeout as delay } from "node:timers/promises";
 
+import { steadyMs } from "../process/machine-clock.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { nextTurn } from "../util/time-slice.js";
 import type { AcquirePlan } from "./acquire-options.js";
@@ -15,7 +16,7 @@ import {
 import { type EvidenceSource, freshEvidence } from "./evidence.js";
 import { guardPathOf } from "./guard.js";
 import type { SessionLockInspection } from "./inspection.js";
-import type { LockCase } from "./judge.js";
+import type { JudgingPolicy, LockCase } from "./judge.js";
 import { type JudgedLock, judgeLock } from "./judge-lock.js";
 import { type FileSighting, LockWatch, sightFile } from "./lock-watch.js";
 import { obstacleAt } from "./obstacle.js";
@@ -24,6 +25,8 @@ import { OwnerArgsMemo } from "./owner-args.js";
 import { type PublishAttempt, type Published, tryPublish } from "./publish.js";
 import { readLock } from "./read-lock.js";
 import { tryReclaim } from "./reclaim.js";
+import { RefusalPatience } from "./refusal-patience.js";
+import type { RemovalAttempt } from "./remove.js";
 
 /** The longest time after which an unchanged lock is inspected again. */
 const SAFETY_INTERVAL_MS = 1000;
@@ -35,7 +38,11 @@ const BRIEF_MS = 5;
 interface Look extends JudgedLock {
   /** From before the look. */
   readonly sighting: FileSighting;
+  /** What it was judged by. */
+  readonly policy: JudgingPolicy;
 }
+
+type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
 
 /** `reclaimed`: stale locks that had to be taken away for it. */
 export interface Won {
@@ -59,6 +66,9 @@ export class Contention {
   #watch: LockWatch | null = null;
   #lastOwner = "owner=unknown";
   #reclaimed = 0;
+  readonly #patience = new RefusalPatience();
+  /** The file that has been in the way unchanged, and since when. */
+  #seen: { readonly identity: string; readonly sinceMs: number } | null = null;
   #toldAt: number;
 
   constructor(lockPath: string, plan: AcquirePlan, fs: LockFs, startedAt: number) {
@@ -78,8 +88,12 @@ export class Contention {
     try {
       for (let latest = attempt; ; latest = this.#tryAgain()) {
         if (latest.kind === "published") return { lock: latest, reclaimed: this.#reclaimed };
-        if (latest.kind === "busy") await this.#pauseForGuard();
-        else await this.#dealWithHolder();
+        if (latest.kind === "busy") {
+          await this.#pauseForGuard(latest);
+          continue;
+        }
+        this.#patience.answered();
+        await this.#dealWithHolder();
       }
     } finally {
       this.#watch?.close();
@@ -141,20 +155,33 @@ export class Contention {
   }
 
   async #inspect(sighting: FileSighting): Promise<Look | null> {
-    const { policy, readOwnerProcessArgs } = this.#plan;
+    const { readOwnerProcessArgs } = this.#plan;
+    const policy = this.#policyFor(sighting);
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
     if (reading.kind === "absent") return null;
     const args = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
     const judged = await judgeLock(this.#lockPath, reading, policy, this.#evidence, args);
-    return { ...judged, sighting };
+    return { ...judged, sighting, policy };
+  }
+
+  /** Where a file's times lie in the future, how long this process has seen it unchanged is all that tells its age. */
+  #policyFor({ identity, mtimeMs, ctimeMs }: FileSighting): JudgingPolicy {
+    // On a clock that stands still while the machine sleeps: so did the writer.
+    const now = steadyMs();
+    if (this.#seen?.identity !== identity) this.#seen = { identity, sinceMs: now };
+    const { policy } = this.#plan;
+    if (mtimeMs <= policy.nowMs()) return policy;
+    const unchangedForMs = now - this.#seen.sinceMs;
+    return { ...policy, watched: { mtimeMs, ctimeMs, unchangedForMs } };
   }
 
   /** True when the lock is gone, by our hand or another's. */
   async #reclaim(look: Look): Promise<boolean> {
-    const { lockCase, inspection, ownerArgs, evidence } = look;
+    const { lockCase, inspection, ownerArgs, evidence, policy } = look;
     const { attempt, inspection: latest } = orFileError(this.#lockPath, () =>
-      tryReclaim(lockCase, inspection, ownerArgs, this.#plan.policy, evidence, this.#fs),
+      tryReclaim(lockCase, inspection, ownerArgs, policy, evidence, this.#fs),
     );
+    if (attempt.kind !== "busy") this.#patience.answered();
     switch (attempt.kind) {
       case "removed":
         this.#reclaimed++;
@@ -163,7 +190,7 @@ export class Contention {
         // Another lock by now, or facts that do not bear out what the first look took them for.
         return await this.#waitForChange(look);
       case "busy":
-        await this.#pauseForGuard(attempt.error);
+        await this.#pauseForGuard(attempt);
         return false;
       case "no-guard":
         throw staleError({ ...latest, keptReason: "no-guard" });
@@ -184,12 +211,13 @@ export class Contention {
     return wake === "changed";
   }
 
-  async #pauseForGuard(error?: Error): Promise<void> {
-    this.#lastOwner = `guard busy: ${guardPathOf(this.#lockPath)}`;
+  async #pauseForGuard({ error, guardPath = guardPathOf(this.#lockPath) }: Busy): Promise<void> {
+    this.#lastOwner = `guard busy: ${guardPath}`;
     const left = this.#left();
     this.#tellWaiting();
-    // Windows: a file that nobody may touch stays so.
-    if (error !== undefined && performance.now() - this.#startedAt > BUSY_FILE_PATIENCE_MS) {
+    if (error === undefined) this.#patience.answered();
+    // Windows: a file that no process may touch stays so.
+    else if (!this.#patience.refused(performance.now())) {
       throw new SessionWriteLockFileError(this.#lockPath, error);
     }
     await delay(Math.min(left, 1 + Math.random() * 4));
@@ -212,8 +240,6 @@ export class Contention {
     this.#plan.onWait?.({ owner: this.#lastOwner, waitedMs: now - this.#startedAt });
   }
 }
-
-const BUSY_FILE_PATIENCE_MS = 2000;
 
 /** Kept although stale, in a way that waiting does not change. */
 function isToBeReported({ keptReason, staleReasons }: SessionLockInspection): boolean {

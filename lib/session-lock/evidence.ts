@@ -38,11 +38,12 @@ export function freshEvidence(
   identity: (pid: number) => ProcessIdentity = identityOf,
 ): EvidenceSource {
   const host = hostFacts();
+  const own = tokenHost();
   return {
     host,
-    tokenHost: tokenHost(),
+    tokenHost: own,
     identity,
-    verify: verifyBy(identity, null),
+    verify: verifyBy(own, identity, null),
     sinceBootTicks: () => {
       const sinceBootMs = machineSinceBootMs();
       return sinceBootMs === null ? null : sinceBootMs / MS_PER_TICK;
@@ -54,11 +55,12 @@ export function freshEvidence(
 }
 
 function verifyBy(
+  host: TokenHost,
   identity: EvidenceSource["identity"],
   nested: NestedProcesses | null,
 ): EvidenceSource["verify"] {
   const lookups = { ...tokenLookups, identity, nested: () => nested };
-  return (token) => judgeToken(token, tokenHost(), lookups);
+  return (token) => judgeToken(token, host, lookups);
 }
 
 /**
@@ -66,7 +68,7 @@ function verifyBy(
  * among those it has seen.
  */
 export function withNestedLook(evidence: EvidenceSource, nested: NestedProcesses): EvidenceSource {
-  return { ...evidence, nested, verify: verifyBy(evidence.identity, nested) };
+  return { ...evidence, nested, verify: verifyBy(evidence.tokenHost, evidence.identity, nested) };
 }
 
 function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystem {
@@ -91,7 +93,7 @@ export function memoisedEvidence(fresh: EvidenceSource): EvidenceSource {
   return {
     ...fresh,
     identity,
-    verify: verifyBy(identity, fresh.nested),
+    verify: verifyBy(fresh.tokenHost, identity, fresh.nested),
     fileSystem: (lockPath) => fileSystemAtOnce(dirname(lockPath)),
   };
 }

@@ -30,18 +30,44 @@ import { newNonce } from "./nonce.js";
 
 export interface Guard {
   readonly kind: "entered";
+  /** This process has the lock file itself kernel-locked, which shows that no other has (guard-by-link.ts). */
+  readonly hasLockItself?: true;
   leave(): void;
 }
 
 /**
- * `busy`: somebody is inside. With an `error` (Windows) nobody need be: a delete that is pending, a virus
- * scanner, or a file or directory that we may not touch; only time tells which.
- * `unavailable`: this file system or process has no guard; `code` says why.
+ * Another process is inside. With an `error` (Windows) none need be: a delete that is pending, a virus scanner, or
+ * a file or directory that we may not touch; only time tells which.
+ */
+export interface BusyGuard {
+  readonly kind: "busy";
+  readonly error?: Error;
+}
+
+/**
+ * `unavailable`: this file system or process has no guard.
+ * `refused`: it has one, as far as is known, and did not let us in for a reason that may pass or be ours alone (out
+ * of locks, a server that does not answer, a sandbox). Another process may be inside.
  */
 export type GuardAttempt =
   | Guard
-  | { readonly kind: "busy"; readonly error?: Error }
-  | { readonly kind: "unavailable"; readonly code: string };
+  | BusyGuard
+  | { readonly kind: "unavailable" | "refused"; readonly error: GuardRefusal };
+
+/** A kernel lock on the guard that was refused, and not because another process has it. */
+export class GuardRefusal extends Error {
+  override readonly name = "GuardRefusal";
+  /** An errno's name. */
+  readonly code: string;
+  readonly syscall = "flock";
+  readonly path: string;
+
+  constructor(code: string, guardPath: string) {
+    super(`${code}: the kernel lock was refused, flock '${guardPath}'`);
+    this.code = code;
+    this.path = guardPath;
+  }
+}
 
 export function guardPathOf(lockPath: string): string {
   return `${lockPath}.guard`;
@@ -61,14 +87,19 @@ export function tryEnterGuard(
   return platform === "win32" ? tryEnterByCreation(guardPath, fs) : tryEnterByLock(guardPath, fs);
 }
 
+// A guard is empty, or holds one nonce (see isWrittenThrough); a lock's payload is longer.
+const MAX_GUARD_BYTES = 32;
+
 // Each failed attempt means that somebody else went through the guard meanwhile.
 const MAX_ATTEMPTS = 8;
 
-// The file system has no such locks, for anybody.
+// The file system has no such locks, for any process.
 const NEVER_LOCKABLE: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "EINVAL"]);
+// This process has none: no addon, or a sandbox whose kernel does not know the call.
+const NOT_FOR_US = "ENOSYS";
 
 function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
-  if (!fs.canLock()) return { kind: "unavailable", code: "ENOSYS" };
+  if (!fs.canLock()) return notEntered(NOT_FOR_US, guardPath);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
     const fd = fs.openGuard(guardPath);
     let keep = false;
@@ -76,10 +107,10 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
       const lock = fs.tryExclusive(fd);
       if (lock === "held") return { kind: "busy" };
       if (lock !== "acquired") {
-        // Where no process can lock, nobody is inside and the file is of no use. After any other
-        // refusal (out of locks, a sandbox) somebody else may well be inside: hands off.
+        // Where no process can lock, none is inside and the file is of no use. After any other
+        // refusal (out of locks, a sandbox) another process may well be inside: hands off.
         if (NEVER_LOCKABLE.has(lock.refused)) removeQuietly(guardPath, fs);
-        return { kind: "unavailable", code: lock.refused };
+        return notEntered(lock.refused, guardPath);
       }
       if (namesDescriptor(guardPath, fd, fs)) {
         keep = true;
@@ -92,6 +123,14 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
   return { kind: "busy" };
 }
 
+function notEntered(code: string, guardPath: string): GuardAttempt {
+  const isUnavailable = code === NOT_FOR_US || NEVER_LOCKABLE.has(code);
+  return {
+    kind: isUnavailable ? "unavailable" : "refused",
+    error: new GuardRefusal(code, guardPath),
+  };
+}
+
 /** Whether `path` still names the very file that `fd` has open. */
 function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
   if (fs.isNamed(path, fd)) return true;
@@ -101,6 +140,8 @@ function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
   const byPath = fs.lstat(path);
   if (byPath === null) return false;
   if (byPath.ino === byDescriptor.ino && byPath.dev === byDescriptor.dev) return true;
+  // A lock file, of which the guard was a second name for a while (guard-by-link.ts).
+  if (byDescriptor.size > MAX_GUARD_BYTES) return false;
   // Some virtual file systems number one file differently by path and by descriptor: ask the content.
   return isWrittenThrough(path, fd, fs);
 }
@@ -109,6 +150,8 @@ function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
   const token = newNonce();
   const writer = fs.openForWriting(path);
   try {
+    // Never into a lock file.
+    if (fs.fstat(writer).size > MAX_GUARD_BYTES) return false;
     fs.writeText(writer, token);
   } finally {
     fs.close(writer);

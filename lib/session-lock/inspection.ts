@@ -40,7 +40,7 @@ export interface SessionLockInspection {
   readonly removed: boolean;
   readonly ownerState: OwnerState;
   readonly ownerReason: OwnerReason;
-  /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`. */
+  /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`; for `guard-busy` it names the guard. */
   readonly error?: Error;
 }
 

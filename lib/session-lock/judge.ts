@@ -6,6 +6,7 @@ import { isSameBoot } from "../process/token.js";
 import { classifySessionLock, needsOwnerArgs, type SessionLockFacts } from "./classify.js";
 import type { EvidenceSource } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
+import { lastChangeMs, type WatchedFile } from "./last-change.js";
 import {
   isDiskOfThisMachine,
   judgeOwner,
@@ -15,7 +16,7 @@ import {
   tokenOf,
 } from "./owner.js";
 import type { SessionLockPayload } from "./payload.js";
-import type { LockReading, SeenContent } from "./read-lock.js";
+import type { LockContent, LockReading, SeenContent } from "./read-lock.js";
 
 /** How to judge; times in milliseconds. */
 export interface JudgingPolicy {
@@ -26,6 +27,8 @@ export interface JudgingPolicy {
   readonly atAcquire: boolean;
   /** Whether this process holds that lock, by its own memory. */
   readonly isHeldHere: (lockPath: string) => boolean;
+  /** A file that the judge has seen stay as it is; it counts for that file only. */
+  readonly watched?: WatchedFile;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
   readonly plainLocks: PlainLocks;
   /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
@@ -93,11 +96,12 @@ export function openCase(
   const payload = isLock ? (other ?? reading.payload) : null;
   const kernel = isLock ? reading.kernel : "silent";
   const pid = payload?.pid ?? null;
+  const nowMs = policy.nowMs();
   const facts = {
-    nowMs: policy.nowMs(),
+    nowMs,
     staleMs: policy.staleMs,
     graceMs: policy.graceMs,
-    mtimeMs: isLock ? reading.mtimeMs : null,
+    mtimeMs: isLock ? lastChangeOf(reading, nowMs, policy) : null,
     monotonicNowMs: monotonicNowMs(payload, kernel, evidence),
     respectMaxHold: policy.respectMaxHold,
     unreadable: !isLock,
@@ -141,6 +145,15 @@ function readOther(
 ): OtherContent {
   if (reading.kind !== "lock" || (reading.payload?.pid ?? null) !== null) return null;
   return policy.readOther?.(reading.bytes, reading.mtimeMs) ?? null;
+}
+
+function lastChangeOf(
+  { mtimeMs, ctimeMs }: LockContent,
+  nowMs: number,
+  { watched }: JudgingPolicy,
+): number | null {
+  if (mtimeMs === null || ctimeMs === null) return null;
+  return lastChangeMs({ mtimeMs, ctimeMs }, nowMs, watched);
 }
 
 /** Classifies; `ownerArgs` null: not asked for, or not readable. */

@@ -1,26 +1,29 @@
-/** Clears away what crashed processes left of the protocol itself. Nothing ever blocks on such files. */
+/** Clears away what crashed processes left of the protocol itself. Nothing ever blocks on such files for long. */
 import { closeQuietly } from "../util/close-quietly.js";
 import type { LockFs } from "../util/lock-fs.js";
-import { tryEnterGuard } from "./guard.js";
+import { FOREIGN_GUARD_SUFFIX, lookAtForeignGuard, removeForeignGuard } from "./foreign-guard.js";
+import { guardPathOf, tryEnterGuard } from "./guard.js";
+import { lastChangeMs, timesOf } from "./last-change.js";
 
-const GUARD_SUFFIX = ".guard";
+const GUARD_SUFFIX = guardPathOf("");
 
 /**
- * Removes one leftover when it is older than the grace and nobody has it locked. A live publisher whose
+ * Removes one leftover when it is older than the grace and no process has it locked. A live publisher whose
  * temp disappears under it notices (its link fails with ENOENT) and starts over.
  *
- * @param path - A temp, a lock renamed aside, or a guard.
+ * @param path - A temp, a lock renamed aside, a guard, or another library's.
  * @returns whether it was removed.
  * @throws the file system's error
  */
 export function removeLeftover(path: string, fs: LockFs, nowMs: number, graceMs: number): boolean {
+  if (path.endsWith(FOREIGN_GUARD_SUFFIX)) return removeForeignLeftover(path, fs, nowMs);
   const stats = fs.lstat(path);
   if (stats === null || !stats.isFile()) return false;
-  if (nowMs - Number(stats.mtimeNs) / 1e6 <= graceMs) return false;
+  if (nowMs - lastChangeMs(timesOf(stats), nowMs) <= graceMs) return false;
   return path.endsWith(GUARD_SUFFIX) ? passThroughGuard(path, fs) : removeUnlessHeld(path, fs);
 }
 
-/** Leaving a guard removes it, and only its occupant may do so. */
+/** Leaving a guard removes it, and only the process inside may do so. */
 function passThroughGuard(guardPath: string, fs: LockFs): boolean {
   const guard = tryEnterGuard(guardPath.slice(0, -GUARD_SUFFIX.length), fs);
   if (guard.kind !== "entered") return false;
@@ -38,4 +41,16 @@ function removeUnlessHeld(path: string, fs: LockFs): boolean {
   }
   fs.unlink(path);
   return true;
+}
+
+/** Inside the lock's own guard: there no process of this package is about to rely on it, or to remove it. */
+function removeForeignLeftover(path: string, fs: LockFs, nowMs: number): boolean {
+  if (lookAtForeignGuard(path, fs, nowMs) !== "leftover") return false;
+  const guard = tryEnterGuard(path.slice(0, -FOREIGN_GUARD_SUFFIX.length), fs);
+  if (guard.kind !== "entered") return false;
+  try {
+    return lookAtForeignGuard(path, fs, nowMs) === "leftover" && removeForeignGuard(path, fs);
+  } finally {
+    guard.leave();
+  }
 }

@@ -8,6 +8,8 @@ const LOCK_SUFFIX = ".jsonl.lock";
 
 // What the protocol leaves behind after a crash: private temps, locks renamed aside, guards.
 const LEFTOVER = /\.jsonl\.lock\.(?:[0-9a-f]{32}\.(?:tmp|gone)|guard)$/;
+// And another library's guard, which can be a directory (foreign-guard.ts).
+const FOREIGN_LEFTOVER = /\.jsonl\.lock\.reclaim$/;
 
 export interface ListedLocks {
   /** Names of regular files that are locks, sorted. */
@@ -37,6 +39,7 @@ export async function listLocks(
       const { name, isFile } = entry;
       if (name.endsWith(LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
       else if (isFile && LEFTOVER.test(name)) leftovers.push(name);
+      else if (FOREIGN_LEFTOVER.test(name)) leftovers.push(name);
       if (slice.exhausted()) await slice.next();
     }
   } finally {

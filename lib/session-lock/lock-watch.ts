@@ -15,6 +15,7 @@ import type { LockFs } from "../util/lock-fs.js";
 import { onAbort } from "../util/on-abort.js";
 import { orFileError } from "./errors.js";
 import type { LockCase } from "./judge.js";
+import { type FileTimes, timesOf } from "./last-change.js";
 
 // The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
 const LONGEST_TICK_MS = 50;
@@ -26,9 +27,8 @@ const WATCHER_AFTER_MS = 6;
 export type Wake = "changed" | "owner-ended" | "time-is-up";
 
 /** Which file is at a path; inode numbers are used again at once, hence the time. */
-export interface FileSighting {
+export interface FileSighting extends FileTimes {
   readonly identity: string;
-  readonly mtimeMs: number;
 }
 
 /** null: there is none. */
@@ -37,7 +37,7 @@ export function sightFile(path: string, fs: LockFs): FileSighting | null {
   if (stats === null) return null;
   return {
     identity: `${String(stats.ino)}:${String(stats.mtimeNs)}:${String(stats.size)}`,
-    mtimeMs: Number(stats.mtimeMs),
+    ...timesOf(stats),
   };
 }
 

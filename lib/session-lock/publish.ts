@@ -6,18 +6,27 @@
  * 2. Write the payload, which names this descriptor's inode as `kernelLock`.
  * 3. `link(tmp, L)`. It never replaces: of any number of contenders one succeeds. Unlink the temp.
  *
- * Readers never see an empty lock of ours, nor an unlocked one. ENOENT from link: somebody swept the
+ * Readers never see an empty lock of ours, nor an unlocked one. ENOENT from link: a sweep took the
  * temp because we were stopped for long; start over. Where hard links are missing, `L` itself is created
- * exclusively, locked and written inside the guard, where nobody removes it meanwhile. So it is always on
+ * exclusively, locked and written inside the guard, where no process removes it meanwhile. So it is always on
  * Windows, where the temp's name would stay in the directory for the whole hold: a file that is open is
  * unlinked when it is closed (Node 20; measured).
+ *
+ * What a payload claims must be true when it becomes visible, and a visible file is never written again (readers
+ * would see it torn). So where the file system is not one that keeps locks in this kernel (file-system.ts) the
+ * publisher looks first whether its lock shows through a second open of the file: of a second private name, as `L`
+ * will be one (mergerfs and bindfs give a linked name another kernel inode), or of `L` itself where it was created
+ * in place. If it does not show, the payload claims no kernel lock: such a holder is never displaced, and its lock
+ * is judged by its token. And where a lock keeps even its holder from reading the file through another descriptor
+ * (SMB: flock is mandatory there), it is given up, and the lock is published without. A local disk pays for none of
+ * this.
  */
 import { dirname } from "node:path";
 
 import { closeQuietly } from "../util/close-quietly.js";
-import { errorCode } from "../util/error-code.js";
+import { errorCode, isDiskFull } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
-import { fileSystemOf } from "./file-system.js";
+import { type FileSystem, fileSystemOf } from "./file-system.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import { newNonce } from "./nonce.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
@@ -29,10 +38,15 @@ export interface Published extends OwnLock {
   readonly kind: "published";
   readonly fd: number;
   readonly payload: SessionLockPayload;
+  /** Once `fd` is closed, others know from the kernel alone that the lock is free. */
+  readonly showsWhenFree: boolean;
 }
 
-/** `contended`: `L` exists. `busy`: the guard that is needed here is taken. */
-export type PublishAttempt = Published | { readonly kind: "contended" } | { readonly kind: "busy" };
+/** `contended`: `L` exists. `busy`: the guard that is needed here is taken, or (with an `error`) cannot be touched. */
+export type PublishAttempt =
+  | Published
+  | { readonly kind: "contended" }
+  | { readonly kind: "busy"; readonly error?: Error };
 
 /** What the payload says beside nonce and kernel lock. */
 export type PayloadDraft = Omit<
@@ -66,35 +80,145 @@ export function tryPublish(
 ): PublishAttempt {
   checkPayloadSize(draft);
   for (let attempt = 1; ; attempt++) {
-    // Whoever only finds it taken shall not keep others out of the guard.
+    // A process that only finds it taken shall not keep others out of the guard.
     if (platform === "win32" && fs.exists(lockPath)) return { kind: "contended" };
     const nonce = newNonce();
-    const temporary = `${lockPath}.${nonce}.tmp`;
+    const temporary = temporaryOf(lockPath, nonce);
     try {
-      if (platform === "win32") return createUnderGuard(lockPath, draft, fs);
-      const lock = writeLocked(temporary, nonce, draft, fs);
-      return linkInto(lockPath, temporary, lock, fs);
+      if (platform === "win32") return createUnderGuard(lockPath, draft, fs, platform);
+      const lookAnew = (): number => openUnderSecondName(lockPath, temporary, fs);
+      const lock = writeLocked(temporary, nonce, draft, fs, platform, lookAnew);
+      return linkInto(lockPath, temporary, lock, fs, platform);
     } catch (error) {
-      if (errorCode(error) !== "ENOENT" || attempt >= MAX_ATTEMPTS) throw error;
-      fs.makeDirectory(dirname(lockPath));
+      // There is no room for a lock, and it is another's turn anyway, or its lock's that can be cleared away.
+      if (isDiskFull(error) && fs.exists(lockPath)) return { kind: "contended" };
+      // A network file system repeated the creation: the first answer got lost. No other process uses this name.
+      if (errorCode(error) === "EEXIST") unlinkQuietly(temporary, fs);
+      if (!isWorthAnotherTry(error) || attempt >= MAX_ATTEMPTS) throw error;
+      if (errorCode(error) === "ENOENT") fs.makeDirectory(dirname(lockPath));
     }
     if (fs.exists(lockPath)) return { kind: "contended" };
   }
 }
 
-/** Creates `path`, locks it, writes the payload. On failure there is no file and no descriptor. */
-function writeLocked(path: string, nonce: string, draft: PayloadDraft, fs: LockFs): Published {
+function isWorthAnotherTry(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOENT" || code === "EEXIST";
+}
+
+function temporaryOf(lockPath: string, nonce: string): string {
+  return `${lockPath}.${nonce}.tmp`;
+}
+
+/**
+ * Creates `path`, locks it, writes the payload. On failure there is no file and no descriptor.
+ *
+ * @param lookAnew - Opens the file once more, for reading.
+ */
+function writeLocked(
+  path: string,
+  nonce: string,
+  draft: PayloadDraft,
+  fs: LockFs,
+  platform: NodeJS.Platform,
+  lookAnew: () => number,
+): Published {
   const fd = fs.createExclusive(path);
+  let second: number | null = null;
   try {
-    const hasKernelLock = fs.tryExclusive(fd) === "acquired";
-    const kernelLock = hasKernelLock ? fs.fileId(fd) : null;
-    const payload = complete(draft, nonce, kernelLock, fileSystemName(fd, fs));
-    const text = formatPayload(payload);
-    fs.writeText(fd, text);
-    return { kind: "published", fd, nonce, text, payload };
+    const isLocked = fs.tryExclusive(fd) === "acquired";
+    const { kind, name } = fileSystemAt(path, fd, fs, platform);
+    if (!isLocked || kind === "local") {
+      return writePayload(fd, nonce, draft, isLocked, name, null, fs);
+    }
+    second = lookAnew();
+    const shows = fs.probe(second) === "held";
+    const lock = writePayload(fd, nonce, draft, shows, name, shows || null, fs);
+    if (isReadable(second, lock.text, fs)) return lock;
   } catch (error) {
     discard(path, fd, fs);
     throw error;
+  } finally {
+    if (second !== null) closeQuietly(second, fs);
+  }
+  discard(path, fd, fs);
+  return writeUnlocked(path, nonce, draft, fs, platform);
+}
+
+function writeUnlocked(
+  path: string,
+  nonce: string,
+  draft: PayloadDraft,
+  fs: LockFs,
+  platform: NodeJS.Platform,
+): Published {
+  const fd = fs.createExclusive(path);
+  try {
+    const { name } = fileSystemAt(path, fd, fs, platform);
+    return writePayload(fd, nonce, draft, false, name, null, fs);
+  } catch (error) {
+    discard(path, fd, fs);
+    throw error;
+  }
+}
+
+function writePayload(
+  fd: number,
+  nonce: string,
+  draft: PayloadDraft,
+  showsLock: boolean,
+  fileSystem: string | null,
+  verified: true | null,
+  fs: LockFs,
+): Published {
+  const kernelLock = showsLock ? fs.fileId(fd) : null;
+  const payload = complete(draft, nonce, kernelLock, fileSystem, verified);
+  const text = formatPayload(payload);
+  fs.writeText(fd, text);
+  return {
+    kind: "published",
+    fd,
+    nonce,
+    text,
+    payload,
+    showsWhenFree: showsLock && verified === null,
+  };
+}
+
+function fileSystemAt(path: string, fd: number, fs: LockFs, platform: NodeJS.Platform): FileSystem {
+  // Windows has no number: there the name of the directory tells.
+  const type = platform === "win32" ? 0 : fs.fileSystemTypeOf(fd);
+  return type === null ? NOT_TOLD : fileSystemOf(platform, type, dirname(path));
+}
+
+const NOT_TOLD: FileSystem = { kind: "unlisted", name: null };
+
+/** The temp by another private name, which is gone again when this returns. */
+function openUnderSecondName(lockPath: string, temporary: string, fs: LockFs): number {
+  const other = temporaryOf(lockPath, newNonce());
+  try {
+    fs.link(temporary, other);
+  } catch (error) {
+    const code = errorCode(error) ?? "";
+    // Without links the lock will be created in place, and looked at there.
+    if (NO_LINKS.has(code)) return fs.openForReading(temporary);
+    // Repeated by a network file system: no other process uses this name.
+    if (code !== "EEXIST") throw error;
+  }
+  try {
+    return fs.openForReading(other);
+  } finally {
+    unlinkQuietly(other, fs);
+  }
+}
+
+/** Whether the holder can read what it wrote through another descriptor. */
+function isReadable(fd: number, text: string, fs: LockFs): boolean {
+  const buffer = Buffer.alloc(Buffer.byteLength(text));
+  try {
+    return fs.read(fd, buffer, 0, buffer.length) > 0;
+  } catch {
+    return false;
   }
 }
 
@@ -104,6 +228,7 @@ function complete(
   nonce: string,
   kernelLock: string | null,
   fileSystem: string | null,
+  verified: true | null,
 ): SessionLockPayload {
   const { pid, createdAt, maxHoldMs, starttime, owner, monotonicMs, label } = draft;
   return {
@@ -117,13 +242,8 @@ function complete(
     monotonicMs,
     label,
     fileSystem,
-    verified: null,
+    verified,
   };
-}
-
-function fileSystemName(fd: number, fs: LockFs): string | null {
-  const type = fs.fileSystemTypeOf(fd);
-  return type === null ? null : fileSystemOf(process.platform, type, "").name;
 }
 
 function linkInto(
@@ -131,6 +251,7 @@ function linkInto(
   temporary: string,
   lock: Published,
   fs: LockFs,
+  platform: NodeJS.Platform,
 ): PublishAttempt {
   let keep = false;
   try {
@@ -139,30 +260,45 @@ function linkInto(
     return lock;
   } catch (error) {
     const code = errorCode(error) ?? "";
-    if (code === "EEXIST") return { kind: "contended" };
-    // A network file system may have done it and lost the answer.
-    keep = hasArrived(lockPath, lock, fs);
+    // A network file system may have done it and lost the answer, or repeated the call. Not the number of links
+    // tells, which a repetition that failed has as well, but that the name is this very file's.
+    keep = code === "EEXIST" ? isLinked(lockPath, lock, fs) : hasArrived(lockPath, lock, fs);
     if (keep) return lock;
+    if (code === "EEXIST") return { kind: "contended" };
     if (!NO_LINKS.has(code)) throw error;
   } finally {
     if (keep) unlinkQuietly(temporary, fs);
     else discard(temporary, lock.fd, fs);
   }
-  return createUnderGuard(lockPath, lock.payload, fs);
+  return createUnderGuard(lockPath, lock.payload, fs, platform);
 }
 
 /** Without links the file is visible before it is complete; its guard keeps judges away until then. */
-function createUnderGuard(lockPath: string, draft: PayloadDraft, fs: LockFs): PublishAttempt {
-  const guard: GuardAttempt = tryEnterGuard(lockPath, fs);
+function createUnderGuard(
+  lockPath: string,
+  draft: PayloadDraft,
+  fs: LockFs,
+  platform: NodeJS.Platform,
+): PublishAttempt {
+  const guard: GuardAttempt = tryEnterGuard(lockPath, fs, platform);
   if (guard.kind === "busy") return guard;
+  if (guard.kind === "refused") throw guard.error;
   try {
-    return writeLocked(lockPath, newNonce(), draft, fs);
+    const lookAnew = (): number => fs.openForReading(lockPath);
+    return writeLocked(lockPath, newNonce(), draft, fs, platform, lookAnew);
   } catch (error) {
     if (errorCode(error) === "EEXIST") return { kind: "contended" };
     throw error;
   } finally {
     if (guard.kind === "entered") guard.leave();
   }
+}
+
+/** Asked of every contender that finds the name taken: two system calls. */
+function isLinked(lockPath: string, lock: Published, fs: LockFs): boolean {
+  if (fs.isNamed(lockPath, lock.fd)) return true;
+  // Where a linked name may have another inode, the nonce tells as well: it is in no other process's file.
+  return !lock.showsWhenFree && hasArrived(lockPath, lock, fs);
 }
 
 function hasArrived(lockPath: string, own: OwnLock, fs: LockFs): boolean {
@@ -182,6 +318,6 @@ function unlinkQuietly(path: string, fs: LockFs): void {
   try {
     fs.unlink(path);
   } catch {
-    // A sweep finds it: nobody has it locked once we are done.
+    // A sweep finds it: no process has it locked once we are done.
   }
 }

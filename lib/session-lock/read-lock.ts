@@ -5,6 +5,7 @@ import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import type { EvidenceSource } from "./evidence.js";
+import { timesOf } from "./last-change.js";
 import { isPlain, type KernelEvidence, tokenOf, weighKernelLock } from "./owner.js";
 import { parsePayload, type SessionLockPayload } from "./payload.js";
 
@@ -18,6 +19,8 @@ export interface LockContent {
   readonly fileId: string | null;
   /** Only read when a lock without pid makes it matter. */
   readonly mtimeMs: number | null;
+  /** The same. */
+  readonly ctimeMs: number | null;
 }
 
 /** What a file was found to say. */
@@ -27,6 +30,8 @@ export type LockReading =
   | LockContent
   | { readonly kind: "absent" }
   | { readonly kind: "unreadable"; readonly error: Error };
+
+const NO_TIMES = { mtimeMs: null, ctimeMs: null };
 
 export const MAX_LOCK_BYTES = 64 * 1024;
 
@@ -99,7 +104,7 @@ function readOpenLock(
     payload,
     kernel,
     fileId,
-    mtimeMs: stats === null ? null : Number(stats.mtimeNs) / 1e6,
+    ...(stats === null ? NO_TIMES : timesOf(stats)),
   };
 }
 

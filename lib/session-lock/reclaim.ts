@@ -42,8 +42,8 @@ export function tryReclaim(
     traces.reclaim,
     (): ReclaimTrace => ({ lockPath, by: policy.atAcquire ? "acquire" : "sweep" }),
     () =>
-      tryRemoveLock(lockPath, fs, () => {
-        const again = judgeAgain(lockCase, ownerArgs, policy, fresh, fs);
+      tryRemoveLock(lockPath, fs, (inside) => {
+        const again = judgeAgain(lockCase, ownerArgs, policy, fresh, inside);
         latest = again ?? latest;
         return again?.inspection.removable ?? false;
       }),

@@ -14,6 +14,7 @@ import {
   memoisedEvidence,
   withNestedLook,
 } from "./evidence.js";
+import { guardPathOf } from "./guard.js";
 import type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
 import { closeCase, type LockCase, openCase } from "./judge.js";
 import { removeLeftover } from "./leftovers.js";
@@ -321,9 +322,9 @@ class Sweep {
     }
     this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
     if (!isBusy(result)) return result;
-    return result.error === undefined
-      ? kept(inspection, "guard-busy")
-      : kept(inspection, "error", result.error);
+    if (result.error !== undefined) return kept(inspection, "error", result.error);
+    const { guardPath = guardPathOf(inspection.lockPath) } = result;
+    return kept(inspection, "guard-busy", new Error(`guard busy: ${guardPath}`));
   }
 
   #patienceMs({ error }: Busy): number {

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { closeQuietly } from "../util/close-quietly.js";
-import { errorCode } from "../util/error-code.js";
+import { errorCode, isLasting } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { startTimer } from "../util/long-timer.js";
 import { nextTurn } from "../util/time-slice.js";
@@ -14,11 +14,11 @@ import {
   SessionWriteLockLostError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
-import { guardPathOf, tryEnterGuard } from "./guard.js";
+import { type BusyGuard, type Guard, guardPathOf } from "./guard.js";
 import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
+import { tryEnterAsHolder } from "./holder-guard.js";
 import type { Published } from "./publish.js";
-import { isOwnLock } from "./read-lock.js";
-import { type ReleaseAttempt, tryRelease } from "./release.js";
+import { isStillOwn, type ReleaseAttempt, tryRelease } from "./release.js";
 import { moveAside } from "./remove.js";
 import {
   type ReleaseCause,
@@ -50,10 +50,10 @@ export interface SessionWriteLock extends AsyncDisposable {
    * Runs a synchronous `write` only while the lock is provably still this one, atomically: no contender can
    * take it over before `write` returns.
    *
-   * @throws SessionWriteLockLostError when it is not, with nothing written; SessionWriteLockTimeoutError,
-   *   naming the guard, when another process keeps the guard for 50 ms; SessionWriteLockFileError, with
-   *   nothing written, when the file system refuses; TypeError when `write` returns a promise; whatever
-   *   `write` throws.
+   * @throws SessionWriteLockLostError when it is not, with nothing written, also when its directory is gone;
+   *   SessionWriteLockTimeoutError, naming the guard, when another process keeps the guard for 50 ms;
+   *   SessionWriteLockFileError, with nothing written, when the file system refuses, the guard's kernel lock
+   *   included; TypeError when `write` returns a promise; whatever `write` throws.
    */
   withFence<T>(write: () => T): T;
   /**
@@ -268,7 +268,9 @@ export class Hold implements HeldLock {
         obstacle = error;
       }
       if (this.#now() >= deadline) break;
-      // Whoever is in the guard is there for microseconds, as a rule.
+      // Read-only by now, or full: what the few tries before did not get, two seconds more do not bring.
+      if (attempts >= PROMPT_ATTEMPTS && isLasting(obstacle)) break;
+      // A process in the guard is there for microseconds, as a rule.
       await (attempts < PROMPT_ATTEMPTS ? nextTurn() : delay(2 + Math.random() * 6));
       // By the thread's end, which the process has outlived.
       if (this.#ended) return "removed";
@@ -288,10 +290,13 @@ export class Hold implements HeldLock {
     }
   }
 
-  /** The file stays. With a kernel lock others see that it is free; without, it must not look held. */
+  /**
+   * The file stays. Where others see by the kernel lock that it is free, that is no harm; anywhere else it looks
+   * held for as long as this process lives.
+   */
   #giveUpRemoving(obstacle: unknown): void {
     const cause = obstacle ?? new Error(`guard busy: ${guardPathOf(this.lockPath)}`);
-    if (this.#lock.payload.kernelLock !== null) {
+    if (this.#lock.showsWhenFree) {
       this.#warn(
         `[${this.#logTag}] left for others to remove: ${this.lockPath} (${describe(cause)})`,
       );
@@ -304,7 +309,7 @@ export class Hold implements HeldLock {
   withFence<T>(write: () => T): T {
     const deadline = this.#now() + FENCE_PATIENCE_MS;
     for (;;) {
-      const guard = orFileError(this.lockPath, () => tryEnterGuard(this.lockPath, this.#fs));
+      const guard = this.#tryEnterGuard();
       if (guard.kind === "busy") {
         if (this.#now() >= deadline) {
           const owner = `guard busy: ${guardPathOf(this.lockPath)}`;
@@ -321,8 +326,18 @@ export class Hold implements HeldLock {
         }
         return result;
       } finally {
-        if (guard.kind === "entered") guard.leave();
+        guard.leave();
       }
+    }
+  }
+
+  #tryEnterGuard(): Guard | BusyGuard {
+    try {
+      return tryEnterAsHolder(this.lockPath, this.#lock, this.#fs);
+    } catch (cause) {
+      // Gone with its directory, or another's by now.
+      this.assertOurs();
+      throw new SessionWriteLockFileError(this.lockPath, cause);
     }
   }
 
@@ -334,7 +349,7 @@ export class Hold implements HeldLock {
 
   /** {@link SessionWriteLock.assertHeld} */
   assertOurs(): void {
-    if (orFileError(this.lockPath, () => isOwnLock(this.lockPath, this.#lock, this.#fs))) return;
+    if (orFileError(this.lockPath, () => isStillOwn(this.lockPath, this.#lock, this.#fs))) return;
     traceSync(
       traces.release,
       () => this.#trace("displaced"),

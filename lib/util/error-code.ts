@@ -15,3 +15,24 @@ const TRANSIENT_ON_WINDOWS: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "
 export function isTransientOnWindows(error: unknown): boolean {
   return TRANSIENT_ON_WINDOWS.has(errorCode(error));
 }
+
+/** Whether a path leads nowhere any more: it is gone, or a directory on its way is (ENOTDIR: replaced by a file). */
+export function isVanished(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** Whether a file could not be made because the disk, or the user's share of it, has no room or inode left. */
+export function isDiskFull(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT";
+}
+
+// What a file system that took a file a moment ago refuses for good: read-only by now, its rights changed, full.
+const LASTING: ReadonlySet<unknown> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
+
+/** Whether trying again within seconds is in vain; on Windows see {@link isTransientOnWindows}. */
+export function isLasting(error: unknown, platform: NodeJS.Platform = process.platform): boolean {
+  const code = errorCode(error);
+  return LASTING.has(code) && !(platform === "win32" && TRANSIENT_ON_WINDOWS.has(code));
+}

@@ -34,7 +34,10 @@ export interface LockFs {
   readonly openForReading: (path: string) => number;
   /** A new file for reading and writing; throws EEXIST. */
   readonly createExclusive: (path: string) => number;
-  /** The guard: created when missing, opened otherwise; never followed through a symlink. */
+  /**
+   * The guard: created when missing, opened otherwise; never followed through a symlink. For writing where that is
+   * allowed: NFSv4 gives no exclusive lock on a descriptor that is read-only.
+   */
   readonly openGuard: (path: string) => number;
   /** Windows guard: created exclusively, deleted by the OS with its last handle. Throws EEXIST. */
   readonly createSelfDeleting: (path: string) => number;
@@ -68,6 +71,8 @@ export interface LockFs {
   readonly readLink: (path: string) => string;
   readonly exists: (path: string) => boolean;
   readonly unlink: (path: string) => void;
+  /** An empty directory. */
+  readonly removeDirectory: (path: string) => void;
   readonly rename: (from: string, to: string) => void;
   readonly list: (directory: string) => DirectoryListing;
   /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
@@ -100,9 +105,7 @@ export const realLockFs: LockFs = {
   openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
   createExclusive: (path) =>
     keepFile(fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)),
-  // Read-only suffices for flock(2), and lets us enter a guard that another user left behind.
-  openGuard: (path) =>
-    keepFile(fs.openSync(path, O_RDONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE)),
+  openGuard: (path) => keepFile(openGuard(path)),
   createSelfDeleting: (path) =>
     fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
   takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
@@ -126,6 +129,9 @@ export const realLockFs: LockFs = {
   unlink: (path) => {
     fs.unlinkSync(path);
   },
+  removeDirectory: (path) => {
+    fs.rmdirSync(path);
+  },
   rename: (from, to) => {
     fs.renameSync(from, to);
   },
@@ -147,6 +153,51 @@ export const realLockFs: LockFs = {
   tryExclusive: (fd) => lockAttempt(loadNative().binding?.lockTryExclusive(fd)),
   probe: (fd) => lockAttempt(loadNative().binding?.lockProbe(fd)),
 };
+
+// Each further attempt means that a guard of another user's appeared and went meanwhile.
+const MAX_GUARD_ATTEMPTS = 8;
+const GUARD_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+/**
+ * In a sticky directory `fs.protected_regular` (Linux; a usual default) refuses O_CREAT for another user's file
+ * (EACCES, may_create_in_sticky in fs/namei.c), and such a file is seldom ours to write. flock(2) asks for neither:
+ * on a local disk a descriptor for reading takes the lock.
+ */
+function openGuard(path: string): number {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return fs.openSync(path, O_RDWR | O_CREAT | GUARD_FLAGS, FILE_MODE);
+    } catch (refusal) {
+      if (!NOT_OURS_TO_WRITE.has(errorCode(refusal))) throw refusal;
+      const fd = openExisting(path, O_RDWR) ?? openExisting(path, O_RDONLY);
+      if (fd !== null) return fd;
+      // There is none: it went in between, or its directory is what was refused.
+      if (attempt >= MAX_GUARD_ATTEMPTS || !isWritable(dirname(path))) throw refusal;
+    }
+  }
+}
+
+const NOT_OURS_TO_WRITE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** null: it is not there, or not ours to open so. */
+function openExisting(path: string, access: number): number | null {
+  try {
+    return fs.openSync(path, access | GUARD_FLAGS);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || NOT_OURS_TO_WRITE.has(code)) return null;
+    throw error;
+  }
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    fs.accessSync(directory, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function fileIdByNode(fd: number): string {
   const { dev, ino } = fs.fstatSync(fd, { bigint: true });
@@ -191,12 +242,18 @@ function lockAttempt(result: number | undefined): LockAttempt {
   return { refused: errnoName(result) };
 }
 
-function errnoName(negated: number): string {
+function nameByLibuv(negated: number): string {
   try {
     return getSystemErrorName(negated);
   } catch {
-    // An errno that libuv has no name for; os.constants knows some more.
-    const found = Object.entries(constants.errno).find(([, value]) => value === -negated);
-    return found?.[0] ?? `errno ${String(-negated)}`;
+    return "";
   }
+}
+
+function errnoName(negated: number): string {
+  const name = nameByLibuv(negated);
+  // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
+  if (/^E[A-Z0-9]+$/.test(name)) return name;
+  const found = Object.entries(constants.errno).find(([, value]) => value === -negated);
+  return found?.[0] ?? `errno ${String(-negated)}`;
 }

@@ -11,6 +11,16 @@
 namespace pidentity {
 namespace {
 
+// f_type of the Linux SMB client (linux/magic.h, fs/smb/client/cifsfs.h). It answers a conflict
+// with EACCES (cifs_lock_add_if in fs/smb/client/file.c), which anywhere else is a refusal
+// (SELinux).
+bool is_smb(int fd) {
+  const std::optional<std::int64_t> type = file_system_type(fd);
+  if (!type) return false;
+  const auto number = static_cast<std::uint32_t>(*type);
+  return number == 0x517B || number == 0xFF534D42 || number == 0xFE534D42;
+}
+
 // flock(2) belongs to the open file description: a lock is neither dropped by closing another
 // descriptor of the same file nor shared with one.
 LockResult lock(int fd, int operation) {
@@ -19,7 +29,9 @@ LockResult lock(int fd, int operation) {
     result = ::flock(fd, operation | LOCK_NB);
   } while (result != 0 && errno == EINTR);
   if (result == 0) return kLockAcquired;
-  return errno == EWOULDBLOCK ? kLockHeldElsewhere : -errno;
+  const int error = errno;
+  const bool is_held = error == EWOULDBLOCK || (error == EACCES && is_smb(fd));
+  return is_held ? kLockHeldElsewhere : -error;
 }
 
 class DuplicatedFile final : public KeptFile {

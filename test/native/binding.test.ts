@@ -85,9 +85,7 @@ const FD_CALLS: readonly (readonly [
   keyof NativeBinding,
   (...fd: readonly unknown[]) => unknown,
 ])[] = [
-  ...(
-    [...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType"] as const
-  ).map(
+  ...([...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType"] as const).map(
     (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
   ),
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],

@@ -182,10 +182,7 @@ test("a live container's plain lock stays when its host's ordinary user, who see
     {
       entry,
       node,
-      prefix: [
-        ...["unshare", "--mount", "sh", "-c", `${HIDE_OTHERS} && exec "$0" "$@"`],
-        ...AS_NOBODY,
-      ],
+      prefix: ["unshare", "--mount", "sh", "-c", `${HIDE_OTHERS} && exec "$0" "$@"`, ...AS_NOBODY],
       cwd: "/",
     },
   );
@@ -265,7 +262,11 @@ test("a virtual /proc/uptime proves no earlier boot, with a start time that is h
 });
 
 const REBOOTED = (file: string): readonly string[] => [
-  ...["unshare", "--mount", "--uts", "sh", "-c"],
+  "unshare",
+  "--mount",
+  "--uts",
+  "sh",
+  "-c",
   `mount --bind ${file} /proc/sys/kernel/random/boot_id && hostname former && exec "$0" "$@"`,
 ];
 
@@ -290,7 +291,14 @@ test("a container that restarts on its own overlay takes over what its predecess
   const { folder, prefix } = place;
   const overlay = [
     ...prefix,
-    ...["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c"],
+    "unshare",
+    "--mount",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "sh",
+    "-c",
     `mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged 2>/dev/null ||
      exit 3; exec "$0" "$@"`,
   ];

@@ -6,28 +6,46 @@ import { type RunningChild, start } from "./child.js";
 import { ROOT } from "./programs.js";
 
 const ACQUIRER = `
+import { appendFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 const { module, options } = JSON.parse(process.argv[1]);
 const { acquireSessionWriteLock } = await import(module);
 const say = (what) => console.log(JSON.stringify(what));
-try {
-  const lock = await acquireSessionWriteLock({ env: {}, ...options });
-  say({ kind: "held" });
-  createInterface({ input: process.stdin }).once("line", async () => {
-    await lock.release();
-    say({ kind: "released" });
-    process.exit();
-  });
-} catch (error) {
+const sayRefused = (error) => {
   const { name, message, owner, staleReasons, keptReason, syscall, cause } = error;
   const { code, path } = cause ?? {};
   say({ kind: "refused", name, message, owner, staleReasons, keptReason, syscall, cause: { code, path } });
+};
+try {
+  const lock = await acquireSessionWriteLock({ env: {}, ...options });
+  let lost = false;
+  lock.lost.addEventListener("abort", () => (lost = true));
+  say({ kind: "held" });
+  for await (const line of createInterface({ input: process.stdin })) {
+    try {
+      if (line === "write") {
+        lock.withFence(() => appendFileSync(options.sessionFile, "written\\n"));
+        say({ kind: "written" });
+        continue;
+      }
+      await lock.release();
+      say(lost ? { kind: "released", lost } : { kind: "released" });
+    } catch (error) {
+      sayRefused(error);
+      if (line === "write") continue;
+    }
+    process.exit();
+  }
+} catch (error) {
+  sayRefused(error);
 }
 `;
 
 /** What an acquirer says; see errors.ts for the keys of `refused`. */
 export interface Outcome {
-  readonly kind: "held" | "released" | "refused";
+  readonly kind: "held" | "written" | "released" | "refused";
+  /** The release found the lock lost, or had lost it before. */
+  readonly lost?: true;
   readonly name?: string;
   readonly message?: string;
   readonly owner?: string;
@@ -43,6 +61,8 @@ export interface Acquirer {
   readonly process: RunningChild["process"];
   /** The next thing that it says: first "held" or "refused". */
   outcome(): Promise<Outcome>;
+  /** A fenced write of one line to the session file. */
+  write(): Promise<Outcome>;
   release(): Promise<Outcome>;
   kill(): Promise<void>;
 }
@@ -58,6 +78,7 @@ export interface AcquirerOptions {
   readonly node?: string;
   /** What its argv[0] says. */
   readonly argv0?: string;
+  readonly env?: NodeJS.ProcessEnv;
 }
 
 /** Starts a process that acquires the lock of `sessionFile` and holds it until it is told to release it. */
@@ -68,6 +89,7 @@ export async function startAcquirer(
     entry = join(ROOT, "dist/index.js"),
     node = process.execPath,
     argv0,
+    env,
     ...options
   }: AcquirerOptions = {},
 ): Promise<Acquirer> {
@@ -76,12 +98,20 @@ export async function startAcquirer(
   const own = ["--input-type=module", "--eval", ACQUIRER, task];
   const [file = "", ...args] = [...prefix, node, ...own];
   // Not everybody may enter the directory in which the tests run.
-  const child = await start(file, args, { cwd: "/", ...(argv0 === undefined ? {} : { argv0 }) });
+  const child = await start(file, args, {
+    cwd: "/",
+    ...(argv0 === undefined ? {} : { argv0 }),
+    ...(env === undefined ? {} : { env }),
+  });
   const outcome = async (): Promise<Outcome> => JSON.parse(await child.line()) as Outcome;
   return {
     pid: child.pid,
     process: child.process,
     outcome,
+    write() {
+      child.say("write");
+      return outcome();
+    },
     release() {
       child.say("release");
       return outcome();

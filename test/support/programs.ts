@@ -1,4 +1,4 @@
-/** The C programs of test/support/native, compiled once per change by global-setup.ts. */
+/** The C programs and preloaded libraries of test/support/native, compiled once per change by global-setup.ts. */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -15,17 +15,26 @@ export function program(name: string): string {
   return join(PROGRAMS, process.platform === "win32" ? `${name}.exe` : name);
 }
 
+/** Path of the compiled preload/`<name>.c`, which LD_PRELOAD puts before the C library. Linux. */
+export function preload(name: string): string {
+  return join(PROGRAMS, `${name}.so`);
+}
+
 /** Compiles what is missing or older than its source. Linux, Windows; throws with the compiler's words. */
 export function compilePrograms(): void {
   if (process.platform === "linux") {
-    compileFolder(SOURCES, "cc", ["-std=gnu11", "-pthread"]);
+    const flags = ["-std=gnu11", "-pthread"];
+    compileFolder(SOURCES, program, "cc", flags);
+    compileFolder(join(SOURCES, "preload"), preload, "cc", [...flags, "-shared", "-fPIC"]);
   } else if (process.platform === "win32") {
-    compileFolder(join(SOURCES, "windows"), process.execPath, () => [zig(), "cc", "-municode"]);
+    const flags = (): string[] => [zig(), "cc", "-municode"];
+    compileFolder(join(SOURCES, "windows"), program, process.execPath, flags);
   }
 }
 
 function compileFolder(
   folder: string,
+  targetOf: (name: string) => string,
   compiler: string,
   flags: readonly string[] | (() => readonly string[]),
 ): void {
@@ -33,7 +42,7 @@ function compileFolder(
   for (const file of readdirSync(folder)) {
     if (!file.endsWith(".c")) continue;
     const source = join(folder, file);
-    const target = program(file.slice(0, -2));
+    const target = targetOf(file.slice(0, -2));
     if (existsSync(target) && statSync(target).mtimeMs > statSync(source).mtimeMs) continue;
     // Under another name first: another test run may be starting the program right now.
     const fresh = `${target}.${process.pid}`;

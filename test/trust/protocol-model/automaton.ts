@@ -261,12 +261,17 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     link: (from, to) => void ask("link", `${placeOf(from)} ${placeOf(to)}`),
     rename: (from, to) => void ask("rename", `${placeOf(from)} ${placeOf(to)}`),
     unlink: done("unlink"),
+    removeDirectory: unmodelled,
     makeDirectory: () => {},
     exists: (path) => askAt("exists", path) === "true",
     fileSystemType: () => EXT,
     fileSystemTypeOf: () => EXT,
     canLock: () => true,
-    tryExclusive: (fd) => (ask("tryExclusive", `fd${fd}`) === "acquired" ? "acquired" : "held"),
+    tryExclusive: (fd) => {
+      const answer = ask("tryExclusive", `fd${fd}`);
+      if (answer === "refused") return { refused: "ENOLCK" };
+      return answer === "acquired" ? "acquired" : "held";
+    },
     probe: (fd) => (ask("probe", `fd${fd}`) === "acquired" ? "acquired" : "held"),
   };
   return {
@@ -364,6 +369,8 @@ function numbersIn(answer: string): [number, number] {
 /** Old enough for every grace: whoever relies on time alone is caught. */
 function statsOf(answer: string): BigIntStats {
   const [inode, links] = numbersIn(answer);
-  const stats = { dev: 1n, ino: BigInt(inode), nlink: BigInt(links), mtimeNs: 0n };
+  const size = answer.endsWith("written") ? 500n : 0n;
+  const times = { mtimeNs: 0n, ctimeNs: 0n };
+  const stats = { dev: 1n, ino: BigInt(inode), nlink: BigInt(links), size, ...times };
   return { ...stats, isFile: () => true } as BigIntStats;
 }

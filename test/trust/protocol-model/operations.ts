@@ -2,12 +2,14 @@
 import { closeCase, type JudgingPolicy, openCase } from "../../../lib/session-lock/judge.js";
 import { removeLeftover } from "../../../lib/session-lock/leftovers.js";
 import { parsePayload } from "../../../lib/session-lock/payload.js";
-import { tryPublish } from "../../../lib/session-lock/publish.js";
+import { type Published, tryPublish } from "../../../lib/session-lock/publish.js";
 import { type OwnLock, readLock } from "../../../lib/session-lock/read-lock.js";
 import { tryReclaim } from "../../../lib/session-lock/reclaim.js";
 import { tryRelease } from "../../../lib/session-lock/release.js";
 import { Hold } from "../../../lib/session-lock/write-lock.js";
+import { errorCode } from "../../../lib/util/error-code.js";
 import {
+  SessionWriteLockFileError,
   SessionWriteLockLostError,
   SessionWriteLockTimeoutError,
 } from "../../../lib/session-lock/errors.js";
@@ -28,7 +30,7 @@ export function operationsOf(
   return {
     publish: ({ fs }) => {
       try {
-        return tryPublish(LOCK_PATH, DRAFT, fs, platform).kind;
+        return orRefused(() => tryPublish(LOCK_PATH, DRAFT, fs, platform).kind);
       } catch (error) {
         // Its temp was swept away again and again: the caller is told.
         if (error instanceof Error && error.message === "ENOENT") return "swept";
@@ -37,9 +39,12 @@ export function operationsOf(
     },
     inspect,
     reclaim: (surroundings) => reclaim(surroundings, lockText(0, 0)),
+    "reclaim unlocked": (surroundings) => reclaim(surroundings, lockText(0, null)),
     "reclaim empty": (surroundings) => reclaim(surroundings, ""),
-    fence,
-    release: ({ fs }) => tryRelease(LOCK_PATH, OWN_LOCK, fs).kind,
+    fence: (surroundings) => fence(surroundings, LOCKED),
+    "fence unlocked": (surroundings) => fence(surroundings, UNLOCKED),
+    release: (surroundings) => release(surroundings, LOCKED),
+    "release unlocked": (surroundings) => release(surroundings, UNLOCKED),
     close: ({ fs }) => {
       fs.close(HELD_FD);
       return "closed";
@@ -62,9 +67,12 @@ const OPERATIONS = [
   "publish",
   "inspect",
   "reclaim",
+  "reclaim unlocked",
   "reclaim empty",
   "fence",
+  "fence unlocked",
   "release",
+  "release unlocked",
   "close",
   ...SWEEPS,
 ] as const;
@@ -84,6 +92,17 @@ const DRAFT = {
 
 /** The process's own lock. The model has no inode numbers to write into it: the nonce has to tell. */
 export const OWN_LOCK: OwnLock = { nonce: nonceOf(0), text: "of unknown inode" };
+
+/** The same as its holder knows it: what it wrote, with and without a kernel lock. */
+const LOCKED = published(lockText(0, 0));
+const UNLOCKED = published(lockText(0, null));
+
+function published(text: string): Published {
+  const payload = parsePayload(Buffer.from(text));
+  if (payload === null) throw new Error("no payload");
+  const showsWhenFree = payload.kernelLock !== null;
+  return { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload, showsWhenFree };
+}
 
 export function policyAt(nowMs: () => number): JudgingPolicy {
   return {
@@ -116,26 +135,42 @@ function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string 
     kernel: "free",
     fileId: null,
     mtimeMs: 0,
+    ctimeMs: 0,
   } as const;
   // The first look is over; what it saw is given.
   const seen = { ...evidence, identity: () => GONE, verify: () => VERDICT };
   const then = policyAt(() => 0);
   const lockCase = openCase(LOCK_PATH, reading, then, seen);
   const inspection = closeCase(lockCase, null, then);
-  return tryReclaim(lockCase, inspection, null, policyAt(nowMs), evidence, fs).attempt.kind;
+  const policy = policyAt(nowMs);
+  return orRefused(() => tryReclaim(lockCase, inspection, null, policy, evidence, fs).attempt.kind);
 }
 
 const GONE = { state: "gone", reason: "no-such-process", startTime: null, exactId: null } as const;
 const VERDICT = { state: "gone", reason: "no-such-process" } as const;
 
-function fence({ fs, write, stop }: Surroundings): string {
+function release({ fs }: Surroundings, lock: Published): string {
+  return orRefused(() => tryRelease(LOCK_PATH, lock, fs).kind);
+}
+
+const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOLCK", "ENOSPC"]);
+
+/** What a kernel that refuses a lock leads to: an error, of which the caller is told. */
+function orRefused(operate: () => string): string {
+  try {
+    return operate();
+  } catch (error) {
+    if (REFUSALS.has(errorCode(error))) return "refused";
+    throw error;
+  }
+}
+
+function fence({ fs, write, stop }: Surroundings, lock: Published): string {
   let time = 0;
-  const payload = parsePayload(Buffer.from(lockText(0, 0)));
-  if (payload === null) throw new Error("no payload");
   const hold = new Hold({
     lockPath: LOCK_PATH,
     sessionFile: "/sessions/s.jsonl",
-    lock: { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload },
+    lock,
     maxHoldMs: HOLD_LIMIT_MS,
     fs,
     // So patient that one look at a busy guard is enough: the next look is another operation.
@@ -152,6 +187,7 @@ function fence({ fs, write, stop }: Surroundings): string {
   } catch (error) {
     if (error instanceof SessionWriteLockLostError) return "lost";
     if (error instanceof SessionWriteLockTimeoutError) return "busy";
+    if (error instanceof SessionWriteLockFileError) return "refused";
     throw error;
   } finally {
     stop();

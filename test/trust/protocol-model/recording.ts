@@ -58,7 +58,11 @@ export function recordCalls(lockPath: string): Recording {
         const label = `${name}(${place})`;
         const parts = SYSTEM_CALLS[name];
         if (parts !== undefined)
-          calls.push(...parts.map((part, i) => `${part}(${placeOf(args[i])})`));
+          calls.push(
+            ...parts
+              .map((part, i) => `${part}(${placeOf(args[i])})`)
+              .filter((one) => !LOOKS.has(one)),
+          );
         else if (!LOOKS.has(label)) calls.push(OPAQUE.has(name) ? label : `${label} → ${word}`);
         return result;
       } catch (error) {

@@ -32,6 +32,10 @@ export interface Scenario {
   readonly platform: "linux" | "win32";
   /** A variant: what is renamed aside is not removed yet. */
   readonly mayPutBack: boolean;
+  /** Whether the kernel may refuse any lock for a reason that passes (ENOLCK), at any time, to anybody. */
+  readonly refusals: boolean;
+  /** Whether the disk may have no inode left for a guard, at any time, for anybody. */
+  readonly fullDisk: boolean;
   /** Whether calls that nobody else can notice are taken together with the one before them. */
   readonly merged: boolean;
 }
@@ -47,7 +51,7 @@ export interface Step {
   readonly ended: readonly string[];
   /** What the step broke. */
   readonly violation: string | null;
-  /** Crashes and the passing of limits: nothing that a process can rely on. */
+  /** Crashes, refusals and the passing of limits: nothing that a process can rely on. */
   readonly isEvent: boolean;
 }
 
@@ -215,6 +219,8 @@ export class World {
       const role = roles[process] ?? "contender";
       for (const point of this.#choices(state, process, role)) {
         steps.push(this.#step(state, process, point));
+        const refusal = this.#refusal(point, state);
+        if (refusal !== null) steps.push(this.#step(state, process, point, refusal));
       }
       if (at(state, CRASHES_LEFT) > 0) steps.push(crash(state, process, isSwept));
       if (at(state, OVERDUES_LEFT) > 0 && hold(state, process) !== NONE) {
@@ -231,25 +237,44 @@ export class World {
       case RUNNING:
         return [this.#automaton.point(get(state, process, POINT))];
       case HOLDING:
-        return start("fence", "release");
+        return isLockedContent(hold(state, process))
+          ? start("fence", "release")
+          : start("fence unlocked", "release unlocked");
       case RELEASING:
-        return start("release", "close");
+        return isLockedContent(hold(state, process))
+          ? start("release", "close")
+          : start("release unlocked");
       default:
         return role === "sweeper" ? start(...SWEEPS) : start("publish", "inspect");
     }
   }
 
-  #step(before: State, process: number, from: Point): Step {
+  /** What the next call may be answered with instead of what it does; null: nothing. */
+  #refusal({ next }: Point, state: State): string | null {
+    const { refusals, fullDisk } = this.#scenario;
+    if (next.kind !== "call") return null;
+    if (refusals && next.call.name === "tryExclusive") return "refused";
+    const makesGuard = next.call.name === "openGuard" && state[GUARD_NAME] === NONE;
+    return fullDisk && makesGuard ? "ENOSPC" : null;
+  }
+
+  /** @param refusal - What the first call is answered with; null: what the world says. */
+  #step(before: State, process: number, from: Point, refusal: string | null = null): Step {
     const state = before.slice();
     if (get(state, process, MODE) !== RUNNING) begin(state, process, from);
     const labels: string[] = [];
     const ended: string[] = [];
     let violation: string | null = null;
     let point = from;
+    let forced = refusal;
     do {
       if (point.next.kind !== "call") throw new Error(`${point.operation} makes no call`);
       const { call } = point.next;
-      const { answer, broken } = this.#answer(state, process, point.operation, call);
+      const { answer, broken } =
+        forced === null
+          ? this.#answer(state, process, point.operation, call)
+          : { answer: forced, broken: null };
+      forced = null;
       labels.push(`${call.name}(${call.at}) → ${answer}`);
       violation ??= broken ?? brokenExclusion(state);
       const following = this.#automaton.after(point, answer);
@@ -269,16 +294,17 @@ export class World {
     } while (violation === null && this.#isUnnoticed(state, process, point));
     forgetUnused(state);
     const label = `${from.operation}: ${labels.join("; ")}`;
-    return { process, label, ended, next: state, violation, isEvent: false };
+    return { process, label, ended, next: state, violation, isEvent: refusal !== null };
   }
 
   /**
    * Whether it makes no difference when the next call is made: its answer cannot change any more, and
    * nobody else notices it. Such calls need not be interleaved with others.
    */
-  #isUnnoticed(state: State, process: number, { operation, next }: Point): boolean {
+  #isUnnoticed(state: State, process: number, point: Point): boolean {
     const { merged, hasLinks, platform, roles } = this.#scenario;
-    if (!merged || next.kind !== "call") return false;
+    const { operation, next } = point;
+    if (!merged || next.kind !== "call" || this.#refusal(point, state) !== null) return false;
     const { name, at: place } = next.call;
     const hasTemps = hasLinks && platform === "linux";
     switch (name) {
@@ -359,12 +385,11 @@ export class World {
       }
       case "fstat": {
         const inode = inodeOf(state, process, first);
-        return fine(`${seenNumber(state, process, inode)} ${namesOf(state, inode)}`);
+        return fine(this.#stats(state, process, inode));
       }
       case "lstat": {
         const inode = at(state, path);
-        if (inode === NONE) return fine("null");
-        return fine(`${seenNumber(state, process, inode)} ${namesOf(state, inode)}`);
+        return fine(inode === NONE ? "null" : this.#stats(state, process, inode));
       }
       case "exists":
         return fine(String(path !== -1 && state[path] !== NONE));
@@ -406,7 +431,7 @@ export class World {
         state[path] = NONE;
         state[target] = inode;
         if (operation === "publish") take(state, process, inode, getInode(state, inode, 0));
-        if (operation === "release") drop(state, process);
+        if (isRelease(operation)) drop(state, process);
         return { answer: "ok", broken };
       }
       case "unlink": {
@@ -433,12 +458,18 @@ export class World {
     }
   }
 
+  #stats(state: State, process: number, inode: number): string {
+    const isWritten = getInode(state, inode, 0) !== NONE;
+    const numbers = `${seenNumber(state, process, inode)} ${namesOf(state, inode)}`;
+    return isWritten ? `${numbers} written` : numbers;
+  }
+
   /** What a process does after an operation; null, or what the outcome breaks. */
   #end(state: State, process: number, operation: string, outcome: string): string | null {
     this.outcomes.add(`${operation}: ${outcome}`);
     if (outcome.startsWith("threw")) return `${operation} ${outcome}`;
     const kept = outcome === "published" || hold(state, process) !== NONE ? 1 : 0;
-    const isReleased = operation === "release" && outcome !== "busy";
+    const isReleased = isRelease(operation) && !/busy|refused/u.test(outcome);
     const [judged, number] = [get(state, process, SEEN_LOCKS), get(state, process, SEEN_NUMBERS)];
     const goOn = (mode: number): null => {
       put(state, process, MODE, mode);
@@ -453,12 +484,13 @@ export class World {
     };
     const opened = openCount(state, process);
     if (opened > (isReleased ? 1 : kept)) return `${operation} leaves ${opened} files open`;
-    switch (`${operation} ${outcome}`) {
+    switch (`${operation.replace(" unlocked", "")} ${outcome}`) {
       case "publish published":
         keepAtFirst(state, process);
         return goOn(HOLDING);
       case "fence written":
       case "fence busy":
+      case "fence refused":
         return goOn(HOLDING);
       case "publish contended":
         return follow("inspect");
@@ -466,22 +498,30 @@ export class World {
       case "reclaim removed":
       case "reclaim empty removed":
         return follow("publish");
-      case "inspect removable":
-        follow(judged === NONE ? "reclaim empty" : "reclaim");
+      case "inspect removable": {
+        // Only what names its inode is judged with that number in mind.
+        const isLocked = judged !== NONE && isLockedContent(judged);
+        follow(judged === NONE ? "reclaim empty" : isLocked ? "reclaim" : "reclaim unlocked");
         put(state, process, SEEN_LOCKS, judged);
-        put(state, process, SEEN_NUMBERS, judged === NONE ? NONE : number);
+        put(state, process, SEEN_NUMBERS, isLocked ? number : NONE);
         return null;
+      }
       case "release not-ours":
-        if (hold(state, process) !== at(state, OVERDUE)) return "a holder has lost its lock";
+        if (!mayBeDisplaced(state, hold(state, process))) return "a holder has lost its lock";
         return follow("close");
       case "release removed":
         return follow("close");
       case "release busy":
+      case "release refused":
         return goOn(RELEASING);
       default:
         return goOn(WAITING);
     }
   }
+}
+
+function isRelease(operation: string): boolean {
+  return operation.startsWith("release");
 }
 
 /** Whether there is anybody who could take the lock. */
@@ -504,7 +544,7 @@ function brokenExclusion(state: State): string | null {
   let holders = 0;
   for (let process = 0; process < PROCESSES; process++) {
     const content = hold(state, process);
-    if (content === NONE || content === at(state, OVERDUE)) continue;
+    if (content === NONE || mayBeDisplaced(state, content)) continue;
     holders++;
     if (namesOf(state, get(state, process, HELD_INODE)) === 0)
       return "a live holder's lock is gone";
@@ -512,11 +552,16 @@ function brokenExclusion(state: State): string | null {
   return holders > 1 ? "two holders" : null;
 }
 
+/** Whether a holder is overdue, and one of those of whom others may then take the lock. */
+function mayBeDisplaced(state: State, content: number): boolean {
+  return content === at(state, OVERDUE) && isLockedContent(content);
+}
+
 /** Called before the lock's name goes. */
 function wrongRemoval(state: State, process: number, operation: string): string | null {
   const inode = at(state, LOCK_NAME);
   const content = getInode(state, inode, 0);
-  if (operation === "release") {
+  if (isRelease(operation)) {
     return content === hold(state, process) ? null : "a release of another one's lock";
   }
   const judged = get(state, process, SEEN_LOCKS);
