@@ -5,6 +5,7 @@ import { isAbsolute, join } from "node:path";
 import type { SessionLockInspection, SweepCounts } from "../session-lock/inspection.js";
 import { describeNotice } from "../session-lock/notices.js";
 import { ownerRecogniser } from "../session-lock/openclaw-owner.js";
+import type { PlainLocks } from "../session-lock/owner.js";
 import { listSessionsDirs } from "../session-lock/startup-sweep.js";
 import { cleanStaleLockFiles, type CleanStaleLockFilesResult } from "../session-lock/sweep.js";
 import type { SweepOptions, SweepProgress } from "../session-lock/sweep-options.js";
@@ -26,6 +27,7 @@ export interface Treatment {
   readonly staleMs: number | undefined;
   /** Further programs that write such locks; see {@link ownerRecogniser}. */
   readonly ownerNames: readonly string[];
+  readonly plainLocks: PlainLocks;
 }
 
 export interface LocksReport {
@@ -45,7 +47,7 @@ export interface LocksReport {
  */
 export async function examineLocks(
   { sessionsDirs, stateDirs }: Patients,
-  { fix, staleMs, ownerNames }: Treatment,
+  { fix, staleMs, ownerNames, plainLocks }: Treatment,
   { env }: Pick<CliIo, "env">,
   onProgress: (checked: number, total: number) => void,
   signal?: AbortSignal,
@@ -54,6 +56,7 @@ export async function examineLocks(
     staleMs,
     removeStale: fix,
     env,
+    plainLocks,
     isOwnerArgv: ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames),
     onProgress: ({ checked, total }: SweepProgress) => onProgress(checked, total),
   });

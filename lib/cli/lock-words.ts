@@ -27,14 +27,26 @@ export function describeLock(lock: SessionLockInspection): {
   };
 }
 
-function staleness({ stale, staleReasons, keptReason }: SessionLockInspection): string {
+function staleness(lock: SessionLockInspection): string {
+  const { stale, staleReasons, keptReason, ownerReason } = lock;
   if (stale) return `yes (${staleReasons.join(", ")})`;
-  return keptReason === "unreadable" ? "unknown (unreadable)" : "no";
+  if (keptReason === "unreadable") return "unknown (unreadable)";
+  return isUndecided(lock) ? `unknown (${ownerReason})` : "no";
 }
 
 /** Stale, or not to be judged at all. */
-export function isWrong({ stale, keptReason }: SessionLockInspection): boolean {
-  return stale || keptReason === "unreadable";
+export function isWrong(lock: SessionLockInspection): boolean {
+  return lock.stale || lock.keptReason === "unreadable" || isUndecided(lock);
+}
+
+/** Whether it stays because neither its owner's life nor its end can be proven from here. */
+export function isUndecided(lock: SessionLockInspection): boolean {
+  return !lock.removed && lock.ownerState === "unknown" && isOwnerUnknown(lock);
+}
+
+/** What a person can do about an undecided lock. */
+export function remedyFor({ ownerReason }: SessionLockInspection): string | null {
+  return UNKNOWN_OWNERS[ownerReason]?.remedy ?? null;
 }
 
 /**
@@ -53,7 +65,9 @@ export function whyRemoved(lock: SessionLockInspection): string {
 }
 
 /** Why a lock is kept although something is wrong with it. */
-export function whyKept({ keptReason, ownerReason, error }: SessionLockInspection): string {
+export function whyKept(lock: SessionLockInspection): string {
+  const { ownerReason, error } = lock;
+  const keptReason = lock.keptReason ?? (isUndecided(lock) ? "owner-unknown" : null);
   if (keptReason === null) return "nothing is wrong with it";
   const because = KEPT_REASONS[keptReason].clause;
   const detail = keptReason === "owner-unknown" ? ownerReason : error?.message;
@@ -66,7 +80,7 @@ export function briefVerdict(lock: SessionLockInspection): string {
   if (keptReason === "unreadable" || keptReason === "in-grace")
     return KEPT_REASONS[keptReason].brief;
   const reason = mainReason(lock);
-  const unknown = UNKNOWN_OWNERS[ownerReason];
+  const unknown = UNKNOWN_OWNERS[ownerReason]?.brief;
   if (unknown !== undefined)
     return reason === null ? unknown : `${STALE_REASONS[reason].brief}, ${unknown}`;
   if (reason === null) return lock.ownerState === "same" ? "in use" : "nothing wrong";
@@ -79,7 +93,7 @@ export function fullVerdict(lock: SessionLockInspection): string {
   const { keptReason, ownerReason, staleReasons } = lock;
   if (keptReason === "unreadable") return whyKept(lock);
   const reason = mainReason(lock);
-  if (reason === null) return UNKNOWN_OWNERS[ownerReason] ?? briefVerdict(lock);
+  if (reason === null) return UNKNOWN_OWNERS[ownerReason]?.brief ?? briefVerdict(lock);
   const verdict = `${STALE_REASONS[reason].clause} (${staleReasons.join(", ")})`;
   const isKept = keptReason !== null && keptReason !== "dry-run";
   return isKept ? `${verdict}, but ${whyKept(lock)}` : verdict;
@@ -112,12 +126,45 @@ const PROOFS: ReadonlySet<StaleReason> = new Set([
   "non-openclaw-owner",
 ]);
 
-/** Owners of whom neither life nor death can be proven, in a few words. */
-const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, string>>> = {
-  "other-host": "on another host",
-  "other-pid-namespace": "in a container",
-  "access-denied": "owner is hidden",
-  unsupported: "owner not provable",
-  malformed: "unknown owner token",
-  "pid-mismatch": "contradicts itself",
+interface UnknownOwner {
+  /** A few words for a table's cell. */
+  readonly brief: string;
+  readonly remedy: string;
+}
+
+/** Owners of whom neither life nor death can be proven. */
+const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, UnknownOwner>>> = {
+  "other-host": {
+    brief: "on another host",
+    remedy: "run this on the host that wrote it; if that host is gone, remove the file by hand",
+  },
+  "other-pid-namespace": {
+    brief: "in a container",
+    remedy: "run this on the containers' host, as root; or in the container that wrote it",
+  },
+  "access-denied": {
+    brief: "owner is hidden",
+    remedy: "run this as root, or as the user who owns that process",
+  },
+  unsupported: {
+    brief: "owner not provable",
+    remedy: "run this where the native addon loads (pidentity native says why it does not)",
+  },
+  malformed: {
+    brief: "unknown owner token",
+    remedy: "run a version of this command as new as the program that wrote it",
+  },
+  "pid-mismatch": {
+    brief: "contradicts itself",
+    remedy: "find out what changed the file; when its owner is gone, remove it by hand",
+  },
+  "no-token": {
+    brief: "owner not named",
+    remedy:
+      "its writer could not read /proc or the boot id: give it that, or remove the file by hand once it has ended",
+  },
+  "plain-lock": {
+    brief: "plain lock, kept",
+    remedy: "run this without --keep-plain where no other container shares the directory",
+  },
 };

@@ -3,7 +3,14 @@ import type { SessionLockInspection } from "../session-lock/inspection.js";
 import { canRemove } from "./can-remove.js";
 import type { LocksReport } from "./examine-locks.js";
 import { explainLocks } from "./explain-locks.js";
-import { countLocks, describeLock, whyKept, whyRemoved } from "./lock-words.js";
+import {
+  countLocks,
+  describeLock,
+  isUndecided,
+  remedyFor,
+  whyKept,
+  whyRemoved,
+} from "./lock-words.js";
 
 /** One line or a few at a time, each with its end. */
 export function* locksLines(
@@ -37,6 +44,8 @@ function remarkOn(lock: SessionLockInspection, fix: boolean): string | null {
       ? `--fix would remove it: ${whyRemoved(lock)}`
       : `--fix would keep it: there is no safe way to remove it without the native addon`;
   }
-  if (keptReason === null) return null;
-  return `${fix ? "kept" : "--fix would keep it"}: ${whyKept(lock)}`;
+  const remedy = isUndecided(lock) ? remedyFor(lock) : null;
+  if (keptReason === null && remedy === null) return null;
+  const kept = `${fix ? "kept" : "--fix would keep it"}: ${whyKept(lock)}`;
+  return remedy === null ? kept : `${kept}; ${remedy}`;
 }

@@ -12,8 +12,10 @@ import {
   briefVerdict,
   countLocks,
   fullVerdict,
+  isUndecided,
   isWrong,
   ownerRuns,
+  remedyFor,
   whyKept,
 } from "./lock-words.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
@@ -104,6 +106,8 @@ function summarise(
     sentences.push(locks.length === 1 ? "It is not stale." : "None is stale.");
   }
   if (unreadable > 0) sentences.push(`${String(unreadable)} cannot be read.`);
+  const undecided = locks.filter((lock) => isUndecided(lock) && !lock.stale).length;
+  if (undecided > 0) sentences.push(`${String(undecided)} cannot be decided from here.`);
   const remain = locks.some((lock) => isWrong(lock) && !lock.removed);
   return { text: sentences.join(" "), color: remain ? "yellow" : "green" };
 }
@@ -226,6 +230,10 @@ const LIFE = { yes: "alive", no: "dead", unknown: "out of sight" } as const;
 
 /** What a cell of a few words has no room for: why a lock could not be removed or read. */
 function noteOn(lock: SessionLockInspection, stream: CliStream): string[] {
+  const remedy = isUndecided(lock) ? remedyFor(lock) : null;
+  if (remedy !== null) {
+    return wrapToWidth(`${sessionOf(lock)}: ${remedy}`, stream.columns ?? Infinity, "  ");
+  }
   switch (lock.keptReason) {
     case "no-guard":
     case "guard-busy":
@@ -261,7 +269,7 @@ function actionOn(
 
 function colorOf(lock: SessionLockInspection): Color | null {
   if (lock.keptReason === "unreadable" || lock.keptReason === "error") return "red";
-  return lock.stale ? "yellow" : null;
+  return lock.stale || isUndecided(lock) ? "yellow" : null;
 }
 
 function sessionOf({ lockPath }: SessionLockInspection): string {

@@ -17,6 +17,7 @@ import { ProgressBar } from "./progress-bar.js";
 import { UsageError } from "./usage-error.js";
 import { watch } from "./watch.js";
 import { writePieces } from "./write-pieces.js";
+import { isUndecided } from "./lock-words.js";
 
 /** A terminal keeps no more lines than about that, and nobody reads them. */
 const MOST_ROWS = 1000;
@@ -51,12 +52,14 @@ Options:
   --owner NAME     a further program that writes such locks, beside openclaw and
                    its forks: NAME, NAME-<word>, NAME.mjs and the like are
                    recognised by their command lines; may be repeated
+  --keep-plain     keep what other programs wrote (no token, no kernel lock),
+                   whatever its pid looks like: where containers share a volume
   --json           one JSON document:
                    {"schemaVersion", "counts", "problems", "notices", "locks"}
 
-Exit code: 0 when no stale lock is left, 1 when there is one, 2 on wrong usage
-or when a directory or a lock could not be read or a lock not be removed (I/O).
-With --watch that of the last look.
+Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
+be decided from here, 2 on wrong usage or when a directory or a lock could not
+be read or a lock not be removed (I/O). With --watch that of the last look.
 
 Examples:
   pidentity locks ~/.openclaw/agents/main/sessions
@@ -69,6 +72,7 @@ Examples:
       explain: { type: "boolean" },
       fix: { type: "boolean" },
       json: { type: "boolean" },
+      "keep-plain": { type: "boolean" },
       owner: { type: "string", multiple: true },
       "stale-ms": { type: "string" },
       "state-dir": { type: "string", multiple: true },
@@ -81,6 +85,7 @@ Examples:
       fix,
       staleMs: staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText),
       ownerNames: (values.owner ?? []).map(parseOwnerName),
+      plainLocks: values["keep-plain"] === true ? "keep" : "judge",
     };
     if (values.watch) {
       checkWatchable({ fix, json }, io);
@@ -224,5 +229,7 @@ function exitCodeOf({ locks: found, problems }: LocksReport): ExitCode {
   if (problems.length > 0 || found.some(({ keptReason }) => IO_ERRORS.has(keptReason))) {
     return EXIT.failure;
   }
-  return found.some(({ stale, removed }) => stale && !removed) ? EXIT.no : EXIT.ok;
+  const remains = (lock: SessionLockInspection): boolean =>
+    (lock.stale && !lock.removed) || isUndecided(lock);
+  return found.some(remains) ? EXIT.no : EXIT.ok;
 }

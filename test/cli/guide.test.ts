@@ -83,7 +83,17 @@ describe("the guide's JSON keys are those that are printed", () => {
 });
 
 test.each([
-  ["locks", "--fix", "--state-dir", "--explain", "--watch", "--stale-ms", "--owner", "--json"],
+  [
+    "locks",
+    "--fix",
+    "--state-dir",
+    "--explain",
+    "--watch",
+    "--stale-ms",
+    "--owner",
+    "--keep-plain",
+    "--json",
+  ],
   ["ps", "--json"],
   ["identify", "--json"],
   ["verify", "--json"],

@@ -150,7 +150,15 @@ test("a process of another host is out of sight, and the local one with its pid 
     [lockNamed("far", { ownerState: "unknown", ownerReason: "other-host" })],
     80,
   );
-  expect(row.split(/ {2,}/u)).toEqual(["far", "4711", "?", "-", "2m3s", "on another host", "-"]);
+  expect(row.split(/ {2,}/u)).toEqual([
+    "far",
+    "4711",
+    "?",
+    "-",
+    "2m3s",
+    "on another host",
+    "keeps",
+  ]);
 });
 
 test("a holder that the kernel proves is alive, whatever its pid looks like from here", () => {

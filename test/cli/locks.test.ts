@@ -60,6 +60,34 @@ describe("the doctor's words", () => {
     expect(existsSync(directory.lockOf("a"))).toBe(true);
   });
 
+  test.for([
+    ["no-token", { nonce: "0".repeat(32) }, "give it that, or remove the file by hand"],
+    ["malformed", { owner: "pi9.of.a.newer.version" }, "run a version of this command as new as"],
+  ] as const)(
+    "a lock that cannot be decided from here is not taken for nothing to do: %s",
+    async ([reason, fields, remedy]) => {
+      const { path, lockOf } = lockDirectory();
+      writePlainLock(path, "a", { pid: await endedPid(), ...fields });
+      for (const fix of [[], ["--fix"]]) {
+        const { code, stdout } = await runHere(["locks", path, ...fix]);
+        expect(stdout).toContain(` stale=unknown (${reason})\n`);
+        expect(stdout).toContain(`nothing proves that its owner is gone (${reason}); `);
+        expect(stdout).toContain(remedy);
+        expect(code).toBe(1);
+      }
+      expect(existsSync(lockOf("a"))).toBe(true);
+    },
+  );
+
+  test("--keep-plain keeps a dead owner's plain lock, and says that it is undecided", async () => {
+    const { path, lockOf } = lockDirectory();
+    writePlainLock(path, "a", { pid: await endedPid() });
+    const { code, stdout } = await runHere(["locks", path, "--fix", "--keep-plain"]);
+    expect(stdout).toContain(" stale=unknown (plain-lock)\n");
+    expect(code).toBe(1);
+    expect(existsSync(lockOf("a"))).toBe(true);
+  });
+
   test("a live owner's old lock says why --fix would keep it", async () => {
     const owner = await liveOwner();
     const directory = lockDirectory();
