@@ -1,4 +1,5 @@
 /** Acquiring: wait for the turn in this process, win against the others, hold. */
+import { steadyMs } from "../process/machine-clock.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import { waitForTurn } from "../util/turn-queue.js";
 import { warnOnStderr } from "../util/warn-line.js";
@@ -37,14 +38,14 @@ export async function acquireSessionWriteLock(
 /** {@link acquireSessionWriteLock} on any implementation of the file calls. */
 export async function acquireOn(plan: AcquirePlan, fs: LockFs): Promise<SessionWriteLock> {
   plan.signal?.throwIfAborted();
-  const startedAt = performance.now();
+  const startedAt = steadyMs();
   const { sessionFile, label, timeoutMs, staleMs, maxHoldMs } = plan;
   const lockPath = orFileError(plan.lockPath, () => prepareLockPath(plan, fs));
   const { lock } = await traceAsync(
     traces.acquire,
     () => ({ lockPath, sessionFile, label, timeoutMs, staleMs, maxHoldMs }),
     () => acquireInTurn(lockPath, plan, fs, startedAt),
-    ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: performance.now() - startedAt }),
+    ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
   );
   return lock;
 }
@@ -70,7 +71,7 @@ async function acquireInTurn(
       return { lock: shared.open(), nonce: null, reclaimed: 0 };
     }
     heldLock(lockPath)?.checkOnTime();
-    const left = timeoutMs - (performance.now() - startedAt);
+    const left = timeoutMs - (steadyMs() - startedAt);
     const turn = await waitForTurn(lockQueues(), lockPath, left, {
       mayJoin: allowReentrant,
       signal,
@@ -93,7 +94,7 @@ async function acquireInTurn(
         lock,
         maxHoldMs,
         fs,
-        now: () => performance.now(),
+        now: steadyMs,
         logTag: plan.logTag,
         warn: warnOnStderr,
         onEnd: turn.handOn,

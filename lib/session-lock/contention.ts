@@ -217,7 +217,7 @@ export class Contention {
     this.#tellWaiting();
     if (error === undefined) this.#patience.answered();
     // Windows: a file that no process may touch stays so.
-    else if (!this.#patience.refused(performance.now())) {
+    else if (!this.#patience.refused(steadyMs())) {
       throw new SessionWriteLockFileError(this.#lockPath, error);
     }
     await delay(Math.min(left, 1 + Math.random() * 4));
@@ -227,14 +227,14 @@ export class Contention {
   /** @throws SessionWriteLockTimeoutError when nothing is left */
   #left(): number {
     const { timeoutMs } = this.#plan;
-    const left = timeoutMs - (performance.now() - this.#startedAt);
+    const left = timeoutMs - (steadyMs() - this.#startedAt);
     if (left > 0) return left;
     const obstacle = obstacleAt(this.#lockPath, this.#fs);
     throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath, obstacle);
   }
 
   #tellWaiting(): void {
-    const now = performance.now();
+    const now = steadyMs();
     if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
     this.#toldAt = now;
     this.#plan.onWait?.({ owner: this.#lastOwner, waitedMs: now - this.#startedAt });

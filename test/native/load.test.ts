@@ -85,6 +85,8 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "lockTryExclusive",
   "lockProbe",
   "lockRelease",
+  "keepFile",
+  "dropFile",
   "fileId",
   "fileSystemType",
   "isNamed",
