@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+
 import { defineConfig } from "vitest/config";
 
 // Long proofs: every interleaving, every call failing, every crash, whole packages. `npm run test:all` adds them.
@@ -21,7 +23,7 @@ export default defineConfig({
     // Forks: tests signal processes, change directories and look at their own pid.
     pool: "forks",
     // They wait more than they compute: twice as many as there are cores run without getting in each other's way.
-    maxWorkers: "200%",
+    maxWorkers: 2 * availableParallelism(),
     testTimeout: 30_000,
     hookTimeout: 60_000,
     // Together all files, each in one of them: what is not slow is `unit`.
