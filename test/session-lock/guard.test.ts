@@ -146,7 +146,8 @@ test("no addon, no guard, and no file left", async (context) => {
   const folder = temporaryFolder();
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
-     console.log(JSON.stringify(tryEnterGuard(lockPath, realLockFs)));`,
+     const { kind, error } = tryEnterGuard(lockPath, realLockFs);
+     console.log(JSON.stringify({ kind, code: error.code }));`,
     { env: { ...process.env, PIDENTITY_NO_NATIVE: "1" } },
   );
   expect(answer).toEqual({ kind: "unavailable", code: "ENOSYS" });
@@ -159,7 +160,7 @@ test("a file system without kernel locks has no guard, and no file is left", (co
   const folder = temporaryFolder();
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "EOPNOTSUPP" }) };
   const answer = tryEnterGuard(lockIn(folder), fs);
-  expect(answer).toEqual({ kind: "unavailable", code: "EOPNOTSUPP" });
+  expect(answer).toMatchObject({ kind: "unavailable", error: { code: "EOPNOTSUPP" } });
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -169,7 +170,15 @@ test("a refusal that may be ours alone does not pull the guard from under others
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "ENOLCK" }) };
-  expect(tryEnterGuard(lockPath, fs)).toEqual({ kind: "unavailable", code: "ENOLCK" });
+  expect(tryEnterGuard(lockPath, fs)).toMatchObject({
+    kind: "refused",
+    error: {
+      code: "ENOLCK",
+      syscall: "flock",
+      path: guardPathOf(lockPath),
+      message: `ENOLCK: the kernel lock was refused, flock '${guardPathOf(lockPath)}'`,
+    },
+  });
   expect(existsSync(guardPathOf(lockPath))).toBe(true);
   expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
   leave();
@@ -365,23 +374,26 @@ describe("by lock, on a file system made up for it", () => {
 
   test("a process that cannot lock at all does not even open it", () => {
     const { fs, opened } = onPaper({ canLock: () => false });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "unavailable", code: "ENOSYS" });
+    expect(tryEnter(fs)).toMatchObject({ kind: "unavailable", error: { code: "ENOSYS" } });
     expect(opened).toEqual([]);
   });
 
   test.each([
-    ["ENOTSUP", true],
-    ["EOPNOTSUPP", true],
-    ["EINVAL", true],
-    ["ENOLCK", false],
-    ["EIO", false],
-  ])("refused with %s: the file is removed, %s", (refused, isRemoved) => {
+    ["ENOTSUP", "unavailable", true],
+    ["EOPNOTSUPP", "unavailable", true],
+    ["EINVAL", "unavailable", true],
+    ["ENOSYS", "unavailable", false],
+    ["ENOLCK", "refused", false],
+    ["EIO", "refused", false],
+    ["EBADF", "refused", false],
+    ["EACCES", "refused", false],
+  ])("a lock refused with %s: %s, and the file is removed: %s", (refused, kind, isRemoved) => {
     const removed: string[] = [];
     const { fs, open } = onPaper({
       tryExclusive: () => ({ refused }),
       unlink: (path) => void removed.push(path),
     });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "unavailable", code: refused });
+    expect(tryEnter(fs)).toMatchObject({ kind, error: { code: refused } });
     expect(removed).toEqual(isRemoved ? ["s.jsonl.lock.guard"] : []);
     expect(open.size).toBe(0);
   });

@@ -202,9 +202,16 @@ describe("kernel locks that are refused", () => {
     return { ...realLockFs, tryExclusive: refuse, probe: refuse };
   }
 
-  test.for(["ENOLCK", "ENOTSUP", "EOPNOTSUPP", "EINVAL", "ENOSYS"])(
-    "%s: the payload claims none, others' locks stay, one's own is released",
-    async (code, context) => {
+  test.for([
+    ["ENOTSUP", "none here"],
+    ["EOPNOTSUPP", "none here"],
+    ["EINVAL", "none here"],
+    ["ENOSYS", "none here"],
+    ["ENOLCK", "none just now"],
+    ["EIO", "none just now"],
+  ] as const)(
+    "%s, %s: the payload claims none, others' locks stay, one's own is released",
+    async ([code, meaning], context) => {
       requirePosix(context, "Windows has a guard without them");
       const fs = refusing(code);
       const folder = temporaryFolder();
@@ -225,13 +232,19 @@ describe("kernel locks that are refused", () => {
 
       const dead = writePlainLock(folder, "s", { pid: await endedPid() });
       const before = readFileSync(dead, "utf8");
-      await expect(acquireOn(plan, fs)).rejects.toMatchObject({
-        code: "SESSION_WRITE_LOCK_STALE",
-        staleReasons: ["dead-pid"],
-        keptReason: "no-guard",
-      });
+      await expect(acquireOn(plan, fs)).rejects.toMatchObject(
+        meaning === "none here"
+          ? {
+              code: "SESSION_WRITE_LOCK_STALE",
+              staleReasons: ["dead-pid"],
+              keptReason: "no-guard",
+            }
+          : { code: "SESSION_WRITE_LOCK_FILE", syscall: "flock", cause: { code } },
+      );
       const swept = await sweepDirectory(resolveSweepOptions({ sessionsDir: folder, env: {} }), fs);
-      expect(swept.locks).toMatchObject([{ removed: false, keptReason: "no-guard" }]);
+      expect(swept.locks).toMatchObject([
+        { removed: false, keptReason: meaning === "none here" ? "no-guard" : "error" },
+      ]);
       expect(readFileSync(dead, "utf8")).toBe(before);
     },
   );
