@@ -3,8 +3,10 @@
 #include <gethostuuid.h>
 #include <libproc.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/proc_info.h>
 #include <sys/sysctl.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -238,6 +240,27 @@ int kill(pid_t pid, int signal) noexcept {
   if (error != 0) return fake_kernel::fail(error);
   const uid_t caller = fake_kernel::kernel().caller;
   return caller == 0 || process->uid == caller ? 0 : fake_kernel::fail(EPERM);
+}
+
+int stand_in_clock_gettime(clockid_t clock, struct timespec* time) {
+  // Every other clock of XNU counts sleep, is set by hand, or is one process's own.
+  if (clock != CLOCK_UPTIME_RAW) fake_kernel::unexpected("clock_gettime", clock);
+  const int error = fake_kernel::enter(Call::kUptime);
+  if (error != 0) return fake_kernel::fail(error);
+  time->tv_sec = fake_kernel::kernel().uptime_seconds;
+  time->tv_nsec = fake_kernel::kernel().uptime_nanoseconds;
+  return 0;
+}
+
+int fstatfs(int fd, struct statfs* status) {
+  const int error = fake_kernel::enter(Call::kFileSystem);
+  if (error != 0) return fake_kernel::fail(error);
+  const auto& known = fake_kernel::kernel().file_systems;
+  const auto found = known.find(fd);
+  if (found == known.end()) return fake_kernel::fail(EBADF);
+  std::memset(status, 0xee, sizeof *status);
+  status->f_type = found->second;
+  return 0;
 }
 
 }  // extern "C"

@@ -25,6 +25,8 @@ enum class Call {
   kBootSession,
   kHostUuid,
   kKill,
+  kUptime,
+  kFileSystem,
 };
 
 struct Process {
@@ -56,6 +58,9 @@ struct Kernel {
   std::string boot_session = "7A3F1C52-90AB-4D0E-8C11-5B6D7E8F9A01";
   std::vector<std::uint8_t> host_uuid = {0x56, 0x4d, 0x3e, 0x0f, 0x12, 0x34, 0x56, 0x78,
                                          0x9a, 0xbc, 0xde, 0xf0, 0x01, 0x23, 0x45, 0x67};
+  std::int64_t uptime_seconds = 4'000'000;  // sleep left out
+  std::int64_t uptime_nanoseconds = 123'456'789;
+  std::map<int, std::uint32_t> file_systems;  // f_type by descriptor; others are not open
   // Runs before the nth call (from 1) of its kind is answered: what happens between two questions.
   std::function<void(Call, int nth)> before;
   std::vector<Call> calls;  // in order

@@ -2,10 +2,12 @@
 // to hold for both; run.mjs compiles it with the one and, where the cross compiler is installed,
 // with the other. It has nothing to run.
 #include <stddef.h>
+#include <sys/mount.h>
 #include <sys/proc.h>
 #include <sys/proc_info.h>
 #include <sys/sysctl.h>
 #include <sys/types.h>
+#include <time.h>
 
 #define HOLDS(fact) _Static_assert(fact, #fact)
 
@@ -32,6 +34,11 @@ HOLDS(offsetof(struct proc_bsdshortinfo, pbsi_comm) == 16);
 HOLDS(offsetof(struct proc_bsdshortinfo, pbsi_flags) == 32);
 HOLDS(offsetof(struct proc_bsdshortinfo, pbsi_uid) == 36);
 
+HOLDS(sizeof(struct statfs) == 2168);
+HOLDS(offsetof(struct statfs, f_type) == 60);
+HOLDS(sizeof(((struct statfs*)0)->f_type) == 4);
+
+HOLDS(CLOCK_UPTIME_RAW == 8);
 HOLDS(PROC_PIDT_SHORTBSDINFO == 13);
 HOLDS(PROC_FLAG_INEXIT == 4);
 HOLDS(SRUN == 2 && SSLEEP == 3 && SSTOP == 4 && SZOMB == 5);

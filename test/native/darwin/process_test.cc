@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "check.h"
+#include "clock.h"
 #include "fake_kernel.h"
+#include "file_lock.h"
 
 namespace {
 
@@ -732,7 +734,39 @@ void host_is_named() {
   CHECK(host.machine_id == "564D3E0F-1234-5678-9ABC-DEF001234567");
   CHECK(host.boot_id == "7A3F1C52-90AB-4D0E-8C11-5B6D7E8F9A01");
   CHECK(host.pid_namespace == "0" && host.initial_pid_namespace);
-  CHECK(host.start_time_offset == 0 && host.monotonic_offset_ms == 0);
+  // Known to be none, which is not the same as unknown.
+  CHECK(host.start_time_offset == 0.0 && host.monotonic_offset_ms == 0.0);
+}
+
+void clock_of_the_machine_leaves_sleep_out() {
+  CHECK(pidentity::monotonic_ms() == 4'000'000'123.456789);
+  kernel().uptime_seconds = 0;
+  kernel().uptime_nanoseconds = 0;
+  CHECK(pidentity::monotonic_ms() == 0.0);
+  CHECK(kernel().count(Call::kUptime) == 2);
+}
+
+void clock_that_is_refused_is_unknown() {
+  for (const int error : {EPERM, EINVAL}) {
+    kernel().errors[Call::kUptime] = error;
+    CHECK(!pidentity::monotonic_ms().has_value());
+  }
+}
+
+void time_since_boot_is_compared_with_nothing_here() {
+  CHECK(!pidentity::since_boot_ms().has_value());
+  CHECK(kernel().calls.empty());
+}
+
+void file_system_of_an_open_file_is_its_number() {
+  constexpr std::uint32_t kApfs = 0x1a;
+  kernel().file_systems = {{3, kApfs}, {4, 0xffffffff}};
+  CHECK(pidentity::file_system_type(3) == std::int64_t{kApfs});
+  // Never a negative number.
+  CHECK(pidentity::file_system_type(4) == std::int64_t{0xffffffff});
+  CHECK(!pidentity::file_system_type(5).has_value());
+  kernel().errors[Call::kFileSystem] = EPERM;
+  CHECK(!pidentity::file_system_type(3).has_value());
 }
 
 void nameless_host_is_unknown() {
@@ -796,5 +830,9 @@ int main() {
   TEST(watch_of_a_zombie_is_over_at_once);
   TEST(host_is_named);
   TEST(nameless_host_is_unknown);
+  TEST(clock_of_the_machine_leaves_sleep_out);
+  TEST(clock_that_is_refused_is_unknown);
+  TEST(time_since_boot_is_compared_with_nothing_here);
+  TEST(file_system_of_an_open_file_is_its_number);
   return check::report();
 }

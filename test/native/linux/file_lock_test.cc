@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -206,6 +207,23 @@ void run() {
     check::equal(::unlink(file.path().c_str()), 0);
     check::equal(is_named(file.path().c_str(), fresh.get()), false);
     check::equal(file_id(fresh.get()).has_value(), true);
+  });
+  check::test("a file system is told by an open file of it, whatever became of its name", [] {
+    // linux/magic.h PROC_SUPER_MAGIC.
+    constexpr std::int64_t kProc = 0x9fa0;
+    const FileDescriptor proc(::open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+    check::equal(file_system_type(proc.get()).value_or(-1), kProc);
+    const TemporaryFile file;
+    const FileDescriptor descriptor = file.open();
+    struct statfs expected;
+    check::equal(::statfs(file.path().c_str(), &expected), 0);
+    const auto type = static_cast<std::int64_t>(expected.f_type);
+    check::equal(file_system_type(descriptor.get()).value_or(-1), type);
+    check::equal(::unlink(file.path().c_str()), 0);
+    check::equal(file_system_type(descriptor.get()).value_or(-1), type);
+  });
+  check::test("a descriptor that is not open has no file system", [] {
+    for (const int fd : {-1, 1'000'000}) check::equal(file_system_type(fd).has_value(), false);
   });
   check::test("a path that cannot be walked names nothing", [] {
     const TemporaryFile file;

@@ -52,6 +52,15 @@ void which_file_it_is_only_node_tells() {
   _close(fd);
 }
 
+void file_systems_have_no_numbers() {
+  const TemporaryFile file;
+  const int fd = file.open(_O_RDWR);
+  for (const int asked : {fd, -1, 2147483647}) {
+    check::equal(pidentity::file_system_type(asked).has_value(), false);
+  }
+  _close(fd);
+}
+
 #ifdef WITHOUT_UV
 
 void a_runtime_without_the_translation_says_so() {
@@ -183,6 +192,7 @@ void ignore_invalid_parameter(const wchar_t*, const wchar_t*, const wchar_t*, un
 
 int main() {
   check::test("which file it is only Node tells", which_file_it_is_only_node_tells);
+  check::test("file systems have no numbers", file_systems_have_no_numbers);
 #ifdef WITHOUT_UV
   check::test("a runtime without the translation says so",
               a_runtime_without_the_translation_says_so);

@@ -22,6 +22,7 @@ const PROGRAMS = [
   { name: "process_test", extra: ["child_program.cc"], libraries: ["-lshell32"] },
   { name: "command_line_corpus_test", extra: [], libraries: ["-lshell32"] },
   { name: "file_lock_test", extra: [], libraries: [] },
+  { name: "clock_test", extra: [], libraries: [] },
   {
     name: "file_lock_without_uv_test",
     source: "file_lock_test.cc",
