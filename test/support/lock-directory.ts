@@ -10,7 +10,7 @@ import { temporaryFolder } from "./temporary-folder.js";
 export interface LockDirectory {
   readonly path: string;
   /** The path of the lock of that session. */
-  lockOf(session: string): string;
+  readonly lockOf: (session: string) => string;
   /** A lock as other programs write it. */
   writePlain(session: string, payload: PlainPayload): void;
   /** Any bytes; `ageMs` dates the file back. */

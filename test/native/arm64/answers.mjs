@@ -71,11 +71,13 @@ export function witness(path) {
       closeSync(fd);
       return result;
     },
-    /** Which file `opened` is, and which of the paths name it. */
+    clocks: () => [addon.monotonicMs(), addon.sinceBootMs()],
+    /** Which file `opened` is, on which kind of file system, and which of the paths name it. */
     file(opened, paths) {
       const fd = openSync(opened, "r");
       const answer = {
         id: addon.fileId(fd),
+        type: addon.fileSystemType(fd),
         named: paths.filter((name) => addon.isNamed(name, fd)),
       };
       closeSync(fd);

@@ -13,6 +13,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statfsSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -172,11 +173,20 @@ const tests = {
     const paths = [file, link, symlink, folder, "/dev/null", join(folder, "missing")];
     for (const opened of [file, symlink, folder, "/dev/null", "/dev/shm", "/proc", "/sys"]) {
       const { dev, ino } = statSync(opened, { bigint: true });
-      const { id, named } = own.file(opened, paths);
+      const { id, type, named } = own.file(opened, paths);
       assert.equal(id, `${dev}:${ino}`);
-      assert.deepEqual(await other.ask("file", opened, paths), { id, named });
+      assert.equal(type, statfsSync(opened).type);
+      assert.deepEqual(await other.ask("file", opened, paths), { id, type, named });
     }
     assert.deepEqual(own.file(symlink, paths).named, [file, link]);
+  },
+  "the machine's clocks": async () => {
+    const before = own.clocks();
+    const there = await other.ask("clocks");
+    const after = own.clocks();
+    for (const [index, time] of there.entries()) {
+      assert.ok(before[index] <= time && time <= after[index], `${time} of clock ${index}`);
+    }
   },
   "10 000 calls leave no descriptor open": async () => {
     const { first } = await startProgram("zombie-parent");
