@@ -55,7 +55,10 @@ export function zig(args, logFile) {
 /** Linux: gyp's keys are the compiler's own flags already. */
 function linuxFlags(settings) {
   const needless = new Set(["-static-libstdc++", "-static-libgcc"]); // Zig has no others
-  const link = (settings.ldflags ?? []).filter((flag) => !needless.has(flag));
+  const link = (settings.ldflags ?? [])
+    .filter((flag) => !needless.has(flag))
+    // For the shell that make starts; here there is none.
+    .map((flag) => flag.replaceAll("'", ""));
   return { compile: [...(settings.cflags ?? []), ...(settings.cflags_cc ?? [])], link };
 }
 
