@@ -229,7 +229,6 @@ function exitCodeOf({ locks: found, problems }: LocksReport): ExitCode {
   if (problems.length > 0 || found.some(({ keptReason }) => IO_ERRORS.has(keptReason))) {
     return EXIT.failure;
   }
-  const remains = (lock: SessionLockInspection): boolean =>
-    (lock.stale && !lock.removed) || isUndecided(lock);
-  return found.some(remains) ? EXIT.no : EXIT.ok;
+  const isLeft = found.some((lock) => (lock.stale && !lock.removed) || isUndecided(lock));
+  return isLeft ? EXIT.no : EXIT.ok;
 }

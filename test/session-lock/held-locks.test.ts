@@ -19,7 +19,7 @@ import { realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
 import { takeNameAway } from "../support/lock-holder.js";
 import { ROOT } from "../support/programs.js";
-import { requireLinux, requireNative } from "../support/require.js";
+import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const LOST = "SESSION_WRITE_LOCK_LOST";
@@ -138,23 +138,28 @@ test("releaseAllLocks waits for releases that are under way", async (context) =>
 });
 
 test("releaseAllLocks releases the others when one cannot be released, and rejects with its error", async (context) => {
-  requireLinux(context, "a directory that is gone ends a release at once");
+  requirePosix(context, "there a file system's refusal is waited out");
   const folder = temporaryFolder();
   // Without kernel locks a file that stays looks held.
   const script = `
     const { acquireSessionWriteLock, releaseAllLocks } = await import(${JSON.stringify(
       pathToFileURL(join(ROOT, "dist/session-lock/index.js")).href,
     )});
-    const { chmodSync, mkdirSync, readdirSync, rmSync, writeFileSync } = await import("node:fs");
+    const { default: fs, mkdirSync, readdirSync } = await import("node:fs");
     const folder = ${JSON.stringify(folder)};
     for (const name of ["a", "b", "c"]) {
       mkdirSync(folder + "/" + name);
       await acquireSessionWriteLock({ sessionFile: folder + "/" + name + "/s.jsonl", env: {} });
     }
-    // What is at the path cannot be read as a lock any more.
-    for (const name of ["a", "b"]) {
-      rmSync(folder + "/" + name + "/s.jsonl.lock");
-      mkdirSync(folder + "/" + name + "/s.jsonl.lock");
+    // A disk that refuses to remove or rename them.
+    for (const call of ["unlinkSync", "renameSync"]) {
+      const real = fs[call];
+      fs[call] = (path, ...rest) => {
+        if (/[/][ab][/]s[.]jsonl[.]lock$/u.test(path)) {
+          throw Object.assign(new Error("EIO: i/o error"), { code: "EIO", syscall: call });
+        }
+        return real(path, ...rest);
+      };
     }
     const error = await releaseAllLocks().catch((error) => error);
     console.log(JSON.stringify({
