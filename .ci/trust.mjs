@@ -62,6 +62,12 @@ const STEPS = [
     cases: (text) => `${sum(text, /Tests\s+(\d+) passed/gu)} protocols and worlds`,
   },
   {
+    name: "worlds",
+    method: "locks between containers, hosts, reboots, overlays, FUSE, Node, Bun and Deno",
+    command: "node test/worlds/worlds.mjs",
+    cases: (text) => `${sum(text, /^(\d+) passed/gmu)} verdicts`,
+  },
+  {
     name: "leaks",
     method: "descriptors and memory over every function of the addon",
     command: [

@@ -1,8 +1,7 @@
 /** From one reading of a lock file to its inspection: gathers the facts, asks the pure rules. */
-import { isMainThread } from "node:worker_threads";
-
 import { machineMonotonicMs } from "../process/machine-clock.js";
 import { isSameBoot } from "../process/token.js";
+import { isMainThread } from "../util/main-thread.js";
 import { classifySessionLock, needsOwnerArgs, type SessionLockFacts } from "./classify.js";
 import type { EvidenceSource } from "./evidence.js";
 import type { SessionLockInspection } from "./inspection.js";
