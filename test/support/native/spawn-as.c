@@ -1,5 +1,5 @@
-// Runs a command under one chosen pid (clone3 with set_tid; root, in its own pid namespace), until it
-// ends or this program does: spawn-as <pid> <command> [arguments...]. Ends with its exit code.
+// Runs a command under one chosen pid (clone3 with set_tid; root, in its own pid namespace), until
+// it ends or this program does: spawn-as <pid> <command> [arguments...]. Ends with its exit code.
 #define _GNU_SOURCE
 #include <linux/sched.h>
 #include <signal.h>
