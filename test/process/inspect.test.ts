@@ -263,16 +263,17 @@ describe("inspectProcesses", () => {
 
   test("takes any iterable, and no more of it than it needs", async () => {
     let closed = false;
+    const controller = new AbortController();
+    const reason = new Error("enough");
     function* pids(): Generator<number> {
       try {
+        // From inside: a generator that was never begun has nothing to close.
+        controller.abort(reason);
         for (;;) yield process.pid;
       } finally {
         closed = true;
       }
     }
-    const controller = new AbortController();
-    const reason = new Error("enough");
-    setTimeout(() => controller.abort(reason), 5);
     const endless = inspectProcesses(pids(), { signal: controller.signal, args: false });
     await expect(endless).rejects.toBe(reason);
     expect(closed).toBe(true);
