@@ -293,7 +293,7 @@ describe("inspectProcesses", () => {
   });
 
   test("lets timers run while it works", async () => {
-    const pids = Array.from({ length: 20_000 }, (_, index) => index + 1);
+    const pids = Array.from({ length: 2000 }, (_, index) => index + 1);
     let isDone = false;
     let turns = 0;
     const count = (): void => {
@@ -301,12 +301,10 @@ describe("inspectProcesses", () => {
       if (!isDone) setImmediate(count);
     };
     setImmediate(count);
-    const started = performance.now();
-    await inspectProcesses(pids, { sliceMs: 2, args: false });
+    // A slice of 0 ms ends after each step.
+    await inspectProcesses(pids, { sliceMs: 0, args: false });
     isDone = true;
-    const slices = Math.floor((performance.now() - started) / 2);
-    // A slice is 2 ms of work and the step that ends it: at least one turn per 10 ms on any machine.
-    expect(turns).toBeGreaterThanOrEqual(Math.max(1, Math.floor(slices / 5)));
+    expect(turns).toBeGreaterThanOrEqual(pids.length);
   });
 
   test("an aborted signal rejects with its reason before any work", async () => {
