@@ -4,13 +4,14 @@ import { errorCode } from "../../../lib/util/error-code.js";
 
 // Asked beside the protocol: where the file is, and whether there are kernel locks at all.
 const BESIDE: ReadonlySet<string> = new Set([
+  "readLink",
   "realpath",
   "fileSystemType",
   "fileSystemTypeOf",
   "canLock",
 ]);
-// Looks at the lock that decide when to try again, never what is done.
-const LOOKS: ReadonlySet<string> = new Set(["lstat(L)", "exists(L)"]);
+// Looks that decide which file's lock is meant, or when to try again, never what is done.
+const LOOKS: ReadonlySet<string> = new Set(["lstat(A)", "lstat(L)", "exists(L)"]);
 // What the model knows by the system calls that they make, one for each argument.
 const SYSTEM_CALLS: Readonly<Record<string, readonly string[]>> = {
   fileId: ["fstat"],
