@@ -17,6 +17,8 @@ const manifest = require.resolve("pidentity/package.json");
 const COMMAND = join(dirname(manifest), require(manifest).bin.pidentity);
 const EXAMPLE = join(dirname(fileURLToPath(import.meta.url)), "example.mjs");
 
+const HERE = `${process.cwd().replaceAll("\\", "/")}/`;
+
 function say(shown, args) {
   const { status, signal, error, stdout, stderr } = spawnSync(process.execPath, args, {
     encoding: "utf8",
@@ -35,6 +37,8 @@ function linesOf(text) {
   return lines.slice(0, -1).map((line) =>
     line
       .replaceAll("\\", "/")
+      // Errors name files by their whole paths.
+      .replaceAll(HERE, "")
       .replaceAll(/pid=\d+/gu, "pid=<pid>")
       .replaceAll(/age=\d+s\b/gu, "age=<seconds>")
       .replaceAll(/(age=\d+m)\d+s\b/gu, "$1"),
