@@ -223,6 +223,7 @@ function runSuite(launcher) {
       `--testNamePattern=^(?!(?:${names.join("|")})$)`,
       // Starting a process for each file would take most of the time.
       "--no-isolate",
+      "--maxWorkers=2",
       // Everything takes several times as long.
       "--testTimeout=90000",
       ...suiteFiles(),

@@ -199,7 +199,8 @@ function plain(text) {
 
 function runSuite(node, args) {
   const { status, text } = wine(
-    [node, "node_modules/vitest/vitest.mjs", "run", ...args],
+    // Programs are slow to start under Wine: more at a time would run into their limits.
+    [node, "node_modules/vitest/vitest.mjs", "run", "--maxWorkers=2", ...args],
     join(OUTPUT, "vitest.txt"),
     {
       cwd: TREE,
