@@ -85,6 +85,26 @@ const LEFT_OUT_TESTS = new Map([
   ["with the backend procfs skipped arguments are not read and say so", SELF],
   ["with the backend native inside its own namespace a process names and finds itself", SELF],
   ["with the backend procfs inside its own namespace a process names and finds itself", SELF],
+  [
+    "a look at all processes in one go finds a container's process by its number in there, with all that names it",
+    SELF,
+  ],
+  [
+    "a look at all processes in time slices finds a container's process by its number in there, with all that names it",
+    SELF,
+  ],
+  [
+    "a container's token without exact id, verified on its host with native: same while it runs, gone once it has ended",
+    SELF,
+  ],
+  [
+    "a container's token without exact id, verified on its host with procfs: same while it runs, gone once it has ended",
+    SELF,
+  ],
+  [
+    "a container's token without exact id, verified on its host verifyProcess says so without the addon, too",
+    SELF,
+  ],
   ["native and procfs agree on identity for every process and thread of the machine", SELF],
   ["native and procfs agree on inspect for every process and thread of the machine", SELF],
   [
