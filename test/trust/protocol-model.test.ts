@@ -101,7 +101,7 @@ const CASES: readonly Case[] = [
   {
     name: "two processes to which the kernel may refuse every lock for a while",
     change: { refusals: true },
-    atLeast: 1000,
+    atLeast: 25_000,
     outcomes: [
       ...OUTCOMES,
       "fence: refused",
@@ -110,6 +110,12 @@ const CASES: readonly Case[] = [
       "fence unlocked: written",
       "release unlocked: removed",
     ],
+  },
+  {
+    name: "two processes on a disk without free inodes, which a guard may find now and then",
+    change: { fullDisk: true },
+    atLeast: 45_000,
+    outcomes: [...OUTCOMES, "reclaim: refused"],
   },
   {
     name: "two processes on Windows",
@@ -128,10 +134,41 @@ const CASES: readonly Case[] = [
     atLeast: 2000,
     outcomes: ["sweep T0: removed", "sweep T0: gone", "sweep G: removed", "publish: swept"],
   },
+  {
+    name: "a process and such a sweep on a disk without free inodes, where locks may be refused",
+    change: {
+      roles: ["contender", "sweeper"],
+      overdue: 0,
+      symmetric: false,
+      initially: "stale and guard",
+      fullDisk: true,
+      refusals: true,
+    },
+    atLeast: 2000,
+    outcomes: ["sweep G: removed", "sweep G: refused", "publish: swept", "release: removed"],
+  },
 ];
 
-/** The whole of it, too large for every day: two minutes and 2 GB. Run by `npm run trust`. */
+/** The whole of it, too large for every day: minutes and 3 GB. Run by `npm run trust`. */
 const LONG_CASES: readonly Case[] = [
+  {
+    name: "three processes, of which one may crash, to which the kernel may refuse every lock",
+    change: { roles: THREE, overdue: 0, refusals: true },
+    atLeast: 1_000_000,
+    outcomes: [...withoutLateness, "fence: refused", "release: refused", "reclaim: refused"],
+  },
+  {
+    name: "two processes on a disk without free inodes, to which the kernel may refuse every lock",
+    change: { fullDisk: true, refusals: true },
+    atLeast: 200_000,
+    outcomes: [...OUTCOMES, "fence: refused", "release: refused", "reclaim: refused"],
+  },
+  {
+    name: "two processes on such a disk without hard links",
+    change: { fullDisk: true, refusals: true, hasLinks: false },
+    atLeast: 600_000,
+    outcomes: [...OUTCOMES, "fence: refused", "publish: refused", "reclaim empty: refused"],
+  },
   {
     name: "three processes, of which one may crash and one be overdue",
     change: { roles: THREE },
@@ -187,6 +224,12 @@ const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenar
     "a live holder's lock is gone",
   ],
   ["a lock that is published by a rename", { merged: false }, "a live holder's lock is gone"],
+  ["a refused guard that counts as none", { refusals: true }, "a fenced write without the lock"],
+  [
+    "a second name for a guard that is not looked at",
+    { fullDisk: true },
+    "a fenced write without the lock",
+  ],
 ];
 
 describe("the checker refutes protocols that are known to be broken", () => {

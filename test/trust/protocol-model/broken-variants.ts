@@ -65,6 +65,12 @@ export const BROKEN_VARIANTS = {
       },
     })),
   }),
+  "a refused guard that counts as none": (operations) => ({
+    ...operations,
+    fence: onFs(operations["fence"], withoutRefusedGuard),
+  }),
+  "a second name for a guard that is not looked at": (operations) =>
+    everywhere(operations, trustingLink),
 } satisfies Readonly<Record<string, Change>>;
 
 function onFs(operation: Operation | undefined, change: (fs: LockFs) => LockFs): Operation {
@@ -92,6 +98,37 @@ function withoutGuard(fs: LockFs): LockFs {
     close: (fd) => {
       if (fd !== NOWHERE) fs.close(fd);
     },
+  };
+}
+
+/** A process that is not let in goes on. */
+function withoutRefusedGuard(fs: LockFs): LockFs {
+  let refused = NOWHERE;
+  return {
+    ...fs,
+    tryExclusive: (fd) => {
+      const answer = fs.tryExclusive(fd);
+      if (answer === "acquired" || answer === "held") return answer;
+      refused = fd;
+      return "acquired";
+    },
+    isNamed: (path, fd) => fd === refused || fs.isNamed(path, fd),
+    unlink: (path) => {
+      if (path !== GUARD_PATH || refused === NOWHERE) fs.unlink(path);
+    },
+  };
+}
+
+/** The name was just made of the lock's: so it must be the lock's own file. */
+function trustingLink(fs: LockFs): LockFs {
+  let isLinked = false;
+  return {
+    ...fs,
+    link: (from, to) => {
+      fs.link(from, to);
+      if (to === GUARD_PATH) isLinked = true;
+    },
+    isNamed: (path, fd) => (path === GUARD_PATH && isLinked) || fs.isNamed(path, fd),
   };
 }
 

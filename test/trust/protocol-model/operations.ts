@@ -197,7 +197,7 @@ function fence({ fs, write, stop }: Surroundings, lock: Published): string {
 
 function sweep(path: string, fs: Surroundings["fs"]): string {
   try {
-    return removeLeftover(path, fs, 1e12, 0) ? "removed" : "left";
+    return orRefused(() => (removeLeftover(path, fs, 1e12, 0) ? "removed" : "left"));
   } catch (error) {
     // Gone between two calls: the sweep's caller logs it.
     if (error instanceof Error && error.message === "ENOENT") return "gone";
