@@ -25,7 +25,7 @@
  */
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode, isTransientOnWindows } from "../util/error-code.js";
-import type { LockFs } from "../util/lock-fs.js";
+import type { LockAttempt, LockFs } from "../util/lock-fs.js";
 import { newNonce } from "./nonce.js";
 
 export interface Guard {
@@ -93,8 +93,13 @@ const MAX_GUARD_BYTES = 32;
 // Each failed attempt means that somebody else went through the guard meanwhile.
 const MAX_ATTEMPTS = 8;
 
-// The file system has no such locks, for any process.
 const NEVER_LOCKABLE: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "EINVAL"]);
+
+/** Whether a refusal says that the file system has no such locks, for any process. */
+export function isLockless(lock: LockAttempt): boolean {
+  return typeof lock !== "string" && NEVER_LOCKABLE.has(lock.refused);
+}
+
 // This process has none: no addon, or a sandbox whose kernel does not know the call.
 const NOT_FOR_US = "ENOSYS";
 
@@ -107,9 +112,7 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
       const lock = fs.tryExclusive(fd);
       if (lock === "held") return { kind: "busy" };
       if (lock !== "acquired") {
-        // Where no process can lock, none is inside and the file is of no use. After any other
-        // refusal (out of locks, a sandbox) another process may well be inside: hands off.
-        if (NEVER_LOCKABLE.has(lock.refused)) removeQuietly(guardPath, fs);
+        // The file stays, whatever the reason: another process may be inside.
         return notEntered(lock.refused, guardPath);
       }
       if (namesDescriptor(guardPath, fd, fs)) {

@@ -1,7 +1,7 @@
 /** The guard of one's own lock. */
 import { isDiskFull } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
-import { type BusyGuard, type Guard, guardPathOf, tryEnterGuard } from "./guard.js";
+import { type BusyGuard, type Guard, guardPathOf, GuardRefusal, tryEnterGuard } from "./guard.js";
 import { insideByOwnLock, tryEnterByLink } from "./guard-by-link.js";
 import type { Published } from "./publish.js";
 
@@ -14,15 +14,17 @@ import type { Published } from "./publish.js";
  *
  * A holder whose payload shows none is never displaced (the rule `no-guard` of classify.ts), and while it lives no
  * judge takes its lock for abandoned: what it sees is still there when it writes or unlinks. So it goes on where it
- * is not let in: it runs, as a rule, where no process is.
+ * is not let in: it runs, as a rule, where no process is. And where no file can be locked at all it does not try: it
+ * would leave a file for nothing.
  *
  * @throws GuardRefusal, or the file system's error when the guard cannot be opened or made
  */
 export function tryEnterAsHolder(
   lockPath: string,
-  lock: Pick<Published, "fd" | "payload" | "showsWhenFree">,
+  lock: Pick<Published, "fd" | "payload" | "showsWhenFree" | "isLockless">,
   fs: LockFs,
 ): Guard | BusyGuard {
+  if (lock.isLockless) return NOT_NEEDED;
   const isNeverDisplaced = lock.payload.kernelLock === null;
   try {
     const attempt = tryEnterGuard(lockPath, fs);
@@ -39,7 +41,8 @@ export function tryEnterAsHolder(
     }
   } catch (error) {
     if (isNeverDisplaced) return NOT_NEEDED;
-    if (!isDiskFull(error) || !lock.showsWhenFree) throw error;
+    const isFull = isDiskFull(error) && !(error instanceof GuardRefusal);
+    if (!isFull || !lock.showsWhenFree) throw error;
     return enterOnce(lock.fd, () => enterByLink(lockPath, lock.fd, fs, error));
   }
 }

@@ -27,7 +27,7 @@ import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode, isDiskFull } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { type FileSystem, fileSystemOf } from "./file-system.js";
-import { type GuardAttempt, tryEnterGuard } from "./guard.js";
+import { type GuardAttempt, isLockless, tryEnterGuard } from "./guard.js";
 import { newNonce } from "./nonce.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
 import { checkPayloadSize } from "./payload-size.js";
@@ -40,6 +40,8 @@ export interface Published extends OwnLock {
   readonly payload: SessionLockPayload;
   /** Once `fd` is closed, others know from the kernel alone that the lock is free. */
   readonly showsWhenFree: boolean;
+  /** No process can lock files here: then there is no guard either. */
+  readonly isLockless: boolean;
 }
 
 /** `contended`: `L` exists. `busy`: the guard that is needed here is taken, or (with an `error`) cannot be touched. */
@@ -126,10 +128,12 @@ function writeLocked(
   const fd = fs.createExclusive(path);
   let second: number | null = null;
   try {
-    const isLocked = fs.tryExclusive(fd) === "acquired";
+    const attempt = fs.tryExclusive(fd);
+    const isLocked = attempt === "acquired";
     const { kind, name } = fileSystemAt(path, fd, fs, platform);
     if (!isLocked || kind === "local") {
-      return writePayload(fd, nonce, draft, isLocked, name, null, fs);
+      const lock = writePayload(fd, nonce, draft, isLocked, name, null, fs);
+      return isLockless(attempt) ? { ...lock, isLockless: true } : lock;
     }
     second = lookAnew();
     const shows = fs.probe(second) === "held";
@@ -182,6 +186,7 @@ function writePayload(
     text,
     payload,
     showsWhenFree: showsLock && verified === null,
+    isLockless: false,
   };
 }
 
@@ -270,7 +275,9 @@ function linkInto(
     if (keep) unlinkQuietly(temporary, fs);
     else discard(temporary, lock.fd, fs);
   }
-  return createUnderGuard(lockPath, lock.payload, fs, platform);
+  return lock.isLockless
+    ? createInPlace(lockPath, lock.payload, fs, platform)
+    : createUnderGuard(lockPath, lock.payload, fs, platform);
 }
 
 /** Without links the file is visible before it is complete; its guard keeps judges away until then. */
@@ -284,13 +291,24 @@ function createUnderGuard(
   if (guard.kind === "busy") return guard;
   if (guard.kind === "refused") throw guard.error;
   try {
+    return createInPlace(lockPath, draft, fs, platform);
+  } finally {
+    if (guard.kind === "entered") guard.leave();
+  }
+}
+
+function createInPlace(
+  lockPath: string,
+  draft: PayloadDraft,
+  fs: LockFs,
+  platform: NodeJS.Platform,
+): PublishAttempt {
+  try {
     const lookAnew = (): number => fs.openForReading(lockPath);
     return writeLocked(lockPath, newNonce(), draft, fs, platform, lookAnew);
   } catch (error) {
     if (errorCode(error) === "EEXIST") return { kind: "contended" };
     throw error;
-  } finally {
-    if (guard.kind === "entered") guard.leave();
   }
 }
 

@@ -154,14 +154,17 @@ test("no addon, no guard, and no file left", async (context) => {
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("a file system without kernel locks has no guard, and no file is left", (context) => {
+test("a file system without kernel locks has no guard, and another process's file stays", (context) => {
   requireNative(context);
   requirePosix(context, "the guard is a locked file there");
-  const folder = temporaryFolder();
+  const lockPath = lockIn(temporaryFolder());
+  const leave = enter(lockPath);
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "EOPNOTSUPP" }) };
-  const answer = tryEnterGuard(lockIn(folder), fs);
+  const answer = tryEnterGuard(lockPath, fs);
   expect(answer).toMatchObject({ kind: "unavailable", error: { code: "EOPNOTSUPP" } });
-  expect(readdirSync(folder)).toEqual([]);
+  // Whatever this kernel says just now: that process was let in.
+  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  leave();
 });
 
 test("a refusal that may be ours alone does not pull the guard from under others", (context) => {
@@ -311,7 +314,7 @@ function onPaper(changes: Partial<LockFs> = {}): Paper {
   const never = (): never => {
     throw new Error("must not be called");
   };
-  const identity = { ino: 7n, dev: 1n, nlink: 1n } as ReturnType<LockFs["fstat"]>;
+  const identity = { ino: 7n, dev: 1n, nlink: 1n, size: 0n } as ReturnType<LockFs["fstat"]>;
   let written = "";
   const fs: LockFs = {
     ...realLockFs,
@@ -341,7 +344,7 @@ function onPaper(changes: Partial<LockFs> = {}): Paper {
 
 describe("by lock, on a file system made up for it", () => {
   const file = (changes: Partial<ReturnType<LockFs["fstat"]>>) =>
-    ({ ino: 7n, dev: 1n, nlink: 1n, ...changes }) as ReturnType<LockFs["fstat"]>;
+    ({ ino: 7n, dev: 1n, nlink: 1n, size: 0n, ...changes }) as ReturnType<LockFs["fstat"]>;
   const tryEnter = (fs: LockFs) => tryEnterGuard("s.jsonl.lock", fs, "linux");
 
   test("an ordinary file is not written to, and its descriptor stays open until the end", () => {
@@ -379,22 +382,20 @@ describe("by lock, on a file system made up for it", () => {
   });
 
   test.each([
-    ["ENOTSUP", "unavailable", true],
-    ["EOPNOTSUPP", "unavailable", true],
-    ["EINVAL", "unavailable", true],
-    ["ENOSYS", "unavailable", false],
-    ["ENOLCK", "refused", false],
-    ["EIO", "refused", false],
-    ["EBADF", "refused", false],
-    ["EACCES", "refused", false],
-  ])("a lock refused with %s: %s, and the file is removed: %s", (refused, kind, isRemoved) => {
-    const removed: string[] = [];
-    const { fs, open } = onPaper({
-      tryExclusive: () => ({ refused }),
-      unlink: (path) => void removed.push(path),
-    });
+    ["ENOTSUP", "unavailable"],
+    ["EOPNOTSUPP", "unavailable"],
+    ["EINVAL", "unavailable"],
+    ["ENOSYS", "unavailable"],
+    ["ENOLCK", "refused"],
+    ["EIO", "refused"],
+    ["EBADF", "refused"],
+    ["EACCES", "refused"],
+  ])("a lock refused with %s: %s, and the file stays", (refused, kind) => {
+    const unlink = (): never => {
+      throw new Error("must not be called");
+    };
+    const { fs, open } = onPaper({ tryExclusive: () => ({ refused }), unlink });
     expect(tryEnter(fs)).toMatchObject({ kind, error: { code: refused } });
-    expect(removed).toEqual(isRemoved ? ["s.jsonl.lock.guard"] : []);
     expect(open.size).toBe(0);
   });
 
@@ -423,6 +424,31 @@ describe("by lock, on a file system made up for it", () => {
     expect(opened).toEqual(["openGuard", "openForWriting"]);
     // The second one was for writing only.
     expect(open.size).toBe(1);
+  });
+
+  test("a lock file that had the guard's name for a while is not the guard, and nothing is written", () => {
+    const { fs, open, opened } = onPaper({ fstat: () => file({ ino: 8n, size: 300n }) });
+    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(opened).not.toContain("openForWriting");
+    expect(open.size).toBe(0);
+  });
+
+  test("a lock file that has the guard's name by now is never written into", () => {
+    // By descriptor an empty guard, by path a lock file.
+    const writers = new Set<number>();
+    const paper: Paper = onPaper({
+      fstat: (fd) => file({ ino: 8n, size: writers.has(fd) ? 300n : 0n }),
+      openForWriting: () => {
+        const fd = paper.fs.openGuard("");
+        writers.add(fd);
+        return fd;
+      },
+      writeText: () => {
+        throw new Error("must not be called");
+      },
+    });
+    expect(tryEnter(paper.fs)).toStrictEqual({ kind: "busy" });
+    expect(paper.open.size).toBe(0);
   });
 
   test("an unlinked file is not the one that the path names, and nothing is written", () => {

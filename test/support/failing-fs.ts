@@ -3,10 +3,11 @@ import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 
 /**
  * `refused`: the call does nothing and gives the error. `unanswered`: it is done, and the answer is lost,
- * as on a network. `cut short`: it reads one byte, or writes the first half of what it should.
+ * as on a network. `cut short`: it reads one byte, or writes the first half of what it should. `locks refused`: from
+ * that call on no kernel lock is to be had, nor asked for.
  */
 export type Fault =
-  | { readonly kind: "refused" | "unanswered"; readonly code: string }
+  | { readonly kind: "refused" | "unanswered" | "locks refused"; readonly code: string }
   | { readonly kind: "cut short" };
 
 export interface FailingFs {
@@ -26,7 +27,12 @@ export function failingFs(): FailingFs {
     return (...args) => {
       if (fatal === null) return call(...args);
       calls.push(name);
-      return calls.length === fatal.n ? fail(name, call, args, fatal.fault) : call(...args);
+      const { n, fault } = fatal;
+      if (fault.kind === "locks refused") {
+        const isRefused = n > 0 && calls.length >= n && LOCKING.has(name);
+        return isRefused ? { refused: fault.code } : call(...args);
+      }
+      return calls.length === n ? fail(name, call, args, fault) : call(...args);
     };
   };
   const fs: LockFs = {
@@ -49,6 +55,8 @@ export function failingFs(): FailingFs {
   };
 }
 
+const LOCKING: ReadonlySet<string> = new Set(["tryExclusive", "probe"]);
+
 function numberAll<T extends object>(
   calls: T,
   numbered: (name: string, call: AnyCall) => AnyCall,
@@ -57,7 +65,12 @@ function numberAll<T extends object>(
   return Object.fromEntries(entries.map(([name, call]) => [name, numbered(name, call)])) as T;
 }
 
-function fail(name: string, call: AnyCall, args: unknown[], fault: Fault): unknown {
+function fail(
+  name: string,
+  call: AnyCall,
+  args: unknown[],
+  fault: Exclude<Fault, { readonly kind: "locks refused" }>,
+): unknown {
   if (fault.kind === "cut short") return cutShort(name, call, args);
   const { code } = fault;
   switch (name) {

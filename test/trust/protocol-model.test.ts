@@ -36,7 +36,7 @@ const POSIX: Scenario = {
   hasLinks: true,
   platform: "linux",
   mayPutBack: false,
-  refusals: false,
+  refusals: null,
   fullDisk: false,
   symmetric: true,
   merged: true,
@@ -63,7 +63,10 @@ const OUTCOMES = [
 
 function check(
   change: Partial<Scenario>,
-  operations: Readonly<Record<string, Operation>> = operationsOf(change.platform ?? "linux"),
+  operations: Readonly<Record<string, Operation>> = operationsOf(
+    change.platform ?? "linux",
+    change.refusals === "ENOTSUP",
+  ),
 ): Exploration {
   const scenario = { ...POSIX, ...change };
   return explore(scenario, new Automaton(operations, scenario.platform));
@@ -100,13 +103,26 @@ const CASES: readonly Case[] = [
   },
   {
     name: "two processes to which the kernel may refuse every lock for a while",
-    change: { refusals: true },
+    change: { refusals: "ENOLCK" },
     atLeast: 25_000,
     outcomes: [
       ...OUTCOMES,
       "fence: refused",
       "release: refused",
       "reclaim: refused",
+      "fence unlocked: written",
+      "release unlocked: removed",
+    ],
+  },
+  {
+    name: "two processes to which the kernel may say that there are no locks here, though there are",
+    change: { refusals: "ENOTSUP" },
+    atLeast: 20_000,
+    outcomes: [
+      ...OUTCOMES,
+      "fence: refused",
+      "release: refused",
+      "reclaim: no-guard",
       "fence unlocked: written",
       "release unlocked: removed",
     ],
@@ -142,7 +158,7 @@ const CASES: readonly Case[] = [
       symmetric: false,
       initially: "stale and guard",
       fullDisk: true,
-      refusals: true,
+      refusals: "ENOLCK",
     },
     atLeast: 2000,
     outcomes: ["sweep G: removed", "sweep G: refused", "publish: swept", "release: removed"],
@@ -153,19 +169,19 @@ const CASES: readonly Case[] = [
 const LONG_CASES: readonly Case[] = [
   {
     name: "three processes, of which one may crash, to which the kernel may refuse every lock",
-    change: { roles: THREE, overdue: 0, refusals: true },
+    change: { roles: THREE, overdue: 0, refusals: "ENOLCK" },
     atLeast: 1_000_000,
     outcomes: [...withoutLateness, "fence: refused", "release: refused", "reclaim: refused"],
   },
   {
     name: "two processes on a disk without free inodes, to which the kernel may refuse every lock",
-    change: { fullDisk: true, refusals: true },
+    change: { fullDisk: true, refusals: "ENOLCK" },
     atLeast: 200_000,
     outcomes: [...OUTCOMES, "fence: refused", "release: refused", "reclaim: refused"],
   },
   {
     name: "two processes on such a disk without hard links",
-    change: { fullDisk: true, refusals: true, hasLinks: false },
+    change: { fullDisk: true, refusals: "ENOLCK", hasLinks: false },
     atLeast: 600_000,
     outcomes: [...OUTCOMES, "fence: refused", "publish: refused", "reclaim empty: refused"],
   },
@@ -224,7 +240,11 @@ const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenar
     "a live holder's lock is gone",
   ],
   ["a lock that is published by a rename", { merged: false }, "a live holder's lock is gone"],
-  ["a refused guard that counts as none", { refusals: true }, "a fenced write without the lock"],
+  [
+    "a refused guard that counts as none",
+    { refusals: "ENOLCK" },
+    "a fenced write without the lock",
+  ],
   [
     "a second name for a guard that is not looked at",
     { fullDisk: true },

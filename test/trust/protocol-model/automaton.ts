@@ -269,7 +269,7 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     canLock: () => true,
     tryExclusive: (fd) => {
       const answer = ask("tryExclusive", `fd${fd}`);
-      if (answer === "refused") return { refused: "ENOLCK" };
+      if (answer.startsWith("refused ")) return { refused: answer.slice("refused ".length) };
       return answer === "acquired" ? "acquired" : "held";
     },
     probe: (fd) => (ask("probe", `fd${fd}`) === "acquired" ? "acquired" : "held"),

@@ -24,8 +24,10 @@ import {
   temporaryOf,
 } from "./automaton.js";
 
+/** @param isLockless - What a holder that was refused its kernel lock takes the file system for. */
 export function operationsOf(
   platform: NodeJS.Platform,
+  isLockless = false,
 ): Readonly<Record<(typeof OPERATIONS)[number], Operation>> {
   return {
     publish: ({ fs }) => {
@@ -42,9 +44,9 @@ export function operationsOf(
     "reclaim unlocked": (surroundings) => reclaim(surroundings, lockText(0, null)),
     "reclaim empty": (surroundings) => reclaim(surroundings, ""),
     fence: (surroundings) => fence(surroundings, LOCKED),
-    "fence unlocked": (surroundings) => fence(surroundings, UNLOCKED),
+    "fence unlocked": (surroundings) => fence(surroundings, { ...UNLOCKED, isLockless }),
     release: (surroundings) => release(surroundings, LOCKED),
-    "release unlocked": (surroundings) => release(surroundings, UNLOCKED),
+    "release unlocked": (surroundings) => release(surroundings, { ...UNLOCKED, isLockless }),
     close: ({ fs }) => {
       fs.close(HELD_FD);
       return "closed";
@@ -101,7 +103,7 @@ function published(text: string): Published {
   const payload = parsePayload(Buffer.from(text));
   if (payload === null) throw new Error("no payload");
   const showsWhenFree = payload.kernelLock !== null;
-  return { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload, showsWhenFree };
+  return { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload, showsWhenFree, isLockless: false };
 }
 
 export function policyAt(nowMs: () => number): JudgingPolicy {
@@ -153,7 +155,7 @@ function release({ fs }: Surroundings, lock: Published): string {
   return orRefused(() => tryRelease(LOCK_PATH, lock, fs).kind);
 }
 
-const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOLCK", "ENOSPC"]);
+const REFUSALS: ReadonlySet<string | undefined> = new Set(["ENOLCK", "ENOTSUP", "ENOSPC"]);
 
 /** What a kernel that refuses a lock leads to: an error, of which the caller is told. */
 function orRefused(operate: () => string): string {

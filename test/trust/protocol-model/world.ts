@@ -32,8 +32,11 @@ export interface Scenario {
   readonly platform: "linux" | "win32";
   /** A variant: what is renamed aside is not removed yet. */
   readonly mayPutBack: boolean;
-  /** Whether the kernel may refuse any lock for a reason that passes (ENOLCK), at any time, to anybody. */
-  readonly refusals: boolean;
+  /**
+   * With what the kernel may refuse any lock, at any time, to any process: for a reason that passes (ENOLCK), or as
+   * if there were none (ENOTSUP), though the next one gets it. null: it never does.
+   */
+  readonly refusals: "ENOLCK" | "ENOTSUP" | null;
   /** Whether the disk may have no inode left for a guard, at any time, for anybody. */
   readonly fullDisk: boolean;
   /** Whether calls that nobody else can notice are taken together with the one before them. */
@@ -253,7 +256,7 @@ export class World {
   #refusal({ next }: Point, state: State): string | null {
     const { refusals, fullDisk } = this.#scenario;
     if (next.kind !== "call") return null;
-    if (refusals && next.call.name === "tryExclusive") return "refused";
+    if (refusals !== null && next.call.name === "tryExclusive") return `refused ${refusals}`;
     const makesGuard = next.call.name === "openGuard" && state[GUARD_NAME] === NONE;
     return fullDisk && makesGuard ? "ENOSPC" : null;
   }
