@@ -112,8 +112,10 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
   "guard-busy": {
     brief: "being changed",
     clause: "another process is changing it",
-    meaning: "Another process was taking or removing the lock, or was stopped while doing so.",
-    remedy: "Try again. If it stays: look for a stopped process, and continue or end it.",
+    meaning:
+      "Another process was taking or removing the lock, or was stopped while doing so: in the guard that the message names, its own or another library's (.reclaim).",
+    remedy:
+      "Try again. If it stays: look for a stopped process, and continue or end it. A .reclaim that names no living process counts for 10 minutes.",
   },
   "other-view": {
     brief: "copy of a lock?",
