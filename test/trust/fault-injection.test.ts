@@ -290,16 +290,27 @@ async function runCase(
   if (problem !== null && !mayReject(problem)) {
     throw new Error(`${what}: not one of its errors: ${inspect(problem)}`, { cause: problem });
   }
-  if (isGuardRefused(calls, n, fault)) {
-    const isRefused = problem instanceof SessionWriteLockFileError;
-    expect(isRefused, `${what}: refused`).toBe(operation.needsGuard ?? isRefused);
-    // Whatever goes on after that has asked for the guard anew, or has left the lock alone.
-    const later = calls.slice(n);
-    const removal = later.indexOf("unlink");
-    const isAskedAnew = removal === -1 || later.slice(0, removal).includes("openGuard");
-    expect(isAskedAnew || operation.isSweep, `${what}: unguarded`).toBe(true);
-  }
+  const isGuarded =
+    !isGuardRefused(calls, n, fault) || respectsRefusal(operation, calls.slice(n), problem);
+  expect(isGuarded, `${what}: without the guard`).toBe(true);
   return { folder, what, calls };
+}
+
+/**
+ * Whether what was not let into the guard was not done either, or asked anew before it was.
+ *
+ * @param later - The calls after the refused one, by name.
+ */
+function respectsRefusal(
+  { needsGuard, isSweep }: Operation,
+  later: readonly string[],
+  problem: unknown,
+): boolean {
+  if (needsGuard === true) return problem instanceof SessionWriteLockFileError;
+  // It goes on with the next lock.
+  if (isSweep === true) return true;
+  const removal = later.indexOf("unlink");
+  return removal === -1 || later.slice(0, removal).includes("openGuard");
 }
 
 /** Whether the n-th call was to lock a guard, and the kernel did not. */
