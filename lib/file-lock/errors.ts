@@ -33,7 +33,7 @@ export abstract class FileLockError extends Error {
 export class FileLockTimeoutError extends FileLockError {
   override readonly name = "FileLockTimeoutError";
   readonly code = "FILE_LOCK_TIMEOUT";
-  /** The budget, milliseconds: at least 100. */
+  /** How long was waited for the holder, as asked for, milliseconds. */
   readonly timeoutMs: number;
   /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
   readonly owner: string;

@@ -1,4 +1,5 @@
 /** A held lock in neutral words: the session lock's handle, its errors translated. */
+import { checkFunction } from "../util/check-values.js";
 import type { SessionWriteLock } from "../session-lock/write-lock.js";
 import { inNeutralWords, type LockedThing } from "./errors.js";
 
@@ -56,6 +57,7 @@ export function asFileLock(lock: SessionWriteLock, thing: LockedThing): FileLock
     },
     release,
     withFence(write) {
+      checkFunction("write", write);
       // What `write` throws is the caller's, whatever it is: its own locks' errors keep their names.
       let thrown: { readonly error: unknown } | null = null;
       try {

@@ -8,17 +8,18 @@ import { lockPathFor, type LockRoute } from "../session-lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../session-lock/owner.js";
 import type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
+  checkDurationOrInfinity,
   checkFunction,
   checkLabel,
-  checkMilliseconds,
   checkOneOf,
   checkPath,
-  checkPositiveMilliseconds,
-  checkRequiredOptions,
   checkSignal,
-} from "../util/check-options.js";
+  checkTimeout,
+  optional,
+} from "../util/check-values.js";
 import { readOtherContent } from "./other-content.js";
 
 /** What {@link acquireFileLock} and {@link acquirePidFile} have in common. */
@@ -47,7 +48,7 @@ interface CommonOptions {
 
 export interface AcquireFileLockOptions extends CommonOptions {
   /** The file to be guarded; the lock is `<path>.lock`. Need not exist. A relative path is resolved at the call. */
-  readonly path: string;
+  readonly path: string | URL;
   /**
    * Follow symbolic links at `path` first, so that a file and its links are one lock? false: each name has a lock of
    * its own. Default true.
@@ -68,38 +69,53 @@ export interface AcquirePidFileOptions extends CommonOptions {
   /**
    * The pid file itself; a symbolic link of that name is never followed. A relative path is resolved at the call.
    */
-  readonly path: string;
+  readonly path: string | URL;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 0. */
   readonly timeoutMs?: number | undefined;
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-// What somebody else does at the lock takes microseconds: not to wait for a holder is not to wait for that.
-const SHORTEST_BUDGET_MS = 100;
+const COMMON_CHECKS: OptionChecks<CommonOptions> = {
+  label: optional(checkLabel),
+  signal: optional(checkSignal),
+  onWait: optional(checkFunction),
+  isOwnerArgv: optional(checkFunction),
+  readOwnerProcessArgs: optional(checkFunction),
+  plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
+};
+
+const PID_FILE_CHECKS: OptionChecks<AcquirePidFileOptions> = {
+  ...COMMON_CHECKS,
+  path: checkPath,
+  timeoutMs: optional(checkTimeout),
+};
+
+const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
+  ...PID_FILE_CHECKS,
+  resolveLinks: optional(checkBoolean),
+  maxHoldMs: optional(checkDurationOrInfinity),
+  allowReentrant: optional(checkBoolean),
+};
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveFileLockOptions(options: AcquireFileLockOptions): AcquirePlan {
-  checkCommonOptions(options);
+  checkRequiredOptions(options, FILE_CHECKS);
   const { path, maxHoldMs = Infinity, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  checkPositiveMilliseconds("maxHoldMs", maxHoldMs);
-  checkBoolean("allowReentrant", options.allowReentrant);
-  checkBoolean("resolveLinks", options.resolveLinks);
   const guarded = absolutePath(path);
   return planOf(options, {
     sessionFile: guarded,
     lockPath: lockPathFor(guarded),
     linkedFile: (options.resolveLinks ?? true) ? guarded : null,
     timeoutMs,
-    // The file says whole milliseconds.
-    maxHoldMs: Math.ceil(maxHoldMs),
+    maxHoldMs,
     allowReentrant: options.allowReentrant ?? false,
   });
 }
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan {
-  checkCommonOptions(options);
+  checkRequiredOptions(options, PID_FILE_CHECKS);
   const { path, timeoutMs = 0 } = options;
   const pidFile = absolutePath(path);
   return planOf(options, {
@@ -112,31 +128,21 @@ export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePl
   });
 }
 
-function checkCommonOptions(options: AcquireFileLockOptions | AcquirePidFileOptions): void {
-  checkRequiredOptions(options);
-  checkPath("path", options.path);
-  checkMilliseconds("timeoutMs", options.timeoutMs);
-  checkLabel("label", options.label);
-  checkSignal("signal", options.signal);
-  checkFunction("onWait", options.onWait);
-  checkFunction("isOwnerArgv", options.isOwnerArgv);
-  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
-  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
-}
-
 const isAnybody = (): boolean => true;
 
 function planOf(
   options: CommonOptions,
-  kind: LockRoute & Pick<AcquirePlan, "sessionFile" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+  kind: Omit<LockRoute, "refusesDirectory"> &
+    Pick<AcquirePlan, "sessionFile" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
 ): AcquirePlan {
   // An old lock is as good as a new one.
-  const limits = { timeoutMs: Math.max(kind.timeoutMs, SHORTEST_BUDGET_MS), staleMs: Infinity };
+  const limits = { timeoutMs: kind.timeoutMs, staleMs: Infinity };
   return {
     ...limits,
     sessionFile: kind.sessionFile,
     lockPath: kind.lockPath,
     linkedFile: kind.linkedFile,
+    refusesDirectory: false,
     logTag: "file-lock",
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,

@@ -1,12 +1,13 @@
 /** The public questions about a pid. A pid says who has the number *now*: see identity.ts for names. */
 import { DEFAULT_SLICE_MS, TimeSlice } from "../util/time-slice.js";
+import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
   checkIterable,
-  checkMilliseconds,
-  checkOptions,
   checkSignal,
-} from "../util/check-options.js";
+  checkSlice,
+  optional,
+} from "../util/check-values.js";
 import { isValidPid } from "./pid.js";
 import type { ProcessInfo } from "./process-info.js";
 import { processBackend } from "./select-backend.js";
@@ -58,15 +59,22 @@ export function getProcessArgs(pid: number): string[] | null {
   return isValidPid(pid) ? processBackend().args(pid) : null;
 }
 
+const INSPECT_CHECKS: OptionChecks<InspectProcessOptions> = { args: optional(checkBoolean) };
+
+const INSPECT_MANY_CHECKS: OptionChecks<InspectProcessesOptions> = {
+  ...INSPECT_CHECKS,
+  signal: optional(checkSignal),
+  sliceMs: optional(checkSlice),
+};
+
 /**
  * Everything about one process in one consistent snapshot.
  *
  * @param pid - What cannot be a pid is answered with `gone`, `invalid-pid`.
- * @throws TypeError when an option has the wrong type.
+ * @throws TypeError when an option has the wrong type or is not known.
  */
 export function inspectProcess(pid: number, options: InspectProcessOptions = {}): ProcessInfo {
-  checkOptions(options);
-  checkBoolean("args", options.args);
+  checkOptions(options, INSPECT_CHECKS);
   return inspectChecked(pid, options.args ?? true);
 }
 
@@ -83,10 +91,7 @@ export async function inspectProcesses(
   options: InspectProcessesOptions = {},
 ): Promise<Map<number, ProcessInfo>> {
   checkIterable("pids", pids);
-  checkOptions(options);
-  checkBoolean("args", options.args);
-  checkSignal("signal", options.signal);
-  checkMilliseconds("sliceMs", options.sliceMs);
+  checkOptions(options, INSPECT_MANY_CHECKS);
   const { args = true, signal, sliceMs = DEFAULT_SLICE_MS } = options;
   signal?.throwIfAborted();
 

@@ -1,6 +1,7 @@
 /** Waiting for the end of one very process, without a thread and without mistaking it for another. */
 import type { ExitWatch } from "./backend.js";
-import { checkMilliseconds, checkOptions, checkSignal } from "../util/check-options.js";
+import { checkOptions, type OptionChecks } from "../util/check-options.js";
+import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { onAbort } from "../util/on-abort.js";
 import { tokenHost, verifyProcess } from "./identity.js";
 import { isValidPid } from "./pid.js";
@@ -14,6 +15,11 @@ export interface WaitForProcessExitOptions {
   /** How long to wait; 0 looks once. Default: without limit. */
   readonly timeoutMs?: number | undefined;
 }
+
+const CHECKS: OptionChecks<WaitForProcessExitOptions> = {
+  signal: optional(checkSignal),
+  timeoutMs: optional(checkTimeout),
+};
 
 const FIRST_TICK_MS = 1;
 const LONGEST_TICK_MS = 50;
@@ -32,9 +38,7 @@ export async function waitForProcessExit(
   token: string,
   options: WaitForProcessExitOptions = {},
 ): Promise<"exited" | "timeout"> {
-  checkOptions(options);
-  checkSignal("signal", options.signal);
-  checkMilliseconds("timeoutMs", options.timeoutMs);
+  checkOptions(options, CHECKS);
   const { signal, timeoutMs = Infinity } = options;
   signal?.throwIfAborted();
 

@@ -1,13 +1,13 @@
 /** From facts about one session to what it needs: the first rule that matches. Pure, total, no clock. */
+import { checkFields, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
   checkNumber,
   checkObject,
   checkOneOf,
-  checkRequiredNumber,
-  checkRequiredOptions,
   checkString,
-} from "../util/check-options.js";
+  optional,
+} from "../util/check-values.js";
 
 export const SESSION_STATES = ["idle", "processing", "waiting"] as const;
 
@@ -205,17 +205,23 @@ function isTerminal(reason: string | undefined): boolean {
   return TERMINAL_REASONS.has(reason) || TERMINAL_EVENTS.some((event) => reason.includes(event));
 }
 
+const INPUT_CHECKS: OptionChecks<SessionAttentionInput> = {
+  state: optional(checkOneOf(SESSION_STATES)),
+  queueDepth: checkNumber,
+  staleMs: checkNumber,
+  stuckSessionAbortMs: optional(checkNumber),
+  activity: checkObject,
+};
+
+const ACTIVITY_CHECKS: OptionChecks<SessionAttentionInput["activity"]> = {
+  activeWorkKind: optional(checkOneOf(SESSION_WORK_KINDS)),
+  hasActiveEmbeddedRun: optional(checkBoolean),
+  activeToolAgeMs: optional(checkNumber),
+  lastProgressAgeMs: optional(checkNumber),
+  lastProgressReason: optional(checkString),
+};
+
 function checkInput(input: SessionAttentionInput): void {
-  checkRequiredOptions(input);
-  const { state, queueDepth, staleMs, stuckSessionAbortMs, activity } = input;
-  checkOneOf("state", state, SESSION_STATES);
-  checkRequiredNumber("queueDepth", queueDepth);
-  checkRequiredNumber("staleMs", staleMs);
-  checkNumber("stuckSessionAbortMs", stuckSessionAbortMs);
-  checkObject("activity", activity);
-  checkOneOf("activity.activeWorkKind", activity.activeWorkKind, SESSION_WORK_KINDS);
-  checkBoolean("activity.hasActiveEmbeddedRun", activity.hasActiveEmbeddedRun);
-  checkNumber("activity.activeToolAgeMs", activity.activeToolAgeMs);
-  checkNumber("activity.lastProgressAgeMs", activity.lastProgressAgeMs);
-  checkString("activity.lastProgressReason", activity.lastProgressReason);
+  checkFields(input, INPUT_CHECKS, "input");
+  checkFields(input.activity, ACTIVITY_CHECKS, "input.activity");
 }

@@ -1,10 +1,12 @@
 /** The monitor's options: checked, with defaults, as one plan. */
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkFunction,
-  checkMilliseconds,
-  checkRequiredOptions,
+  checkLog,
+  checkTimeout,
   checkTimerInterval,
-} from "../util/check-options.js";
+  optional,
+} from "../util/check-values.js";
 import { every } from "../util/every.js";
 import type { SessionAttentionEvent } from "./events.js";
 import type { SessionRecoveryOutcome, SessionRecoveryRequest } from "./recovery.js";
@@ -75,18 +77,21 @@ const DEFAULT_ABORT_MS = 300_000;
 const DEFAULT_TOOL_ABORT_MS = 900_000;
 const DEFAULT_HEARTBEAT_MS = 30_000;
 
+const CHECKS: OptionChecks<SessionAttentionMonitorOptions> = {
+  recover: optional(checkFunction),
+  onAttention: optional(checkFunction),
+  warnMs: optional(checkTimeout),
+  abortMs: optional(checkTimeout),
+  toolAbortMs: optional(checkTimeout),
+  heartbeatMs: optional(checkTimerInterval),
+  log: optional(checkLog),
+  clock: optional(checkFunction),
+  startTimer: optional(checkFunction),
+};
+
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): MonitorPlan {
-  checkRequiredOptions(options);
-  checkFunction("recover", options.recover);
-  checkFunction("onAttention", options.onAttention);
-  checkMilliseconds("warnMs", options.warnMs);
-  checkMilliseconds("abortMs", options.abortMs);
-  checkMilliseconds("toolAbortMs", options.toolAbortMs);
-  checkTimerInterval("heartbeatMs", options.heartbeatMs);
-  checkFunction("log.warn", options.log?.warn);
-  checkFunction("clock", options.clock);
-  checkFunction("startTimer", options.startTimer);
+  checkRequiredOptions(options, CHECKS);
   const { warnMs = DEFAULT_WARN_MS, log = console } = options;
   const abortMs = options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs);
   return {

@@ -4,12 +4,9 @@
  */
 import { inspect } from "node:util";
 
-import {
-  checkCount,
-  checkFunction,
-  checkName,
-  checkRequiredOptions,
-} from "../util/check-options.js";
+import { outOfRange } from "../util/argument-error.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
+import { checkCount, checkFunction, checkName, optional } from "../util/check-values.js";
 import { classifySessionAttention, type SessionAttention, type SessionState } from "./classify.js";
 import { publish, type SessionAttentionEvent } from "./events.js";
 import {
@@ -43,6 +40,13 @@ export interface RegisterSessionOptions {
    */
   readonly hasActiveEmbeddedRun?: (() => boolean) | undefined;
 }
+
+const CHECKS: OptionChecks<RegisterSessionOptions> = {
+  sessionKey: checkName,
+  state: optional(checkSessionState),
+  queueDepth: optional(checkCount),
+  hasActiveEmbeddedRun: optional(checkFunction),
+};
 
 export interface SessionAttentionMonitor extends Disposable {
   /**
@@ -100,16 +104,10 @@ class Monitor {
 
   register(options: RegisterSessionOptions): MonitoredSession {
     if (this.#isStopped) throw new Error("session attention monitor is stopped");
-    checkRequiredOptions(options);
+    checkRequiredOptions(options, CHECKS);
     const { sessionKey, state = "idle", queueDepth = 0, hasActiveEmbeddedRun } = options;
-    checkName("sessionKey", sessionKey);
-    checkSessionState("state", state);
-    checkCount("queueDepth", queueDepth);
-    checkFunction("hasActiveEmbeddedRun", hasActiveEmbeddedRun);
     if (this.#registered.has(sessionKey)) {
-      throw new RangeError(
-        `sessionKey must not be registered already: ${JSON.stringify(sessionKey)}`,
-      );
+      throw outOfRange("options.sessionKey", "that of no registered session", sessionKey);
     }
     const { clock, warnMs } = this.#plan;
     const session = new WatchedSession(

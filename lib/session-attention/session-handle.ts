@@ -1,12 +1,13 @@
 /** What the host holds of a registered session: the way in which it tells the monitor what happens. */
+import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkCount,
   checkName,
-  checkObject,
   checkOneOf,
   checkPositiveInteger,
   checkString,
-} from "../util/check-options.js";
+  optional,
+} from "../util/check-values.js";
 import {
   SESSION_STATES,
   SESSION_WORK_KINDS,
@@ -52,9 +53,9 @@ export interface MonitoredSession extends Disposable {
   unregister(): void;
 }
 
-export function checkSessionState(field: string, state: unknown): void {
-  checkOneOf(field, state ?? null, SESSION_STATES);
-}
+export const checkSessionState = checkOneOf(SESSION_STATES);
+const checkWorkKind = checkOneOf(SESSION_WORK_KINDS);
+const EVENT_CHECKS: OptionChecks<SessionEventOptions> = { runId: optional(checkName) };
 
 /**
  * @param session - null once it is no longer registered.
@@ -80,7 +81,7 @@ export function sessionHandle({
       session()?.update(state, runIdOf(options), clock());
     },
     startWork(kind, options) {
-      checkOneOf("kind", kind ?? null, SESSION_WORK_KINDS);
+      checkWorkKind("kind", kind);
       const work = session()?.startWork(kind, runIdOf(options), clock()) ?? null;
       const end = (): void => {
         if (work !== null) session()?.endWork(work, clock());
@@ -88,7 +89,7 @@ export function sessionHandle({
       return { end, [Symbol.dispose]: end };
     },
     progress(reason, options) {
-      checkString("reason", reason);
+      if (reason !== undefined) checkString("reason", reason);
       session()?.progress(reason, runIdOf(options), clock());
     },
     enqueue(count = 1) {
@@ -100,7 +101,7 @@ export function sessionHandle({
       session()?.dequeue(count);
     },
     setQueueDepth(depth) {
-      checkCount("depth", depth ?? null);
+      checkCount("depth", depth);
       session()?.setQueueDepth(depth, clock());
     },
     snapshot: takeSnapshot,
@@ -110,9 +111,6 @@ export function sessionHandle({
 }
 
 function runIdOf(options: SessionEventOptions | undefined): string | null {
-  if (options === undefined) return null;
-  checkObject("options", options);
-  if (options.runId === undefined) return null;
-  checkName("runId", options.runId);
-  return options.runId;
+  checkOptions(options, EVENT_CHECKS);
+  return options?.runId ?? null;
 }

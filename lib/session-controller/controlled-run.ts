@@ -8,7 +8,8 @@
  * - Without the held lock each write takes one of its own.
  * - From inside a write nobody can wait for its end. What needs it is begun, or noted, and happens then.
  */
-import { checkBoolean, checkFunction, checkRequiredOptions } from "../util/check-options.js";
+import { checkRequiredOptions } from "../util/check-options.js";
+import { checkBoolean, checkFunction } from "../util/check-values.js";
 import { Drain, isDoneBefore, Moment } from "./drain.js";
 import { SessionWriteScopeError } from "./errors.js";
 import { Fence } from "./fence.js";
@@ -92,7 +93,7 @@ export class ControlledRun {
 
   async withWriteLock<T>(run: RunWrite<T>): Promise<T> {
     this.#takeover.refuse();
-    checkFunction("run", run ?? null);
+    checkFunction("run", run);
     const scope = WriteScope.of(this);
     if (scope !== null) return await runNested(scope, run, this.#writes);
     for (let change = this.#change(); change !== null; change = this.#change()) {
@@ -151,8 +152,7 @@ export class ControlledRun {
   }
 
   abort(options: { readonly timeout: boolean }): void {
-    checkRequiredOptions(options);
-    checkBoolean("timeout", options.timeout ?? null);
+    checkRequiredOptions<typeof options>(options, { timeout: checkBoolean });
     if (!options.timeout) return;
     const settled = this.#settleInBackground({ arm: true }, "on timeout abort");
     WriteScope.of(this)?.defer(settled);

@@ -1,5 +1,5 @@
 /** One write in its scope: refused when the session is in other hands, compared before, trusted after. */
-import { checkTextOrBytes } from "../util/check-options.js";
+import { checkTextOrBytes } from "../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "./errors.js";
 import type { Fence } from "./fence.js";
@@ -18,7 +18,7 @@ export interface SessionWrite {
    *
    * Synchronous, and valid until the `withWriteLock` that gave it has ended.
    *
-   * @param data - Text (written as UTF-8) or bytes; whole lines, including the line feed.
+   * @param data - Text (written as UTF-8) or bytes: whole lines. A line feed is added where the last one has none.
    * @throws SessionTakeoverError after a takeover; SessionWriteScopeError after the scope's end; the lock's own
    *   error when its fence is busy; the file system's error; TypeError for anything but text and bytes. Nothing
    *   of `data` is in the file then, unless an AggregateError says so.
@@ -84,6 +84,14 @@ export async function runNested<T>(
   return valueOf(outcome);
 }
 
+const LINE_FEED = 0x0a;
+
+/** Another run's line must not begin within this one. */
+function withLineFeed(chunk: Uint8Array): Uint8Array {
+  if (chunk.length === 0 || chunk.at(-1) === LINE_FEED) return chunk;
+  return Buffer.concat([chunk, Buffer.of(LINE_FEED)]);
+}
+
 function writeIn(
   scope: WriteScope,
   { sessionFile, fs, takeover }: WriteSurroundings,
@@ -93,7 +101,7 @@ function writeIn(
     appendFenced: (data) => {
       takeover.refuse();
       checkTextOrBytes("data", data);
-      const chunk = typeof data === "string" ? Buffer.from(data) : data;
+      const chunk = withLineFeed(typeof data === "string" ? Buffer.from(data) : data);
       if (!scope.isActive) throw new SessionWriteScopeError(sessionFile, "ended");
       try {
         scope.handle.withFence(() => appendWhole(sessionFile, chunk, fs));

@@ -1,12 +1,7 @@
 /** One run at a time per session file, within this thread, first come first served. */
-import { resolve } from "node:path";
-
-import {
-  checkMilliseconds,
-  checkPath,
-  checkRequiredOptions,
-  checkSignal,
-} from "../util/check-options.js";
+import { absolutePath } from "../util/absolute-path.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
+import { checkPath, checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
 import { type TurnQueues, waitForTurn } from "../util/turn-queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
@@ -14,7 +9,7 @@ import { canonicalSessionPath, realSessionFs } from "./session-file.js";
 
 export interface AcquireSessionFileOwnerOptions {
   /** All routes to one file are one session. Need not exist. Resolved at the call. */
-  readonly sessionFile: string;
+  readonly sessionFile: string | URL;
   /**
    * How long to wait, milliseconds, at most 2 147 000 000 (what is more counts as that). 0: not at all. Default:
    * without limit.
@@ -23,6 +18,12 @@ export interface AcquireSessionFileOwnerOptions {
   /** Aborting rejects with the signal's reason and gives up the place in the queue. */
   readonly signal?: AbortSignal | undefined;
 }
+
+const CHECKS: OptionChecks<AcquireSessionFileOwnerOptions> = {
+  sessionFile: checkPath,
+  timeoutMs: optional(checkTimeout),
+  signal: optional(checkSignal),
+};
 
 /** A session file's owner, until it is released. */
 export interface SessionFileOwner extends Disposable {
@@ -48,12 +49,9 @@ function queues(): TurnQueues {
 export async function acquireSessionFileOwner(
   options: AcquireSessionFileOwnerOptions,
 ): Promise<SessionFileOwner> {
-  checkRequiredOptions(options);
+  checkRequiredOptions(options, CHECKS);
   const { timeoutMs, signal } = options;
-  checkPath("sessionFile", options.sessionFile);
-  checkMilliseconds("timeoutMs", timeoutMs);
-  checkSignal("signal", signal);
-  const sessionFile = resolve(options.sessionFile);
+  const sessionFile = absolutePath(options.sessionFile);
   const path = canonicalSessionPath(sessionFile, realSessionFs);
   const budgetMs = timeoutMs === undefined ? Infinity : Math.min(timeoutMs, LONGEST_TIMER_MS);
   const turn = await waitForTurn(queues(), path, budgetMs, { mayJoin: false, signal });

@@ -1,5 +1,5 @@
 /** One acquired lock of whatever make: released once, with the best fence that it offers. */
-import { checkFunction, checkObject } from "../util/check-options.js";
+import { checkFunction, checkObject } from "../util/check-values.js";
 
 /** What a controller needs of a lock; everything but `release` is used when it is there. */
 export interface ControlledLock {
@@ -37,7 +37,7 @@ export class LockHandle {
     }: { readonly onLost: (reason: unknown) => void; readonly onReleased: () => void },
   ) {
     checkObject("the lock that acquire gives", lock);
-    checkFunction("lock.release", lock.release ?? null);
+    checkFunction("lock.release", lock.release);
     this.#lock = lock;
     this.#onLost = onLost;
     this.#onReleased = onReleased;

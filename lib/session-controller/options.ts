@@ -1,22 +1,24 @@
 /** The controller's options: checked, with defaults, as one plan. */
-import { resolve } from "node:path";
-
+import { absolutePath } from "../util/absolute-path.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
+  checkDuration,
   checkFunction,
-  checkNumber,
+  checkLog,
   checkObject,
   checkPath,
-  checkRequiredOptions,
-} from "../util/check-options.js";
+  checkTimeout,
+  optional,
+} from "../util/check-values.js";
 import { type Environment, positiveInteger } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
 import type { IsBenignChange } from "./fence.js";
 import type { ControlledLock } from "./lock-handle.js";
 
-/** What `acquire` is called with: these four keys, as they were given, but for the path. */
+/** What `acquire` is called with: these four keys, as they were given, but for the path, which is absolute. */
 export interface ControllerLockOptions {
-  /** `acquire` gets an absolute path: a relative one is resolved when the controller is made. */
+  /** Absolute. */
   readonly sessionFile: string;
   /** How long to wait for the lock, milliseconds. Default: the lock's. */
   readonly timeoutMs?: number | undefined;
@@ -29,12 +31,14 @@ export interface ControllerLockOptions {
 /** Acquires the session's lock; `acquireSessionWriteLock` fits. */
 export type AcquireControlledLock = (options: ControllerLockOptions) => Promise<ControlledLock>;
 
-export interface SessionControllerOptions extends ControllerLockOptions {
+export interface SessionControllerOptions extends Omit<ControllerLockOptions, "sessionFile"> {
+  /** A relative path is resolved when the controller is made. */
+  readonly sessionFile: string | URL;
   /** How the session's lock is acquired, e.g. `acquireSessionWriteLock`. */
   readonly acquire: AcquireControlledLock;
   /**
    * How long an abort and `dispose` wait for running writes, milliseconds. Default: the environment's
-   * `OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS`, or 2000; so do 0, negatives, NaN and Infinity.
+   * `OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS`, or 2000.
    */
   readonly settleTimeoutMs?: number | undefined;
   /**
@@ -60,21 +64,24 @@ export interface ControllerPlan {
 
 const DEFAULT_SETTLE_TIMEOUT_MS = 2000;
 
+const CHECKS: OptionChecks<SessionControllerOptions> = {
+  acquire: checkFunction,
+  sessionFile: checkPath,
+  timeoutMs: optional(checkTimeout),
+  staleMs: optional(checkDuration),
+  maxHoldMs: optional(checkDuration),
+  settleTimeoutMs: optional(checkDuration),
+  isBenignChange: optional(checkFunction),
+  log: optional(checkLog),
+  env: optional(checkObject),
+};
+
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveControllerOptions(options: SessionControllerOptions): ControllerPlan {
-  checkRequiredOptions(options);
+  checkRequiredOptions(options, CHECKS);
   const { acquire, timeoutMs, staleMs, maxHoldMs, isBenignChange, log } = options;
-  checkFunction("acquire", acquire ?? null);
-  checkPath("sessionFile", options.sessionFile);
-  checkNumber("timeoutMs", timeoutMs);
-  checkNumber("staleMs", staleMs);
-  checkNumber("maxHoldMs", maxHoldMs);
-  checkNumber("settleTimeoutMs", options.settleTimeoutMs);
-  checkFunction("isBenignChange", isBenignChange);
-  if (log !== undefined) checkObject("log", log);
-  checkFunction("log.warn", log?.warn);
   // Once, for the lock, the fence and every append: a later chdir must not part them.
-  const sessionFile = resolve(options.sessionFile);
+  const sessionFile = absolutePath(options.sessionFile);
   return {
     sessionFile,
     acquire: () => acquire({ sessionFile, timeoutMs, staleMs, maxHoldMs }),
@@ -85,7 +92,6 @@ export function resolveControllerOptions(options: SessionControllerOptions): Con
 }
 
 function settleTimeout(given: number | undefined, env: Environment): number {
-  const usable = given !== undefined && given > 0 && Number.isFinite(given) ? given : null;
   const configured = positiveInteger(env["OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS"]);
-  return Math.min(LONGEST_TIMER_MS, usable ?? configured ?? DEFAULT_SETTLE_TIMEOUT_MS);
+  return Math.min(LONGEST_TIMER_MS, given ?? configured ?? DEFAULT_SETTLE_TIMEOUT_MS);
 }

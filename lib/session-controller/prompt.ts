@@ -1,5 +1,5 @@
 /** A model call, during which the lock is not held. */
-import { checkFunction, checkObject } from "../util/check-options.js";
+import { checkFunction, checkObject } from "../util/check-values.js";
 import type { SessionController } from "./controller.js";
 
 /**
@@ -13,7 +13,7 @@ export async function withPromptReleased<T>(
   run: () => T | Promise<T>,
 ): Promise<T> {
   checkObject("controller", controller);
-  checkFunction("run", run ?? null);
+  checkFunction("run", run);
   await controller.releaseForPrompt();
   let result: T;
   try {

@@ -1,22 +1,26 @@
 /** The options of acquire: checked, with defaults, as one plan. */
 import { absolutePath } from "../util/absolute-path.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
+  checkDuration,
   checkFunction,
   checkLabel,
-  checkNumber,
   checkOneOf,
   checkPath,
-  checkRequiredOptions,
   checkSignal,
   checkString,
-} from "../util/check-options.js";
+  checkTimeout,
+  checkObject,
+  optional,
+  unchecked,
+} from "../util/check-values.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
 import { lockPathFor, type LockRoute } from "./lock-path.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
   type Environment,
-  resolveSessionWriteLockOptions,
+  resolveLimits,
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
 } from "./options.js";
@@ -36,8 +40,8 @@ export interface AcquireSessionWriteLockOptions {
    * The file to be guarded; the lock is `<sessionFile>.lock`. Need not exist. A symbolic link is followed: a file
    * and its links are one session. A relative path is resolved at the call.
    */
-  readonly sessionFile: string;
-  /** How long to wait, milliseconds; Infinity waits for ever. Default 60 000. */
+  readonly sessionFile: string | URL;
+  /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 60 000. */
   readonly timeoutMs?: number | undefined;
   /**
    * Age in milliseconds beyond which a lock whose owner lives is reported as stale
@@ -93,32 +97,38 @@ export interface AcquirePlan extends SessionWriteLockLimits, LockRoute {
 // A caller in a hurry cannot wait out the sweep's grace.
 const SHORT_GRACE_MS = 5000;
 
+const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
+  sessionFile: checkPath,
+  timeoutMs: optional(checkTimeout),
+  staleMs: optional(checkDuration),
+  maxHoldMs: optional(checkDuration),
+  allowReentrant: optional(checkBoolean),
+  signal: optional(checkSignal),
+  label: optional(checkLabel),
+  onWait: optional(checkFunction),
+  isOwnerArgv: optional(checkFunction),
+  readOwnerProcessArgs: optional(checkFunction),
+  plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
+  // The host's own: what is in them is looked at leniently.
+  config: unchecked,
+  env: optional(checkObject),
+  envPrefix: optional(checkString),
+};
+
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): AcquirePlan {
-  checkRequiredOptions(options);
-  checkPath("sessionFile", options.sessionFile);
-  checkNumber("timeoutMs", options.timeoutMs);
-  checkNumber("staleMs", options.staleMs);
-  checkNumber("maxHoldMs", options.maxHoldMs);
-  checkBoolean("allowReentrant", options.allowReentrant);
-  checkSignal("signal", options.signal);
-  checkLabel("label", options.label);
-  checkFunction("onWait", options.onWait);
-  checkFunction("isOwnerArgv", options.isOwnerArgv);
-  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
-  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
-  checkString("envPrefix", options.envPrefix);
-  const limits = resolveSessionWriteLockOptions(options.config, options);
+  checkRequiredOptions(options, CHECKS);
+  const limits = resolveLimits(options.config, options);
   const sessionFile = absolutePath(options.sessionFile);
   return {
     // Not `...limits`: V8 clones an object into a larger one fifty times slower than it builds one.
     timeoutMs: limits.timeoutMs,
     staleMs: limits.staleMs,
-    // The file says whole milliseconds.
-    maxHoldMs: Math.ceil(limits.maxHoldMs),
+    maxHoldMs: limits.maxHoldMs,
     sessionFile,
     lockPath: lockPathFor(sessionFile),
     linkedFile: sessionFile,
+    refusesDirectory: true,
     allowReentrant: options.allowReentrant ?? false,
     signal: options.signal,
     label: options.label ?? null,
@@ -129,6 +139,14 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
       plainLocks: options.plainLocks,
     }),
   };
+}
+
+// What others do at the lock takes microseconds: not to wait for a holder is not to wait for that.
+const SHORTEST_BUDGET_MS = 100;
+
+/** How long acquire may take in all where it does not wait for a holder, milliseconds. */
+export function budgetOf({ timeoutMs }: Pick<AcquirePlan, "timeoutMs">): number {
+  return Math.max(timeoutMs, SHORTEST_BUDGET_MS);
 }
 
 /** How contenders judge. */

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { steadyMs } from "../process/machine-clock.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { nextTurn } from "../util/time-slice.js";
-import type { AcquirePlan } from "./acquire-options.js";
+import { type AcquirePlan, budgetOf } from "./acquire-options.js";
 import { ageOf, heldMsOf } from "./classify.js";
 import {
   describeOwner,
@@ -203,7 +203,7 @@ export class Contention {
     this.#watch ??= new LockWatch(this.#lockPath, sighting, this.#fs);
     this.#watch.followOwner(lockCase);
     const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(lockCase));
-    const wake = await this.#watch.wait(Math.min(limit, this.#left()), this.#plan.signal);
+    const wake = await this.#watch.wait(Math.min(limit, this.#leftForHolder()), this.#plan.signal);
     if (wake !== "time-is-up") {
       this.#watch.close();
       this.#watch = null;
@@ -226,9 +226,18 @@ export class Contention {
 
   /** @throws SessionWriteLockTimeoutError when nothing is left */
   #left(): number {
-    const { timeoutMs } = this.#plan;
-    const left = timeoutMs - (steadyMs() - this.#startedAt);
+    return this.#leftOf(budgetOf(this.#plan));
+  }
+
+  /** For waiting for a holder. @throws as {@link #left} */
+  #leftForHolder(): number {
+    return this.#leftOf(this.#plan.timeoutMs);
+  }
+
+  #leftOf(budgetMs: number): number {
+    const left = budgetMs - (steadyMs() - this.#startedAt);
     if (left > 0) return left;
+    const { timeoutMs } = this.#plan;
     const obstacle = obstacleAt(this.#lockPath, this.#fs);
     throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath, obstacle);
   }

@@ -1,21 +1,23 @@
 /** Inspects one lock file for a caller; touches nothing. */
 import { absolutePath } from "../util/absolute-path.js";
 import { realLockFs } from "../util/lock-fs.js";
+import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
-  checkFunction,
-  checkOneOf,
-  checkNumber,
-  checkOptions,
   checkBoolean,
+  checkDuration,
+  checkFunction,
+  checkMoment,
+  checkOneOf,
   checkPath,
-} from "../util/check-options.js";
+  optional,
+} from "../util/check-values.js";
 import { freshEvidence } from "./evidence.js";
 import { isHeldHere } from "./held-locks.js";
 import type { SessionLockInspection } from "./inspection.js";
 import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
 import { judgeLock } from "./judge-lock.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
-import { resolveSessionWriteLockOptions } from "./options.js";
+import { DEFAULT_LIMITS } from "./options.js";
 import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "./owner-args.js";
 import { readLock } from "./read-lock.js";
@@ -39,31 +41,34 @@ export interface InspectSessionLockOptions {
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
 }
 
+const CHECKS: OptionChecks<InspectSessionLockOptions> = {
+  staleMs: optional(checkDuration),
+  nowMs: optional(checkMoment),
+  respectMaxHold: optional(checkBoolean),
+  plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
+  readOwnerProcessArgs: optional(checkFunction),
+  isOwnerArgv: optional(checkFunction),
+};
+
 /**
  * Judges one lock file.
  *
  * @param lockPath - The lock file itself (`….jsonl.lock`), not the session file. A relative path is resolved at the
  *   call; the result's is absolute.
  * @returns null when there is no such file. A file that cannot be read is an answer (`unreadable`).
- * @throws TypeError (rejection) when an argument has the wrong type.
+ * @throws (rejection) TypeError or RangeError naming the option, what was expected and the value.
  */
 export async function inspectSessionLock(
-  lockPath: string,
+  lockPath: string | URL,
   options: InspectSessionLockOptions = {},
 ): Promise<SessionLockInspection | null> {
   checkPath("lockPath", lockPath);
-  checkOptions(options);
-  checkNumber("staleMs", options.staleMs);
-  checkNumber("nowMs", options.nowMs);
-  checkBoolean("respectMaxHold", options.respectMaxHold);
-  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
-  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
-  checkFunction("isOwnerArgv", options.isOwnerArgv);
+  checkOptions(options, CHECKS);
 
   const evidence = freshEvidence(realLockFs);
   const policy: JudgingPolicy = {
     nowMs: clockAt(options.nowMs),
-    staleMs: resolveSessionWriteLockOptions(null, { staleMs: options.staleMs, env: {} }).staleMs,
+    staleMs: options.staleMs ?? DEFAULT_LIMITS.staleMs,
     graceMs: DEFAULT_GRACE_MS,
     respectMaxHold: options.respectMaxHold ?? false,
     atAcquire: false,

@@ -17,6 +17,8 @@ export interface ListedLocks {
   /** Names that end like a lock's but are a directory, a socket, a symbolic link or the like. */
   readonly odd: readonly string[];
   readonly leftovers: readonly string[];
+  /** There is no such directory. */
+  readonly missing: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function listLocks(
   const odd: string[] = [];
   const leftovers: string[] = [];
   const listing = openListing(directory, fs);
-  if (listing === null) return { locks, odd, leftovers };
+  if (listing === null) return { locks, odd, leftovers, missing: true };
   try {
     for (let entry = listing.next(); entry !== null; entry = listing.next()) {
       const { name, isFile } = entry;
@@ -45,7 +47,7 @@ export async function listLocks(
   } finally {
     listing.close();
   }
-  return { locks: await sortInSlices(locks, slice), odd, leftovers };
+  return { locks: await sortInSlices(locks, slice), odd, leftovers, missing: false };
 }
 
 function openListing(directory: string, fs: LockFs): ReturnType<LockFs["list"]> | null {

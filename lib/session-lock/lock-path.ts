@@ -18,6 +18,8 @@ export interface LockRoute {
    * no link. null: they are not followed.
    */
   readonly linkedFile: string | null;
+  /** A directory in the place of `linkedFile` is a mistake. */
+  readonly refusesDirectory: boolean;
 }
 
 /** The lock file that goes with a file, by the same route. */
@@ -29,10 +31,19 @@ export function lockPathFor(file: string): string {
  * `realpath(dirname)/basename`; the resolved path where realpath fails. Two routes through a symlinked
  * directory are one lock, and so are a file and a symbolic link to it. A missing directory is made.
  *
- * @throws the file system's error when the directory is missing and cannot be made
+ * @throws the file system's error when the directory is missing and cannot be made; Error EISDIR where the file is
+ *   itself a directory and must be none
  */
-export function prepareLockPath({ lockPath, linkedFile }: LockRoute, fs: LockFs): string {
-  const target = linkedFile === null ? null : behindLinks(linkedFile, fs);
+export function prepareLockPath(
+  { lockPath, linkedFile, refusesDirectory }: LockRoute,
+  fs: LockFs,
+): string {
+  const kind = linkedFile === null ? "other" : kindOf(linkedFile, fs);
+  const target = linkedFile === null || kind !== "link" ? null : behindLinks(linkedFile, fs);
+  if (refusesDirectory) {
+    const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
+    if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
+  }
   const path = target === null ? lockPath : lockPathFor(target);
   const known = realPathOf(path, fs);
   if (known !== null) return known;
@@ -58,11 +69,10 @@ function realPathOf(path: string, fs: LockFs): string | null {
 }
 
 /**
- * The file that symbolic links at `file` lead to, whether it exists or not: what is written through a dangling link
- * makes its target. null: there is no link, or the links lead nowhere (a circle).
+ * The file that the symbolic link `file` leads to, whether it exists or not: what is written through a dangling link
+ * makes its target. null: the links lead nowhere (a circle).
  */
 function behindLinks(file: string, fs: LockFs): string | null {
-  if (!isLink(file, fs)) return null;
   try {
     return fs.realpath(file);
   } catch {
@@ -80,17 +90,26 @@ function behindLinks(file: string, fs: LockFs): string | null {
 
 function linkTarget(path: string, fs: LockFs): string | null {
   try {
-    return isLink(path, fs) ? fs.readLink(path) : null;
+    return kindOf(path, fs) === "link" ? fs.readLink(path) : null;
   } catch {
     // No link any more.
     return null;
   }
 }
 
-function isLink(path: string, fs: LockFs): boolean {
+/** `other`: any other file, none at all, and what cannot be looked at. */
+function kindOf(path: string, fs: LockFs): "link" | "directory" | "other" {
   try {
-    return fs.lstat(path)?.isSymbolicLink() ?? false;
+    const stats = fs.lstat(path);
+    if (stats?.isSymbolicLink() === true) return "link";
+    return stats?.isDirectory() === true ? "directory" : "other";
   } catch {
-    return false;
+    return "other";
   }
+}
+
+/** As the kernel says it of a directory that is opened for writing. */
+function directoryError(path: string): Error {
+  const message = `EISDIR: illegal operation on a directory, open '${path}'`;
+  return Object.assign(new Error(message), { code: "EISDIR", syscall: "open", path });
 }

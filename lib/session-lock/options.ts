@@ -1,4 +1,12 @@
 /** Where the lock layer's limits come from: argument, environment, config, default. Pure. */
+import { checkOptions, checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
+import {
+  checkDuration,
+  checkObject,
+  checkString,
+  checkTimeout,
+  optional,
+} from "../util/check-values.js";
 import { type Environment, positiveInteger } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
 
@@ -34,7 +42,7 @@ export interface ResolveSessionWriteLockOptions {
   readonly timeoutMs?: number | undefined;
   readonly staleMs?: number | undefined;
   readonly maxHoldMs?: number | undefined;
-  /** What takes the place of the default 300 000 ms for `maxHoldMs`; unusable: nothing does. */
+  /** What takes the place of the default 300 000 ms for `maxHoldMs`. */
   readonly maxHoldMsFallback?: number | undefined;
   /** Default `process.env`. */
   readonly env?: Environment | undefined;
@@ -60,14 +68,35 @@ const SOURCES = {
  * `…_MAX_HOLD_MS`; the config's `session.writeLock.{acquireTimeoutMs, staleMs, maxHoldMs}`; the defaults
  * 60 000, 1 800 000 and 300 000 ms (or `maxHoldMsFallback` for the last).
  *
- * Usable is a finite number > 0, and Infinity for the timeout; in the environment only plain decimal
- * safe integers > 0. Anything else falls through to the next source.
+ * Usable is an integer > 0, and Infinity for the timeout (in the environment plain decimal ones only). Anything else in
+ * environment and config falls through to the next source; as an argument it is refused. `timeoutMs` 0 is an argument
+ * only: not to wait.
+ *
+ * @throws TypeError or RangeError naming the option, what was expected and the value.
  */
 export function resolveSessionWriteLockOptions(
   config?: SessionWriteLockConfig | null,
   options: ResolveSessionWriteLockOptions = {},
 ): SessionWriteLockLimits {
-  const maxHoldMs = usableNumber(options.maxHoldMsFallback, false) ?? DEFAULT_LIMITS.maxHoldMs;
+  checkOptions(options, CHECKS);
+  return resolveLimits(config, options);
+}
+
+const CHECKS: OptionChecks<ResolveSessionWriteLockOptions> = {
+  timeoutMs: optional(checkTimeout),
+  staleMs: optional(checkDuration),
+  maxHoldMs: optional(checkDuration),
+  maxHoldMsFallback: optional(checkDuration),
+  env: optional(checkObject),
+  envPrefix: optional(checkString),
+};
+
+/** {@link resolveSessionWriteLockOptions} of options that were checked. */
+export function resolveLimits(
+  config: SessionWriteLockConfig | null | undefined,
+  options: ResolveSessionWriteLockOptions,
+): SessionWriteLockLimits {
+  const maxHoldMs = options.maxHoldMsFallback ?? DEFAULT_LIMITS.maxHoldMs;
   return {
     timeoutMs: resolveLimit("timeoutMs", config, options),
     staleMs: resolveLimit("staleMs", config, options),
@@ -107,35 +136,44 @@ function resolveLimit(
   const { variable, key } = SOURCES[name];
   const allowsInfinity = name === "timeoutMs";
   return (
-    usableNumber(options[name], allowsInfinity) ??
+    options[name] ??
     usableText(env[envPrefix + variable], allowsInfinity) ??
     usableNumber(config?.session?.writeLock?.[key], allowsInfinity) ??
     fallback
   );
 }
 
-/**
- * A hold limit that outlasts a run: `timeoutMs + graceMs`, at least `minMs`, at most what a timer can
- * count (2 147 000 000 ms). A run of 15 minutes gives 1 020 000.
- */
-export function resolveSessionLockMaxHoldFromTimeout({
-  timeoutMs,
-  graceMs = 120_000,
-  minMs = 300_000,
-}: {
+/** @see {@link resolveSessionLockMaxHoldFromTimeout} */
+export interface MaxHoldFromTimeoutOptions {
   /** The run's own limit, milliseconds; Infinity: none. */
   readonly timeoutMs: number;
   /** For the run's orderly end. Default 120 000. */
   readonly graceMs?: number | undefined;
   /** Default 300 000. */
   readonly minMs?: number | undefined;
-}): number {
+}
+
+const MAX_HOLD_CHECKS: OptionChecks<MaxHoldFromTimeoutOptions> = {
+  timeoutMs: checkTimeout,
+  graceMs: optional(checkTimeout),
+  minMs: optional(checkTimeout),
+};
+
+/**
+ * A hold limit that outlasts a run: `timeoutMs + graceMs`, at least `minMs`, at most what a timer can
+ * count (2 147 000 000 ms). A run of 15 minutes gives 1 020 000.
+ *
+ * @throws TypeError or RangeError naming the option, what was expected and the value.
+ */
+export function resolveSessionLockMaxHoldFromTimeout(options: MaxHoldFromTimeoutOptions): number {
+  checkRequiredOptions(options, MAX_HOLD_CHECKS);
+  const { timeoutMs, graceMs = 120_000, minMs = 300_000 } = options;
   return Math.min(LONGEST_TIMER_MS, Math.max(minMs, timeoutMs + graceMs));
 }
 
 function usableNumber(value: unknown, allowsInfinity: boolean): number | null {
-  if (typeof value !== "number" || !(value > 0)) return null;
-  return Number.isFinite(value) || allowsInfinity ? value : null;
+  if (value === Infinity) return allowsInfinity ? value : null;
+  return Number.isSafeInteger(value) && (value as number) > 0 ? (value as number) : null;
 }
 
 function usableText(text: string | undefined, allowsInfinity: boolean): number | null {

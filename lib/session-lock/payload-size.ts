@@ -1,4 +1,5 @@
 /** How large a lock file may be, and that none is published which its readers would not take. */
+import { rangeError } from "../util/argument-error.js";
 import { formatPayload, type SessionLockPayload } from "./payload.js";
 import { MAX_LOCK_BYTES } from "./read-lock.js";
 
@@ -28,7 +29,8 @@ export function checkPayloadSize(
   if (units * MOST_BYTES_PER_UNIT + FIXED_PART_BYTES <= MAX_LOCK_BYTES) return;
   const bytes = Buffer.byteLength(formatPayload({ ...draft, ...LONGEST_ADDITIONS }));
   if (bytes > MAX_LOCK_BYTES) {
-    throw new RangeError(
+    throw rangeError(
+      "ERR_OUT_OF_RANGE",
       `lock must have at most ${String(MAX_LOCK_BYTES)} bytes, its label is to blame: ${String(bytes)}`,
     );
   }

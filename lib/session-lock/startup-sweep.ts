@@ -3,21 +3,24 @@ import { sep } from "node:path";
 
 import { absolutePath, pathPrefix } from "../util/absolute-path.js";
 import type { Thrown } from "../util/callbacks.js";
+import { typeError } from "../util/argument-error.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkFunction,
   checkPath,
+  checkPathList,
   checkPositiveInteger,
-  checkRequiredOptions,
   checkSignal,
-  checkStringList,
-} from "../util/check-options.js";
+  optional,
+} from "../util/check-values.js";
 import { errorCode } from "../util/error-code.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
 import type { SessionLockInspection, SweepCounts } from "./inspection.js";
 import { type CleanStaleLockFilesResult, sweepToTheEnd } from "./sweep.js";
 import {
-  checkSweepOptions,
+  isToRemove,
   resolveSweepOptions,
+  SWEEP_CHECKS,
   type SweepLog,
   type SweepOptions,
 } from "./sweep-options.js";
@@ -33,9 +36,9 @@ export interface SweepSessionLocksOptions extends SweepOptions {
    * A gateway's state directory: `<stateDir>/agents/<agent>/sessions` are swept. Relative paths are resolved at the
    * call, here and in `sessionsDirs`; those in the result are absolute.
    */
-  readonly stateDir?: string | undefined;
+  readonly stateDir?: string | URL | undefined;
   /** Or the directories themselves, swept in this order. Exactly one of the two must be given. */
-  readonly sessionsDirs?: readonly string[] | undefined;
+  readonly sessionsDirs?: readonly (string | URL)[] | undefined;
   /** Directories worked on at a time; they share the event loop's slices. Default 4. */
   readonly concurrency?: number | undefined;
   /**
@@ -79,12 +82,18 @@ export interface SweepSessionLocksResult {
 export async function sweepSessionLocks(
   options: SweepSessionLocksOptions,
 ): Promise<SweepSessionLocksResult> {
-  const { concurrency = DEFAULT_CONCURRENCY, signal, onDirectoryCleaned, ...rest } = options ?? {};
   checkStartupOptions(options);
+  const {
+    stateDir,
+    sessionsDirs: given,
+    concurrency = DEFAULT_CONCURRENCY,
+    signal,
+    onDirectoryCleaned,
+    ...rest
+  } = options;
   // Before the first wait: the process may change its directory meanwhile.
   const sessionsDirs =
-    options.sessionsDirs?.map(absolutePath) ??
-    listSessionsDirs(absolutePath(options.stateDir ?? ""), realLockFs);
+    given?.map(absolutePath) ?? listSessionsDirs(absolutePath(stateDir ?? ""), realLockFs);
 
   const swept: SweptDirectory[] = [];
   let next = 0;
@@ -125,18 +134,26 @@ function warnOfFailure(sessionsDir: string, error: unknown, log: SweepLog | unde
   }
 }
 
+const CHECKS: OptionChecks<SweepSessionLocksOptions> = {
+  ...SWEEP_CHECKS,
+  stateDir: optional(checkPath),
+  sessionsDirs: optional(checkPathList),
+  concurrency: optional(checkPositiveInteger),
+  onDirectoryCleaned: optional(checkFunction),
+  signal: optional(checkSignal),
+};
+
 function checkStartupOptions(options: SweepSessionLocksOptions): void {
-  checkRequiredOptions(options);
+  checkRequiredOptions(options, CHECKS);
   const { stateDir, sessionsDirs } = options;
   if ((stateDir === undefined) === (sessionsDirs === undefined)) {
-    throw new TypeError("exactly one of stateDir and sessionsDirs must be given");
+    const found = stateDir === undefined ? "neither" : "both";
+    throw typeError(
+      "ERR_INVALID_ARG_VALUE",
+      `exactly one of options.stateDir and options.sessionsDirs must be given, got ${found}`,
+    );
   }
-  if (stateDir !== undefined) checkPath("stateDir", stateDir);
-  checkStringList("sessionsDirs", sessionsDirs);
-  checkPositiveInteger("concurrency", options.concurrency);
-  checkFunction("onDirectoryCleaned", options.onDirectoryCleaned);
-  checkSignal("signal", options.signal);
-  checkSweepOptions(options);
+  isToRemove(options);
 }
 
 /**

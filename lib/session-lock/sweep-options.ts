@@ -1,25 +1,27 @@
 /** The sweep's options: checked, with defaults, as one plan. */
 import { absolutePath } from "../util/absolute-path.js";
+import { typeError } from "../util/argument-error.js";
+import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
+  checkDuration,
   checkFunction,
-  checkMilliseconds,
-  checkNumber,
+  checkLog,
+  checkMoment,
+  checkObject,
   checkOneOf,
   checkPath,
-  checkRequiredOptions,
   checkSignal,
-} from "../util/check-options.js";
+  checkSlice,
+  optional,
+  unchecked,
+} from "../util/check-values.js";
 import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
 import { realLockFs } from "../util/lock-fs.js";
 import { isHeldHere } from "./held-locks.js";
 import { askedOnce, clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
-import {
-  type Environment,
-  resolveSessionWriteLockOptions,
-  type SessionWriteLockConfig,
-} from "./options.js";
+import { type Environment, resolveLimits, type SessionWriteLockConfig } from "./options.js";
 import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
 import type { ReadOwnerProcessArgs } from "./owner-args.js";
 
@@ -47,6 +49,8 @@ export interface SweepOptions {
   readonly staleMs?: number | undefined;
   /** false: a dry run, the same report and nothing touched. Default true. */
   readonly removeStale?: boolean | undefined;
+  /** true: the same as `removeStale: false`. Default false. */
+  readonly dryRun?: boolean | undefined;
   /** The wall clock to judge by, milliseconds since the Unix epoch. Default: now, for each lock. */
   readonly nowMs?: number | undefined;
   readonly log?: SweepLog | undefined;
@@ -76,7 +80,7 @@ export interface SweepOptions {
 
 export interface CleanStaleLockFilesOptions extends SweepOptions {
   /** A relative path is resolved at the call; the paths in the result are absolute. */
-  readonly sessionsDir: string;
+  readonly sessionsDir: string | URL;
   /** Aborting rejects with the signal's reason; what was removed before stays removed. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -97,16 +101,13 @@ export interface SweepPlan {
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepPlan {
-  checkRequiredOptions(options);
-  checkPath("sessionsDir", options.sessionsDir);
-  checkSweepOptions(options);
-  checkSignal("signal", options.signal);
+  checkRequiredOptions(options, CHECKS);
   const { config, env, staleMs, nowMs, log, isOwnerArgv = isOpenClawArgv } = options;
   return {
     sessionsDir: absolutePath(options.sessionsDir),
     policy: {
       nowMs: clockAt(nowMs),
-      staleMs: resolveSessionWriteLockOptions(config, { staleMs, env }).staleMs,
+      staleMs: resolveLimits(config, { staleMs, env }).staleMs,
       graceMs: DEFAULT_GRACE_MS,
       respectMaxHold: false,
       atAcquire: false,
@@ -115,7 +116,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
       isOwnerArgv: tolerant(askedOnce(isOwnerArgv)),
       plainLocks: options.plainLocks ?? "judge",
     },
-    removeStale: options.removeStale ?? true,
+    removeStale: isToRemove(options),
     report: options.report ?? "all",
     sliceMs: options.sliceMs ?? DEFAULT_SLICE_MS,
     warn: (message) => log?.warn?.(message),
@@ -125,16 +126,38 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
   };
 }
 
-/** Checks every option but the directory and the signal. */
-export function checkSweepOptions(options: SweepOptions): void {
-  checkNumber("staleMs", options.staleMs);
-  checkNumber("nowMs", options.nowMs);
-  checkBoolean("removeStale", options.removeStale);
-  checkFunction("log.warn", options.log?.warn);
-  checkFunction("readOwnerProcessArgs", options.readOwnerProcessArgs);
-  checkFunction("isOwnerArgv", options.isOwnerArgv);
-  checkFunction("onProgress", options.onProgress);
-  checkOneOf("plainLocks", options.plainLocks, PLAIN_LOCKS);
-  checkOneOf("report", options.report, ["all", "stale"]);
-  checkMilliseconds("sliceMs", options.sliceMs);
+/** What the options of every sweep must be. */
+export const SWEEP_CHECKS: OptionChecks<SweepOptions> = {
+  // The host's own: what is in them is looked at leniently.
+  config: unchecked,
+  env: optional(checkObject),
+  staleMs: optional(checkDuration),
+  removeStale: optional(checkBoolean),
+  dryRun: optional(checkBoolean),
+  nowMs: optional(checkMoment),
+  log: optional(checkLog),
+  readOwnerProcessArgs: optional(checkFunction),
+  isOwnerArgv: optional(checkFunction),
+  plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
+  onProgress: optional(checkFunction),
+  report: optional(checkOneOf(["all", "stale"])),
+  sliceMs: optional(checkSlice),
+};
+
+const CHECKS: OptionChecks<CleanStaleLockFilesOptions> = {
+  ...SWEEP_CHECKS,
+  sessionsDir: checkPath,
+  signal: optional(checkSignal),
+};
+
+/** @throws TypeError when the two contradict each other */
+export function isToRemove({ removeStale, dryRun }: SweepOptions): boolean {
+  if (removeStale !== undefined && removeStale === dryRun) {
+    const both = `${String(removeStale)} for both`;
+    throw typeError(
+      "ERR_INVALID_ARG_VALUE",
+      `options.removeStale and options.dryRun must not contradict each other, got ${both}`,
+    );
+  }
+  return removeStale ?? !(dryRun ?? false);
 }

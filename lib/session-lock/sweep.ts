@@ -39,6 +39,8 @@ export interface CleanStaleLockFilesResult {
   /** The removed ones: the same objects as in {@link locks}. */
   readonly cleaned: readonly SessionLockInspection[];
   readonly counts: SweepCounts;
+  /** True: there is no such directory, so nothing was looked at. */
+  readonly missing: boolean;
   /** What was told to the log, in that order. */
   readonly notices: readonly SweepNotice[];
 }
@@ -78,7 +80,7 @@ interface WaitingLock {
  * reported. The event loop gets a turn at least every `sliceMs` of work.
  *
  * @returns what was found, kept and removed, and why. A directory that does not exist gives an empty
- *   result; one lock's I/O error is reported on that lock.
+ *   result that says `missing`; one lock's I/O error is reported on that lock.
  * @throws (rejection) TypeError or RangeError for bad options; the file system's error when the
  *   directory cannot be listed (ENOTDIR, EACCES, …); the signal's reason when aborted — what was removed
  *   before has been logged; when the sweep is done, what a callback (`log`, `onProgress`) threw first.
@@ -129,7 +131,8 @@ async function listAndJudge(
   const slice = new TimeSlice(plan.sliceMs);
   const notices = new SweepNotices(plan.warn, callbacks);
   const prefix = pathPrefix(plan.sessionsDir);
-  const { locks: names, odd, leftovers } = await listLocks(plan.sessionsDir, fs, slice);
+  const listed = await listLocks(plan.sessionsDir, fs, slice);
+  const { locks: names, odd, leftovers, missing } = listed;
   for (const name of odd) notices.add({ kind: "odd-file", path: prefix + name });
 
   // A process's first sweep loads the addon, then what digests the machine's ids: milliseconds each.
@@ -145,7 +148,7 @@ async function listAndJudge(
   }
   if (plan.removeStale) await removeLeftovers(leftovers, plan, fs, slice, notices);
   const { locks, cleaned, counts } = report.result();
-  return { locks, cleaned, counts, notices: notices.all };
+  return { locks, cleaned, counts, missing, notices: notices.all };
 }
 
 async function judgeAll(

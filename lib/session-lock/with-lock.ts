@@ -1,4 +1,5 @@
 /** The whole life of a lock around one function. */
+import { checkFunction } from "../util/check-values.js";
 import { acquireSessionWriteLock } from "./acquire.js";
 import type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
 import type { SessionWriteLock } from "./write-lock.js";
@@ -13,6 +14,7 @@ export async function withSessionWriteLock<T>(
   options: AcquireSessionWriteLockOptions,
   run: (lock: SessionWriteLock) => T | Promise<T>,
 ): Promise<T> {
+  checkFunction("run", run);
   const lock = await acquireSessionWriteLock(options);
   let result: T;
   try {

@@ -6,6 +6,8 @@ import { errorCode, isLasting } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { startTimer } from "../util/long-timer.js";
 import { nextTurn } from "../util/time-slice.js";
+import { typeError } from "../util/argument-error.js";
+import { checkFunction } from "../util/check-values.js";
 import { waitSynchronously } from "../util/wait-synchronously.js";
 import type { WarnLine } from "../util/warn-line.js";
 import {
@@ -322,7 +324,10 @@ export class Hold implements HeldLock {
         this.assertOurs();
         const result = write();
         if (isThenable(result)) {
-          throw new TypeError("withFence takes a synchronous function: it returned a promise");
+          throw typeError(
+            "ERR_INVALID_RETURN_VALUE",
+            "write must be synchronous, got a promise from it",
+          );
         }
         return result;
       } finally {
@@ -406,6 +411,7 @@ class Handle implements SessionWriteLock {
   readonly release = (): Promise<void> => (this.#released ??= this.#hold.close());
 
   readonly withFence = <T>(write: () => T): T => {
+    checkFunction("write", write);
     this.#hold.checkOpen(this.#released !== null);
     return this.#hold.withFence(write);
   };

@@ -1,17 +1,22 @@
 /** Paths that mean the same after the process has changed its directory. */
 import { isAbsolute, normalize, parse, resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 
 const IS_WINDOWS = process.platform === "win32";
 
 /**
- * An absolute path for `path`, which is returned as it is when it is one already.
+ * An absolute path for `path`, which is returned as it is when it is one already. A URL must be a `file:` URL.
  *
  * A path with `..` in it is not shortened: behind a symbolic link `..` leads elsewhere than to the name before it,
  * and the kernel is who knows. (Windows shortens it by name itself.)
  *
  * @throws Error ENOENT when it is relative and the current directory does not exist any more
  */
-export function absolutePath(path: string): string {
+export function absolutePath(path: string | URL): string {
+  return typeof path === "string" ? absolute(path) : fileURLToPath(path);
+}
+
+function absolute(path: string): string {
   // `\\dir` and `C:dir` depend on the current drive and on its directory.
   if (IS_WINDOWS) return isAbsolute(path) && parse(path).root.length > 1 ? path : resolve(path);
   if (isAbsolute(path)) return path;

@@ -1,160 +1,92 @@
-/** Checks of what callers pass as options: the field, what was expected, the value last. */
-import { inspect } from "node:util";
+/** Checks of options objects: one table for each, so that a key that is no option is told from a mistake. */
+import { typeError, wrongType } from "./argument-error.js";
+import type { Check } from "./check-values.js";
 
-/** The options object itself: absent or an object. */
-export function checkOptions(options: unknown): void {
-  if (options !== undefined && (typeof options !== "object" || options === null)) {
-    throw new TypeError(`options must be an object: ${quote(options)}`);
+/** What each option of `Options` must be: the compiler insists on every one of them. */
+export type OptionChecks<Options> = Readonly<Record<keyof Options & string, Check>>;
+
+/**
+ * Checks an options object that may be absent.
+ *
+ * @param prefix - What fields are called in messages: `options.timeoutMs`.
+ * @throws TypeError or RangeError of argument-error.ts; a key that is not in `checks` is refused, with the nearest one
+ */
+export function checkOptions<Options>(
+  options: unknown,
+  checks: OptionChecks<Options>,
+  prefix = "options",
+): void {
+  if (options === undefined) return;
+  if (typeof options !== "object" || options === null)
+    throw wrongType(prefix, "an object", options);
+  for (const key of Object.keys(options)) {
+    if (!Object.hasOwn(checks, key)) throw unknownOption(prefix, key, Object.keys(checks));
   }
+  checkFields(options, checks, prefix);
+}
+
+/** Checks an object of facts that must be there: it may say more than is asked for. */
+export function checkFields<Facts>(
+  facts: unknown,
+  checks: OptionChecks<Facts>,
+  prefix: string,
+): void {
+  if (typeof facts !== "object" || facts === null) throw wrongType(prefix, "an object", facts);
+  const given = facts as Readonly<Record<string, unknown>>;
+  for (const [key, check] of Object.entries<Check>(checks)) check(`${prefix}.${key}`, given[key]);
 }
 
 /** An options object that must be there. */
-export function checkRequiredOptions(options: unknown): void {
-  checkOptions(options ?? null);
+export function checkRequiredOptions<Options>(
+  options: unknown,
+  checks: OptionChecks<Options>,
+  prefix = "options",
+): void {
+  if (options === undefined) throw wrongType(prefix, "an object", options);
+  checkOptions(options, checks, prefix);
 }
 
-export function checkBoolean(field: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "boolean") {
-    throw new TypeError(`${field} must be a boolean: ${quote(value)}`);
+function unknownOption(prefix: string, key: string, known: readonly string[]): TypeError {
+  const nearest = nearestTo(key, known);
+  const remedy =
+    nearest === null ? `known are ${known.join(", ")}` : `did you mean ${JSON.stringify(nearest)}?`;
+  const message = `${prefix} has no option ${JSON.stringify(key)}: ${remedy}`;
+  return typeError("ERR_UNKNOWN_OPTION", message);
+}
+
+// A shorter one is part of too much.
+const SHORTEST_PART = 4;
+
+/** null: none is near. */
+function nearestTo(key: string, known: readonly string[]): string | null {
+  let nearest: string | null = null;
+  // A third of the letters may be wrong.
+  let least = Math.max(2, Math.floor(key.length / 3)) + 1;
+  const wanted = key.toLowerCase();
+  for (const candidate of known) {
+    const name = candidate.toLowerCase();
+    // `reentrant` for `allowReentrant`: one letter wrong at most counts for more.
+    const isPart = wanted.length >= SHORTEST_PART && name.includes(wanted);
+    const distance = isPart ? 1 : distanceBetween(wanted, name);
+    if (distance >= least) continue;
+    least = distance;
+    nearest = candidate;
   }
+  return nearest;
 }
 
-/** Milliseconds: a number, not negative, not NaN; Infinity is "no limit". */
-export function checkMilliseconds(field: string, value: unknown): void {
-  if (value === undefined) return;
-  if (typeof value !== "number") {
-    throw new TypeError(`${field} must be a number of milliseconds: ${quote(value)}`);
+/** Levenshtein's: how many letters have to be added, dropped or replaced. */
+function distanceBetween(from: string, to: string): number {
+  // Whoever passes a novel as a key does not mean a misspelt option.
+  if (Math.abs(from.length - to.length) > to.length) return Infinity;
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
   }
-  if (!(value >= 0)) {
-    throw new RangeError(`${field} must be 0 or more milliseconds: ${quote(value)}`);
-  }
-}
-
-/** Milliseconds of something that lasts: more than 0; Infinity is "no limit". */
-export function checkPositiveMilliseconds(field: string, value: unknown): void {
-  checkMilliseconds(field, value);
-  if (value === 0) throw new RangeError(`${field} must be more than 0 milliseconds: 0`);
-}
-
-/** By shape, so that signals of other realms and polyfills count. */
-export function checkSignal(field: string, value: unknown): void {
-  if (value === undefined) return;
-  const signal = (value ?? {}) as Partial<AbortSignal>;
-  if (typeof signal.aborted !== "boolean" || typeof signal.addEventListener !== "function") {
-    throw new TypeError(`${field} must be an AbortSignal: ${quote(value)}`);
-  }
-}
-
-/** Iterable, and not a string: its characters are not pids. */
-export function checkIterable(field: string, value: unknown): void {
-  const iterable = (value ?? {}) as Partial<Iterable<unknown>>;
-  if (typeof value === "string" || typeof iterable[Symbol.iterator] !== "function") {
-    throw new TypeError(`${field} must be an iterable of numbers: ${quote(value)}`);
-  }
-}
-
-/** Any number, NaN and Infinity included: those mean "the default" where a limit is asked for. */
-export function checkNumber(field: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "number") {
-    throw new TypeError(`${field} must be a number: ${quote(value)}`);
-  }
-}
-
-/** A number that must be given. */
-export function checkRequiredNumber(field: string, value: unknown): void {
-  if (typeof value !== "number") throw new TypeError(`${field} must be a number: ${quote(value)}`);
-}
-
-/** What an interval timer can count: more than 2^31 − 1 ms would fire at once, again and again. */
-export function checkTimerInterval(field: string, value: unknown): void {
-  checkNumber(field, value);
-  if (value !== undefined && !((value as number) >= 1 && (value as number) <= 2_147_483_647)) {
-    throw new RangeError(`${field} must be from 1 to 2147483647 milliseconds: ${quote(value)}`);
-  }
-}
-
-/** A number of things: an integer, 0 or more. */
-export function checkCount(field: string, value: unknown): void {
-  checkNumber(field, value);
-  if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 0)) {
-    throw new RangeError(`${field} must be an integer of 0 or more: ${quote(value)}`);
-  }
-}
-
-/** An object that must be there. */
-export function checkObject(field: string, value: unknown): void {
-  if (typeof value !== "object" || value === null) {
-    throw new TypeError(`${field} must be an object: ${quote(value)}`);
-  }
-}
-
-/** A name that must be given: text that is not empty. */
-export function checkName(field: string, value: unknown): void {
-  if (typeof value !== "string" || value === "") {
-    throw new TypeError(`${field} must be a text that is not empty: ${quote(value)}`);
-  }
-}
-
-export function checkString(field: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "string") {
-    throw new TypeError(`${field} must be a string: ${quote(value)}`);
-  }
-}
-
-const MOST_LABEL_BYTES = 1024;
-
-/** Text that is written into a lock file, which readers take up to a size only. */
-export function checkLabel(field: string, value: unknown): void {
-  checkString(field, value);
-  if (typeof value !== "string") return;
-  const bytes = Buffer.byteLength(value);
-  if (bytes > MOST_LABEL_BYTES) {
-    throw new RangeError(
-      `${field} must have at most ${String(MOST_LABEL_BYTES)} bytes as UTF-8, not ${String(bytes)}: ${quote(value)}`,
-    );
-  }
-}
-
-export function checkTextOrBytes(field: string, value: unknown): void {
-  if (typeof value !== "string" && !(value instanceof Uint8Array)) {
-    throw new TypeError(`${field} must be a string or a Uint8Array: ${quote(value)}`);
-  }
-}
-
-export function checkPositiveInteger(field: string, value: unknown): void {
-  checkNumber(field, value);
-  if (value !== undefined && (!Number.isSafeInteger(value) || (value as number) < 1)) {
-    throw new RangeError(`${field} must be an integer of 1 or more: ${quote(value)}`);
-  }
-}
-
-export function checkFunction(field: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function") {
-    throw new TypeError(`${field} must be a function: ${quote(value)}`);
-  }
-}
-
-/** A path that must be given: a string that names something, without a NUL byte. */
-export function checkPath(field: string, value: unknown): void {
-  if (typeof value !== "string") throw new TypeError(`${field} must be a path: ${quote(value)}`);
-  if (value === "" || value.includes("\0")) {
-    throw new RangeError(`${field} must be a path without NUL bytes: ${quote(value)}`);
-  }
-}
-
-export function checkOneOf(field: string, value: unknown, choices: readonly string[]): void {
-  if (value !== undefined && !choices.includes(value as string)) {
-    throw new TypeError(`${field} must be one of ${choices.join(", ")}: ${quote(value)}`);
-  }
-}
-
-export function checkStringList(field: string, value: unknown): void {
-  if (value === undefined) return;
-  if (!Array.isArray(value) || !value.every((item) => typeof item === "string" && item !== "")) {
-    throw new TypeError(`${field} must be a list of paths: ${quote(value)}`);
-  }
-}
-
-function quote(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 });
+  return row[to.length] ?? Infinity;
 }

@@ -48,7 +48,7 @@ test.for([
     const error = await acquire({ path: join(folder, "new", "x"), label: "ä".repeat(513) });
     expect(error).toBeInstanceOf(RangeError);
     expect(String(error)).toMatch(
-      /^RangeError: label must have at most 1024 bytes as UTF-8, not 1026: /,
+      /^RangeError: options.label must be at most 1024 bytes long as UTF-8, not 1026, got /,
     );
     expect(readdirSync(folder)).toEqual([]);
     expect(await acquire({ path: join(folder, "new", "x"), label: "ä".repeat(512) })).toBe(
@@ -122,7 +122,9 @@ describe("a file and a symbolic link to it", () => {
 
   test("resolveLinks is refused by name when it is no boolean", async () => {
     const options = { path: "x", resolveLinks: 1 } as unknown as AcquireFileLockOptions;
-    await expect(acquireFileLock(options)).rejects.toThrow("resolveLinks must be a boolean: 1");
+    await expect(acquireFileLock(options)).rejects.toThrow(
+      "options.resolveLinks must be a boolean, got 1",
+    );
   });
 });
 

@@ -253,17 +253,37 @@ test("nothing comes from the environment", async () => {
 });
 
 test.each<[string, unknown, string]>([
-  ["options", undefined, "options must be an object: null"],
-  ["path", {}, "path must be a path: undefined"],
-  ["path", { path: "" }, "path must be a path without NUL bytes: ''"],
-  ["timeoutMs", { path: "a", timeoutMs: -1 }, "timeoutMs must be 0 or more milliseconds: -1"],
-  ["maxHoldMs", { path: "a", maxHoldMs: 0 }, "maxHoldMs must be more than 0 milliseconds: 0"],
-  ["maxHoldMs", { path: "a", maxHoldMs: "5" }, "maxHoldMs must be a number of milliseconds: '5'"],
-  ["allowReentrant", { path: "a", allowReentrant: 1 }, "allowReentrant must be a boolean: 1"],
-  ["label", { path: "a", label: 1 }, "label must be a string: 1"],
-  ["signal", { path: "a", signal: {} }, "signal must be an AbortSignal: {}"],
-  ["onWait", { path: "a", onWait: 1 }, "onWait must be a function: 1"],
-  ["isOwnerArgv", { path: "a", isOwnerArgv: 1 }, "isOwnerArgv must be a function: 1"],
+  ["options", undefined, "options must be an object, got undefined"],
+  ["path", {}, "options.path must be a file path (string or URL), got undefined"],
+  [
+    "path",
+    { path: "" },
+    "options.path must be a file path (string or URL) that is not empty and has no NUL bytes, got ''",
+  ],
+  [
+    "timeoutMs",
+    { path: "a", timeoutMs: -1 },
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got -1",
+  ],
+  [
+    "maxHoldMs",
+    { path: "a", maxHoldMs: 0 },
+    "options.maxHoldMs must be an integer of 1 or more milliseconds, or Infinity, got 0",
+  ],
+  [
+    "maxHoldMs",
+    { path: "a", maxHoldMs: "5" },
+    "options.maxHoldMs must be an integer of 1 or more milliseconds, or Infinity, got '5'",
+  ],
+  [
+    "allowReentrant",
+    { path: "a", allowReentrant: 1 },
+    "options.allowReentrant must be a boolean, got 1",
+  ],
+  ["label", { path: "a", label: 1 }, "options.label must be a string, got 1"],
+  ["signal", { path: "a", signal: {} }, "options.signal must be an AbortSignal, got {}"],
+  ["onWait", { path: "a", onWait: 1 }, "options.onWait must be a function, got 1"],
+  ["isOwnerArgv", { path: "a", isOwnerArgv: 1 }, "options.isOwnerArgv must be a function, got 1"],
 ])("a bad %s is refused by name", async (_name, options, message) => {
   await expect(acquireFileLock(options as AcquireFileLockOptions)).rejects.toThrow(message);
 });

@@ -60,7 +60,7 @@ test("a second daemon is told at once who runs, and after a crash the third take
   expect(error).toBeInstanceOf(FileLockTimeoutError);
   expect(error).toMatchObject({ pid: first.pid });
   expect(String(error)).toMatch(
-    /pid file locked \(timeout 100ms\): pid=\d+ alive=true .*daemon\.pid$/,
+    /pid file locked \(timeout 0ms\): pid=\d+ alive=true .*daemon\.pid$/,
   );
   await first.kill("SIGKILL");
   expect(existsSync(path)).toBe(true);
@@ -214,12 +214,12 @@ describe("a signal", () => {
 });
 
 test.each<[string, unknown, string]>([
-  ["options", null, "options must be an object: null"],
-  ["path", { path: 7 }, "path must be a path: 7"],
+  ["options", null, "options must be an object, got null"],
+  ["path", { path: 7 }, "options.path must be a file path (string or URL), got 7"],
   [
     "timeoutMs",
     { path: "a", timeoutMs: Number.NaN },
-    "timeoutMs must be 0 or more milliseconds: NaN",
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got NaN",
   ],
 ])("a bad %s is refused by name", async (_name, options, message) => {
   await expect(acquirePidFile(options as AcquirePidFileOptions)).rejects.toThrow(message);

@@ -229,7 +229,7 @@ describe("options", () => {
 
   test("an option of the wrong type is named, with what was expected and the value", () => {
     const options = { args: "no" } as unknown as { args: boolean };
-    expect(() => inspectProcess(1, options)).toThrow(new TypeError("args must be a boolean: 'no'"));
+    expect(() => inspectProcess(1, options)).toThrow("options.args must be a boolean, got 'no'");
   });
 
   test("args: false skips the command line", () => {
@@ -317,15 +317,25 @@ describe("inspectProcesses", () => {
   });
 
   test.each([
-    ["pids: a number", 1, {}, "pids must be an iterable of numbers: 1"],
-    ["pids: a string", "123", {}, "pids must be an iterable of numbers: '123'"],
-    ["pids: null", null, {}, "pids must be an iterable of numbers: null"],
-    ["args", [], { args: 1 }, "args must be a boolean: 1"],
-    ["signal", [], { signal: {} }, "signal must be an AbortSignal: {}"],
-    ["signal: null", [], { signal: null }, "signal must be an AbortSignal: null"],
-    ["sliceMs: a string", [], { sliceMs: "4" }, "sliceMs must be a number of milliseconds: '4'"],
-    ["sliceMs: negative", [], { sliceMs: -1 }, "sliceMs must be 0 or more milliseconds: -1"],
-    ["sliceMs: NaN", [], { sliceMs: Number.NaN }, "sliceMs must be 0 or more milliseconds: NaN"],
+    ["pids: a number", 1, {}, "pids must be an iterable of numbers, got 1"],
+    ["pids: a string", "123", {}, "pids must be an iterable of numbers, got '123'"],
+    ["pids: null", null, {}, "pids must be an iterable of numbers, got null"],
+    ["args", [], { args: 1 }, "options.args must be a boolean, got 1"],
+    ["signal", [], { signal: {} }, "options.signal must be an AbortSignal, got {}"],
+    ["signal: null", [], { signal: null }, "options.signal must be an AbortSignal, got null"],
+    ["sliceMs: a string", [], { sliceMs: "4" }, "options.sliceMs must be a number, got '4'"],
+    [
+      "sliceMs: negative",
+      [],
+      { sliceMs: -1 },
+      "options.sliceMs must be 0 or more milliseconds, got -1",
+    ],
+    [
+      "sliceMs: NaN",
+      [],
+      { sliceMs: Number.NaN },
+      "options.sliceMs must be 0 or more milliseconds, got NaN",
+    ],
   ])("refuses %s", async (_, pids, options, message) => {
     const refused = inspectProcesses(pids as number[], options as InspectProcessesOptions);
     await expect(refused).rejects.toThrow(message);

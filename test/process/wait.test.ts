@@ -103,12 +103,28 @@ describe("abort", () => {
 });
 
 test.each([
-  [{ timeoutMs: -1 }, RangeError, "timeoutMs must be 0 or more milliseconds: -1"],
-  [{ timeoutMs: Number.NaN }, RangeError, "timeoutMs must be 0 or more milliseconds: NaN"],
-  [{ timeoutMs: "5" }, TypeError, "timeoutMs must be a number of milliseconds: '5'"],
-  [{ timeoutMs: null }, TypeError, "timeoutMs must be a number of milliseconds: null"],
-  [{ signal: "stop" }, TypeError, "signal must be an AbortSignal: 'stop'"],
-  [7, TypeError, "options must be an object: 7"],
+  [
+    { timeoutMs: -1 },
+    RangeError,
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got -1",
+  ],
+  [
+    { timeoutMs: Number.NaN },
+    RangeError,
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got NaN",
+  ],
+  [
+    { timeoutMs: "5" },
+    TypeError,
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got '5'",
+  ],
+  [
+    { timeoutMs: null },
+    TypeError,
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got null",
+  ],
+  [{ signal: "stop" }, TypeError, "options.signal must be an AbortSignal, got 'stop'"],
+  [7, TypeError, "options must be an object, got 7"],
 ])("refuses %o", async (options, type, message) => {
   const error = await waitForProcessExit(OWN, options as object).catch((caught: unknown) => caught);
   expect(error).toBeInstanceOf(type);

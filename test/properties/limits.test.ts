@@ -33,7 +33,12 @@ const prefixes = fc.constantFrom(undefined, "OPENCLAW_", "MY_", "");
 
 function usable(value: unknown, name: keyof SessionWriteLockLimits): value is number {
   if (value === Infinity) return name === "timeoutMs";
-  return typeof value === "number" && value > 0;
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** Arguments are refused where sources that others wrote are passed over; not to wait is an argument only. */
+function isRefused(value: unknown, name: keyof SessionWriteLockLimits): boolean {
+  return value !== undefined && !usable(value, name) && !(value === 0 && name === "timeoutMs");
 }
 
 /** Digits and nothing else, a safe integer, not 0; by BigInt, which knows no rounding. */
@@ -43,6 +48,15 @@ function usableText(text: string | undefined, name: keyof SessionWriteLockLimits
   if (!Array.from(text).every((digit) => "0123456789".includes(digit))) return null;
   const value = BigInt(text);
   return value > 0n && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : null;
+}
+
+/** What they resolve to, or the name of the error. */
+function limitsOrName(...given: Parameters<typeof resolveSessionWriteLockOptions>): unknown {
+  try {
+    return resolveSessionWriteLockOptions(...given);
+  } catch (error) {
+    return (error as Error).name;
+  }
 }
 
 test("argument before environment before configuration before default, each limit by itself", () => {
@@ -65,20 +79,19 @@ test("argument before environment before configuration before default, each limi
             },
           },
         };
-        const resolved = resolveSessionWriteLockOptions(config, {
-          ...given,
-          env,
-          envPrefix: prefix,
-        });
-        for (const name of NAMES) {
-          const sources = [
-            given[name],
-            usableText(environment[name], name),
-            configured[name],
-            DEFAULT_LIMITS[name],
-          ];
-          expect(resolved[name]).toBe(sources.find((source) => usable(source, name)));
-        }
+        const options = { ...given, env, envPrefix: prefix };
+        const expected = NAMES.some((name) => isRefused(given[name], name))
+          ? "RangeError"
+          : Object.fromEntries(
+              NAMES.map((name) => [
+                name,
+                given[name] ??
+                  usableText(environment[name], name) ??
+                  [configured[name]].find((value) => usable(value, name)) ??
+                  DEFAULT_LIMITS[name],
+              ]),
+            );
+        expect(limitsOrName(config, options)).toEqual(expected);
       },
     ),
     runs(5000),

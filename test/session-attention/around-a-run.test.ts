@@ -570,7 +570,7 @@ describe("a blocked tool", () => {
 
   test("has a limit of its own that is checked by name", () => {
     expect(() => watch({ toolAbortMs: -1 })).toThrow(
-      "toolAbortMs must be 0 or more milliseconds: -1",
+      "options.toolAbortMs must be an integer of 0 or more milliseconds, or Infinity, got -1",
     );
   });
 });

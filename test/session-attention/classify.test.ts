@@ -324,25 +324,23 @@ test("ages that are no numbers, or come from a clock that went back, make nothin
 });
 
 test.each<[string, unknown, string]>([
-  ["no input", undefined, "options must be an object: null"],
-  ["state", { state: "busy" }, "state must be one of idle, processing, waiting: 'busy'"],
-  ["queueDepth", { queueDepth: undefined }, "queueDepth must be a number: undefined"],
-  ["staleMs", { staleMs: "2m" }, "staleMs must be a number: '2m'"],
-  ["activity", { activity: null }, "activity must be an object: null"],
+  ["no input", undefined, "input must be an object, got undefined"],
+  ["state", { state: "busy" }, "input.state must be one of idle, processing, waiting, got 'busy'"],
+  ["queueDepth", { queueDepth: undefined }, "input.queueDepth must be a number, got undefined"],
+  ["staleMs", { staleMs: "2m" }, "input.staleMs must be a number, got '2m'"],
+  ["activity", { activity: null }, "input.activity must be an object, got null"],
   [
     "activeWorkKind",
     { activity: { activeWorkKind: "thinking" } },
-    "activity.activeWorkKind must be one of model_call, tool_call, embedded_run: 'thinking'",
+    "input.activity.activeWorkKind must be one of model_call, tool_call, embedded_run, got 'thinking'",
   ],
   [
     "hasActiveEmbeddedRun",
     { activity: { hasActiveEmbeddedRun: 1 } },
-    "activity.hasActiveEmbeddedRun must be a boolean: 1",
+    "input.activity.hasActiveEmbeddedRun must be a boolean, got 1",
   ],
 ])("bad input is refused by name: %s", (_name, wrong, message) => {
   const input =
     wrong === undefined ? wrong : { queueDepth: 0, staleMs: 1, activity: {}, ...(wrong as object) };
-  expect(() => classifySessionAttention(input as SessionAttentionInput)).toThrow(
-    new TypeError(message),
-  );
+  expect(() => classifySessionAttention(input as SessionAttentionInput)).toThrow(message);
 });

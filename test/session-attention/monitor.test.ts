@@ -569,7 +569,9 @@ describe("warnings", () => {
     time.advance(WARN_MS + BEAT_MS);
     expect(recoveries.map(({ request }) => request.sessionKey)).toEqual(["c"]);
     expect(warnings.join("\n")).toContain("cannot judge session a: Error: no list");
-    expect(warnings.join("\n")).toContain("activity.hasActiveEmbeddedRun must be a boolean: 'yes'");
+    expect(warnings.join("\n")).toContain(
+      "input.activity.hasActiveEmbeddedRun must be a boolean, got 'yes'",
+    );
   });
 });
 
@@ -642,35 +644,49 @@ test("the channel tells the whole story in plain objects", async () => {
 });
 
 test.each<[string, SessionAttentionMonitorOptions | null, string]>([
-  ["options", null, "options must be an object: null"],
-  ["recover", { recover: "x" as never }, "recover must be a function: 'x'"],
-  ["warnMs", { warnMs: -1 }, "warnMs must be 0 or more milliseconds: -1"],
-  ["abortMs", { abortMs: Number.NaN }, "abortMs must be 0 or more milliseconds: NaN"],
+  ["options", null, "options must be an object, got null"],
+  ["recover", { recover: "x" as never }, "options.recover must be a function, got 'x'"],
+  [
+    "warnMs",
+    { warnMs: -1 },
+    "options.warnMs must be an integer of 0 or more milliseconds, or Infinity, got -1",
+  ],
+  [
+    "abortMs",
+    { abortMs: Number.NaN },
+    "options.abortMs must be an integer of 0 or more milliseconds, or Infinity, got NaN",
+  ],
   [
     "heartbeatMs",
     { heartbeatMs: 2 ** 31 },
     "heartbeatMs must be from 1 to 2147483647 milliseconds",
   ],
-  ["log.warn", { log: { warn: 1 as never } }, "log.warn must be a function: 1"],
-  ["clock", { clock: 1 as never }, "clock must be a function: 1"],
+  ["log.warn", { log: { warn: 1 as never } }, "options.log.warn must be a function, got 1"],
+  ["clock", { clock: 1 as never }, "options.clock must be a function, got 1"],
 ])("a bad %s is refused by name", (_name, options, message) => {
   expect(() => createSessionAttentionMonitor(options as never)).toThrow(message);
 });
 
 test("bad calls are refused by name", () => {
   const { register } = watch();
-  expect(() => register("")).toThrow("sessionKey must be a text that is not empty: ''");
+  expect(() => register("")).toThrow(
+    "options.sessionKey must be a string that is not empty, got ''",
+  );
   expect(() => register("a", { queueDepth: -1 })).toThrow(
-    "queueDepth must be an integer of 0 or more: -1",
+    "options.queueDepth must be an integer of 0 or more, got -1",
   );
   expect(() => register("a", { state: "done" as never })).toThrow("state must be one of");
   const session = register("a");
-  expect(() => register("a")).toThrow('sessionKey must not be registered already: "a"');
+  expect(() => register("a")).toThrow(
+    "options.sessionKey must be that of no registered session, got 'a'",
+  );
   expect(() => session.update(undefined as never)).toThrow("state must be one of");
   expect(() => session.startWork("nap" as never)).toThrow("kind must be one of");
-  expect(() => session.enqueue(0)).toThrow("count must be an integer of 1 or more: 0");
-  expect(() => session.setQueueDepth(undefined as never)).toThrow("depth must be a number: null");
+  expect(() => session.enqueue(0)).toThrow("count must be an integer of 1 or more, got 0");
+  expect(() => session.setQueueDepth(undefined as never)).toThrow(
+    "depth must be an integer of 0 or more, got undefined",
+  );
   expect(() => session.progress("x", { runId: "" })).toThrow(
-    "runId must be a text that is not empty",
+    "runId must be a string that is not empty",
   );
 });

@@ -211,7 +211,7 @@ describe("a relative session file", () => {
     (await acquireSessionFileOwner({ sessionFile: "s.jsonl", timeoutMs: 0 })).release();
     await expect(
       acquireSessionFileOwner({ sessionFile: relative(process.cwd(), sessionFile), timeoutMs: 0 }),
-    ).rejects.toMatchObject({ sessionFile });
+    ).rejects.toMatchObject({ code: "SESSION_FILE_OWNER_TIMEOUT" });
     owner.release();
   });
 });

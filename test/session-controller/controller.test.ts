@@ -372,8 +372,41 @@ describe("scopes", () => {
     const failing = controller.withWriteLock(() => Promise.reject(new Error("tool failed")));
     await expect(failing).rejects.toThrow("tool failed");
     await expect(controller.withWriteLock(undefined as never)).rejects.toThrow(
-      "run must be a function: null",
+      "run must be a function, got undefined",
     );
+  });
+
+  test.each([
+    ["text", '{"role":"user"}'],
+    ["bytes", Buffer.from('{"role":"user"}')],
+    ["whole text", LINE],
+    ["whole bytes", Buffer.from(LINE)],
+  ])("appendFenced ends the last line of %s", async (_of, data) => {
+    const { controller, sessionFile } = await controllerOf(sessionFileWith());
+    await controller.withWriteLock(({ appendFenced }) => {
+      appendFenced("");
+      appendFenced(data);
+    });
+    expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE + LINE);
+  });
+
+  test("after dispose a write takes a lock of its own, and one that has ended appends nothing", async () => {
+    const { controller, sessionFile, locks } = await controllerOf(sessionFileWith());
+    const kept: SessionWrite[] = [];
+    await controller.withWriteLock(async (write) => {
+      kept.push(write);
+      await controller.dispose();
+      // It cannot end before the write does.
+      write.appendFenced(LINE);
+    });
+    expect(locks.holder()).toBeNull();
+    expect(() => kept[0]?.appendFenced(LINE)).toThrow(SessionWriteScopeError);
+    await controller.withWriteLock((write) => {
+      expect(locks.holder()).not.toBeNull();
+      write.appendFenced(LINE);
+    });
+    expect(locks.holder()).toBeNull();
+    expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE + LINE + LINE);
   });
 
   test.each([null, 7, ["line"]])("appendFenced takes no %j", async (data) => {
@@ -707,22 +740,50 @@ test("the controller is disposed of by its symbol, too", async () => {
 });
 
 test.each<[string, Record<string, unknown>, string]>([
-  ["no acquire", { acquire: undefined }, "acquire must be a function: null"],
-  ["no path", { sessionFile: 7 }, "sessionFile must be a path: 7"],
-  ["an empty path", { sessionFile: "" }, "sessionFile must be a path without NUL bytes: ''"],
-  ["timeoutMs", { timeoutMs: "1" }, "timeoutMs must be a number: '1'"],
-  ["staleMs", { staleMs: null }, "staleMs must be a number: null"],
-  ["maxHoldMs", { maxHoldMs: {} }, "maxHoldMs must be a number: {}"],
-  ["settleTimeoutMs", { settleTimeoutMs: "2s" }, "settleTimeoutMs must be a number: '2s'"],
-  ["isBenignChange", { isBenignChange: true }, "isBenignChange must be a function: true"],
-  ["log", { log: 1 }, "log must be an object: 1"],
-  ["log.warn", { log: { warn: 1 } }, "log.warn must be a function: 1"],
+  ["no acquire", { acquire: undefined }, "options.acquire must be a function, got undefined"],
+  ["no path", { sessionFile: 7 }, "options.sessionFile must be a file path (string or URL), got 7"],
+  [
+    "an empty path",
+    { sessionFile: "" },
+    "options.sessionFile must be a file path (string or URL) that is not empty and has no NUL bytes, got ''",
+  ],
+  [
+    "timeoutMs",
+    { timeoutMs: "1" },
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got '1'",
+  ],
+  [
+    "staleMs",
+    { staleMs: null },
+    "options.staleMs must be an integer of 1 or more milliseconds, got null",
+  ],
+  [
+    "maxHoldMs",
+    { maxHoldMs: {} },
+    "options.maxHoldMs must be an integer of 1 or more milliseconds, got {}",
+  ],
+  [
+    "settleTimeoutMs",
+    { settleTimeoutMs: "2s" },
+    "options.settleTimeoutMs must be an integer of 1 or more milliseconds, got '2s'",
+  ],
+  [
+    "isBenignChange",
+    { isBenignChange: true },
+    "options.isBenignChange must be a function, got true",
+  ],
+  ["log", { log: 1 }, "options.log must be an object with a function warn, such as console, got 1"],
+  ["log.warn", { log: { warn: 1 } }, "options.log.warn must be a function, got 1"],
   [
     "no lock",
     { acquire: () => Promise.resolve() },
-    "the lock that acquire gives must be an object: undefined",
+    "the lock that acquire gives must be an object, got undefined",
   ],
-  ["no release", { acquire: () => Promise.resolve({}) }, "lock.release must be a function: null"],
+  [
+    "no release",
+    { acquire: () => Promise.resolve({}) },
+    "lock.release must be a function, got undefined",
+  ],
 ])("bad options are refused: %s", async (_name, options, message) => {
   const acquire = memoryLocks().acquire;
   const creating = createSessionController({ acquire, sessionFile: "s.jsonl", ...options });

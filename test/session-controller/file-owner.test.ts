@@ -122,19 +122,19 @@ test("two copies of the module know each other's owners", async () => {
 });
 
 test.each<[string, unknown, string]>([
-  ["no options", undefined, "options must be an object: null"],
-  ["no path", {}, "sessionFile must be a path: undefined"],
+  ["no options", undefined, "options must be an object, got undefined"],
+  ["no path", {}, "options.sessionFile must be a file path (string or URL), got undefined"],
   [
     "timeoutMs",
     { sessionFile: "s", timeoutMs: "1" },
-    "timeoutMs must be a number of milliseconds: '1'",
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got '1'",
   ],
   [
     "NaN",
     { sessionFile: "s", timeoutMs: Number.NaN },
-    "timeoutMs must be 0 or more milliseconds: NaN",
+    "options.timeoutMs must be an integer of 0 or more milliseconds, or Infinity, got NaN",
   ],
-  ["signal", { sessionFile: "s", signal: true }, "signal must be an AbortSignal: true"],
+  ["signal", { sessionFile: "s", signal: true }, "options.signal must be an AbortSignal, got true"],
 ])("bad options are refused: %s", async (_name, options, message) => {
   await expect(acquireSessionFileOwner(options as never)).rejects.toThrow(message);
 });

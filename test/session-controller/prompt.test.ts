@@ -61,10 +61,10 @@ test("inside a write the lock is kept, and nobody waits for himself", async () =
 test("bad arguments are refused", async () => {
   const { controller } = await controllerOf(sessionFileWith());
   await expect(withPromptReleased(null as never, vi.fn())).rejects.toThrow(
-    "controller must be an object: null",
+    "controller must be an object, got null",
   );
   await expect(withPromptReleased(controller, "ask" as never)).rejects.toThrow(
-    "run must be a function: 'ask'",
+    "run must be a function, got 'ask'",
   );
 });
 

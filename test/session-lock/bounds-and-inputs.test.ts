@@ -56,7 +56,7 @@ describe("a label", () => {
       const error = await refusalOf(acquireSessionWriteLock({ sessionFile, label }));
       expect(error).toBeInstanceOf(RangeError);
       expect(String(error)).toMatch(
-        /^RangeError: label must have at most 1024 bytes as UTF-8, not \d+: /,
+        /^RangeError: options.label must be at most 1024 bytes long as UTF-8, not \d+, got /,
       );
       expect(readdirSync(folder)).toEqual([]);
     },

@@ -3,11 +3,7 @@ import { join } from "node:path";
 
 import { expect, test, vi } from "vitest";
 
-import {
-  type CleanedDirectory,
-  sweepSessionLocks,
-  type SweepSessionLocksOptions,
-} from "../../lib/session-lock/startup-sweep.js";
+import { type CleanedDirectory, sweepSessionLocks } from "../../lib/session-lock/startup-sweep.js";
 import { start } from "../support/child.js";
 import { writePlainLock } from "../support/lock-holder.js";
 import { requireNative } from "../support/require.js";
@@ -122,19 +118,4 @@ test("a callback that fails is that directory's error, and its removals still co
     { result: { counts: { removed: 1 } }, error: { message: "callback" } },
     { error: null },
   ]);
-});
-
-test.each<[Record<string, unknown>, RegExp]>([
-  [{}, /^exactly one of stateDir and sessionsDirs must be given$/],
-  [{ stateDir: "a", sessionsDirs: ["b"] }, /^exactly one of/],
-  [{ stateDir: 5 }, /^stateDir must be a path: 5$/],
-  [{ sessionsDirs: "a" }, /^sessionsDirs must be a list of paths: 'a'$/],
-  [{ sessionsDirs: ["a", 5] }, /^sessionsDirs must be a list of paths: \[ 'a', 5 \]$/],
-  [{ stateDir: "a", concurrency: 0 }, /^concurrency must be an integer of 1 or more: 0$/],
-  [{ stateDir: "a", onDirectoryCleaned: 1 }, /^onDirectoryCleaned must be a function: 1$/],
-  [{ stateDir: "a", removeStale: "no" }, /^removeStale must be a boolean: 'no'$/],
-])("bad input is named: %j", async (options, message) => {
-  await expect(sweepSessionLocks(options as unknown as SweepSessionLocksOptions)).rejects.toThrow(
-    message,
-  );
 });

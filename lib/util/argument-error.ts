@@ -1,0 +1,36 @@
+/** Errors for what callers pass: the field, what was expected, the value; with a code. */
+import { inspect } from "node:util";
+
+/** Node's own codes, and `ERR_UNKNOWN_OPTION` for a key that no option has. */
+export type ArgumentErrorCode =
+  | "ERR_INVALID_ARG_TYPE"
+  | "ERR_INVALID_ARG_VALUE"
+  | "ERR_INVALID_RETURN_VALUE"
+  | "ERR_OUT_OF_RANGE"
+  | "ERR_UNKNOWN_OPTION";
+
+/** `<field> must be <expected>, got <value>` */
+export function wrongType(field: string, expected: string, value: unknown): TypeError {
+  return typeError("ERR_INVALID_ARG_TYPE", mustBe(field, expected, value));
+}
+
+/** A value of the right type that is none of those which can be. */
+export function outOfRange(field: string, expected: string, value: unknown): RangeError {
+  return rangeError("ERR_OUT_OF_RANGE", mustBe(field, expected, value));
+}
+
+export function typeError(code: ArgumentErrorCode, message: string): TypeError {
+  return Object.assign(new TypeError(message), { code });
+}
+
+export function rangeError(code: ArgumentErrorCode, message: string): RangeError {
+  return Object.assign(new RangeError(message), { code });
+}
+
+function mustBe(field: string, expected: string, value: unknown): string {
+  return `${field} must be ${expected}, got ${quote(value)}`;
+}
+
+function quote(value: unknown): string {
+  return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 });
+}

@@ -1,0 +1,338 @@
+// Wrong inputs of every entry point, with the answer that each gets: wrong-inputs.txt, which is compared as a whole.
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { inspect } from "node:util";
+
+import { expect, test } from "vitest";
+
+import { acquireFileLock, acquirePidFile } from "../../lib/file-lock/index.js";
+import {
+  identifyProcess,
+  inspectProcess,
+  inspectProcesses,
+  waitForProcessExit,
+} from "../../lib/index.js";
+import {
+  classifySessionAttention,
+  createSessionAttentionMonitor,
+} from "../../lib/session-attention/index.js";
+import {
+  acquireSessionFileOwner,
+  createSessionController,
+  withPromptReleased,
+} from "../../lib/session-controller/index.js";
+import {
+  acquireSessionWriteLock,
+  cleanStaleLockFiles,
+  inspectSessionLock,
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockOptions,
+  sweepSessionLocks,
+  withSessionWriteLock,
+} from "../../lib/session-lock/index.js";
+
+/** Takes what no compiler would let pass. */
+type Call = (input: never) => unknown;
+
+const folder = mkdtempSync(join(tmpdir(), "pidentity-inputs-"));
+const sessionFile = join(folder, "s.jsonl");
+const token = identifyProcess() ?? "";
+
+const acquire: Call = (wrong) => acquireSessionWriteLock({ sessionFile, ...(wrong as object) });
+const sweep: Call = (wrong) => cleanStaleLockFiles({ sessionsDir: folder, ...(wrong as object) });
+const sweepAll: Call = (wrong) => sweepSessionLocks({ stateDir: folder, ...(wrong as object) });
+const fileLock: Call = (wrong) => acquireFileLock({ path: sessionFile, ...(wrong as object) });
+const pidFile: Call = (wrong) => acquirePidFile({ path: sessionFile, ...(wrong as object) });
+const controller: Call = (wrong) =>
+  createSessionController({
+    acquire: acquireSessionWriteLock,
+    sessionFile,
+    ...(wrong as object),
+  });
+const monitor: Call = (wrong) => createSessionAttentionMonitor(wrong);
+const register: Call = (wrong) =>
+  createSessionAttentionMonitor().register({ sessionKey: "a", ...(wrong as object) });
+const classify: Call = (wrong) =>
+  classifySessionAttention({ queueDepth: 0, staleMs: 1, activity: {}, ...(wrong as object) });
+
+/** Whose answer; the call; one wrong input after the other. */
+const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
+  [
+    "inspectProcess(1, …)",
+    (options) => inspectProcess(1, options),
+    7,
+    { args: "no" },
+    { arg: false },
+  ],
+  ["inspectProcesses(…)", (pids) => inspectProcesses(pids), 1, "123", null],
+  [
+    "inspectProcesses([], …)",
+    (options) => inspectProcesses([], options),
+    { signal: {} },
+    { sliceMs: "4" },
+    { sliceMs: Number.NaN },
+    { slice: 4 },
+  ],
+  [
+    "waitForProcessExit(token, …)",
+    (options) => waitForProcessExit(token, options),
+    "soon",
+    { timeoutMs: -1 },
+    { timeoutMs: 1.5 },
+    { timeout: 5 },
+    { signal: "stop" },
+  ],
+  [
+    "acquireSessionWriteLock(…)",
+    (options) => acquireSessionWriteLock(options),
+    undefined,
+    null,
+    {},
+  ],
+  [
+    "acquireSessionWriteLock({ sessionFile, … })",
+    acquire,
+    { sessionFile: "" },
+    { sessionFile: "a\0b" },
+    { sessionFile: new URL("https://example.org/s.jsonl") },
+    { sessionFile: ["s.jsonl"] },
+    { timeoutMs: -1 },
+    { timeoutMs: "60s" },
+    { timeoutMs: Number.NaN },
+    { timeoutMS: 5 },
+    { staleMs: 0 },
+    { staleMs: Infinity },
+    { maxHoldMs: 0.5 },
+    { maxHoldMs: 2 ** 60 },
+    { allowReentrant: "yes" },
+    { reentrant: true },
+    { signal: null },
+    { label: 7 },
+    { label: "é".repeat(600) },
+    { onWait: "tell me" },
+    { plainLocks: "remove" },
+    { isOwnerArgv: /gateway/u },
+    { readOwnerProcessArgs: [] },
+    { env: "HOME=/" },
+    { envPrefix: 1 },
+    { retries: 3 },
+    { dryRun: true },
+  ],
+  [
+    "withSessionWriteLock({ sessionFile }, …)",
+    (run) => withSessionWriteLock({ sessionFile }, run),
+    undefined,
+    "write",
+  ],
+  [
+    "lock.withFence(…)",
+    async (write) => {
+      await using lock = await acquireSessionWriteLock({ sessionFile });
+      lock.withFence(write);
+    },
+    undefined,
+    "text",
+    async () => {},
+  ],
+  [
+    "resolveSessionWriteLockOptions({}, …)",
+    (options) => resolveSessionWriteLockOptions({}, options),
+    null,
+    { timeoutMs: -5 },
+    { maxHoldMsFallback: 0 },
+    { maxHold: 1 },
+  ],
+  [
+    "resolveSessionLockMaxHoldFromTimeout(…)",
+    (options) => resolveSessionLockMaxHoldFromTimeout(options),
+    undefined,
+    {},
+    { timeoutMs: Number.NaN },
+    { timeoutMs: 1, grace: 2 },
+  ],
+  [
+    "inspectSessionLock(…)",
+    (path) => inspectSessionLock(path),
+    undefined,
+    "",
+    new URL("file://server/share%2fa"),
+  ],
+  [
+    "inspectSessionLock(path, …)",
+    (options) => inspectSessionLock("a.lock", options),
+    "now",
+    { nowMs: Infinity },
+    { nowMs: new Date(0) },
+    { respectMaxHold: 1 },
+    { maxHold: true },
+  ],
+  ["cleanStaleLockFiles(…)", (options) => cleanStaleLockFiles(options), undefined, "sessions"],
+  [
+    "cleanStaleLockFiles({ sessionsDir, … })",
+    sweep,
+    { sessionsDir: undefined },
+    { dryrun: true },
+    { dryRun: "yes" },
+    { dryRun: true, removeStale: true },
+    { dryRun: false, removeStale: false },
+    { removeStal: false },
+    { staleMs: -1 },
+    { log: "x" },
+    { log: { warn: true } },
+    { log: null },
+    { report: "none" },
+    { onProgress: {} },
+    { sliceMs: -1 },
+    { nowMs: Number.NaN },
+  ],
+  [
+    "sweepSessionLocks({ stateDir, … })",
+    sweepAll,
+    { stateDir: undefined },
+    { sessionsDirs: ["a"] },
+    { stateDir: undefined, sessionsDirs: "a" },
+    { stateDir: undefined, sessionsDirs: ["a", ""] },
+    { concurrency: 0 },
+    { concurrency: Infinity },
+    { onDirectory: 1 },
+    { sessionsDir: folder },
+  ],
+  ["acquireFileLock(…)", (options) => acquireFileLock(options), undefined, { path: undefined }],
+  [
+    "acquireFileLock({ path, … })",
+    fileLock,
+    { maxHoldMs: 0 },
+    { timeoutMs: "1" },
+    { stale: 10_000 },
+    { resolveLinks: 0 },
+    { lockfilePath: "a" },
+  ],
+  [
+    "acquirePidFile({ path, … })",
+    pidFile,
+    { path: 7 },
+    { allowReentrant: true },
+    { timeoutMs: -0.5 },
+  ],
+  [
+    "createSessionController({ acquire, sessionFile, … })",
+    controller,
+    { acquire: undefined },
+    { sessionFile: 7 },
+    { settleTimeoutMs: 0 },
+    { staleMs: null },
+    { isBenignChange: true },
+    { log: 1 },
+    { settleTimeout: 5 },
+  ],
+  [
+    "acquireSessionFileOwner({ sessionFile, … })",
+    (wrong) => acquireSessionFileOwner({ sessionFile, ...(wrong as object) }),
+    { timeoutMs: Number.NaN },
+    { signal: true },
+    { timeOut: 1 },
+  ],
+  [
+    "withPromptReleased(controller, …)",
+    (run) => withPromptReleased({} as never, run),
+    undefined,
+    "ask",
+  ],
+  [
+    "createSessionAttentionMonitor(…)",
+    monitor,
+    null,
+    { recover: "x" },
+    { warnMs: -1 },
+    { heartbeatMs: 2 ** 31 },
+    { heartBeat: 5 },
+    { log: { warn: 1 } },
+  ],
+  [
+    "monitor.register({ sessionKey, … })",
+    register,
+    { sessionKey: "" },
+    { state: "done" },
+    { queueDepth: -1 },
+    { depth: 1 },
+  ],
+  [
+    "classifySessionAttention({ queueDepth, staleMs, activity, … })",
+    classify,
+    { state: "busy" },
+    { queueDepth: undefined },
+    { activity: null },
+    { activity: { activeWorkKind: "thinking" } },
+  ],
+];
+
+/** Of one wrong input: what was thrown, on one line. */
+async function answerTo(call: Call, input: unknown): Promise<string> {
+  try {
+    await call(input as never);
+  } catch (error) {
+    const { name, code, message } = error as Error & { readonly code?: unknown };
+    return `${name} ${String(code)}: ${message}`;
+  }
+  return "no error";
+}
+
+function shown(input: unknown): string {
+  const text = inspect(input, { depth: 0, breakLength: Infinity, maxStringLength: 20 });
+  return text.replaceAll(folder, "<folder>");
+}
+
+test("every wrong input is refused with a code, by name, with what was expected and what came", async () => {
+  try {
+    const lines: string[] = [];
+    let count = 0;
+    for (const [title, call, ...inputs] of TABLE) {
+      lines.push(title);
+      for (const input of inputs) {
+        const answer = await answerTo(call, input);
+        expect(answer).toMatch(/^(?:TypeError|RangeError) ERR_[A-Z_]+: /u);
+        lines.push(`  ${shown(input)}`, `    ${answer.replaceAll(folder, "<folder>")}`);
+        count++;
+      }
+      lines.push("");
+    }
+    // Nothing was made before it was refused, and nothing is left.
+    expect(readdirSync(folder)).toEqual([]);
+    await expect(`${String(count)} wrong inputs\n\n${lines.join("\n")}`).toMatchFileSnapshot(
+      "wrong-inputs.txt",
+    );
+    expect(count).toBeGreaterThanOrEqual(60);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("a path may be a file: URL wherever a path may be given", async () => {
+  const here = mkdtempSync(join(tmpdir(), "pidentity-inputs-"));
+  try {
+    const url = pathToFileURL(join(here, "a b.jsonl"));
+    const lock = await acquireSessionWriteLock({ sessionFile: url });
+    expect(lock.sessionFile).toBe(join(here, "a b.jsonl"));
+    const [directory] = (await sweepSessionLocks({ sessionsDirs: [pathToFileURL(here)] }))
+      .directories;
+    expect(directory?.result?.counts.total).toBe(1);
+    const swept = await cleanStaleLockFiles({ sessionsDir: pathToFileURL(here), dryRun: true });
+    expect(swept.locks.map(({ lockPath }) => lockPath)).toEqual([lock.lockPath]);
+    expect(await inspectSessionLock(pathToFileURL(lock.lockPath))).toMatchObject({ stale: false });
+    await lock.release();
+    await (await acquireFileLock({ path: url })).release();
+    const running = await createSessionController({
+      acquire: acquireSessionWriteLock,
+      sessionFile: url,
+    });
+    await running.withWriteLock(({ appendFenced }) => appendFenced("{}"));
+    await running.dispose();
+    (await acquireSessionFileOwner({ sessionFile: url })).release();
+    await (await acquirePidFile({ path: pathToFileURL(join(here, "daemon.pid")) })).release();
+    expect(existsSync(join(here, "daemon.pid"))).toBe(false);
+  } finally {
+    rmSync(here, { recursive: true });
+  }
+});
