@@ -68,6 +68,12 @@ const STEPS = [
     cases: (text) => `${sum(text, /^(\d+) passed/gmu)} verdicts`,
   },
   {
+    name: "windows",
+    method: "the whole suite on node.exe under Wine, the slow proofs too",
+    command: "npm run test:windows",
+    cases: (text) => `${sum(text, /Tests\s.*?(\d+) passed/gu)} tests`,
+  },
+  {
     name: "leaks",
     method: "descriptors and memory over every function of the addon",
     command: [

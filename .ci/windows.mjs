@@ -1,7 +1,8 @@
 // The whole test suite on a real node.exe, under Wine, on this Linux machine.
 //
-//   npm run test:windows                  everything
-//   npm run test:windows -- guard -t old  vitest's own arguments; no smoke run
+//   npm run test:windows                    everything
+//   npm run test:windows -- --project unit  everything quick
+//   npm run test:windows -- guard -t old    vitest's own arguments; no smoke run
 //
 // Installs Wine when it is missing, cross-builds the addon, assembles a tree of its own in
 // build/windows/tree and runs vitest there with Node 20, then test/smoke.mjs with Node 22. Whatever
@@ -197,6 +198,11 @@ function plain(text) {
   return text.replaceAll(/\u001B\[[0-9;]*m|\r/gu, "").trimEnd();
 }
 
+/** A whole project, not some of its files. */
+function isWhole(args) {
+  return args.length === 0 || (args.length === 2 && args[0] === "--project");
+}
+
 function runSuite(node, args) {
   const { status, text } = wine(
     // Programs are slow to start under Wine: more at a time would run into their limits.
@@ -209,7 +215,7 @@ function runSuite(node, args) {
   );
   const output = plain(text);
   const skipped = output.match(/^skipped \d+: .*$/gmu) ?? [];
-  const isShort = status === 0 && args.length === 0;
+  const isShort = status === 0 && isWhole(args);
   const shown = isShort ? output.slice(output.lastIndexOf("\n Test Files ")) : output;
   console.log(shown.replaceAll(/^skipped \d+: .*$\n?/gmu, "").trim());
   for (const line of skipped.sort()) console.log(line);
@@ -245,7 +251,7 @@ step("the tree");
 assembleTree();
 step(`the suite on node.exe ${SUITE_NODE}`);
 let ok = runSuite(suiteNode, vitestArguments);
-if (vitestArguments.length === 0) {
+if (isWhole(vitestArguments)) {
   step(`the smoke test on node.exe ${SMOKE_NODE}`);
   ok = runSmoke(smokeNode) && ok;
 }

@@ -158,11 +158,13 @@ describe("the doctor on a terminal of few columns", () => {
 });
 
 test("the words about a missing addon are put on one line, however many blanks are in them", async () => {
-  const path = `x${" ".repeat(LONGEST_ARGUMENT - 1000)}y`;
+  // Windows takes less in one variable.
+  const blanks = process.platform === "win32" ? 30_000 : LONGEST_ARGUMENT - 1000;
+  const path = `x${" ".repeat(blanks)}y`;
   const { stdout } = await runProgram(["native"], { PIDENTITY_NATIVE_PATH: path });
   expect(stdout).toContain("error: ");
   const [, error = ""] = stdout.split("\n").filter((line) => !line.startsWith("backend"));
-  expect(error.length + stdout.length).toBeGreaterThan(LONGEST_ARGUMENT - 1000);
+  expect(error.length + stdout.length).toBeGreaterThan(blanks);
 });
 
 test("a hundred thousand options in one word are wrong usage", async () => {

@@ -144,7 +144,8 @@ describe("two seconds behind a live owner", () => {
   });
 
   // How many milliseconds of a processor they cost is the benchmark's to say (bench:lock): the same forty
-  // wake-ups cost twice as much on a busy machine. That a waiter does not spin can be said here.
+  // wake-ups cost twice as much on a busy machine. That a waiter does not spin can be said here, by the processor
+  // time of a thread that does, measured right after it.
   test("leave the processor to others", async (context) => {
     requireNative(context);
     const sessionFile = join(temporaryFolder(), "s.jsonl");
@@ -156,10 +157,13 @@ describe("two seconds behind a live owner", () => {
       await wait(100);
       const before = process.cpuUsage();
       const code = await wait(2000);
-      const { user, system } = process.cpuUsage(before);
-      console.log(JSON.stringify({ code, cpuMs: (user + system) / 1000 }));`;
-    const { code, cpuMs } = (await runNode(script)) as { code: string; cpuMs: number };
+      const waited = process.cpuUsage(before);
+      const between = process.cpuUsage();
+      for (const until = performance.now() + 2000; performance.now() < until; );
+      const spun = process.cpuUsage(between);
+      console.log(JSON.stringify({ code, share: (waited.user + waited.system) / (spun.user + spun.system) }));`;
+    const { code, share } = (await runNode(script)) as { code: string; share: number };
     expect(code).toBe("SESSION_WRITE_LOCK_TIMEOUT");
-    expect(cpuMs).toBeLessThan(200);
+    expect(share).toBeLessThan(0.5);
   });
 });
