@@ -4,6 +4,7 @@
 //   npm run check:package -- --release     exactly the eight of a release
 //   node .ci/check-package.mjs [--release] [--tarball <file>] [folder of the package]
 //                                          that very tarball instead of a fresh one
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, posix, resolve } from "node:path";
@@ -24,7 +25,10 @@ const DOCUMENTS = ["LICENSE", "README.md", "package.json"];
 const ENGINES = "^20.19.0 || >=22.12.0";
 
 /** What npm runs while it installs a package, or, as `pre…`, before a script of that name. */
-const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
+const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepublish"];
+/** Does nothing but refuse an installation from git; npm runs it nowhere else but in a clone. */
+const REFUSES_GIT =
+  /^node -e "if \(process\.env\._PACOTE_NO_PREPARE_\) \{ [^"]+ process\.exit\(1\); \}"$/u;
 
 /** @param {Record<string, unknown>} manifest */
 function manifestProblems(manifest) {
@@ -36,6 +40,9 @@ function manifestProblems(manifest) {
   for (const name of Object.keys(scripts)) {
     const runsBefore = name.startsWith("pre") ? scripts[name.slice(3)] : undefined;
     if (runsBefore !== undefined) problems.push(`package.json has a hidden first step: ${name}`);
+  }
+  if (!REFUSES_GIT.test(scripts.prepare ?? "")) {
+    problems.push(`package.json has another script than the known one: prepare`);
   }
   // Without this npm makes up an install script wherever it finds a binding.gyp.
   if (manifest.gypfile !== false) problems.push(`package.json lacks "gypfile": false`);
@@ -148,6 +155,13 @@ function packageProblems(files, { size, dist, release }) {
   return problems;
 }
 
+/** How every kind of importer finds the types: attw's answer, which it prints. */
+function typesAreRight(tarball) {
+  const attw = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
+  const args = [attw, tarball, "--profile", "esm-only"];
+  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+}
+
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: { release: { type: "boolean", default: false }, tarball: { type: "string" } },
@@ -163,7 +177,8 @@ try {
   const binaries = [...PREBUILDS.values()].filter((path) => files.has(path)).length;
   console.log(`${files.size} files, ${binaries} binaries, ${size} bytes packed`);
   for (const problem of problems) console.error(problem);
-  process.exitCode = problems.length === 0 ? 0 : 1;
+  const areTypesRight = root !== ROOT || typesAreRight(tarball);
+  process.exitCode = problems.length === 0 && areTypesRight ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,8 +1,9 @@
 // The README's two commands as strangers run them: `node .ci/first-run.mjs [--only <text>]`.
 //
 // Each surrounding gets a clone of its own of what is committed or at work, installs, builds, runs the demo and all
-// tests. What cannot be tried there is skipped with a reason, summed up in the table. Needs root to become somebody
-// else; the network is needed for the installation only.
+// tests. What cannot be tried there is skipped with a reason, summed up in the table. One of them goes on to the
+// tarball, which is installed elsewhere and asked for its addon. (Root in a folder of any name is what the lane linux
+// is.) Needs root to become somebody else; the network is needed for the installation only.
 import { spawnSync } from "node:child_process";
 import {
   chmodSync,
@@ -34,6 +35,7 @@ const SURROUNDINGS = [
     folder: "a föl der",
     as: STRANGER,
     shell: "umask 077; unset HOME",
+    packs: true,
   },
   {
     name: "root of a user namespace, no network, without procps, strace, FAT and clock tools",
@@ -57,7 +59,7 @@ const failed = results.filter(({ ok }) => !ok).length;
 console.log(`${results.length - failed} passed, ${failed} failed`);
 process.exitCode = failed === 0 && results.length > 0 ? 0 : 1;
 
-function tryIn({ name, folder, as, shell, isBare = false }) {
+function tryIn({ name, folder, as, shell, isBare = false, packs = false }) {
   const started = performance.now();
   const scratch = mkdtempSync(join(tmpdir(), "pidentity-first-run-"));
   const clone = join(scratch, folder);
@@ -70,13 +72,16 @@ function tryIn({ name, folder, as, shell, isBare = false }) {
     const installed = run([...STRANGER, "sh", "-c", "npm ci --no-audit --no-fund"], clone, env);
     const demo = installed.ok && run([...as, "sh", "-c", `${shell}\nnpm run demo`], clone, env);
     const test = demo.ok && run([...as, "sh", "-c", `${shell}\nnpm test`], clone, env);
-    const ok = installed.ok && demo.ok && test.ok;
-    if (!ok) console.log((test || demo || installed).text.split("\n").slice(-80).join("\n"));
+    const packed = test.ok && packs && tryTarball(clone, scratch, { as, shell, env });
+    const ok = installed.ok && demo.ok && test.ok && (!packs || packed.ok);
+    if (!ok)
+      console.log((packed || test || demo || installed).text.split("\n").slice(-80).join("\n"));
     return {
       name,
       ok,
       warnings: countOf(installed.text, /^npm warn/gmu),
       demo: demo.ok === true,
+      tarball: packs ? packed.ok === true : "–",
       passed: Number(/Tests .*?(\d+) passed/u.exec(test.text ?? "")?.[1] ?? 0),
       skipped: (test.text ?? "").match(/^skipped .*$/gmu) ?? [],
       lines: countOf(test.text ?? "", /\n/gu),
@@ -86,6 +91,19 @@ function tryIn({ name, folder, as, shell, isBare = false }) {
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/** From the clone to a tarball, and from that to an addon that loads, in an empty project. */
+function tryTarball(clone, scratch, { as, shell, env }) {
+  const commands = [
+    shell,
+    "npm run --silent make:tarball -- ../tarball",
+    'mkdir ../consumer && cd ../consumer && echo "{}" > package.json',
+    "npm install --no-audit --no-fund ../tarball/pidentity-*.tgz",
+    "npx pidentity native | tee native.txt",
+    'grep -q "^backend: native$" native.txt',
+  ];
+  return run([...as, "sh", "-ec", commands.join("\n")], clone, env);
 }
 
 function copySources(clone) {

@@ -14,6 +14,9 @@ const folder = resolve(process.argv[2] ?? `${root}build/package`);
 
 run(process.execPath, [".ci/build-dist.mjs"]);
 run(process.execPath, [".ci/make-prebuild.mjs", "--host-glibc"]);
-const { status } = spawnSync(process.execPath, [".ci/prepack.mjs"], { cwd: root, stdio: "inherit" });
+const { status } = spawnSync(process.execPath, [".ci/prepack.mjs"], {
+  cwd: root,
+  stdio: "inherit",
+});
 if (status !== 0) process.exit(1);
 console.log(pack(root, folder));
