@@ -1,7 +1,7 @@
 /** The words behind a command's name: options and values, or a complaint that names the culprit. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
-import { printable, quote } from "./printable.js";
+import { printable, quote } from "../util/printable.js";
 import { UsageError } from "./usage-error.js";
 
 type OptionTable = NonNullable<ParseArgsConfig["options"]>;
@@ -19,7 +19,7 @@ export function parseArguments<const T extends OptionTable>(
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (cause) {
-    throw new UsageError(faultOf(args, options) ?? (cause as Error).message, { cause });
+    throw new UsageError(faultOf(args, options) ?? printable((cause as Error).message), { cause });
   }
 }
 

@@ -12,6 +12,7 @@ import type { SweepOptions, SweepProgress } from "../session-lock/sweep-options.
 import { absolutePath, pathPrefix, tidyPath } from "../util/absolute-path.js";
 import { errorCode } from "../util/error-code.js";
 import { realLockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import type { CliIo } from "./io.js";
 
 /** What to examine: sessions directories, or the state directories of gateways. */
@@ -140,9 +141,11 @@ class Examination implements LocksReport {
   noteProblem(directory: string, error: unknown): void {
     const code = errorCode(error);
     this.problems.push(
-      code === "ENOENT"
-        ? `no such directory: ${directory}`
-        : `cannot examine directory (${code ?? (error as Error).message}): ${directory}`,
+      printable(
+        code === "ENOENT"
+          ? `no such directory: ${directory}`
+          : `cannot examine directory (${code ?? (error as Error).message}): ${directory}`,
+      ),
     );
   }
 }

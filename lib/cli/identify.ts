@@ -1,10 +1,10 @@
 /** `pidentity identify`: a process's identity token. */
 import { identifyProcess } from "../process/identity.js";
 import { inspectProcess } from "../process/inspect.js";
+import { quote } from "../util/printable.js";
 import { parseArguments, parsePid } from "./arguments.js";
 import { type Command, EXIT } from "./command.js";
 import { jsonDocument } from "./json-document.js";
-import { quote } from "./printable.js";
 import { UsageError } from "./usage-error.js";
 
 export const identify: Command = {

@@ -1,5 +1,5 @@
 /** JSON as commands print it: one document with a version, in nothing that a terminal obeys. Pure. */
-import { escapeInJson } from "./printable.js";
+import { escapeInJson } from "../util/printable.js";
 
 /** Grows when a key changes its meaning or goes; new keys come without a new version. */
 const SCHEMA_VERSION = 1;

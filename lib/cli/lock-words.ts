@@ -2,9 +2,9 @@
 import type { StaleReason } from "../session-lock/classify.js";
 import type { SessionLockInspection } from "../session-lock/inspection.js";
 import type { OwnerReason } from "../session-lock/owner.js";
+import { printable } from "../util/printable.js";
 import { formatDuration } from "./duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
-import { printable } from "./printable.js";
 
 /** `1 session lock file`, `2 session lock files`. */
 export function countLocks(count: number, kind: "session" | "stale session" = "session"): string {

@@ -2,6 +2,7 @@
 import { basename, dirname } from "node:path";
 
 import type { SessionLockInspection } from "../session-lock/inspection.js";
+import { printable } from "../util/printable.js";
 import { canRemove } from "./can-remove.js";
 import { displayWidth, shortenToWidth, wrapToWidth } from "./display-width.js";
 import { formatDuration } from "./duration.js";
@@ -20,7 +21,6 @@ import {
 } from "./lock-words.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
 import { type Color, paint } from "./paint.js";
-import { printable } from "./printable.js";
 import { type Cell, type Column, layOutTable } from "./table.js";
 
 /** Cells below which a program's name says nothing. */

@@ -1,5 +1,6 @@
 /** `pidentity locks`: a doctor for the session locks of some directories. */
 import type { KeptReason, SessionLockInspection } from "../session-lock/inspection.js";
+import { printable, quote } from "../util/printable.js";
 import { parseArguments, parsePositiveInteger } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
 import { formatLocalTime } from "./duration.js";
@@ -12,7 +13,6 @@ import { locksLines } from "./locks-lines.js";
 import { locksScreen, selectLocks } from "./locks-screen.js";
 import { type OwnerPrograms, ownerPrograms, programOf } from "./owner-programs.js";
 import { paint } from "./paint.js";
-import { printable, quote } from "./printable.js";
 import { ProgressBar } from "./progress-bar.js";
 import { UsageError } from "./usage-error.js";
 import { watch } from "./watch.js";
@@ -191,7 +191,7 @@ async function watchLocks(
 
 /** What is told beside the answer. */
 function remarksOf({ problems, notices }: LocksReport): string[] {
-  return [...problems, ...notices].map(printable);
+  return [...problems, ...notices];
 }
 
 function toJson(
@@ -201,7 +201,7 @@ function toJson(
 ): Iterable<string> {
   const toEntry = ({ error, ...lock }: SessionLockInspection): object => ({
     ...lock,
-    error: error?.message ?? null,
+    error: error === undefined ? null : printable(error.message),
     program: programOf(lock, programs),
   });
   const explanations = explain ? { explanations: explanationsFor(found) } : {};

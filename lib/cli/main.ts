@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The program `pidentity`: this process's arguments, streams and exit code. */
+import { printable, printableStack } from "../util/printable.js";
 import { EXIT } from "./command.js";
 import { processIo } from "./io.js";
 import { run } from "./run.js";
@@ -21,7 +22,7 @@ run(process.argv.slice(2), processIo()).then(
   },
   (error: unknown) => {
     // Node's own exit code for this, 1, would read as "gone".
-    const words = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const words = error instanceof Error ? printableStack(error) : printable(String(error));
     process.stderr.write(`pidentity: ${words}\n`);
     process.exitCode = EXIT.failure;
   },

@@ -3,10 +3,10 @@ import { inspect } from "node:util";
 
 import { nativeStatus, type NativeStatus } from "../process/select-backend.js";
 import { oneLine } from "../util/one-line.js";
+import { printable, quote } from "../util/printable.js";
 import { parseArguments } from "./arguments.js";
 import { type Command, EXIT } from "./command.js";
 import { jsonDocument } from "./json-document.js";
-import { printable, quote } from "./printable.js";
 import { UsageError } from "./usage-error.js";
 
 export const native: Command = {

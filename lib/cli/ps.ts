@@ -1,11 +1,11 @@
 /** `pidentity ps`: what the OS says about some pids. */
 import { inspectProcesses } from "../process/inspect.js";
 import type { ProcessInfo } from "../process/process-info.js";
+import { printable } from "../util/printable.js";
 import { parseArguments, parsePid, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
 import { formatDuration, formatLocalTime } from "./duration.js";
 import { jsonDocumentPieces } from "./json-document.js";
-import { printable } from "./printable.js";
 import { type Cell, type Column, tableLines } from "./table.js";
 import { writePieces } from "./write-pieces.js";
 

@@ -1,13 +1,13 @@
 /** Picks the command and answers for it: help, version, errors. */
 import { readFileSync } from "node:fs";
 
+import { quote } from "../util/printable.js";
 import { asksForHelp, parseArguments } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
 import { identify } from "./identify.js";
 import type { CliIo } from "./io.js";
 import { locks } from "./locks.js";
 import { native } from "./native.js";
-import { quote } from "./printable.js";
 import { ps } from "./ps.js";
 import { UsageError } from "./usage-error.js";
 import { verify } from "./verify.js";

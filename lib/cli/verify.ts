@@ -1,10 +1,10 @@
 /** `pidentity verify`: do the processes that some tokens name still run? */
 import { verifyProcess } from "../process/identity.js";
 import type { ProcessVerdict } from "../process/token.js";
+import { printable } from "../util/printable.js";
 import { parseArguments, requireSome } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
 import { jsonDocumentPieces } from "./json-document.js";
-import { printable } from "./printable.js";
 import { type Cell, type Column, tableLines } from "./table.js";
 import { writePieces } from "./write-pieces.js";
 

@@ -8,6 +8,7 @@ import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "../session-lock/errors.js";
+import { printable } from "../util/printable.js";
 
 export type FileLockErrorCode =
   | "FILE_LOCK_TIMEOUT"
@@ -18,13 +19,13 @@ export type FileLockErrorCode =
 /** What is locked, as messages call it. */
 export type LockedThing = "file" | "pid file";
 
-/** What all errors of file locks and pid files have in common. */
+/** What all errors of file locks and pid files have in common. What a terminal would obey is escaped in messages, not in fields. */
 export abstract class FileLockError extends Error {
   abstract readonly code: FileLockErrorCode;
   readonly lockPath: string;
 
   constructor(message: string, lockPath: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.lockPath = lockPath;
   }
 }

@@ -1,3 +1,4 @@
+import { printable } from "../util/printable.js";
 import type { ProcessUnknownReason } from "./token.js";
 
 /** A process can be told neither running nor ended; {@link ProcessUnknownError.reason} says why. */
@@ -9,7 +10,7 @@ export class ProcessUnknownError extends Error {
   readonly token: unknown;
 
   constructor(token: unknown, reason: ProcessUnknownReason) {
-    super(`cannot tell whether the process is running (${reason}): ${String(token)}`);
+    super(printable(`cannot tell whether the process is running (${reason}): ${String(token)}`));
     this.reason = reason;
     this.token = token;
   }

@@ -7,6 +7,7 @@ import { inspect } from "node:util";
 import { outOfRange } from "../util/argument-error.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { checkCount, checkFunction, checkName, optional } from "../util/check-values.js";
+import { printable, printableStack } from "../util/printable.js";
 import { classifySessionAttention, type SessionAttention, type SessionState } from "./classify.js";
 import { publish, type SessionAttentionEvent } from "./events.js";
 import {
@@ -326,13 +327,15 @@ class Monitor {
 
   #warn(what: string, why: unknown): void {
     try {
-      this.#plan.warn(`[session-attention] ${what}: ${describe(why)}`);
+      this.#plan.warn(`[session-attention] ${printable(what)}: ${describe(why)}`);
     } catch {
       // Nobody is left to be told.
     }
   }
 }
 
+const ON_ONE_LINE = { breakLength: Infinity, compact: true };
+
 function describe(why: unknown): string {
-  return why instanceof Error ? (why.stack ?? why.message) : inspect(why);
+  return why instanceof Error ? printableStack(why) : printable(inspect(why, ON_ONE_LINE));
 }

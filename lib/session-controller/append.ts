@@ -1,4 +1,5 @@
 /** Appends one chunk to a session file: all of it or nothing. */
+import { printable } from "../util/printable.js";
 import type { SessionFs } from "./session-file.js";
 
 /**
@@ -19,7 +20,7 @@ export function appendWhole(sessionFile: string, chunk: Uint8Array, fs: SessionF
       const obstacle = written > 0 ? obstacleToCuttingOff(fd, size, written, fs) : null;
       if (obstacle === null) throw error;
       const torn = `${String(written)} bytes of an incomplete write are left: ${sessionFile}`;
-      throw new AggregateError([error, obstacle], torn, { cause: error });
+      throw new AggregateError([error, obstacle], printable(torn), { cause: error });
     }
   } finally {
     fs.close(fd);

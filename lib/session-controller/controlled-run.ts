@@ -10,6 +10,7 @@
  */
 import { checkRequiredOptions } from "../util/check-options.js";
 import { checkBoolean, checkFunction } from "../util/check-values.js";
+import { printable } from "../util/printable.js";
 import { Drain, isDoneBefore, Moment } from "./drain.js";
 import { SessionWriteScopeError } from "./errors.js";
 import { Fence } from "./fence.js";
@@ -417,7 +418,8 @@ export class ControlledRun {
   async #settleInBackground(options: { readonly arm: boolean }, when: string): Promise<void> {
     const settled = await capture(() => this.#settle(options));
     if (!settled.ok) {
-      this.#plan.warn(`failed to release session lock ${when}: ${String(settled.error)}`);
+      const failure = `failed to release session lock ${when}: ${String(settled.error)}`;
+      this.#plan.warn(printable(failure));
     }
   }
 

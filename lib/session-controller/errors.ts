@@ -1,5 +1,6 @@
 /** The controller's errors, and how a host recognises a takeover. */
 import { findErrorByCode } from "../util/find-error.js";
+import { printable } from "../util/printable.js";
 
 /**
  * How a session came to be in other hands: its file was changed while the lock was released; the lock was lost
@@ -27,7 +28,10 @@ export class SessionTakeoverError extends Error {
   readonly reason: SessionTakeoverReason;
 
   constructor(sessionFile: string, reason: SessionTakeoverReason, options?: ErrorOptions) {
-    super(`session file changed while embedded prompt lock was released: ${sessionFile}`, options);
+    super(
+      printable(`session file changed while embedded prompt lock was released: ${sessionFile}`),
+      options,
+    );
     this.sessionFile = sessionFile;
     this.reason = reason;
   }
@@ -52,7 +56,7 @@ export class SessionWriteScopeError extends Error {
       state === "ended"
         ? "appendFenced called after its withWriteLock ended"
         : "acquireForCleanup called inside withWriteLock, whose end it waits for";
-    super(`${what}: ${sessionFile}`);
+    super(printable(`${what}: ${sessionFile}`));
     this.code = state === "ended" ? "SESSION_WRITE_SCOPE_ENDED" : "SESSION_WRITE_SCOPE_ACTIVE";
     this.sessionFile = sessionFile;
   }
@@ -67,7 +71,9 @@ export class SessionFileOwnerTimeoutError extends Error {
 
   constructor(timeoutMs: number, sessionFile: string) {
     super(
-      `session file owned by another run of this process (timeout ${String(timeoutMs)}ms): ${sessionFile}`,
+      printable(
+        `session file owned by another run of this process (timeout ${String(timeoutMs)}ms): ${sessionFile}`,
+      ),
     );
     this.timeoutMs = timeoutMs;
     this.sessionFile = sessionFile;

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 
 import { errorCode } from "../util/error-code.js";
+import { printable } from "../util/printable.js";
 import { TimeSlice } from "../util/time-slice.js";
 import type { SessionFs } from "./session-file.js";
 
@@ -45,7 +46,8 @@ export async function takeFingerprint(
   if (file === null) return { exists: false };
   try {
     const stats = await file.stat();
-    if (!stats.isFile()) throw new Error(`session file is not a regular file: ${sessionFile}`);
+    if (!stats.isFile())
+      throw new Error(printable(`session file is not a regular file: ${sessionFile}`));
     const digest = stats.size <= DIGEST_LIMIT ? await digestOf(file, Number(stats.size)) : null;
     return fingerprintOf(stats, digest);
   } finally {

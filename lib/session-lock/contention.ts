@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { steadyMs } from "../process/machine-clock.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import { nextTurn } from "../util/time-slice.js";
 import { type AcquirePlan, budgetOf } from "./acquire-options.js";
 import { ageOf, heldMsOf } from "./classify.js";
@@ -212,7 +213,7 @@ export class Contention {
   }
 
   async #pauseForGuard({ error, guardPath = guardPathOf(this.#lockPath) }: Busy): Promise<void> {
-    this.#lastOwner = `guard busy: ${guardPath}`;
+    this.#lastOwner = printable(`guard busy: ${guardPath}`);
     const left = this.#left();
     this.#tellWaiting();
     if (error === undefined) this.#patience.answered();

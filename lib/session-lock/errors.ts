@@ -1,5 +1,6 @@
 /** The lock's errors, and how a host tells them from its other failures. */
 import { findErrorByCode } from "../util/find-error.js";
+import { printable } from "../util/printable.js";
 import type { SessionLockInspection } from "./inspection.js";
 
 export type SessionWriteLockErrorCode =
@@ -8,13 +9,13 @@ export type SessionWriteLockErrorCode =
   | "SESSION_WRITE_LOCK_LOST"
   | "SESSION_WRITE_LOCK_FILE";
 
-/** What all errors of the write lock have in common. */
+/** What all errors of the write lock have in common. What a terminal would obey is escaped in messages, not in fields. */
 export abstract class SessionWriteLockError extends Error {
   abstract readonly code: SessionWriteLockErrorCode;
   readonly lockPath: string;
 
   constructor(message: string, lockPath: string, options?: ErrorOptions) {
-    super(message, options);
+    super(printable(message), options);
     this.lockPath = lockPath;
   }
 }

@@ -26,6 +26,7 @@
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode, isTransientOnWindows } from "../util/error-code.js";
 import type { LockAttempt, LockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import { newNonce } from "./nonce.js";
 
 export interface Guard {
@@ -63,7 +64,7 @@ export class GuardRefusal extends Error {
   readonly path: string;
 
   constructor(code: string, guardPath: string) {
-    super(`${code}: the kernel lock was refused, flock '${guardPath}'`);
+    super(printable(`${code}: the kernel lock was refused, flock '${guardPath}'`));
     this.code = code;
     this.path = guardPath;
   }

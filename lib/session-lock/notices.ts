@@ -1,5 +1,6 @@
 /** What a sweep tells beside its verdicts: as fields for programs, as lines for a log. */
 import type { Callbacks } from "../util/callbacks.js";
+import { printable } from "../util/printable.js";
 import type { StaleReason } from "./classify.js";
 
 /**
@@ -16,8 +17,12 @@ export type SweepNotice =
   | { readonly kind: "odd-file"; readonly path: string }
   | { readonly kind: "leftover-kept"; readonly path: string; readonly error: Error };
 
-/** The line for people. Nothing may read it: {@link SweepNotice} says the same. */
+/** The line for people, whatever the path. Nothing may read it: {@link SweepNotice} says the same. */
 export function describeNotice(notice: SweepNotice): string {
+  return printable(wordsFor(notice));
+}
+
+function wordsFor(notice: SweepNotice): string {
   const { path } = notice;
   switch (notice.kind) {
     case "removed-lock":

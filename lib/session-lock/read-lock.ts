@@ -4,6 +4,7 @@ import type { BigIntStats } from "node:fs";
 import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import type { EvidenceSource } from "./evidence.js";
 import { timesOf } from "./last-change.js";
 import { isPlain, type KernelEvidence, tokenOf, weighKernelLock } from "./owner.js";
@@ -153,7 +154,7 @@ function readPayload(
 }
 
 function unreadable(message: string): LockReading {
-  return { kind: "unreadable", error: new Error(message) };
+  return { kind: "unreadable", error: new Error(printable(message)) };
 }
 
 /** What an acquisition wrote. */

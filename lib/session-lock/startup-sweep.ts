@@ -15,6 +15,7 @@ import {
 } from "../util/check-values.js";
 import { errorCode } from "../util/error-code.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import type { SessionLockInspection, SweepCounts } from "./inspection.js";
 import { type CleanStaleLockFilesResult, sweepToTheEnd } from "./sweep.js";
 import {
@@ -128,7 +129,7 @@ const DEFAULT_CONCURRENCY = 4;
 
 function warnOfFailure(sessionsDir: string, error: unknown, log: SweepLog | undefined): void {
   try {
-    log?.warn?.(`session lock sweep failed: ${sessionsDir} (${String(error)})`);
+    log?.warn?.(printable(`session lock sweep failed: ${sessionsDir} (${String(error)})`));
   } catch {
     // The result says so, too.
   }

@@ -6,6 +6,7 @@ import { lookForNestedProcesses, type NestedProcesses } from "../process/nested-
 import { pathPrefix } from "../util/absolute-path.js";
 import { Callbacks, type Thrown } from "../util/callbacks.js";
 import { type LockFs, realLockFs } from "../util/lock-fs.js";
+import { printable } from "../util/printable.js";
 import { TimeSlice } from "../util/time-slice.js";
 import { dependsOnNestedLook } from "./classify.js";
 import {
@@ -327,7 +328,7 @@ class Sweep {
     if (!isBusy(result)) return result;
     if (result.error !== undefined) return kept(inspection, "error", result.error);
     const { guardPath = guardPathOf(inspection.lockPath) } = result;
-    return kept(inspection, "guard-busy", new Error(`guard busy: ${guardPath}`));
+    return kept(inspection, "guard-busy", new Error(printable(`guard busy: ${guardPath}`)));
   }
 
   #patienceMs({ error }: Busy): number {
@@ -357,7 +358,9 @@ class Sweep {
           return kept(
             inspection,
             "no-guard",
-            new Error(`kernel locks are not available here (${attempt.code}): ${lockPath}`),
+            new Error(
+              printable(`kernel locks are not available here (${attempt.code}): ${lockPath}`),
+            ),
           );
         case "removed":
           this.#notices.add({

@@ -5,6 +5,7 @@ import { closeQuietly } from "../util/close-quietly.js";
 import { errorCode, isLasting } from "../util/error-code.js";
 import type { LockFs } from "../util/lock-fs.js";
 import { startTimer } from "../util/long-timer.js";
+import { printable } from "../util/printable.js";
 import { nextTurn } from "../util/time-slice.js";
 import { typeError } from "../util/argument-error.js";
 import { checkFunction } from "../util/check-values.js";
@@ -115,7 +116,7 @@ export class Hold implements HeldLock {
     this.#fs = options.fs;
     this.#now = options.now;
     this.#logTag = options.logTag ?? "session-write-lock";
-    this.#warn = options.warn;
+    this.#warn = (line) => options.warn(printable(`[${this.#logTag}] ${line}`));
     this.#onEnd = options.onEnd;
     this.#startedAt = options.now();
     addHeldLock(this);
@@ -146,11 +147,11 @@ export class Hold implements HeldLock {
     const { heldMs } = this;
     if (heldMs > this.#maxHoldMs) {
       this.#warn(
-        `[${this.#logTag}] releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
+        `releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(this.#maxHoldMs)}ms): ${this.lockPath}`,
       );
       this.#lose("held for longer than maxHoldMs");
       this.#end("watchdog").catch((error: unknown) => {
-        this.#warn(`[${this.#logTag}] ${String(error)}`);
+        this.#warn(String(error));
       });
       return;
     }
@@ -297,11 +298,9 @@ export class Hold implements HeldLock {
    * held for as long as this process lives.
    */
   #giveUpRemoving(obstacle: unknown): void {
-    const cause = obstacle ?? new Error(`guard busy: ${guardPathOf(this.lockPath)}`);
+    const cause = obstacle ?? new Error(printable(`guard busy: ${guardPathOf(this.lockPath)}`));
     if (this.#lock.showsWhenFree) {
-      this.#warn(
-        `[${this.#logTag}] left for others to remove: ${this.lockPath} (${describe(cause)})`,
-      );
+      this.#warn(`left for others to remove: ${this.lockPath} (${describe(cause)})`);
       return;
     }
     throw new SessionWriteLockFileError(this.lockPath, cause);
@@ -314,7 +313,7 @@ export class Hold implements HeldLock {
       const guard = this.#tryEnterGuard();
       if (guard.kind === "busy") {
         if (this.#now() >= deadline) {
-          const owner = `guard busy: ${guardPathOf(this.lockPath)}`;
+          const owner = printable(`guard busy: ${guardPathOf(this.lockPath)}`);
           throw new SessionWriteLockTimeoutError(FENCE_PATIENCE_MS, owner, this.lockPath);
         }
         waitSynchronously(0.5 + Math.random());

@@ -13,6 +13,7 @@ import { getSystemErrorName } from "node:util";
 import { loadNative } from "../native/load.js";
 import { errorCode } from "./error-code.js";
 import { closeFile, keepFile } from "./kept-files.js";
+import { printable } from "./printable.js";
 
 /** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
@@ -229,7 +230,7 @@ function openDirectory(directory: string): fs.Dir {
     return fs.opendirSync(directory, { bufferSize: LISTING_BLOCK });
   } catch (cause) {
     const { code, errno, syscall, message } = cause as NodeJS.ErrnoException;
-    const error = new Error(`${message} '${directory}'`, { cause });
+    const error = new Error(printable(`${message} '${directory}'`), { cause });
     throw Object.assign(error, { code, errno, syscall, path: directory });
   }
 }

@@ -16,7 +16,7 @@ import {
   shortenToWidth,
   wrapToWidth,
 } from "../../lib/cli/display-width.js";
-import { printable } from "../../lib/cli/printable.js";
+import { printable } from "../../lib/util/printable.js";
 import { programName } from "../../lib/cli/program-name.js";
 import { layOutTable } from "../../lib/cli/table.js";
 import { run } from "../../lib/cli/run.js";

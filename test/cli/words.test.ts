@@ -12,35 +12,12 @@ import {
 } from "../../lib/cli/display-width.js";
 import { formatDuration, formatLocalTime } from "../../lib/cli/duration.js";
 import { jsonDocument, jsonDocumentPieces } from "../../lib/cli/json-document.js";
-import { printable } from "../../lib/cli/printable.js";
 import { programName } from "../../lib/cli/program-name.js";
 import { formatTable, layOutTable } from "../../lib/cli/table.js";
 import { writePieces } from "../../lib/cli/write-pieces.js";
 import { recordingStream } from "../support/command-line.js";
 
 const anyText = fc.string({ unit: "binary", maxLength: 40 });
-
-describe("printable", () => {
-  test("nothing that a terminal obeys or that turns a line around survives, whatever the text", () => {
-    fc.assert(
-      fc.property(anyText, (text) => {
-        expect(printable(text)).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
-      }),
-    );
-  });
-
-  test.each([
-    ["plain text, ümläute and 漢字", "plain text, ümläute and 漢字"],
-    [String.raw`C:\Users\me`, String.raw`C:\Users\me`],
-    ["\u0000\u001B\u009B", String.raw`\x00\x1b\x9b`],
-    ["a\tb\r\nc", String.raw`a\tb\r\nc`],
-    ["\u202Ex\u2066", String.raw`\u202ex\u2066`],
-    ["\uD800", String.raw`\ud800`],
-    ["\u{E0001}", String.raw`\u{e0001}`],
-  ])("%j", (text, shown) => {
-    expect(printable(text)).toBe(shown);
-  });
-});
 
 const DANGEROUS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 

@@ -1,13 +1,16 @@
 /**
- * Text of other people's making (command lines, file names, error messages) on its way to a terminal.
+ * Text of other people's making (command lines, file names, error messages) on its way to a terminal, a log or an
+ * error's message.
  *
- * A process chooses its own command line and anybody may name a file: what a terminal would obey
+ * A process chooses its own command line and any user may name a file: what a terminal would obey
  * (C0 and C1 controls), what would turn the rest of a line around (bidirectional controls) and what
- * would start a new one is shown as an escape instead. Pure.
+ * would start a new one is shown as an escape instead. Fields keep the raw text. Pure.
  */
 
 // Cc: controls, Cf: invisible formatting, Zl and Zp: line and paragraph separators, Cs: lone surrogates.
-const DANGEROUS = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+// But for U+200D between two pictures, which makes one of them (UTS 51, emoji ZWJ sequences).
+const DANGEROUS =
+  /(?!(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   "\n": "\\n",
@@ -36,6 +39,18 @@ export function escapeInJson(json: string): string {
   return json.replaceAll(DANGEROUS, (character) =>
     character === "\n" ? "\n" : utf16Escapes(character),
   );
+}
+
+/** An error with its stack, for a log: the message on one line, as {@link printable} makes it, and one for each frame. */
+export function printableStack(error: Error): string {
+  const { stack, message } = error;
+  if (stack === undefined) return printable(String(error));
+  // The engine's text begins with the message as it was; without that frames cannot be told from its lines.
+  const start = stack.indexOf(message);
+  if (start === -1 || stack.slice(0, start).includes("\n")) return printable(stack);
+  const end = start + message.length;
+  const frames = stack.slice(end).split("\n").map(printable);
+  return printable(stack.slice(0, end)) + frames.join("\n");
 }
 
 function escapeCodePoint(codePoint: number): string {
