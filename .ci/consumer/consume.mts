@@ -10,7 +10,7 @@ import {
   verifyProcess,
   waitForProcessExit,
 } from "pidentity";
-import { acquirePidFile, type FileLock } from "pidentity/file-lock";
+import { acquirePidFile, type FileLock, type PidFileOwner, readPidFile } from "pidentity/file-lock";
 import {
   classifySessionAttention,
   createSessionAttentionMonitor,
@@ -45,6 +45,10 @@ export const controller: Promise<SessionController> = createSessionController({
   sessionFile: "s.jsonl",
 });
 export const pidFile: Promise<FileLock> = acquirePidFile({ path: "daemon.pid" });
+export const daemon: Promise<PidFileOwner | null> = readPidFile("daemon.pid");
+export const daemonState: Promise<"same" | "gone" | "unknown" | undefined> = daemon.then(
+  (owner) => owner?.state,
+);
 export const monitor: SessionAttentionMonitor = createSessionAttentionMonitor();
 export const eventType: "session.stuck" | "session.stalled" | "session.long_running" =
   classifySessionAttention({ queueDepth: 0, staleMs: 1, activity: {} }).eventType;

@@ -106,9 +106,15 @@ export class FileLockFileError extends FileLockError {
   /** Null when it was not a system call that failed. */
   readonly syscall: string | null;
 
-  constructor(thing: LockedThing, lockPath: string, cause: unknown, syscall: string | null = null) {
+  constructor(
+    thing: LockedThing,
+    lockPath: string,
+    cause: unknown,
+    syscall: string | null = null,
+    verb: "lock" | "read" = "lock",
+  ) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    super(`cannot lock ${thing} (${message}): ${lockPath}`, lockPath, { cause });
+    super(`cannot ${verb} ${thing} (${message}): ${lockPath}`, lockPath, { cause });
     this.syscall = syscall;
   }
 }

@@ -15,9 +15,11 @@ export {
   type LockedThing,
 } from "./errors.js";
 export type { FileLock } from "./file-lock.js";
+export { type PidFileOwner, readPidFile } from "./read-pid-file.js";
 export { releaseAllLocks } from "./release-all-locks.js";
 export type { AcquireFileLockOptions, AcquirePidFileOptions } from "./options.js";
 export type { LockObstacle } from "../session-lock/errors.js";
+export type { OwnerReason, OwnerState } from "../session-lock/owner.js";
 export type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
 export { heldLocks, type HeldLockSummary } from "../session-lock/held-locks.js";
 export type { WaitingForLock } from "../session-lock/acquire-options.js";

@@ -110,7 +110,8 @@ export class SessionWriteLockFileError extends SessionWriteLockError {
   }
 }
 
-function syscallOf(error: unknown): string | null {
+/** null: no system call failed. */
+export function syscallOf(error: unknown): string | null {
   if (typeof error !== "object" || error === null || !("syscall" in error)) return null;
   return typeof error.syscall === "string" ? error.syscall : null;
 }

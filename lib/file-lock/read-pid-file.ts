@@ -1,0 +1,83 @@
+/** Who is in a pid file now; touches nothing. */
+import { syscallOf } from "../session-lock/errors.js";
+import { freshEvidence } from "../session-lock/evidence.js";
+import { isHeldHere } from "../session-lock/held-locks.js";
+import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../session-lock/judge.js";
+import { judgeLock } from "../session-lock/judge-lock.js";
+import type { OwnerReason, OwnerState } from "../session-lock/owner.js";
+import { OwnerArgsMemo } from "../session-lock/owner-args.js";
+import { readLock } from "../session-lock/read-lock.js";
+import { absolutePath, tidyPath } from "../util/absolute-path.js";
+import { checkPath } from "../util/check-options.js";
+import { realLockFs } from "../util/lock-fs.js";
+import { FileLockFileError } from "./errors.js";
+import { readOtherContent } from "./other-content.js";
+
+/** What a pid file says, and whether that process runs. */
+export interface PidFileOwner {
+  /** The path that was given, made absolute. */
+  readonly path: string;
+  /** null: the file names no process (it is empty, torn, or another program's file). */
+  readonly pid: number | null;
+  /**
+   * `same`: the process that wrote the file runs. `gone`: it provably does not, whatever has its pid by now.
+   * `unknown`: neither is proven, e.g. of a bare number whose pid is in use: nothing says whose it is.
+   */
+  readonly state: OwnerState;
+  /** The evidence for `state`, e.g. `kernel-lock-held`, `no-such-process`, `unproven`, `missing-pid`. */
+  readonly reason: OwnerReason;
+  /** The token for `verifyProcess` and `waitForProcessExit`, as the file has it; null when another program wrote it. */
+  readonly token: string | null;
+  /** When it was written, as the file says (ISO 8601 when this package wrote it); of a bare number, its file's mtime. */
+  readonly createdAt: string | null;
+  /** The text that the daemon gave as its label. */
+  readonly label: string | null;
+}
+
+/**
+ * Tells who is in a pid file: one of this package, JSON with a `pid`, or a bare number. It is judged as
+ * {@link acquirePidFile} would judge it, and never changed.
+ *
+ * @param path - The pid file. A relative path is resolved at the call; a symbolic link of that name is not followed.
+ * @returns null when there is no such file. Whatever a file of at most 64 KiB contains is an answer.
+ * @throws (rejection) FileLockFileError when the file cannot be read, is larger, or is no regular one (a directory, a
+ *   FIFO, a symbolic link); TypeError or RangeError when `path` is no path.
+ */
+export async function readPidFile(path: string): Promise<PidFileOwner | null> {
+  checkPath("path", path);
+  const pidFile = tidyPath(absolutePath(path));
+  const evidence = freshEvidence(realLockFs);
+  const reading = readLock(pidFile, realLockFs, evidence, { isRegular: false });
+  switch (reading.kind) {
+    case "absent":
+      return null;
+    case "unreadable": {
+      const { error } = reading;
+      throw new FileLockFileError("pid file", pidFile, error, syscallOf(error), "read");
+    }
+    case "lock": {
+      const args = new OwnerArgsMemo(undefined, evidence.identity);
+      const { inspection, lockCase } = await judgeLock(pidFile, reading, POLICY, evidence, args);
+      const { pid, createdAt, ownerState: state, ownerReason: reason } = inspection;
+      const { owner: token = null, label = null } = lockCase.payload ?? {};
+      return { path: pidFile, pid, state, reason, token, createdAt, label };
+    }
+  }
+}
+
+/** As contenders judge; of age, limits and command lines nothing is told here. */
+const POLICY: JudgingPolicy = {
+  nowMs: Date.now,
+  staleMs: Infinity,
+  graceMs: DEFAULT_GRACE_MS,
+  respectMaxHold: false,
+  atAcquire: false,
+  isHeldHere: (path) => isHeldHere(path, realLockFs),
+  isOwnerArgv: () => true,
+  plainLocks: "judge",
+  // Another program's file is one that names no process.
+  readOther: (bytes, mtimeMs) => {
+    const other = readOtherContent(bytes, mtimeMs);
+    return other === "no-lock" ? null : other;
+  },
+};
