@@ -1,23 +1,26 @@
 /** The examples in lib/file-lock/README.md. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { start, startReady } from "../support/child.js";
-import { requireNative } from "../support/require.js";
+import { requireNative, requirePosix } from "../support/require.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+
+const GUIDE = "lib/file-lock/README.md";
 
 test("the daemon runs once: the second is told who runs, and after a kill the third takes over", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
-  const daemon = writeExample(codeBlock("lib/file-lock/README.md", "js", "acquirePidFile"), folder);
+  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
   const path = join(folder, "daemon.pid");
 
   const first = await startReady(process.execPath, [daemon, path]);
   expect(first.first).toBe(`running as ${String(first.pid)}: ${path}`);
-  const sample = codeBlock("lib/file-lock/README.md", "json", '"pid"');
+  const sample = codeBlock(GUIDE, "json", '"pid"');
   const published = JSON.parse(readFileSync(path, "utf8")) as object;
   // Windows has no number for a file system's kind.
   const isWritten = (key: string): boolean => key !== "fileSystem" || process.platform !== "win32";
@@ -38,12 +41,59 @@ test("the daemon runs once: the second is told who runs, and after a kill the th
 
 test("the lock around a file writes its line and leaves no lock behind", async () => {
   const folder = temporaryFolder();
-  const example = writeExample(
-    codeBlock("lib/file-lock/README.md", "js", "acquireFileLock"),
-    folder,
-  );
+  const example = writeExample(codeBlock(GUIDE, "js", "ledger.csv"), folder);
   const child = await start(process.execPath, [example], { cwd: folder });
   expect(await child.exited()).toBe(0);
   expect(readFileSync(join(folder, "ledger.csv"), "utf8")).toBe("1;2;3\n");
   expect(readdirSync(folder).sort()).toEqual(["example.mjs", "ledger.csv"]);
+});
+
+test("the daemon keeps its pid file on SIGHUP, finishes on SIGTERM, gives the file up and ends by itself", async (context) => {
+  requirePosix(context, "signals that can be handled");
+  const folder = temporaryFolder();
+  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
+  const path = join(folder, "daemon.pid");
+  const running = await startReady(process.execPath, [daemon, path]);
+  running.process.kill("SIGHUP");
+  expect(await running.line()).toBe("reloaded");
+  expect(existsSync(path)).toBe(true);
+  running.process.kill("SIGTERM");
+  expect(await running.line()).toBe("finishing");
+  expect(await running.line()).toBe("ended");
+  expect(existsSync(path)).toBe(false);
+  expect(await running.exited()).toBe(0);
+  expect(running.process.signalCode).toBeNull();
+});
+
+test("the stop script ends the daemon, knows when none runs, and kills nothing on a guess", async (context) => {
+  requireNative(context);
+  requirePosix(context, "signals that can be handled");
+  const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];
+  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), daemons);
+  const script = writeExample(codeBlock(GUIDE, "js", "readPidFile("), scripts);
+  const path = join(daemons, "daemon.pid");
+  const stop = async (): Promise<string> =>
+    (await startReady(process.execPath, [script, path])).first;
+
+  expect(await stop()).toBe("not running");
+  const running = await startReady(process.execPath, [daemon, path]);
+  expect(await stop()).toBe("exited");
+  expect(await running.exited()).toBe(0);
+
+  const killed = await startReady(process.execPath, [daemon, path]);
+  await killed.kill("SIGKILL");
+  expect(await stop()).toBe("not running");
+
+  writeFileSync(path, String(process.pid));
+  expect(await stop()).toBe(`pid ${String(process.pid)}, perhaps (unproven)`);
+});
+
+test("the example that tries once works, and is told at once when another process does", async () => {
+  const folder = temporaryFolder();
+  const example = writeExample(codeBlock(GUIDE, "js", "reindex"), folder);
+  const run = async (): Promise<string> =>
+    (await startReady(process.execPath, [example], { cwd: folder })).first;
+  expect(await run()).toBe("at work");
+  await using _held = await acquireFileLock({ path: join(folder, "reindex") });
+  expect(await run()).toBe("already at work");
 });
