@@ -45,14 +45,14 @@ console.log(`drawn: ${file}`);
 function draw() {
   const command = `"${process.execPath}" "${join(ROOT, "dist/cli/main.js")}" locks ${SESSIONS}`;
   const { NO_COLOR: _, ...env } = process.env;
-  // Standard error has what is no lock: here only the answer is wanted. The exit code is 2 for a lock that cannot
-  // be read.
+  // Standard error has what is no lock: here only the answer is wanted. The exit code is 1 while any
+  // is wrong.
   const shell = `stty rows 50 cols ${COLUMNS}; ${command} 2>/dev/null`;
   const output = run(["script", "-qec", shell, "/dev/null"], {
     cwd: folder,
     env: { ...env, TERM: "xterm" },
     stdio: ["ignore", "pipe", "pipe"],
-    exitCode: 2,
+    exitCode: 1,
   });
   const prompt = `\u001B[2m$\u001B[22m npx pidentity locks ${SESSIONS}\n`;
   return terminalSvg(prompt + output, {

@@ -64,6 +64,20 @@ export function shortenToWidth(text: string, columns: number): string {
   return `${head}…${tail}`;
 }
 
+/** As many characters of the text's beginning as fit into `columns` cells. */
+export function beginningOf(text: string, columns: number): string {
+  return ASCII.test(text)
+    ? text.slice(0, Math.max(0, columns))
+    : beginning(charactersOf(text), columns);
+}
+
+/** As many characters of the text's end as fit into `columns` cells. */
+export function endingOf(text: string, columns: number): string {
+  return ASCII.test(text)
+    ? text.slice(Math.max(0, text.length - columns))
+    : ending(charactersOf(text), columns);
+}
+
 /** `text` and as many spaces as it takes to fill `columns` cells. */
 export function padToWidth(text: string, columns: number): string {
   return text + " ".repeat(Math.max(0, columns - displayWidth(text)));

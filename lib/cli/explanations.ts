@@ -125,7 +125,7 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
   },
   changed: {
     brief: "changed hands",
-    clause: "it changed hands, or its owner was found to run, at the last moment",
+    clause: "at the last moment it changed hands, or its owner was found to run",
     meaning: "Between the look and the removal another process took the lock.",
     remedy: "Nothing: all is well.",
   },

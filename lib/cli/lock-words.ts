@@ -7,7 +7,10 @@ import { formatDuration } from "./duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
 
 /** `1 session lock file`, `2 session lock files`. */
-export function countLocks(count: number, kind: "session" | "stale session" = "session"): string {
+export function countLocks(
+  count: number,
+  kind: "session" | "stale session" | "more session" = "session",
+): string {
   return `${String(count)} ${kind} lock file${count === 1 ? "" : "s"}`;
 }
 
@@ -18,10 +21,10 @@ export function describeLock(lock: SessionLockInspection): {
   readonly age: string;
   readonly stale: string;
 } {
-  const { lockPath, pid, pidAlive, ageMs } = lock;
+  const { lockPath, pid, ageMs } = lock;
   return {
     path: printable(lockPath),
-    pid: pid === null ? "pid=unknown" : `pid=${String(pid)} (${pidAlive ? "alive" : "dead"})`,
+    pid: pid === null ? "pid=unknown" : `pid=${String(pid)} (${lifeOf(lock)})`,
     age: `age=${formatDuration(ageMs)}`,
     stale: `stale=${staleness(lock)}`,
   };
@@ -50,12 +53,53 @@ export function remedyFor({ ownerReason }: SessionLockInspection): string | null
 }
 
 /**
- * Whether the owner runs, as far as anybody can tell from here: a pid of another host or container says
- * nothing about the process that has it here.
+ * What became of the process that a lock's pid names, in words that agree with the verdict: who has that pid here
+ * now need not be the lock's owner.
  */
-export function ownerRuns(lock: SessionLockInspection): "yes" | "no" | "unknown" {
-  if (lock.pid === null || OUT_OF_SIGHT.has(lock.ownerReason)) return "unknown";
-  return lock.pidAlive || lock.ownerState === "same" ? "yes" : "no";
+export type Life =
+  | "alive"
+  | "dead"
+  | "this process"
+  | "now another process"
+  | "another program"
+  | "in use"
+  | "not in use here"
+  | "out of sight";
+
+/** Of a lock that names a pid. */
+export function lifeOf(lock: SessionLockInspection): Life {
+  const { pidAlive, ownerState, ownerReason, staleReasons } = lock;
+  const isFor = (...reasons: readonly StaleReason[]): boolean =>
+    reasons.some((reason) => staleReasons.includes(reason));
+  if (OUT_OF_SIGHT.has(ownerReason)) return "out of sight";
+  if (isFor("orphan-self-pid")) return "this process";
+  if (isFor("non-openclaw-owner")) return "another program";
+  if (ownerState === "same") return "alive";
+  // What the pid says counts for nothing there: the owner may be a process that cannot be seen from here.
+  if (isOwnerUnknown(lock)) return pidAlive ? "in use" : "not in use here";
+  if (!pidAlive) return "dead";
+  if (ownerState === "unknown") return "alive";
+  // The kernel lock alone does not say whether the pid's process is the one that let go of it.
+  return isFor("dead-pid", "recycled-pid") ? "now another process" : "in use";
+}
+
+/** Whether the lock's owner runs, as far as can be told from here; null: the lock names no pid. */
+export function ownerRuns(lock: SessionLockInspection): "yes" | "no" | "unknown" | null {
+  if (lock.pid === null) return null;
+  switch (lifeOf(lock)) {
+    case "alive":
+      return "yes";
+    case "in use":
+      return lock.ownerState === "gone" ? "no" : "unknown";
+    case "out of sight":
+    case "not in use here":
+      return "unknown";
+    case "dead":
+    case "this process":
+    case "now another process":
+    case "another program":
+      return "no";
+  }
 }
 
 /** Why a removable lock is (to be) removed: the reason that proves it abandoned. */
@@ -161,10 +205,10 @@ const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, UnknownOwner>>> = {
   "no-token": {
     brief: "owner not named",
     remedy:
-      "its writer could not read /proc or the boot id: give it that, or remove the file by hand once it has ended",
+      "let its writer read /proc and the boot id, or remove the file by hand once it has ended",
   },
   "plain-lock": {
-    brief: "plain lock, kept",
+    brief: "plain lock",
     remedy: "run this without --keep-plain where no other container shares the directory",
   },
 };

@@ -15,12 +15,14 @@ import {
   fullVerdict,
   isUndecided,
   isWrong,
+  lifeOf,
   ownerRuns,
   remedyFor,
   whyKept,
 } from "./lock-words.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
 import { type Color, paint } from "./paint.js";
+import { shortenApart } from "./shorten-apart.js";
 import { type Cell, type Column, layOutTable } from "./table.js";
 
 /** Cells below which a program's name says nothing. */
@@ -66,7 +68,8 @@ export function locksScreen(
   const rest = counts.total - shown.length;
   if (rest > 0) {
     const wrong = counts.stale - shown.filter(({ stale }) => stale).length;
-    lines.push(...plain(`… and ${countLocks(rest)} more, ${String(wrong)} of them stale`));
+    const stale = wrong === 0 ? "none" : String(wrong);
+    lines.push(...plain(`… and ${countLocks(rest, "more session")}, ${stale} of them stale`));
   }
   if (counts.removed > 0) {
     const removed = `Removed ${countLocks(counts.removed, "stale session")}.`;
@@ -94,14 +97,7 @@ function summarise(
   const sentences = [`Found ${countLocks(locks.length)}.`];
   if (stale > 0) {
     const gone = fix ? count((lock) => lock.removed) : canRemove() ? count((l) => l.removable) : 0;
-    const effect = [
-      gone > 0 ? `${fix ? "" : "remove "}${String(gone)}${fix ? " removed" : ""}` : "",
-      stale > gone ? `${fix ? "" : "keep "}${String(stale - gone)}${fix ? " kept" : ""}` : "",
-    ].filter((part) => part !== "");
-    const verb = fix ? (stale === 1 ? "was" : "were") : stale === 1 ? "is" : "are";
-    sentences.push(
-      `${String(stale)} ${verb} stale: ${fix ? "" : "--fix would "}${effect.join(fix ? ", " : " and ")}.`,
-    );
+    sentences.push(fix ? staleBefore(stale, gone) : staleNow(stale, gone));
   } else if (locks.length > 0) {
     sentences.push(locks.length === 1 ? "It is not stale." : "None is stale.");
   }
@@ -110,6 +106,23 @@ function summarise(
   if (undecided > 0) sentences.push(`${String(undecided)} cannot be decided from here.`);
   const remain = locks.some((lock) => isWrong(lock) && !lock.removed);
   return { text: sentences.join(" "), color: remain ? "yellow" : "green" };
+}
+
+/** Of stale locks, `gone` would be removed. */
+function staleNow(stale: number, gone: number): string {
+  const [verb, all] = stale === 1 ? ["is", "it"] : ["are", "them"];
+  const found = `${String(stale)} ${verb} stale: --fix would`;
+  if (gone === stale) return `${found} remove ${all}.`;
+  if (gone === 0) return `${found} keep ${all}.`;
+  return `${found} remove ${String(gone)} and keep ${String(stale - gone)}.`;
+}
+
+/** Of what were stale locks, `gone` were removed. */
+function staleBefore(stale: number, gone: number): string {
+  const found = `${String(stale)} ${stale === 1 ? "was" : "were"} stale`;
+  if (gone === stale) return `${found} and removed.`;
+  if (gone === 0) return `${found} and kept.`;
+  return `${found}: ${String(gone)} removed, ${String(stale - gone)} kept.`;
 }
 
 interface ListOptions {
@@ -123,7 +136,6 @@ function listLocks(
   options: ListOptions,
   stream: CliStream,
 ): string[] {
-  const notes = locks.flatMap((lock) => noteOn(lock, stream));
   const columns = columnsFor(options.fix);
   for (const verdictOf of [fullVerdict, briefVerdict]) {
     const isFull = verdictOf === fullVerdict;
@@ -135,10 +147,12 @@ function listLocks(
       table.header,
       ...underDirectories(locks, (_, index) => [table.rows[index] ?? ""], stream),
     ];
-    return isFull ? lines : withNotes(lines, notes);
+    // A sentence says why a lock is kept, and not what a person can do about it.
+    return withNotes(lines, notesOn(locks, isFull ? remedyOf : noteOn, stream));
   }
-  const cards = underDirectories(locks, (lock) => toCard(lock, options, stream), stream);
-  return withNotes(cards, notes);
+  const names = shortenApart(locks.map(sessionOf), stream.columns ?? Infinity);
+  const cards = underDirectories(locks, (lock) => toCard(lock, names, options, stream), stream);
+  return withNotes(cards, notesOn(locks, noteOn, stream));
 }
 
 function withNotes(lines: readonly string[], notes: readonly string[]): string[] {
@@ -152,6 +166,7 @@ function underDirectories(
   stream: CliStream,
 ): string[] {
   const directories = new Set(locks.map(({ lockPath }) => dirname(lockPath)));
+  const names = shortenApart([...directories].map(printable), stream.columns ?? Infinity);
   let current: string | null = null;
   return locks.flatMap((lock, index) => {
     const directory = dirname(lock.lockPath);
@@ -159,14 +174,14 @@ function underDirectories(
     current = directory;
     const lines = linesOf(lock, index);
     if (!isNew) return lines;
-    const name = shortenToWidth(printable(directory), stream.columns ?? Infinity);
+    const name = names.get(printable(directory)) ?? "";
     return [...(index === 0 ? [] : [""]), paint(stream, "dim", name), ...lines];
   });
 }
 
 function columnsFor(fix: boolean): readonly Column[] {
   return [
-    { title: "SESSION", shrinkTo: 9, cut: "middle" },
+    { title: "SESSION", shrinkTo: 9, cut: "apart" },
     { title: "PID" },
     { title: "ALIVE" },
     { title: "PROGRAM", shrinkTo: NARROWEST_PROGRAM, cut: "middle" },
@@ -184,12 +199,13 @@ function toRow(
   { fix, programs }: ListOptions,
 ): Cell[] {
   const { pid, ageMs } = lock;
+  const runs = ownerRuns(lock);
   const color = colorOf(lock);
   const action = actionOn(lock, fix);
   return [
     { text: sessionOf(lock) },
     { text: pid === null ? "-" : String(pid) },
-    { text: pid === null ? "-" : ALIVE[ownerRuns(lock)] },
+    { text: runs === null ? "-" : ALIVE[runs] },
     { text: printable(programOf(lock, programs) ?? "-") },
     { text: ageMs === null ? "-" : formatDuration(ageMs) },
     color === null ? { text: verdict } : { text: verdict, color },
@@ -200,6 +216,7 @@ function toRow(
 /** Where no table fits: the name, and the rest below. */
 function toCard(
   lock: SessionLockInspection,
+  names: ReadonlyMap<string, string>,
   { fix, programs }: ListOptions,
   stream: CliStream,
 ): string[] {
@@ -207,7 +224,7 @@ function toCard(
   const columns = stream.columns ?? Infinity;
   const facts = [
     pid === null ? "no pid" : `pid ${String(pid)}`,
-    ...(pid === null ? [] : [LIFE[ownerRuns(lock)]]),
+    ...(pid === null ? [] : [lifeOf(lock)]),
     ageMs === null ? "no age" : formatDuration(ageMs),
   ];
   const line = `  ${facts.join(", ")}`;
@@ -218,7 +235,7 @@ function toCard(
   const effect = action === "-" ? "" : `; ${fix ? action : `--fix ${action} it`}`;
   const color = colorOf(lock);
   return [
-    paint(stream, "bold", shortenToWidth(sessionOf(lock), columns)),
+    paint(stream, "bold", names.get(sessionOf(lock)) ?? ""),
     ...wrapToWidth(`  ${facts.join(", ")}`, columns, "  "),
     ...wrapToWidth(`  ${briefVerdict(lock)}${effect}`, columns, "  ").map((text) =>
       color === null ? text : paint(stream, color, text),
@@ -226,30 +243,57 @@ function toCard(
   ];
 }
 
-const LIFE = { yes: "alive", no: "dead", unknown: "out of sight" } as const;
-
-/** What a cell of a few words has no room for: why a lock could not be removed or read. */
-function noteOn(lock: SessionLockInspection, stream: CliStream): string[] {
-  const remedy = isUndecided(lock) ? remedyFor(lock) : null;
-  if (remedy !== null) {
-    return wrapToWidth(`${sessionOf(lock)}: ${remedy}`, stream.columns ?? Infinity, "  ");
+/** What the table has no room for, once for all locks of which it is true. */
+function notesOn(
+  locks: readonly SessionLockInspection[],
+  noteFor: (lock: SessionLockInspection) => string | null,
+  stream: CliStream,
+): string[] {
+  const sessions = new Map<string, string[]>();
+  for (const lock of locks) {
+    const note = noteFor(lock);
+    if (note === null) continue;
+    const others = sessions.get(note);
+    if (others === undefined) sessions.set(note, [sessionOf(lock)]);
+    else others.push(sessionOf(lock));
   }
+  return [...sessions].flatMap(([note, names]) =>
+    wrapToWidth(`${listOf(names)}: ${note}`, stream.columns ?? Infinity, "  "),
+  );
+}
+
+const MOST_NAMES = 3;
+
+/** `a, b and 7 more`. */
+function listOf(names: readonly string[]): string {
+  // One more takes no more room than the words that count it.
+  if (names.length <= MOST_NAMES + 1) return names.join(", ");
+  const rest = String(names.length - MOST_NAMES);
+  return `${names.slice(0, MOST_NAMES).join(", ")} and ${rest} more`;
+}
+
+function remedyOf(lock: SessionLockInspection): string | null {
+  return isUndecided(lock) ? remedyFor(lock) : null;
+}
+
+/** Why a lock could not be removed or read, or what a person can do about it. null: the cell says it all. */
+function noteOn(lock: SessionLockInspection): string | null {
+  const remedy = remedyOf(lock);
+  if (remedy !== null) return remedy;
   switch (lock.keptReason) {
     case "no-guard":
     case "guard-busy":
     case "other-view":
     case "changed":
     case "error":
-    case "unreadable": {
-      const text = `${sessionOf(lock)}: ${whyKept(lock)}`;
-      return wrapToWidth(text, stream.columns ?? Infinity, "  ");
-    }
+    case "unreadable":
+      return whyKept(lock);
     case "owner-alive":
     case "owner-unknown":
     case "in-grace":
     case "dry-run":
     case null:
-      return [];
+      return null;
   }
 }
 

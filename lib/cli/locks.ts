@@ -1,5 +1,5 @@
 /** `pidentity locks`: a doctor for the session locks of some directories. */
-import type { KeptReason, SessionLockInspection } from "../session-lock/inspection.js";
+import type { SessionLockInspection } from "../session-lock/inspection.js";
 import { printable, quote } from "../util/printable.js";
 import { parseArguments, parsePositiveInteger } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
@@ -17,7 +17,7 @@ import { ProgressBar } from "./progress-bar.js";
 import { UsageError } from "./usage-error.js";
 import { watch } from "./watch.js";
 import { writePieces } from "./write-pieces.js";
-import { isUndecided } from "./lock-words.js";
+import { isWrong } from "./lock-words.js";
 
 /** A terminal keeps no more lines than about that, and nobody reads them. */
 const MOST_ROWS = 1000;
@@ -58,7 +58,7 @@ Options:
                    {"schemaVersion", "counts", "problems", "notices", "locks"}
 
 Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
-be decided from here, 2 on wrong usage or when a directory or a lock could not
+be read or be decided from here, 2 on wrong usage, or when a directory could not
 be read or a lock not be removed (I/O). With --watch that of the last look.
 
 Examples:
@@ -124,7 +124,7 @@ function toPatients(sessionsDirs: readonly string[], stateDirs: readonly string[
   const [first] = sessionsDirs;
   if (first !== undefined && stateDirs.length > 0) {
     // Its directories would be counted, and fixed, twice.
-    throw new UsageError(`--state-dir takes no further directories: ${printable(first)}`);
+    throw new UsageError(`--state-dir cannot be combined with a directory: ${quote(first)}`);
   }
   return { sessionsDirs, stateDirs };
 }
@@ -135,10 +135,10 @@ function checkWatchable(
   { stdout, env }: CliIo,
 ): void {
   // A repair that nobody asked for again would go on for as long as somebody looks.
-  if (fix) throw new UsageError("--watch removes nothing, leave out one of them: --fix");
-  if (json) throw new UsageError("--watch is for people, leave out one of them: --json");
+  if (fix) throw new UsageError("--fix cannot be combined with --watch, which removes nothing");
+  if (json) throw new UsageError("--json cannot be combined with --watch, which is for people");
   if (!canMoveCursor(stdout.isTTY, env)) {
-    throw new UsageError("needs a terminal that can move its cursor: --watch");
+    throw new UsageError("--watch needs a terminal that can move its cursor");
   }
 }
 
@@ -223,12 +223,10 @@ function* mapLazily<T, U>(items: Iterable<T>, toOther: (item: T) => U): Generato
   for (const item of items) yield toOther(item);
 }
 
-const IO_ERRORS: ReadonlySet<KeptReason | null> = new Set(["unreadable", "error"]);
-
 function exitCodeOf({ locks: found, problems }: LocksReport): ExitCode {
-  if (problems.length > 0 || found.some(({ keptReason }) => IO_ERRORS.has(keptReason))) {
-    return EXIT.failure;
-  }
-  const isLeft = found.some((lock) => (lock.stale && !lock.removed) || isUndecided(lock));
-  return isLeft ? EXIT.no : EXIT.ok;
+  // Only what was asked for and could not be done: a lock that cannot be read stays for good, and must not hide
+  // from a script whether the rest went well.
+  const hasFailed = problems.length > 0 || found.some(({ keptReason }) => keptReason === "error");
+  if (hasFailed) return EXIT.failure;
+  return found.some((lock) => isWrong(lock) && !lock.removed) ? EXIT.no : EXIT.ok;
 }

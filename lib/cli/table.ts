@@ -2,13 +2,14 @@
 import { cutToWidth, displayWidth, padToWidth, shortenToWidth } from "./display-width.js";
 import type { CliStream } from "./io.js";
 import { paint, type Color } from "./paint.js";
+import { shortenApart } from "./shorten-apart.js";
 
 export interface Column {
   readonly title: string;
   /** Cells below which the column is not cut; absent: it is as wide as it needs to be. */
   readonly shrinkTo?: number;
-  /** Where a text that is too wide loses its cells. Default `end`. */
-  readonly cut?: "end" | "middle";
+  /** Where a text that is too wide loses its cells; `apart`: where the column's texts are alike. Default `end`. */
+  readonly cut?: "end" | "middle" | "apart";
 }
 
 /** One cell; `color` takes no width. */
@@ -39,12 +40,22 @@ export function layOutTable(
 ): TableLines {
   const room = (stream.columns ?? Infinity) - GAP.length * (columns.length - 1);
   const widths = fitWidths(columns, naturalWidths(columns, rows), room);
+  const apart = columns.map(({ cut }, index) =>
+    cut === "apart"
+      ? shortenApart(
+          rows.map((row) => row[index]?.text ?? ""),
+          widths[index] ?? 0,
+        )
+      : null,
+  );
   const toLine = (cells: readonly Cell[]): string =>
     columns
       .map(({ cut }, index) => {
         const { text, color } = cells[index] ?? { text: "" };
         const width = widths[index] ?? 0;
-        const shown = cut === "middle" ? shortenToWidth(text, width) : cutToWidth(text, width);
+        const shown =
+          apart[index]?.get(text) ??
+          (cut === "middle" ? shortenToWidth(text, width) : cutToWidth(text, width));
         // Spaces behind a line's end would make a terminal wrap it.
         const padding =
           index === columns.length - 1 ? "" : padToWidth("", width - displayWidth(shown));

@@ -7,7 +7,7 @@ import { displayWidth } from "../../lib/cli/display-width.js";
 import type { LocksReport } from "../../lib/cli/examine-locks.js";
 import { KEPT_REASONS, STALE_REASONS } from "../../lib/cli/explanations.js";
 import { reasonsIn } from "../../lib/cli/explain-locks.js";
-import { fullVerdict } from "../../lib/cli/lock-words.js";
+import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../lib/cli/lock-words.js";
 import { locksScreen, selectLocks } from "../../lib/cli/locks-screen.js";
 import type { StaleReason } from "../../lib/session-lock/classify.js";
 import type { KeptReason, SessionLockInspection } from "../../lib/session-lock/inspection.js";
@@ -166,6 +166,155 @@ test("a holder that the kernel proves is alive, whatever its pid looks like from
   expect(screenOf([held], 80)[3]).toMatch(/^held +4711 +yes /u);
 });
 
+type Facts = Partial<SessionLockInspection>;
+const gone: Facts = { ownerState: "gone" };
+const unknown: Facts = { ownerState: "unknown" };
+
+describe("what is said of the pid agrees with what is said of the owner", () => {
+  test.each<[string, string, string, Facts]>([
+    ["a holder", "alive", "yes", { ownerReason: "kernel-lock-held" }],
+    [
+      "a holder whose pid is not seen",
+      "alive",
+      "yes",
+      { pidAlive: false, ownerReason: "kernel-lock-held" },
+    ],
+    [
+      "an ended owner",
+      "dead",
+      "no",
+      { ...gone, pidAlive: false, ownerReason: "no-such-process", staleReasons: ["dead-pid"] },
+    ],
+    [
+      "a zombie",
+      "dead",
+      "no",
+      { ...gone, pidAlive: false, ownerReason: "zombie", staleReasons: ["dead-pid"] },
+    ],
+    [
+      "a recycled pid",
+      "now another process",
+      "no",
+      { ...gone, ownerReason: "recycled", staleReasons: ["recycled-pid"] },
+    ],
+    [
+      "a plain lock's recycled pid",
+      "now another process",
+      "no",
+      { ...gone, ownerReason: "start-time-differs", staleReasons: ["recycled-pid"] },
+    ],
+    [
+      "an earlier boot's pid, in use again",
+      "now another process",
+      "no",
+      { ...gone, ownerReason: "earlier-boot", staleReasons: ["dead-pid"] },
+    ],
+    [
+      "a token of before the reboot, its pid in use again",
+      "now another process",
+      "no",
+      { ...gone, ownerReason: "rebooted", staleReasons: ["dead-pid"] },
+    ],
+    [
+      "a free kernel lock, the pid recycled",
+      "now another process",
+      "no",
+      { ...gone, ownerReason: "kernel-lock-free", staleReasons: ["recycled-pid"] },
+    ],
+    [
+      "a thread that let go, its process running",
+      "in use",
+      "no",
+      { ...gone, ownerReason: "kernel-lock-free", staleReasons: ["holder-gone"] },
+    ],
+    [
+      "a holder of another container that let go",
+      "dead",
+      "no",
+      { ...gone, pidAlive: false, ownerReason: "kernel-lock-free", staleReasons: ["holder-gone"] },
+    ],
+    [
+      "a mount that is gone",
+      "in use",
+      "no",
+      { ...gone, ownerReason: "mount-gone", staleReasons: ["holder-gone"] },
+    ],
+    [
+      "this process's own orphan",
+      "this process",
+      "no",
+      { ownerReason: "start-time-equal", staleReasons: ["orphan-self-pid"] },
+    ],
+    [
+      "a foreign program",
+      "another program",
+      "no",
+      { ...unknown, ownerReason: "unproven", staleReasons: ["non-openclaw-owner"] },
+    ],
+    [
+      "a plain lock of a gateway that runs",
+      "alive",
+      "yes",
+      { ...unknown, ownerReason: "unproven" },
+    ],
+    ["another host's lock", "out of sight", "unknown", { ...unknown, ownerReason: "other-host" }],
+    [
+      "another host's lock, its pid in nobody's use",
+      "out of sight",
+      "unknown",
+      { ...unknown, pidAlive: false, ownerReason: "other-host" },
+    ],
+    [
+      "a container's lock",
+      "out of sight",
+      "unknown",
+      { ...unknown, pidAlive: false, ownerReason: "other-pid-namespace" },
+    ],
+    ["a hidden owner", "in use", "unknown", { ...unknown, ownerReason: "access-denied" }],
+    ["no way to ask", "in use", "unknown", { ...unknown, ownerReason: "unsupported" }],
+    ["no token, the pid in use", "in use", "unknown", { ...unknown, ownerReason: "no-token" }],
+    [
+      "no token, the pid in nobody's use",
+      "not in use here",
+      "unknown",
+      { ...unknown, pidAlive: false, ownerReason: "no-token" },
+    ],
+    [
+      "a plain lock that shall be kept",
+      "not in use here",
+      "unknown",
+      { ...unknown, pidAlive: false, ownerReason: "plain-lock" },
+    ],
+  ])("%s: %s", (_what, life, runs, fields) => {
+    const lock = lockNamed("a", fields);
+    expect(lifeOf(lock)).toBe(life);
+    expect(ownerRuns(lock)).toBe(runs);
+    expect(describeLock(lock).pid).toBe(`pid=4711 (${life})`);
+  });
+});
+
+test("a remedy is told once for all the locks that it is for", () => {
+  const far = (name: string): SessionLockInspection =>
+    lockNamed(name, { ownerState: "unknown", ownerReason: "other-pid-namespace" });
+  const remedy = "run this on the containers' host, as root; or in the container that wrote it";
+  expect(screenOf(["a", "b", "c", "d"].map(far), 200)).toContain(`a, b, c, d: ${remedy}`);
+  expect(screenOf(["a", "b", "c", "d", "e"].map(far), 200)).toContain(
+    `a, b, c and 2 more: ${remedy}`,
+  );
+});
+
+test.each([80, 60, 30])("sessions of one family are told apart on %i columns", (columns) => {
+  const names = ["000000000001", "000000000002", "0000000000a2"].map(
+    (id) => `agent-main-session-3f2b8c1e-77aa-4d0e-9f12-${id}-transcript`,
+  );
+  const old = (name: string): SessionLockInspection =>
+    lockNamed(name, { staleReasons: ["too-old"], keptReason: "owner-alive" });
+  const firsts = screenOf(names.map(old), columns)
+    .map((line) => line.split(" ")[0] ?? "")
+    .filter((word) => word.includes("…"));
+  expect(new Set(firsts).size).toBe(3);
+});
+
 test("why a removal failed is told below a table that has no room for it", () => {
   const error = new Error("EACCES: permission denied");
   const fields = { staleReasons: ["dead-pid" as const], keptReason: "error" as const, error };
@@ -187,7 +336,7 @@ test("the summary counts what was done, and what cannot be read", () => {
   expect(summaryOf(removed, kept, unreadable)).toBe(
     "Found 3 session lock files. 2 were stale: 1 removed, 1 kept. 1 cannot be read.",
   );
-  expect(summaryOf(removed)).toBe("Found 1 session lock file. 1 was stale: 1 removed.");
+  expect(summaryOf(removed)).toBe("Found 1 session lock file. 1 was stale and removed.");
   expect(summaryOf(lockNamed("d"))).toBe("Found 1 session lock file. It is not stale.");
   expect(summaryOf(lockNamed("d"), lockNamed("e"))).toBe(
     "Found 2 session lock files. None is stale.",

@@ -61,7 +61,11 @@ describe("the doctor's words", () => {
   });
 
   test.for([
-    ["no-token", { nonce: "0".repeat(32) }, "give it that, or remove the file by hand"],
+    [
+      "no-token",
+      { nonce: "0".repeat(32) },
+      "let its writer read /proc and the boot id, or remove the file by hand",
+    ],
     ["malformed", { owner: "pi9.of.a.newer.version" }, "run a version of this command as new as"],
   ] as const)(
     "a lock that cannot be decided from here is not taken for nothing to do: %s",
@@ -109,13 +113,15 @@ describe("the doctor's words", () => {
     expect(code).toBe(1);
   });
 
-  test("a recycled pid is alive and the lock stale all the same", async (context) => {
+  test("a recycled pid belongs to another process now, and the lock is stale", async (context) => {
     requireNative(context);
     const owner = await liveOwner();
     const directory = lockDirectory();
     directory.writePlain("a", { pid: owner.pid, starttime: owner.starttime - 1000 });
     const { stdout } = await runHere(["locks", directory.path]);
-    expect(stdout).toMatch(/\(alive\) age=\S+ stale=yes \(recycled-pid\)\n/u);
+    expect(stdout).toMatch(
+      / pid=\d+ \(now another process\) age=\S+ stale=yes \(recycled-pid\)\n/u,
+    );
     expect(stdout).toContain("--fix would remove it: its pid belongs to another process now\n");
   });
 
@@ -311,14 +317,17 @@ describe("I/O errors exit with 2 and name the path", () => {
     expect(code).toBe(2);
   });
 
-  test("a lock that is no payload but far too large is neither stale nor fine", async () => {
+  test("a lock that is far too large remains, and does not turn every answer into an I/O error", async (context) => {
+    requireNative(context);
     const directory = lockDirectory();
     directory.writeText("a", "x".repeat(70_000), { ageMs: HOUR_MS });
-    const { code, stdout } = await runHere(["locks", directory.path, "--fix"]);
-    expect(stdout).toContain(
-      "pid=unknown age=unknown stale=unknown (unreadable)\n  kept: it cannot be",
-    );
-    expect(code).toBe(2);
+    directory.writePlain("b", { pid: await endedPid() });
+    for (const options of [[], ["--fix"], ["--fix", "--json"], []]) {
+      const { code, stdout } = await runHere(["locks", directory.path, ...options]);
+      expect(stdout).toMatch(/cannot be|larger than 65536 bytes/u);
+      expect(code).toBe(1);
+    }
+    expect(existsSync(directory.lockOf("b"))).toBe(false);
   });
 });
 
@@ -400,11 +409,11 @@ describe("on a terminal", () => {
     const surroundings = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
     const { stdout } = await runHere(["locks", directory.path], surroundings);
     expect(stdout).toMatch(
-      /^Found 1101 session lock files\. 1 is stale: --fix would remove 1\.\n/u,
+      /^Found 1101 session lock files\. 1 is stale: --fix would remove it\.\n/u,
     );
     expect(stdout).toMatch(/^z-dead /mu);
     expect(stdout.match(/^fine-/gmu)).toHaveLength(999);
-    expect(stdout).toContain("\n… and 101 session lock files more, 0 of them stale\n");
+    expect(stdout).toContain("\n… and 101 more session lock files, none of them stale\n");
     // A pipe gets every lock.
     const piped = await runHere(["locks", directory.path]);
     expect(piped.stdout.match(/^.*fine-.*stale=no$/gmu)).toHaveLength(1100);

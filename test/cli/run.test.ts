@@ -77,10 +77,16 @@ describe("wrong usage says what is wrong, exits with 2 and prints no answer", ()
     [["verify"], "at least one token is required"],
     [["locks"], "at least one directory is required"],
     [["locks", "a", "--state-dir"], "option needs a value: --state-dir"],
-    [["locks", "a", "--state-dir", "b"], "--state-dir takes no further directories: a"],
-    [["locks", "a", "--watch"], "needs a terminal that can move its cursor: --watch"],
-    [["locks", "a", "--watch", "--fix"], "--watch removes nothing, leave out one of them: --fix"],
-    [["locks", "a", "--watch", "--json"], "--watch is for people, leave out one of them: --json"],
+    [["locks", "a", "--state-dir", "b"], '--state-dir cannot be combined with a directory: "a"'],
+    [["locks", "a", "--watch"], "--watch needs a terminal that can move its cursor"],
+    [
+      ["locks", "a", "--watch", "--fix"],
+      "--fix cannot be combined with --watch, which removes nothing",
+    ],
+    [
+      ["locks", "a", "--watch", "--json"],
+      "--json cannot be combined with --watch, which is for people",
+    ],
     [["identify", "1", "2"], 'only one pid can be named: "2"'],
     [["native", "x"], 'native takes no arguments: "x"'],
     // A property of every object is no option.

@@ -195,7 +195,7 @@ for (const [what, end, code] of [
     await terminal.ended;
     const [live = "", after = ""] = terminal.output().split(LEAVE);
     expect(live).toContain(ENTER);
-    expect(live).toContain("Found 1 session lock file. 1 is stale: --fix would remove 1.");
+    expect(live).toContain("Found 1 session lock file. 1 is stale: --fix would remove it.");
     expect(after).toContain(`code ${String(code)}\r\n`);
     // Lines and their echo again.
     expect(after).toMatch(/(?<!-)icanon/u);
