@@ -1,10 +1,12 @@
 /** Every example of the main README and of the lock room's guide, run as a user would run it. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { runExample } from "./support/child.js";
-import { codeBlocks, writeExample } from "./support/readme-code.js";
+import { DIST, runExample } from "./support/child.js";
+import { ROOT } from "./support/programs.js";
+import { codeBlock, codeBlocks, writeExample } from "./support/readme-code.js";
 import { requireNative } from "./support/require.js";
 import { temporaryFolder } from "./support/temporary-folder.js";
 
@@ -54,10 +56,40 @@ describe("README.md", () => {
   });
 });
 
+test("the session lock's example that tries once takes a lock that is free", async () => {
+  const folder = temporaryFolder();
+  const example = codeBlock("lib/session-lock/README.md", "js", "timeoutMs: 0");
+  const session = JSON.stringify(join(folder, "s.jsonl"));
+  const script = writeExample(
+    example.replace('"s.jsonl"', () => session),
+    folder,
+  );
+  expect(await runExample(script)).toBe("ours\n");
+});
+
+/** Each entry point's guide, and the file whose exports it explains. */
+const GUIDES: readonly (readonly [string, string])[] = [
+  ["README.md", "index.js"],
+  ["lib/file-lock/README.md", "file-lock/index.js"],
+  ["lib/session-attention/README.md", "session-attention/index.js"],
+  ["lib/session-controller/README.md", "session-controller/index.js"],
+  ["lib/session-lock/README.md", "session-lock/index.js"],
+];
+
+test.for(GUIDES)("%s names every function and error of its entry point", async ([guide, entry]) => {
+  const text = readFileSync(join(ROOT, guide), "utf8");
+  const exported = (await import(DIST + entry)) as Record<string, unknown>;
+  const functions = Object.keys(exported).filter((name) => typeof exported[name] === "function");
+  // Classes that are not thrown themselves.
+  const abstract = ["FileLockError", "SessionWriteLockError"];
+  const isNamed = (name: string): boolean => new RegExp(`\\b${name}\\b`, "u").test(text);
+  expect(functions.filter((name) => !isNamed(name) && !abstract.includes(name))).toEqual([]);
+});
+
 test("the example of the tracing channels counts, and says why a lock was taken", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
-  const [listener = ""] = codeBlocks("lib/session-lock/README.md", "js");
+  const listener = codeBlock("lib/session-lock/README.md", "js", "node:diagnostics_channel");
   const session = JSON.stringify(join(folder, "s.jsonl"));
   const script = writeExample(
     `${listener}
