@@ -8,7 +8,7 @@ import type { OwnerReason, OwnerState } from "../session-lock/owner.js";
 import { OwnerArgsMemo } from "../session-lock/owner-args.js";
 import { readLock } from "../session-lock/read-lock.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
-import { checkPath } from "../util/check-options.js";
+import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../util/lock-fs.js";
 import { FileLockFileError } from "./errors.js";
 import { readOtherContent } from "./other-content.js";
@@ -43,7 +43,7 @@ export interface PidFileOwner {
  * @throws (rejection) FileLockFileError when the file cannot be read, is larger, or is no regular one (a directory, a
  *   FIFO, a symbolic link); TypeError or RangeError when `path` is no path.
  */
-export async function readPidFile(path: string): Promise<PidFileOwner | null> {
+export async function readPidFile(path: string | URL): Promise<PidFileOwner | null> {
   checkPath("path", path);
   const pidFile = tidyPath(absolutePath(path));
   const evidence = freshEvidence(realLockFs);

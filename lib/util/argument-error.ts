@@ -1,6 +1,8 @@
 /** Errors for what callers pass: the field, what was expected, the value; with a code. */
 import { inspect } from "node:util";
 
+import { printable } from "./printable.js";
+
 /** Node's own codes, and `ERR_UNKNOWN_OPTION` for a key that no option has. */
 export type ArgumentErrorCode =
   | "ERR_INVALID_ARG_TYPE"
@@ -28,9 +30,9 @@ export function rangeError(code: ArgumentErrorCode, message: string): RangeError
 }
 
 function mustBe(field: string, expected: string, value: unknown): string {
-  return `${field} must be ${expected}, got ${quote(value)}`;
+  return `${field} must be ${expected}, got ${shown(value)}`;
 }
 
-function quote(value: unknown): string {
-  return inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 });
+function shown(value: unknown): string {
+  return printable(inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 }));
 }

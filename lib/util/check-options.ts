@@ -1,6 +1,7 @@
 /** Checks of options objects: one table for each, so that a key that is no option is told from a mistake. */
 import { typeError, wrongType } from "./argument-error.js";
 import type { Check } from "./check-values.js";
+import { quote } from "./printable.js";
 
 /** What each option of `Options` must be: the compiler insists on every one of them. */
 export type OptionChecks<Options> = Readonly<Record<keyof Options & string, Check>>;
@@ -48,9 +49,8 @@ export function checkRequiredOptions<Options>(
 
 function unknownOption(prefix: string, key: string, known: readonly string[]): TypeError {
   const nearest = nearestTo(key, known);
-  const remedy =
-    nearest === null ? `known are ${known.join(", ")}` : `did you mean ${JSON.stringify(nearest)}?`;
-  const message = `${prefix} has no option ${JSON.stringify(key)}: ${remedy}`;
+  const remedy = nearest === null ? `known are ${known.join(", ")}` : `did you mean "${nearest}"?`;
+  const message = `${prefix} has no option ${quote(key)}: ${remedy}`;
   return typeError("ERR_UNKNOWN_OPTION", message);
 }
 

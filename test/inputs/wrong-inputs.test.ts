@@ -7,7 +7,7 @@ import { inspect } from "node:util";
 
 import { expect, test } from "vitest";
 
-import { acquireFileLock, acquirePidFile } from "../../lib/file-lock/index.js";
+import { acquireFileLock, acquirePidFile, readPidFile } from "../../lib/file-lock/index.js";
 import {
   identifyProcess,
   inspectProcess,
@@ -216,6 +216,7 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { allowReentrant: true },
     { timeoutMs: -0.5 },
   ],
+  ["readPidFile(…)", (path) => readPidFile(path), undefined, 7, "", "\u202e\n\0"],
   [
     "createSessionController({ acquire, sessionFile, … })",
     controller,

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 
 import { checkFields, checkOptions, checkRequiredOptions } from "../../lib/util/check-options.js";
 import { checkBoolean, checkCount, optional } from "../../lib/util/check-values.js";
+import { quote } from "../../lib/util/printable.js";
 
 const CHECKS = {
   timeoutMs: optional(checkCount),
@@ -30,11 +31,11 @@ test.each([
   ["retries", "known are timeoutMs, staleMs, isOwnerArgv, path"],
   ["x".repeat(100_000), "known are timeoutMs, staleMs, isOwnerArgv, path"],
   ["toString", "known are timeoutMs, staleMs, isOwnerArgv, path"],
-  ["a\nb", "known are timeoutMs, staleMs, isOwnerArgv, path"],
+  ["a\nb\u202e", "known are timeoutMs, staleMs, isOwnerArgv, path"],
 ])("the key %j is refused", (key, remedy) => {
   expect(refusalOf(() => checkOptions({ [key]: undefined }, CHECKS))).toEqual({
     name: "TypeError",
-    message: `options has no option ${JSON.stringify(key)}: ${remedy}`,
+    message: `options has no option ${quote(key)}: ${remedy}`,
     code: "ERR_UNKNOWN_OPTION",
   });
 });
