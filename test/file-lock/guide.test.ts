@@ -94,6 +94,7 @@ test("the example that tries once works, and is told at once when another proces
   const run = async (): Promise<string> =>
     (await startReady(process.execPath, [example], { cwd: folder })).first;
   expect(await run()).toBe("at work");
-  await using _held = await acquireFileLock({ path: join(folder, "reindex") });
+  await using held = await acquireFileLock({ path: join(folder, "reindex") });
   expect(await run()).toBe("already at work");
+  held.assertHeld();
 });
