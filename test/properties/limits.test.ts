@@ -38,7 +38,9 @@ function usable(value: unknown, name: keyof SessionWriteLockLimits): value is nu
 
 /** Arguments are refused where sources that others wrote are passed over; not to wait is an argument only. */
 function isRefused(value: unknown, name: keyof SessionWriteLockLimits): boolean {
-  return value !== undefined && !usable(value, name) && !(value === 0 && name === "timeoutMs");
+  if (value === undefined || usable(value, name)) return false;
+  // Nobody lives to see the difference between an integer that is not safe and the next one.
+  return name !== "timeoutMs" || !Number.isInteger(value) || (value as number) < 0;
 }
 
 /** Digits and nothing else, a safe integer, not 0; by BigInt, which knows no rounding. */

@@ -112,6 +112,6 @@ test.each(Object.entries(ENTRIES))("%s refuses a word that it does not know", as
   const folder = temporaryFolder();
   const lockPath = join(folder, "s.jsonl.lock");
   await expect(act({ folder, lockPath, plainLocks: "never" as PlainLocks })).rejects.toThrow(
-    /^plainLocks must be one of judge, keep: 'never'$/,
+    /^options\.plainLocks must be one of judge, keep, got 'never'$/,
   );
 });

@@ -90,11 +90,13 @@ export async function startAcquirer(
     node = process.execPath,
     argv0,
     env,
-    ...options
+    timeoutMs,
+    maxHoldMs,
+    staleMs,
   }: AcquirerOptions = {},
 ): Promise<Acquirer> {
   const module = pathToFileURL(join(dirname(entry), "session-lock/index.js")).href;
-  const task = JSON.stringify({ module, options: { sessionFile, ...options } });
+  const task = JSON.stringify({ module, options: { sessionFile, timeoutMs, maxHoldMs, staleMs } });
   const own = ["--input-type=module", "--eval", ACQUIRER, task];
   const [file = "", ...args] = [...prefix, node, ...own];
   // Not everybody may enter the directory in which the tests run.

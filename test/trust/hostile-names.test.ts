@@ -264,7 +264,9 @@ describe("log lines are one line each, with escapes", () => {
     expectEscaped(head);
     expect(head).toContain(`${SHOWN}: Error: cannot look: `);
     expect(frames.filter((frame) => !/^ {4}at /u.test(frame))).toEqual([]);
-    expect(() => monitor.register({ sessionKey: HOSTILE })).toThrow(`already: "${SHOWN}"`);
+    expect(() => monitor.register({ sessionKey: HOSTILE })).toThrow(
+      /^options\.sessionKey must be that of no registered session, got '[ -~]+'$/u,
+    );
   });
 });
 
