@@ -27,8 +27,7 @@ const ENGINES = "^20.19.0 || >=22.12.0";
 /** What npm runs while it installs a package, or, as `pre…`, before a script of that name. */
 const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepublish"];
 /** Does nothing but refuse an installation from git; npm runs it nowhere else but in a clone. */
-const REFUSES_GIT =
-  /^node -e "if \(process\.env\._PACOTE_NO_PREPARE_\) \{ [^"]+ process\.exit\(1\); \}"$/u;
+const REFUSES_GIT = `node -e "process.env._PACOTE_NO_PREPARE_ && import('./.ci/refuse-git.mjs')"`;
 
 /** @param {Record<string, unknown>} manifest */
 function manifestProblems(manifest) {
@@ -41,7 +40,7 @@ function manifestProblems(manifest) {
     const runsBefore = name.startsWith("pre") ? scripts[name.slice(3)] : undefined;
     if (runsBefore !== undefined) problems.push(`package.json has a hidden first step: ${name}`);
   }
-  if (!REFUSES_GIT.test(scripts.prepare ?? "")) {
+  if (scripts.prepare !== REFUSES_GIT) {
     problems.push(`package.json has another script than the known one: prepare`);
   }
   // Without this npm makes up an install script wherever it finds a binding.gyp.
