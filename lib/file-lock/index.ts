@@ -23,3 +23,4 @@ export type { OwnerReason, OwnerState } from "../session-lock/owner.js";
 export type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
 export { heldLocks, type HeldLockSummary } from "../session-lock/held-locks.js";
 export type { WaitingForLock } from "../session-lock/acquire-options.js";
+export { nativeStatus, type NativeStatus } from "../process/select-backend.js";

@@ -2,7 +2,8 @@
  * Finds and loads the addon: once per thread, on first use, never at import.
  *
  * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
- * `prebuilds/<platform>-<arch>`. A file that does not load is no error for the caller: the reason is
+ * `prebuilds/<platform>-<arch>`. In a bundle there is no package any more, and perhaps no node-gyp-build: there the
+ * files are loaded that the bundler has taken along (see {@link PREBUILDS}). A file that does not load is no error for the caller: the reason is
  * kept and another backend answers. The environment has the last word:
  *
  * - `PIDENTITY_NATIVE_PATH=<file>` names the file itself, for programs whose bundler or packager left
@@ -10,19 +11,31 @@
  * - `PIDENTITY_NO_NATIVE=1` loads nothing.
  * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { environmentVariable } from "../util/environment.js";
+import { errorCode } from "../util/error-code.js";
 import { oneLine } from "../util/one-line.js";
 import type { NativeBinding } from "./binding.js";
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
 export type NativeLoad =
-  | { readonly binding: NativeBinding; readonly path: string; readonly error?: undefined }
-  | { readonly error: Error; readonly binding?: undefined; readonly path?: undefined };
+  | {
+      readonly binding: NativeBinding;
+      readonly path: string;
+      readonly error?: undefined;
+      readonly isSwitchedOff?: undefined;
+    }
+  | {
+      readonly error: Error;
+      /** The environment says so, and nothing was looked for. */
+      readonly isSwitchedOff?: true;
+      readonly binding?: undefined;
+      readonly path?: undefined;
+    };
 
 type NodeGypBuild = { readonly path: (directory: string) => string };
 
@@ -48,6 +61,29 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   sinceBootMs: true,
 };
 
+const LINUX_X64 = [
+  () => new URL("../../prebuilds/linux-x64/pidentity.glibc.node", import.meta.url),
+  () => new URL("../../prebuilds/linux-x64/pidentity.musl.node", import.meta.url),
+] as const;
+
+/**
+ * The published files, each by an expression that bundlers and tracers follow: `new URL` of a literal beside
+ * `import.meta.url`. webpack and Turbopack copy what it names and put its new place here, @vercel/nft lists it. They
+ * are two levels above this file, and above the one in dist/ that it is bundled into. Functions: some bundlers leave
+ * no import.meta.url, and `new URL` throws then.
+ */
+const PREBUILDS: Readonly<Record<string, readonly (() => URL)[]>> = {
+  "darwin-arm64": [() => new URL("../../prebuilds/darwin-arm64/pidentity.node", import.meta.url)],
+  "darwin-x64": [() => new URL("../../prebuilds/darwin-x64/pidentity.node", import.meta.url)],
+  "linux-arm64": [
+    () => new URL("../../prebuilds/linux-arm64/pidentity.glibc.node", import.meta.url),
+    () => new URL("../../prebuilds/linux-arm64/pidentity.musl.node", import.meta.url),
+  ],
+  "linux-x64": LINUX_X64,
+  "win32-arm64": [() => new URL("../../prebuilds/win32-arm64/pidentity.node", import.meta.url)],
+  "win32-x64": [() => new URL("../../prebuilds/win32-x64/pidentity.node", import.meta.url)],
+};
+
 let memo: NativeLoad | undefined;
 
 /** Loads the addon on the first call, or finds out why it cannot be loaded. Never throws. */
@@ -62,19 +98,48 @@ function load(): NativeLoad {
       error: new Error(
         "the native addon is switched off by the environment: PIDENTITY_NO_NATIVE=1",
       ),
+      isSwitchedOff: true,
     };
   }
   const named = environmentVariable("PIDENTITY_NATIVE_PATH");
   // Whoever names a file wants this one: another version of the addon would be a surprise.
   if (named !== undefined && named !== "") return loadFile(resolve(named));
 
-  const found = findFile();
-  if (found.error !== undefined) return found;
-  const first = loadFile(found.path);
+  try {
+    const root = packageRoot();
+    const found = root === null ? null : findFile(root);
+    if (found?.path !== undefined) return loadFound(found.path);
+    return loadExpected() ?? { error: found?.error ?? notBeside() };
+  } catch (cause) {
+    return {
+      error: new Error(`cannot look for the native addon: ${lookFailure(cause)}`, { cause }),
+    };
+  }
+}
+
+/** A bundle that was made without the addon. */
+function notBeside(): Error {
+  const platform = `${process.platform}-${process.arch}`;
+  const [path] = expectedFiles();
+  return new Error(
+    path === undefined
+      ? `there is no native addon for ${platform}`
+      : `this bundle of pidentity has no native addon for ${platform} beside it: ${path}`,
+  );
+}
+
+function lookFailure(cause: unknown): string {
+  // CommonJS has no import.meta: some bundlers leave an empty object.
+  const isNowhere = (import.meta as { readonly url?: unknown }).url === undefined;
+  return isNowhere ? "the bundler has left no import.meta.url" : messageOf(cause);
+}
+
+function loadFound(path: string): NativeLoad {
+  const first = loadFile(path);
   if (first.error === undefined) return first;
   // node-gyp-build tells musl from glibc by /etc/alpine-release alone, which is wrong for every
   // other musl system (Void, Chimera, postmarketOS) and for a glibc Node inside Alpine.
-  const sibling = siblingLibc(found.path);
+  const sibling = siblingLibc(path);
   if (sibling === null || !existsSync(sibling)) return first;
   const second = loadFile(sibling);
   return second.error === undefined ? second : first;
@@ -84,12 +149,8 @@ type Found =
   | { readonly path: string; readonly error?: undefined }
   | { readonly error: Error; readonly path?: undefined };
 
-function findFile(): Found {
-  let root = "";
+function findFile(root: string): Found {
   try {
-    // This file, and the one in dist/ that it is bundled into, are two levels below the package root.
-    // Users' bundlers may have left nothing of the URL, which then throws here.
-    root = fileURLToPath(new URL("../..", import.meta.url));
     const require = createRequire(import.meta.url);
     const { path } = require("node-gyp-build") as NodeGypBuild;
     return { path: path(root) };
@@ -100,6 +161,43 @@ function findFile(): Found {
       : `cannot look for the native addon: ${words}`;
     return { error: new Error(message, { cause }) };
   }
+}
+
+/**
+ * The folder of this package, with a separator at its end; null when this code lies elsewhere by now: in a bundle.
+ * Then node-gyp-build must not look two levels above it, where another package's build/Release may be.
+ *
+ * @throws when that cannot be told
+ */
+function packageRoot(): string | null {
+  const root = join(dirname(dirname(dirname(fileURLToPath(LINUX_X64[0]())))), sep);
+  try {
+    const manifest: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    return (manifest as { readonly name?: unknown } | null)?.name === "pidentity" ? root : null;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR" || error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/**
+ * The files where this code expects them: in the package, or where a bundler has put what {@link PREBUILDS} name.
+ * null: none is there.
+ */
+function loadExpected(): NativeLoad | null {
+  let first: NativeLoad | null = null;
+  for (const path of expectedFiles().filter((file) => existsSync(file))) {
+    const loaded = loadFile(path);
+    if (loaded.error === undefined) return loaded;
+    first ??= loaded;
+  }
+  return first;
+}
+
+function expectedFiles(): readonly string[] {
+  const urls = PREBUILDS[`${process.platform}-${process.arch}`] ?? [];
+  return urls.map((url) => fileURLToPath(url()));
 }
 
 function loadFile(path: string): NativeLoad {

@@ -28,7 +28,9 @@ export function processBackend(): ProcessBackend {
 }
 
 /**
- * Which backend answers, and why not the addon. Loads the addon if nothing has done so yet.
+ * Which backend answers, and why not the addon; for this copy of the package. Where a bundler has taken one entry
+ * point in and left another out there are two, and each of them tells of its own: every entry point that knows locks
+ * exports this, too. Loads the addon if nothing has done so yet.
  *
  * Two environment variables decide, read once per thread: `PIDENTITY_NATIVE_PATH=<file>` names the addon
  * where a bundler or packager has left it, and nothing else is tried then; `PIDENTITY_NO_NATIVE=1` keeps it

@@ -6,6 +6,7 @@ import type { LockFs } from "../util/lock-fs.js";
 import { printable } from "../util/printable.js";
 import { nextTurn } from "../util/time-slice.js";
 import { type AcquirePlan, budgetOf } from "./acquire-options.js";
+import { warnOnStderr } from "../util/warn-line.js";
 import { ageOf, heldMsOf } from "./classify.js";
 import {
   describeOwner,
@@ -20,6 +21,7 @@ import type { SessionLockInspection } from "./inspection.js";
 import type { JudgingPolicy, LockCase } from "./judge.js";
 import { type JudgedLock, judgeLock } from "./judge-lock.js";
 import { type FileSighting, LockWatch, sightFile } from "./lock-watch.js";
+import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";
 import { obstacleAt } from "./obstacle.js";
 import { draftOf } from "./own-payload.js";
 import { OwnerArgsMemo } from "./owner-args.js";
@@ -193,8 +195,11 @@ export class Contention {
       case "busy":
         await this.#pauseForGuard(attempt);
         return false;
-      case "no-guard":
+      case "no-guard": {
+        const missing = firstMissOfAddon();
+        if (missing !== null) warnOnStderr(describeMissingAddon(missing));
         throw staleError({ ...latest, keptReason: "no-guard" });
+      }
     }
   }
 

@@ -10,7 +10,7 @@
  * Bun does not emit `removeListener`. There ours stays, in front of the others so that it counts them before any of
  * them runs. signal-exit is recognised by its counters; for other listeners ours is taken away while they run.
  */
-import { constants } from "node:os";
+import os from "node:os";
 
 import { isMainThread } from "../util/main-thread.js";
 import { countReRaisers, RE_RAISES } from "./re-raisers.js";
@@ -128,7 +128,7 @@ function raise(signal: NodeJS.Signals): void {
     process.kill(process.pid, signal);
   } catch {
     // Windows: of these Node raises SIGINT, SIGTERM and SIGQUIT only (ENOSYS). As a shell reports it, then.
-    process.exit(128 + constants.signals[signal]);
+    process.exit(128 + os.constants.signals[signal]);
   }
 }
 

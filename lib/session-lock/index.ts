@@ -80,3 +80,4 @@ export type {
 } from "./tracing.js";
 export { withSessionWriteLock } from "./with-lock.js";
 export type { SessionWriteLock } from "./write-lock.js";
+export { nativeStatus, type NativeStatus } from "../process/select-backend.js";

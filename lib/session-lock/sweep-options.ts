@@ -27,7 +27,8 @@ import type { ReadOwnerProcessArgs } from "./owner-args.js";
 
 /**
  * Where the sweep tells what it did; `console` fits. The result's `notices` say the same as fields. What `warn` throws
- * changes nothing but that the sweep, when it is done, rejects with it.
+ * changes nothing but that the sweep, when it is done, rejects with it. Without a `warn` one thing is told on standard
+ * error, once in a thread: that stale locks stay because the native addon is not loaded.
  */
 export interface SweepLog {
   readonly warn?: ((message: string) => void) | undefined;
@@ -93,7 +94,8 @@ export interface SweepPlan {
   readonly removeStale: boolean;
   readonly report: "all" | "stale";
   readonly sliceMs: number;
-  readonly warn: (message: string) => void;
+  /** undefined: the caller has no log. */
+  readonly warn: ((message: string) => void) | undefined;
   readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
   readonly onProgress: ((progress: SweepProgress) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -119,7 +121,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
     removeStale: isToRemove(options),
     report: options.report ?? "all",
     sliceMs: options.sliceMs ?? DEFAULT_SLICE_MS,
-    warn: (message) => log?.warn?.(message),
+    warn: log?.warn === undefined ? undefined : (message) => log.warn?.(message),
     readOwnerProcessArgs: options.readOwnerProcessArgs,
     onProgress: options.onProgress,
     signal: options.signal,

@@ -355,6 +355,7 @@ class Sweep {
         case "changed":
           return kept(latest, latest.keptReason ?? "changed");
         case "no-guard":
+          this.#notices.addUnguarded(lockPath);
           return kept(
             inspection,
             "no-guard",

@@ -6,7 +6,7 @@
  * takes 2–10 µs, a hop through the thread pool 30–60 µs.
  */
 import fs, { type BigIntStats } from "node:fs";
-import { constants } from "node:os";
+import os from "node:os";
 import { dirname } from "node:path";
 import { getSystemErrorName } from "node:util";
 
@@ -255,6 +255,6 @@ function errnoName(negated: number): string {
   const name = nameByLibuv(negated);
   // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
   if (/^E[A-Z0-9]+$/.test(name)) return name;
-  const found = Object.entries(constants.errno).find(([, value]) => value === -negated);
+  const found = Object.entries(os.constants.errno).find(([, value]) => value === -negated);
   return found?.[0] ?? `errno ${String(-negated)}`;
 }
