@@ -3,7 +3,7 @@
  *
  * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
  * `prebuilds/<platform>-<arch>`. In a bundle there is no package any more, and perhaps no node-gyp-build: there the
- * files are loaded that the bundler has taken along (see {@link PREBUILDS}). A file that does not load is no error for the caller: the reason is
+ * files are loaded that the bundler has taken along (see {@link publishedFiles}). A file that does not load is no error for the caller: the reason is
  * kept and another backend answers. The environment has the last word:
  *
  * - `PIDENTITY_NATIVE_PATH=<file>` names the file itself, for programs whose bundler or packager left
@@ -61,28 +61,38 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   sinceBootMs: true,
 };
 
-const LINUX_X64 = [
-  () => new URL("../../prebuilds/linux-x64/pidentity.glibc.node", import.meta.url),
-  () => new URL("../../prebuilds/linux-x64/pidentity.musl.node", import.meta.url),
-] as const;
-
 /**
- * The published files, each by an expression that bundlers and tracers follow: `new URL` of a literal beside
- * `import.meta.url`. webpack and Turbopack copy what it names and put its new place here, @vercel/nft lists it. They
- * are two levels above this file, and above the one in dist/ that it is bundled into. Functions: some bundlers leave
- * no import.meta.url, and `new URL` throws then.
+ * The published files of a platform, each by an expression that bundlers and tracers follow: `new URL` of a literal
+ * beside `import.meta.url`. webpack copies what it names and puts its new place here, `@vercel/nft` lists it (but not
+ * from within an arrow function). They are two levels above this file, and above the one in dist/ that it is bundled
+ * into.
+ *
+ * @throws TypeError where a bundler has left no import.meta.url
  */
-const PREBUILDS: Readonly<Record<string, readonly (() => URL)[]>> = {
-  "darwin-arm64": [() => new URL("../../prebuilds/darwin-arm64/pidentity.node", import.meta.url)],
-  "darwin-x64": [() => new URL("../../prebuilds/darwin-x64/pidentity.node", import.meta.url)],
-  "linux-arm64": [
-    () => new URL("../../prebuilds/linux-arm64/pidentity.glibc.node", import.meta.url),
-    () => new URL("../../prebuilds/linux-arm64/pidentity.musl.node", import.meta.url),
-  ],
-  "linux-x64": LINUX_X64,
-  "win32-arm64": [() => new URL("../../prebuilds/win32-arm64/pidentity.node", import.meta.url)],
-  "win32-x64": [() => new URL("../../prebuilds/win32-x64/pidentity.node", import.meta.url)],
-};
+function publishedFiles(target: string): readonly URL[] {
+  switch (target) {
+    case "darwin-arm64":
+      return [new URL("../../prebuilds/darwin-arm64/pidentity.node", import.meta.url)];
+    case "darwin-x64":
+      return [new URL("../../prebuilds/darwin-x64/pidentity.node", import.meta.url)];
+    case "linux-arm64":
+      return [
+        new URL("../../prebuilds/linux-arm64/pidentity.glibc.node", import.meta.url),
+        new URL("../../prebuilds/linux-arm64/pidentity.musl.node", import.meta.url),
+      ];
+    case "linux-x64":
+      return [
+        new URL("../../prebuilds/linux-x64/pidentity.glibc.node", import.meta.url),
+        new URL("../../prebuilds/linux-x64/pidentity.musl.node", import.meta.url),
+      ];
+    case "win32-arm64":
+      return [new URL("../../prebuilds/win32-arm64/pidentity.node", import.meta.url)];
+    case "win32-x64":
+      return [new URL("../../prebuilds/win32-x64/pidentity.node", import.meta.url)];
+    default:
+      return [];
+  }
+}
 
 let memo: NativeLoad | undefined;
 
@@ -170,7 +180,10 @@ function findFile(root: string): Found {
  * @throws when that cannot be told
  */
 function packageRoot(): string | null {
-  const root = join(dirname(dirname(dirname(fileURLToPath(LINUX_X64[0]())))), sep);
+  // Any of them: prebuilds/<platform>-<arch>/<file>.
+  const [file] = publishedFiles("linux-x64").map((url) => fileURLToPath(url));
+  if (file === undefined) return null;
+  const root = join(dirname(dirname(dirname(file))), sep);
   try {
     const manifest: unknown = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     return (manifest as { readonly name?: unknown } | null)?.name === "pidentity" ? root : null;
@@ -182,7 +195,7 @@ function packageRoot(): string | null {
 }
 
 /**
- * The files where this code expects them: in the package, or where a bundler has put what {@link PREBUILDS} name.
+ * The files where this code expects them: in the package, or where a bundler has put what {@link publishedFiles} name.
  * null: none is there.
  */
 function loadExpected(): NativeLoad | null {
@@ -196,8 +209,7 @@ function loadExpected(): NativeLoad | null {
 }
 
 function expectedFiles(): readonly string[] {
-  const urls = PREBUILDS[`${process.platform}-${process.arch}`] ?? [];
-  return urls.map((url) => fileURLToPath(url()));
+  return publishedFiles(`${process.platform}-${process.arch}`).map((url) => fileURLToPath(url));
 }
 
 function loadFile(path: string): NativeLoad {
