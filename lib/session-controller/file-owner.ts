@@ -3,6 +3,7 @@ import { absolutePath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { checkPath, checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
+import { threadState } from "../util/thread-state.js";
 import { type TurnQueues, waitForTurn } from "../util/turn-queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
 import { canonicalSessionPath, realSessionFs } from "./session-file.js";
@@ -31,13 +32,11 @@ export interface SessionFileOwner extends Disposable {
   readonly release: () => void;
 }
 
-// Copies of this module in one thread share the queues: see published-writes.ts.
-const KEY = Symbol.for("pidentity.session-file-owners.v1");
-
-function queues(): TurnQueues {
-  const holder = globalThis as { [KEY]?: TurnQueues };
-  return (holder[KEY] ??= new Map());
-}
+// Copies of this module in one thread share the queues: see thread-state.ts.
+const queues = threadState<TurnQueues>(
+  Symbol.for("pidentity.session-file-owners.v1"),
+  () => new Map(),
+);
 
 /**
  * Waits until no other run of this thread owns the session file. It keeps runs of one process from competing for

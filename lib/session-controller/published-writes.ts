@@ -2,10 +2,9 @@
  * Own writes, known to all fences of this thread: what one controller writes must not look like a stranger's
  * write to another.
  *
- * The state hangs on the thread's global object, since two copies of this module in one thread (two versions of
- * a dependency, say) must know each other's writes. Its shape is a contract between versions: add to it, never
- * change it, or use another symbol.
+ * Two copies of this module in one thread know each other's writes: see thread-state.ts.
  */
+import { threadState } from "../util/thread-state.js";
 import type { SessionFileFingerprint } from "./fingerprint.js";
 
 /** One controller's fence, as all copies of the module see it. */
@@ -23,17 +22,14 @@ export interface FenceOfThread {
   ) => void;
 }
 
-const KEY = Symbol.for("pidentity.session-controller.v1");
-
 interface ThreadState {
   /** By canonical session path. Weak: nobody has to dispose of a controller. */
   readonly fences: Map<string, Set<WeakRef<FenceOfThread>>>;
 }
 
-function state(): ThreadState {
-  const holder = globalThis as { [KEY]?: ThreadState };
-  return (holder[KEY] ??= { fences: new Map() });
-}
+const state = threadState<ThreadState>(Symbol.for("pidentity.session-controller.v1"), () => ({
+  fences: new Map(),
+}));
 
 export function addFence(sessionPath: string, fence: FenceOfThread): void {
   const { fences } = state();

@@ -2,14 +2,15 @@
  * The locks that this thread holds or is about to take. Whether "this process holds it" is decided here, by
  * path in memory, never by what a file says.
  *
- * The state hangs on the thread's global object: two copies of this module in one thread (two versions
- * of a dependency, say) must know each other's locks. Its shape is a contract between versions: add to it,
- * never change it, or use another symbol.
+ * Two copies of this module in one thread know each other's locks: see thread-state.ts.
  */
 
 import { basename } from "node:path";
+// Not the global one, which a test runner may have replaced or, for jsdom, removed.
+import { setImmediate } from "node:timers";
 
 import type { LockFs } from "../util/lock-fs.js";
+import { threadState } from "../util/thread-state.js";
 import type { TurnQueues } from "../util/turn-queue.js";
 import { listenForEnd } from "./exit-cleanup.js";
 import { canonicalPath } from "./lock-path.js";
@@ -61,12 +62,11 @@ interface ThreadState {
   readonly queues: TurnQueues;
 }
 
-const KEY = Symbol.for("pidentity.session-lock.v1");
-
-function state(): ThreadState {
-  const holder = globalThis as { [KEY]?: ThreadState };
-  return (holder[KEY] ??= { held: new Map(), queues: new Map(), stopLooking: null });
-}
+const state = threadState<ThreadState>(Symbol.for("pidentity.session-lock.v1"), () => ({
+  held: new Map(),
+  queues: new Map(),
+  stopLooking: null,
+}));
 
 /** Whether this thread holds that lock, by whatever route `lockPath` leads to it. */
 export function isHeldHere(lockPath: string, fs: LockFs): boolean {
@@ -137,7 +137,7 @@ export async function releaseAllLocks(): Promise<void> {
 /**
  * With the last lock they end, one turn of the event loop later: installing and removing signal listeners
  * costs more than taking and releasing a lock (libuv makes ten system calls for each of them), and
- * whoever works through many locks takes the next one at once.
+ * a program that works through many locks takes the next one at once. The realm may have ended by that turn.
  */
 export function forgetHeldLock(lock: HeldLock): void {
   const shared = state();

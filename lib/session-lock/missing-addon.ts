@@ -2,13 +2,14 @@
  * Tells that stale locks stay where the addon is not loaded: bundled, say, without its file. Everything seems to work
  * then, and no stale lock is ever removed.
  *
- * Once per thread. Whether it was told hangs on the thread's global object, as held-locks.ts has it: copies of this
- * module in one thread tell it once between them.
+ * Once per thread; copies of this module in one thread tell it once between them: see thread-state.ts. Threads share
+ * no memory, so each of them tells it for itself.
  */
 import { loadNative } from "../native/load.js";
 import { oneLine } from "../util/one-line.js";
+import { threadState } from "../util/thread-state.js";
 
-const KEY = Symbol.for("pidentity.missing-addon.v1");
+const state = threadState(Symbol.for("pidentity.missing-addon.v1"), () => ({ isTold: false }));
 
 export interface MissingAddon {
   /** The loader's. */
@@ -25,9 +26,8 @@ export interface MissingAddon {
  */
 export function firstMissOfAddon(): MissingAddon | null {
   const { error, isSwitchedOff = false } = loadNative();
-  const holder = globalThis as { [KEY]?: { isTold: boolean } };
-  if (error === undefined || holder[KEY]?.isTold === true) return null;
-  holder[KEY] = { isTold: true };
+  if (error === undefined || state().isTold) return null;
+  state().isTold = true;
   return { error, isSwitchedOff };
 }
 

@@ -1,5 +1,7 @@
 /** Where the package tells what no error can tell. */
 import { writeSync } from "node:fs";
+// Not the global one, which a test runner may have replaced or, for jsdom, removed.
+import { setImmediate } from "node:timers";
 
 import { isMainThread } from "./main-thread.js";
 

@@ -1,0 +1,30 @@
+/**
+ * State that hangs on the thread's global object: two copies of a module in one thread (two versions of a dependency,
+ * say) must know each other's. Its shape is a contract between versions: add to it, never change it, or use another
+ * symbol.
+ */
+
+/**
+ * Gives access to the state under `key`, which the first copy that asks creates.
+ *
+ * A realm may end before its thread: Jest gives each test file one, and afterwards deletes what hangs on its global
+ * object, or puts a setter in place of every property, which calls itself (jest-util, deleteProperty). What is still
+ * to be done then, such as removing listeners, uses the state as it was: the global object is asked once, and the
+ * state's properties are no longer configurable, which Jest respects.
+ */
+export function threadState<T extends object>(key: symbol, create: () => T): () => T {
+  let known: T | undefined;
+  return () => (known ??= keepProperties(onGlobalObject(key, create)));
+}
+
+function onGlobalObject<T extends object>(key: symbol, create: () => T): T {
+  const holder = globalThis as { [name: symbol]: T | undefined };
+  return (holder[key] ??= create());
+}
+
+function keepProperties<T extends object>(state: T): T {
+  for (const name of Reflect.ownKeys(state)) {
+    Reflect.defineProperty(state, name, { configurable: false });
+  }
+  return state;
+}
