@@ -61,3 +61,27 @@ test("no module is in two files: its state and its classes exist once", () => {
   expect(placed).toContain("// native/load.js");
   expect(placed).toContain("// session-lock/held-locks.js");
 });
+
+test("every published file is named by an expression that bundlers and tracers follow", () => {
+  const code = readFileSync(join(ROOT, "dist/shared/util.js"), "utf8");
+  const listed = readFileSync(join(ROOT, ".ci/prebuilds.mjs"), "utf8");
+  const published = [...listed.matchAll(/"(prebuilds\/[^"]+)"/gu)];
+  expect(published).toHaveLength(8);
+  const named = [
+    ...code.matchAll(/new URL\("\.\.\/\.\.\/(prebuilds\/[^"]+)", import\.meta\.url\)/gu),
+  ];
+  expect(named.map(([, path]) => path).toSorted()).toEqual(
+    published.map(([, path]) => path).toSorted(),
+  );
+});
+
+test("no file imports the name `constants`, with which @vercel/nft fails wherever `fs.constants` is read", () => {
+  const files = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" });
+  const code = files.filter((name) => name.endsWith(".js"));
+  expect(code.length).toBeGreaterThan(0);
+  for (const name of code) {
+    expect(readFileSync(join(ROOT, "dist", name), "utf8")).not.toMatch(
+      /import \{[^}]*\bconstants\b/u,
+    );
+  }
+});

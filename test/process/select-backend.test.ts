@@ -55,6 +55,9 @@ function packageCopy(): string {
   return root;
 }
 
+/** What is published for this platform, as far as its C library is glibc. */
+const OWN_FILE = process.platform === "linux" ? "pidentity.glibc.node" : "pidentity.node";
+
 function prebuild(root: string, file: string, content: Buffer | string): string {
   const folder = join(root, "prebuilds", `${process.platform}-${process.arch}`);
   mkdirSync(folder, { recursive: true });
@@ -220,6 +223,63 @@ describe("a file named by the environment", () => {
     requireNative(context);
     const status = await statusOf(ROOT, { PIDENTITY_NATIVE_PATH: "" });
     expect(status).toMatchObject({ backend: "native", answers: "same" });
+  });
+});
+
+describe("code that has been moved", () => {
+  test("where node-gyp-build was left behind the file that lies where it belongs is loaded", async (context) => {
+    requireNative(context);
+    const root = packageCopy();
+    rmSync(join(root, "node_modules"), { recursive: true });
+    const path = prebuild(root, OWN_FILE, readFileSync(nativeStatus().path ?? ""));
+    expect(await statusOf(root)).toEqual({ backend: "native", path, answers: "same" });
+  });
+
+  test.for(["another package", "no package"])(
+    "in a bundle, two levels below %s, the addon of that folder's own build is not taken for ours",
+    async (what) => {
+      const root = packageCopy();
+      if (what === "no package") rmSync(join(root, "package.json"));
+      else
+        writeFileSync(
+          join(root, "package.json"),
+          JSON.stringify({ name: "gateway", type: "module" }),
+        );
+      // The bundle itself is a module whatever lies above it.
+      writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module" }));
+      mkdirSync(join(root, "build/Release"), { recursive: true });
+      writeFileSync(join(root, "build/Release/gateway.node"), "this is no shared object");
+      const status = await statusOf(root);
+      expect(status).toMatchObject(FALLBACK);
+      const platform = `${process.platform}-${process.arch}`;
+      const expected = join(root, "prebuilds", platform, OWN_FILE);
+      expect(status.error).toBe(
+        `this bundle of pidentity has no native addon for ${platform} beside it: ${expected}`,
+      );
+    },
+  );
+
+  test("in a bundle the file for the other C library is tried as well", async (context) => {
+    requireLinux(context, "two C libraries");
+    requireNative(context);
+    const root = packageCopy();
+    writeFileSync(join(root, "package.json"), JSON.stringify({ name: "gateway", type: "module" }));
+    prebuild(root, "pidentity.glibc.node", "not for this libc");
+    const path = prebuild(root, "pidentity.musl.node", readFileSync(nativeStatus().path ?? ""));
+    expect(await statusOf(root)).toEqual({ backend: "native", path, answers: "same" });
+  });
+
+  test("a build/Release of the package's own that does not load is told, and nothing else tried", async (context) => {
+    requireNative(context);
+    const root = packageCopy();
+    mkdirSync(join(root, "build/Release"), { recursive: true });
+    const path = join(root, "build/Release/pidentity.node");
+    writeFileSync(path, "this is no shared object");
+    prebuild(root, OWN_FILE, readFileSync(nativeStatus().path ?? ""));
+    const status = await statusOf(root);
+    expect(status).toMatchObject(FALLBACK);
+    expect(status.error?.endsWith(path)).toBe(true);
+    expect(await statusOf(root, { PREBUILDS_ONLY: "1" })).toMatchObject({ backend: "native" });
   });
 });
 
