@@ -12,7 +12,9 @@
  * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+// By its default export: webpack evaluates what is imported by the name createRequire, and leaves `undefined` where the
+// argument is no literal.
+import nodeModule from "node:module";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -161,7 +163,7 @@ type Found =
 
 function findFile(root: string): Found {
   try {
-    const require = createRequire(import.meta.url);
+    const require = nodeModule.createRequire(import.meta.url);
     const { path } = require("node-gyp-build") as NodeGypBuild;
     return { path: path(root) };
   } catch (cause) {
@@ -209,12 +211,21 @@ function loadExpected(): NativeLoad | null {
 }
 
 function expectedFiles(): readonly string[] {
-  return publishedFiles(`${process.platform}-${process.arch}`).map((url) => fileURLToPath(url));
+  const target = `${process.platform}-${process.arch}`;
+  const files = publishedFiles(target).map((url) => fileURLToPath(url));
+  const names = process.platform === "linux" ? LINUX_NAMES : ["pidentity.node"];
+  // ncc puts a script in place of each file, and the file itself into this folder beside it.
+  const besides = files.flatMap((file) =>
+    names.map((name) => join(dirname(file), "prebuilds", target, name)),
+  );
+  return [...files, ...new Set(besides)];
 }
+
+const LINUX_NAMES = ["pidentity.glibc.node", "pidentity.musl.node"] as const;
 
 function loadFile(path: string): NativeLoad {
   try {
-    const loaded: unknown = createRequire(path)(path);
+    const loaded: unknown = nodeModule.createRequire(path)(path);
     const missing = missingExport(loaded);
     if (missing === null) return { binding: loaded as NativeBinding, path };
     return { error: new Error(`the native addon lacks the function ${missing}: ${path}`) };
