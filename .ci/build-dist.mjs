@@ -59,7 +59,7 @@ async function bundle(compiled) {
   });
   await build.close();
   for (const { fileName, code } of output) {
-    // lib/native/load.ts and lib/cli/run.ts look for the package root two levels above their file.
+    // lib/native/load.ts and lib/cli/run.ts name files of the package, from two levels below its root.
     if (code.includes("import.meta.url") && fileName.split("/").length !== 2) {
       throw new Error(`the package root is not two levels above dist/${fileName}`);
     }

@@ -116,13 +116,17 @@ const LANES = [
   },
   {
     name: "install",
-    what: "the tarball with npm 10, 11, 12, pnpm, yarn, bun; with npm on node.exe under Wine",
+    what: "the tarball with npm 10, 11, 12, pnpm, yarn, bun; with npm on node.exe under Wine; in bundlers, Jest, tsx",
     proof: "run",
-    commands: ["npm run test:install", "npm run test:install -- --windows --prebuilt"],
+    commands: [
+      "npm run test:install",
+      "npm run test:install -- --windows --prebuilt",
+      "npm run test:bundlers -- --prebuilt",
+    ],
   },
   {
     name: "runtimes",
-    what: "the tarball on Node 20 to 26, Bun, Deno, in workers, bundles, under permissions",
+    what: "the tarball on Node 20 to 26, Bun, Deno, in workers, under permissions",
     proof: "run",
     commands: ["npm run test:runtimes"],
   },

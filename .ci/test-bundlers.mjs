@@ -27,7 +27,7 @@ import { parseArgs } from "node:util";
 import { answerIn, emptyProject, run } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { createTally } from "./tally.mjs";
-import { DOWNLOADS, outerEnvironment, tool } from "./tools.mjs";
+import { DOWNLOADS, nodeOf, outerEnvironment, tool } from "./tools.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -43,6 +43,8 @@ const TOOLS = {
   postject: "1.0.0-alpha.6",
   typescript: "5.9.3",
 };
+const NODE_20 = "20.20.2";
+const NODE_24 = "24.21.0";
 const JESTS = ["29.7.0", "30.5.2"];
 
 const { values: options, positionals } = parseArgs({
@@ -136,7 +138,11 @@ function libc() {
   return process.report.getReport().header.glibcVersionRuntime ? "glibc" : "musl";
 }
 
-/** `[consumer, way, check]`; the check returns what is to be seen in the table. */
+/**
+ * The check of each returns what is to be seen in the table.
+ *
+ * @returns {[consumer: string, way: string, check: () => string | Promise<string>][]}
+ */
 function casesFor({ project, addon, folder }) {
   const entry = join(project, "bundled.mjs");
   const node = process.execPath;
@@ -250,10 +256,7 @@ function casesFor({ project, addon, folder }) {
     const config = { rootDir: place, transform: {}, testMatch: ["**/*.test.mjs"] };
     writeFileSync(join(place, "jest.config.json"), JSON.stringify(config));
     for (const name of ["first", "second", "third"]) {
-      copyFileSync(
-        join(ROOT, ".ci/consumer/locks.test.mjs"),
-        join(place, `${name}.test.mjs`),
-      );
+      copyFileSync(join(ROOT, ".ci/consumer/locks.test.mjs"), join(place, `${name}.test.mjs`));
     }
     const program = join(tool(`jest@${version}`), "bin/jest.js");
     const output = run([node, "--experimental-vm-modules", program, workers], {
@@ -292,10 +295,24 @@ function casesFor({ project, addon, folder }) {
     ],
     [
       `tsx ${TOOLS.tsx}`,
-      "TypeScript, as CommonJS",
+      `TypeScript, as CommonJS, node ${NODE_24}`,
       () => {
         copyFileSync(entry, join(project, "bundled.cts"));
-        return assertNative(start([node, toolAt("tsx", "dist/cli.mjs"), "bundled.cts"], project));
+        const command = [nodeOf(NODE_24), toolAt("tsx", "dist/cli.mjs"), "bundled.cts"];
+        return assertNative(start(command, project));
+      },
+    ],
+    [
+      `tsx ${TOOLS.tsx}`,
+      `TypeScript, as CommonJS, node ${NODE_20}`,
+      () => {
+        copyFileSync(entry, join(project, "bundled.cts"));
+        // That Node's require() of modules does not get on with the hooks by which tsx loads.
+        const command = [nodeOf(NODE_20), toolAt("tsx", "dist/cli.mjs"), "bundled.cts"];
+        const output = run(command, { cwd: project, env, exitCode: 1 });
+        const sentence = /^Error: (request for '.*' is not in cache)$/mu;
+        assert.match(output, sentence);
+        return sentence.exec(output)[1];
       },
     ],
     [
@@ -477,7 +494,7 @@ function casesFor({ project, addon, folder }) {
         const program = toolAt("@vercel/ncc", "dist/ncc/cli.js");
         const command = [node, program, "build", entry, "-o", within(name), ...flags];
         run(command, { cwd: project, env });
-        const [file] = readdirSync(within(name)).filter((found) => /^index\.m?js$/u.test(found));
+        const file = readdirSync(within(name)).find((found) => /^index\.m?js$/u.test(found));
         return assertNative(isExternal ? inPlace(name, file) : alone(name, file));
       },
     ]),

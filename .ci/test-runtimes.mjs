@@ -14,14 +14,13 @@ import { parseArgs } from "node:util";
 import { answerIn, assertNative, assertProcfs, consume, emptyProject, run } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { createTally } from "./tally.mjs";
-import { BUN, bunOf, DENO, denoOf, DOWNLOADS, nodeOf, outerEnvironment, tool } from "./tools.mjs";
+import { BUN, bunOf, DENO, denoOf, DOWNLOADS, nodeOf, outerEnvironment } from "./tools.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const NODES = ["20.20.2", "22.23.3", "24.21.0", "26.10.0"];
 /** `flag`: what turns the permission model on. */
 const PERMISSION_FLAGS = new Map([["20.20.2", "--experimental-permission"]]);
-const ESBUILD = "0.28.2";
 
 const { values: options } = parseArgs({
   options: { prebuilt: { type: "boolean", default: false } },
@@ -172,53 +171,6 @@ async function testAll({ project, manifest }, tally) {
     }
     return "native, past a broken build/Release";
   });
-
-  const esbuild = [process.execPath, join(tool(`esbuild@${ESBUILD}`), "bin", "esbuild")];
-  const bundle = (format, output, ...flags) =>
-    run(
-      [
-        ...esbuild,
-        "bundle.mjs",
-        "--bundle",
-        "--platform=node",
-        `--format=${format}`,
-        `--outfile=${output}`,
-        "--log-level=error",
-        ...flags,
-      ],
-      here,
-    );
-  const start = (script, extra = {}) =>
-    answerIn(run([process.execPath, script], { cwd: project, env: { ...env, ...extra } }));
-  await tally.check("esbuild, the package external", () => {
-    bundle("esm", "external.mjs", "--external:pidentity");
-    const { backend, state } = start("external.mjs");
-    assert.deepEqual({ backend, state }, { backend: "native", state: "alive" });
-    return "native";
-  });
-  for (const format of ["esm", "cjs"]) {
-    await tally.check(`esbuild, the package inside the bundle (${format})`, () => {
-      // Beside no package and no prebuilds: in a folder of its own.
-      const folder = mkdtempSync(join(tmpdir(), "pidentity-bundle-"));
-      try {
-        const script = join(folder, format === "esm" ? "bundle.mjs" : "bundle.cjs");
-        bundle(format, script);
-        const alone = start(script);
-        assert.deepEqual(
-          { backend: alone.backend, state: alone.state },
-          { backend: "procfs", state: "alive" },
-        );
-        assert.match(alone.error, /^cannot look for the native addon: /u);
-        const path = join(folder, "pidentity.node");
-        copyFileSync(start("external.mjs").path, path);
-        const helped = start(script, { PIDENTITY_NATIVE_PATH: path });
-        assert.deepEqual(helped, { backend: "native", path, state: "alive", named: true });
-      } finally {
-        rmSync(folder, { recursive: true, force: true });
-      }
-      return "procfs with the reason; native with PIDENTITY_NATIVE_PATH";
-    });
-  }
 }
 
 const tally = createTally();

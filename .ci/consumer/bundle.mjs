@@ -1,4 +1,4 @@
-// Bundled by esbuild, in two ways: with the package beside the bundle, and with the package inside it.
+// Asks for little: for runtimes that are allowed little.
 import { identifyProcess, inspectProcess, nativeStatus } from "pidentity";
 
 const { backend, path, error } = nativeStatus();

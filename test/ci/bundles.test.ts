@@ -70,8 +70,8 @@ test("every published file is named by an expression that bundlers and tracers f
   const named = [
     ...code.matchAll(/new URL\("\.\.\/\.\.\/(prebuilds\/[^"]+)", import\.meta\.url\)/gu),
   ];
-  expect(named.map(([, path]) => path).toSorted()).toEqual(
-    published.map(([, path]) => path).toSorted(),
+  expect(new Set(named.map(([, path]) => path))).toEqual(
+    new Set(published.map(([, path]) => path)),
   );
 });
 
