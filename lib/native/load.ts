@@ -121,6 +121,8 @@ function load(): NativeLoad {
     const root = packageRoot();
     const found = root === null ? null : findFile(root);
     if (found?.path !== undefined) return loadFound(found.path);
+    // It has looked in the package, for the platform that its own variables may name: that is the answer.
+    if (found?.hasLooked === true) return { error: found.error };
     return loadExpected() ?? { error: found?.error ?? notBeside() };
   } catch (cause) {
     return {
@@ -159,7 +161,12 @@ function loadFound(path: string): NativeLoad {
 
 type Found =
   | { readonly path: string; readonly error?: undefined }
-  | { readonly error: Error; readonly path?: undefined };
+  | {
+      readonly error: Error;
+      /** false: node-gyp-build itself is missing: a tracer has not followed to it. */
+      readonly hasLooked: boolean;
+      readonly path?: undefined;
+    };
 
 function findFile(root: string): Found {
   try {
@@ -168,10 +175,11 @@ function findFile(root: string): Found {
     return { path: path(root) };
   } catch (cause) {
     const words = messageOf(cause);
-    const message = words.startsWith("No native build was found")
+    const hasLooked = words.startsWith("No native build was found");
+    const message = hasLooked
       ? `this installation has no native addon for ${process.platform}-${process.arch}: ${root}`
       : `cannot look for the native addon: ${words}`;
-    return { error: new Error(message, { cause }) };
+    return { error: new Error(message, { cause }), hasLooked };
   }
 }
 
