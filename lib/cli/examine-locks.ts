@@ -60,6 +60,8 @@ export async function examineLocks(
     plainLocks,
     isOwnerArgv: ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames),
     onProgress: ({ checked, total }: SweepProgress) => onProgress(checked, total),
+    // The report has the notices; without a log some would go to standard error as well.
+    log: { warn: () => {} },
   });
   for (const given of distinct(stateDirs)) {
     const agents = below(given, "agents");

@@ -161,6 +161,17 @@ describe("where a stale lock stays because no addon is loaded", () => {
     ]);
   });
 
+  test("the command tells it once, among its remarks", async () => {
+    const program = join(ROOT, "dist/cli/main.js");
+    const args = [program, "locks", staleLock(), staleLock(), "--fix"];
+    const env = { ...environmentFor("native"), PIDENTITY_NATIVE_PATH: NO_ADDON };
+    const { stdout, stderr } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+    const remarks = `${stdout}${stderr}`.split(
+      "stale locks are kept (no-guard): removing one takes",
+    );
+    expect(remarks).toHaveLength(2);
+  });
+
   test("a dry run and a directory without stale locks tell nothing", async () => {
     const folder = staleLock();
     const { told } = await run(`
