@@ -121,8 +121,8 @@ function load(): NativeLoad {
     const root = packageRoot();
     const found = root === null ? null : findFile(root);
     if (found?.path !== undefined) return loadFound(found.path);
-    // It has looked in the package, for the platform that its own variables may name: that is the answer.
-    if (found?.hasLooked === true) return { error: found.error };
+    // It knows the platform that its own variables may name, or what it may not do: that is the answer.
+    if (found?.isLoaderMissing === false) return { error: found.error };
     return loadExpected() ?? { error: found?.error ?? notBeside() };
   } catch (cause) {
     return {
@@ -163,8 +163,8 @@ type Found =
   | { readonly path: string; readonly error?: undefined }
   | {
       readonly error: Error;
-      /** false: node-gyp-build itself is missing: a tracer has not followed to it. */
-      readonly hasLooked: boolean;
+      /** node-gyp-build itself is not there: a tracer has not followed to it. */
+      readonly isLoaderMissing: boolean;
       readonly path?: undefined;
     };
 
@@ -175,11 +175,13 @@ function findFile(root: string): Found {
     return { path: path(root) };
   } catch (cause) {
     const words = messageOf(cause);
-    const hasLooked = words.startsWith("No native build was found");
-    const message = hasLooked
+    const message = words.startsWith("No native build was found")
       ? `this installation has no native addon for ${process.platform}-${process.arch}: ${root}`
       : `cannot look for the native addon: ${words}`;
-    return { error: new Error(message, { cause }), hasLooked };
+    return {
+      error: new Error(message, { cause }),
+      isLoaderMissing: errorCode(cause) === "MODULE_NOT_FOUND",
+    };
   }
 }
 
