@@ -107,8 +107,9 @@ describe("where a stale lock stays because no addon is loaded", () => {
       ${from("acquireFileLock", "file-lock/index.js")}
       const path = ${JSON.stringify(join(folder, "s.jsonl"))};
       const errors = [];
-      for (const acquire of [acquireSessionWriteLock, acquireSessionWriteLock, acquireFileLock]) {
-        errors.push((await acquire({ sessionFile: path, path }).catch((error) => error)).keptReason);
+      const session = () => acquireSessionWriteLock({ sessionFile: path });
+      for (const acquire of [session, session, () => acquireFileLock({ path })]) {
+        errors.push((await acquire().catch((error) => error)).keptReason);
       }
       console.log(JSON.stringify(errors));`);
     expect(told).toEqual([expect.stringMatching(LINE)]);
