@@ -2,15 +2,33 @@ import { availableParallelism } from "node:os";
 
 import { defineConfig } from "vitest/config";
 
-// Long proofs: every interleaving, every call failing, every crash, whole packages. `npm run test:all` adds them.
+// Long proofs: every interleaving, every call failing, every crash, random and hostile input, whole packages.
+// `npm run test:all` adds them.
 const SLOW = [
   "test/ci/*.test.ts",
+  "test/cli/bounds-and-inputs.test.ts",
   "test/demo/*.test.ts",
   "test/native/leaks.test.ts",
+  "test/process/worker-threads.test.ts",
+  "test/properties/*.test.ts",
+  "test/session-controller/any-order.test.ts",
   "test/session-lock/crash-*.test.ts",
+  "test/session-lock/refusing-and-repeating-disks.test.ts",
   "test/torture/*.test.ts",
   "test/trial/*.test.ts",
-  "test/trust/{fault-injection,protocol-model}.test.ts",
+  "test/trust/*.test.ts",
+];
+
+// These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the
+// machine) or look at it. All others share a few processes, which saves starting one for each.
+const ALONE = [
+  "test/cli/guide.test.ts",
+  "test/file-lock/*.test.ts",
+  "test/native/*.test.ts",
+  "test/process/*.test.ts",
+  "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
+  "test/session-lock/{acquire,bounds-and-inputs,ended-realm,held-locks,missing-addon,options,re-raisers,signals-and-ends,terminated-workers,tracing}.test.ts",
+  "test/util/{long-timer,on-abort,warn-line}.test.ts",
 ];
 
 const EVERY_TEST = "test/**/*.test.ts";
@@ -26,12 +44,18 @@ export default defineConfig({
     maxWorkers: 2 * availableParallelism(),
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Together all files, each in one of them: what is not slow is `unit`.
+    // Together all files, each in one of them: what is neither slow nor alone is `unit`.
     projects: [
       {
         extends: true,
-        test: { name: "unit", include: [EVERY_TEST], exclude: [...NO_TESTS, ...SLOW] },
+        test: {
+          name: "unit",
+          include: [EVERY_TEST],
+          exclude: [...NO_TESTS, ...SLOW, ...ALONE],
+          isolate: false,
+        },
       },
+      { extends: true, test: { name: "alone", include: ALONE, exclude: [...NO_TESTS, ...SLOW] } },
       { extends: true, test: { name: "slow", include: SLOW, exclude: NO_TESTS } },
     ],
     coverage: {

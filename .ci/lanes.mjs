@@ -88,7 +88,10 @@ const LANES = [
     name: "windows",
     what: "Windows x64, everything quick",
     proof: "run on node.exe under Wine",
-    commands: ["npm run test:windows -- --project unit", "npm run test:native:windows"],
+    commands: [
+      "npm run test:windows -- --project unit --project alone",
+      "npm run test:native:windows",
+    ],
   },
   {
     name: "arm64",

@@ -1,7 +1,8 @@
 // The whole test suite on a real node.exe, under Wine, on this Linux machine.
 //
 //   npm run test:windows                    everything
-//   npm run test:windows -- --project unit  everything quick
+//   npm run test:windows -- --project unit --project alone
+//                                           everything quick
 //   npm run test:windows -- guard -t old    vitest's own arguments; no smoke run
 //
 // Installs Wine when it is missing, cross-builds the addon, assembles a tree of its own in
@@ -200,7 +201,7 @@ function plain(text) {
 
 /** A whole project, not some of its files. */
 function isWhole(args) {
-  return args.length === 0 || (args.length === 2 && args[0] === "--project");
+  return args.every((arg, index) => (index % 2 === 0) === (arg === "--project"));
 }
 
 function runSuite(node, args) {

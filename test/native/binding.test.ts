@@ -527,7 +527,7 @@ test("a worker terminated in the middle of calls and errors takes nobody with it
       await worker.terminate();
     };
     (async () => {
-      for (let i = 0; i < 25; i++) await Promise.all([round(), round(), round(), round()]);
+      for (let i = 0; i < 10; i++) await Promise.all([round(), round(), round(), round()]);
       console.log("all ended");
     })();`;
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, ["-e", main], {

@@ -83,7 +83,7 @@ describe("the text of a token", () => {
         expect(parseToken(text)).toEqual(token);
         expect(text).toMatch(/^[!-~]{1,159}$/u);
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 
@@ -100,7 +100,7 @@ describe("the text of a token", () => {
         const token = parseToken(text);
         expect(token === null || formatToken(token) === text).toBe(true);
       }),
-      { numRuns: 5000 },
+      { numRuns: 1000 },
     );
   });
 
@@ -153,7 +153,7 @@ describe("the text of a token", () => {
       fc.property(fc.anything(), (value) => {
         expect(parseToken(value)).toBeNull();
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 });

@@ -2,10 +2,11 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { getProcessStartTime } from "../../lib/process/inspect.js";
+import { getProcessArgs, getProcessStartTime } from "../../lib/process/inspect.js";
 import { type RunningChild, start } from "./child.js";
 import { writePlainLock } from "./lock-holder.js";
 import { temporaryFolder } from "./temporary-folder.js";
+import { waitFor } from "./wait-for.js";
 
 export interface LockDirectory {
   readonly path: string;
@@ -48,6 +49,9 @@ export async function liveOwner(): Promise<RunningChild & { readonly starttime: 
   const child = await start(process.execPath, ["-e", "process.stdin.resume()"]);
   const starttime = getProcessStartTime(child.pid);
   if (starttime === null) throw new Error(`no start time: ${child.pid}`);
+  // While it waits for a disk, as programs do when they start, its command line is not read.
+  const canReadAny = getProcessArgs(process.ppid) !== null;
+  if (canReadAny) await waitFor(() => getProcessArgs(child.pid) !== null);
   return { ...child, starttime };
 }
 
