@@ -42,7 +42,7 @@ const STEPS = [
   {
     name: "properties",
     method: "rules, tokens, payloads, command lines and limits on random input",
-    command: "npx vitest run test/properties",
+    command: "npx vitest run --project slow test/properties",
     environment: { PIDENTITY_PROPERTY_FACTOR: String(50 * scale) },
     cases: (text) =>
       `${sum(text, /Tests\s+(\d+) passed/gu)} properties, ${50 * scale} times the usual runs`,
@@ -57,7 +57,7 @@ const STEPS = [
   {
     name: "model",
     method: "every interleaving of three processes, a crash and an overdue holder anywhere",
-    command: "npx vitest run test/trust/protocol-model.test.ts",
+    command: "npx vitest run --project slow test/trust/protocol-model.test.ts",
     environment: { PIDENTITY_TRUST: "1" },
     cases: (text) => `${sum(text, /Tests\s+(\d+) passed/gu)} protocols and worlds`,
   },

@@ -51,7 +51,7 @@ export async function liveOwner(): Promise<RunningChild & { readonly starttime: 
   if (starttime === null) throw new Error(`no start time: ${child.pid}`);
   // While it waits for a disk, as programs do when they start, its command line is not read.
   const canReadAny = getProcessArgs(process.ppid) !== null;
-  if (canReadAny) await waitFor(() => getProcessArgs(child.pid) !== null);
+  if (canReadAny) await waitFor("its command line", () => getProcessArgs(child.pid) !== null);
   return { ...child, starttime };
 }
 
