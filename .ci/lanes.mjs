@@ -17,6 +17,8 @@ const LANES = [
     what: "format, lint, types, unused code",
     proof: "checked",
     commands: [
+      // The types of what is published are among what is checked.
+      "npm run --silent build:ts",
       "npm run check:format",
       "npm run check:lint",
       "npm run check:types",

@@ -19,6 +19,7 @@ import { BUN, bunOf, DENO, denoOf, DOWNLOADS, nodeOf, outerEnvironment } from ".
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const NODES = ["20.20.2", "22.23.3", "24.21.0", "26.10.0"];
+const TOO_OLD = "18.20.8";
 /** `flag`: what turns the permission model on. */
 const PERMISSION_FLAGS = new Map([["20.20.2", "--experimental-permission"]]);
 
@@ -47,7 +48,7 @@ function install(folder) {
     `--cache=${join(DOWNLOADS, "npm")}`,
   ];
   run(["npm", "install", packed.tarball, ...flags], { cwd: project, env });
-  for (const name of ["workers.mjs", "require.cjs", "bundle.mjs"]) {
+  for (const name of ["workers.mjs", "require.cjs", "bundle.mjs", "old-node.mjs"]) {
     copyFileSync(join(ROOT, ".ci/consumer", name), join(project, name));
   }
   return { project, ...packed };
@@ -113,6 +114,18 @@ async function testAll({ project, manifest }, tally) {
       return "native";
     });
   }
+
+  await tally.check(`node ${TOO_OLD}`, () => {
+    const sentence = `pidentity needs Node.js ^20.19.0 or >=22.12.0, this is v${TOO_OLD}`;
+    const node = nodeOf(TOO_OLD);
+    assert.equal(run([node, program, "--version"], { ...here, exitCode: 2 }).trim(), sentence);
+    const answer = run([node, "old-node.mjs"], here);
+    assert.ok(
+      answer.startsWith(`SESSION_WRITE_LOCK_FILE: cannot lock session file (${sentence}): `),
+      answer,
+    );
+    return "told in one sentence";
+  });
 
   await tally.check(`bun ${BUN}`, () => {
     const bun = bunOf(BUN);

@@ -3,6 +3,7 @@
 import { printable, printableStack } from "../util/printable.js";
 import { EXIT } from "./command.js";
 import { processIo } from "./io.js";
+import { whyUnsupported } from "../util/node-version.js";
 import { run } from "./run.js";
 
 for (const stream of [process.stdout, process.stderr]) {
@@ -14,6 +15,12 @@ for (const stream of [process.stdout, process.stderr]) {
     }
     process.exit(EXIT.failure);
   });
+}
+
+const obstacle = whyUnsupported();
+if (obstacle !== null) {
+  process.stderr.write(`${obstacle}\n`);
+  process.exit(EXIT.failure);
 }
 
 run(process.argv.slice(2), processIo()).then(

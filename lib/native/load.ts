@@ -3,8 +3,8 @@
  *
  * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
  * `prebuilds/<platform>-<arch>`. In a bundle there is no package any more, and perhaps no node-gyp-build: there the
- * files are loaded that the bundler has taken along (see {@link publishedFiles}). A file that does not load is no error for the caller: the reason is
- * kept and another backend answers. The environment has the last word:
+ * files are loaded that the bundler has taken along (see {@link publishedFiles}). A file that does not load is no
+ * error for the caller: the reason is kept and another backend answers. The environment has the last word:
  *
  * - `PIDENTITY_NATIVE_PATH=<file>` names the file itself, for programs whose bundler or packager left
  *   the addon elsewhere (one-file bundles, Electron, single executables). Nothing else is tried.

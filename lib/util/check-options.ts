@@ -77,7 +77,7 @@ function nearestTo(key: string, known: readonly string[]): string | null {
 
 /** Levenshtein's: how many letters have to be added, dropped or replaced. */
 function distanceBetween(from: string, to: string): number {
-  // Whoever passes a novel as a key does not mean a misspelt option.
+  // Much longer than the option is no misspelling of it, and costs its length.
   if (Math.abs(from.length - to.length) > to.length) return Infinity;
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);
   for (let i = 1; i <= from.length; i++) {
