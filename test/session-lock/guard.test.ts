@@ -19,7 +19,13 @@ import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { importCompiled } from "../support/lock-holder.js";
 import { stateOf } from "../support/process-state.js";
 import { program } from "../support/programs.js";
-import { requireLinux, requireNative, requirePosix, requireWindows } from "../support/require.js";
+import {
+  requireLinux,
+  requireNative,
+  requirePosix,
+  requireRoot,
+  requireWindows,
+} from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -229,7 +235,9 @@ test("a directory that may not be written has no guard: the error says so", asyn
   const folder = temporaryFolder();
   chmodSync(folder, 0o555);
   // Root may write everywhere: ask as nobody.
-  const asNobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+  const isRoot = process.getuid?.() === 0;
+  if (isRoot) requireRoot(context, "reads every file itself");
+  const asNobody = isRoot ? { uid: 65_534, gid: 65_534 } : {};
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
      try { tryEnterGuard(lockPath, realLockFs); } catch (error) { console.log(JSON.stringify(error)); }`,

@@ -13,8 +13,9 @@ import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
 import { nativeStatus } from "../../lib/process/select-backend.js";
 import { ROOT } from "./programs.js";
+import { AS_NOBODY } from "./unprivileged.js";
 
-/** Linux with uid 0 and the right to make namespaces, for the reason `why`. */
+/** Linux with uid 0 and the right to make namespaces and to become another user, for the reason `why`. */
 export function requireRoot(context: TestContext, why: string): void {
   const missing = rootObstacle();
   if (missing !== null)
@@ -105,7 +106,12 @@ function findRootObstacle(): string | null {
     encoding: "utf8",
   });
   if (made.error) return made.error.message;
-  return made.status === 0 ? null : made.stderr.trim();
+  if (made.status !== 0) return made.stderr.trim();
+  // Root of a user namespace may be nobody else, where only its own number means anything there.
+  const [file, ...asNobody] = AS_NOBODY;
+  const became = spawnSync(file, [...asNobody, "true"], { encoding: "utf8" });
+  if (became.error) return became.error.message;
+  return became.status === 0 ? null : became.stderr.trim();
 }
 
 function refuse(context: TestContext, variable: string, reason: string): void {
