@@ -31,7 +31,7 @@ describe.each(BACKENDS)("with the backend %s", (name) => {
        });
        const answers = await Promise.all(Array.from({ length: 8 }, ask));
        const read = () => p.getProcessArgs(process.pid) !== null;
-    for (let turn = 0; turn < 1000 && !read(); turn++) await new Promise(setImmediate);
+       for (let turn = 0; turn < 1000 && !read(); turn++) await new Promise(setImmediate);
        const own = { token: p.identifyProcess(), args: p.getProcessArgs(process.pid) };
        console.log(JSON.stringify({ own, answers }));`,
       { env: environmentFor(name) },
