@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 
 import { checkBinary } from "./check-binary.mjs";
 import { distFiles } from "./dist-files.mjs";
-import { pack, readTarball } from "./pack.mjs";
+import { packPublished, readTarball } from "./pack.mjs";
 import { PREBUILDS } from "./prebuilds.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -25,9 +25,7 @@ const DOCUMENTS = ["LICENSE", "README.md", "package.json"];
 const ENGINES = "^20.19.0 || >=22.12.0";
 
 /** What npm runs while it installs a package, or, as `pre…`, before a script of that name. */
-const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepublish"];
-/** Does nothing but refuse an installation from git; npm runs it nowhere else but in a clone. */
-const REFUSES_GIT = `node -e "process.env._PACOTE_NO_PREPARE_ && import('./.ci/refuse-git.mjs')"`;
+const INSTALL_SCRIPTS = ["preinstall", "install", "postinstall", "prepare", "prepublish"];
 
 /** @param {Record<string, unknown>} manifest */
 function manifestProblems(manifest) {
@@ -39,9 +37,6 @@ function manifestProblems(manifest) {
   for (const name of Object.keys(scripts)) {
     const runsBefore = name.startsWith("pre") ? scripts[name.slice(3)] : undefined;
     if (runsBefore !== undefined) problems.push(`package.json has a hidden first step: ${name}`);
-  }
-  if (scripts.prepare !== REFUSES_GIT) {
-    problems.push(`package.json has another script than the known one: prepare`);
   }
   // Without this npm makes up an install script wherever it finds a binding.gyp.
   if (manifest.gypfile !== false) problems.push(`package.json lacks "gypfile": false`);
@@ -168,7 +163,7 @@ const { values: options, positionals } = parseArgs({
 const root = resolve(positionals[0] ?? ROOT);
 const folder = mkdtempSync(join(tmpdir(), "pidentity-pack-"));
 try {
-  const tarball = options.tarball ?? pack(root, folder);
+  const tarball = options.tarball ?? packPublished(root, folder);
   const files = readTarball(tarball);
   const { size } = statSync(tarball);
   const dist = distFiles(root);
@@ -176,7 +171,7 @@ try {
   const binaries = [...PREBUILDS.values()].filter((path) => files.has(path)).length;
   console.log(`${files.size} files, ${binaries} binaries, ${size} bytes packed`);
   for (const problem of problems) console.error(problem);
-  const areTypesRight = root !== ROOT || typesAreRight(tarball);
+  const areTypesRight = root !== ROOT || typesAreRight(resolve(tarball));
   process.exitCode = problems.length === 0 && areTypesRight ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { run } from "./consumer.mjs";
-import { pack, readTarball } from "./pack.mjs";
+import { packPublished, readTarball } from "./pack.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -18,7 +18,7 @@ export function packToTry(folder, { prebuilt }) {
   if (!prebuilt) run([process.execPath, join(ROOT, ".ci/make-prebuild.mjs"), "--cross"]);
   run([process.execPath, join(ROOT, ".ci/build-dist.mjs")]);
   mkdirSync(folder, { recursive: true });
-  const tarball = pack(ROOT, folder);
+  const tarball = packPublished(ROOT, folder);
   const files = readTarball(tarball);
   return { tarball, files, manifest: JSON.parse(files.get("package.json").toString("utf8")) };
 }

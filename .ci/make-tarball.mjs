@@ -1,22 +1,26 @@
-// From a clone to a tarball that works on this machine: `npm run make:tarball [-- <folder>]`.
+// The tarball, from a clone.
 //
-// A release has all eight binaries, each built where its oldest C library is; this one has the running platform's, and
-// needs at least this machine's C library.
-import { spawnSync } from "node:child_process";
+//   npm run make:tarball                 for this machine: with the running platform's binary, which is made first and
+//                                        needs at least this machine's C library
+//   npm run make:tarball -- --release    with the binaries in prebuilds/
+//
+// Prints its path, in build/package or the folder that is given.
+import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 import { run } from "./command.mjs";
-import { pack } from "./pack.mjs";
+import { packPublished } from "./pack.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const folder = resolve(process.argv[2] ?? `${root}build/package`);
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { release: { type: "boolean", default: false } },
+});
+const folder = resolve(positionals[0] ?? `${root}build/package`);
 
 run(process.execPath, [".ci/build-dist.mjs"]);
-run(process.execPath, [".ci/make-prebuild.mjs", "--host-glibc"]);
-const { status } = spawnSync(process.execPath, [".ci/prepack.mjs"], {
-  cwd: root,
-  stdio: "inherit",
-});
-if (status !== 0) process.exit(1);
-console.log(pack(root, folder));
+if (!options.release) run(process.execPath, [".ci/make-prebuild.mjs", "--host-glibc"]);
+mkdirSync(folder, { recursive: true });
+console.log(packPublished(root, folder));

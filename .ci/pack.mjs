@@ -1,7 +1,40 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
+
+/**
+ * Packs this repository's package, in `root`, as it is published: without the script `prepare`, which only refuses
+ * installations from git, and would make package managers ask whether the published package may run it.
+ *
+ * @param {string} root
+ * @param {string} destination a folder for the tarball
+ * @returns {string} path of the tarball
+ */
+export function packPublished(root, destination) {
+  const stage = mkdtempSync(join(tmpdir(), "pidentity-pack-"));
+  try {
+    const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    delete manifest.scripts.prepare;
+    writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+    for (const name of ["LICENSE", "README.md", ...manifest.files]) {
+      if (existsSync(join(root, name)))
+        cpSync(join(root, name), join(stage, name), { recursive: true });
+    }
+    return pack(stage, destination);
+  } finally {
+    rmSync(stage, { recursive: true, force: true });
+  }
+}
 
 /**
  * Packs the package in `root` as npm would publish it.

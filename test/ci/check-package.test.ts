@@ -23,6 +23,12 @@ function packageCopy(): string {
   for (const name of ["LICENSE", "README.md", "dist", "lib", "package.json"]) {
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
   }
+  // As it is published.
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    readonly scripts: Readonly<Record<string, string>>;
+  };
+  const { prepare: _, ...published } = scripts;
+  changeManifest(root, { scripts: published });
   return root;
 }
 
