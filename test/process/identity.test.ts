@@ -56,7 +56,8 @@ test("exec keeps the identity", async (context) => {
   requireLinux(context, "exec");
   const child = await startReady("/bin/sh", [
     "-c",
-    `echo ready; read line; exec ${program("idle")} executed`,
+    'echo ready; read line; exec "$0" executed',
+    program("idle"),
   ]);
   const before = identifyProcess(child.pid);
   child.say("go");

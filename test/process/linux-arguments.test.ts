@@ -85,7 +85,7 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
     const args = ["overrun", "7"];
     const env = { FIRST: "a secret", SECOND: "another secret" };
     const child = await startReady(program("retitle"), args, { env });
-    const area = [program("retitle"), ...args].join("\0").length + 1;
+    const area = Buffer.byteLength([program("retitle"), ...args].join("\0")) + 1;
     expect(readFileSync(`/proc/${child.pid}/cmdline`).length).toBeGreaterThan(area);
     expect(backend.args(child.pid)).toEqual(["T".repeat(area)]);
     expect(backend.inspect(child.pid, true).commandLine).toBe("T".repeat(area));

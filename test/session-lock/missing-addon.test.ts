@@ -20,7 +20,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const NO_ADDON = join("no", "such", "addon.node");
 const LINE =
-  /^pidentity: stale locks are kept \(no-guard\): removing one takes the native addon, and that is not loaded: cannot load the native addon \(Cannot find module .*addon\.node'; Require stack:; .*\): \S*addon\.node; keep every pidentity import out of the bundle \(external\), or name the addon's file in PIDENTITY_NATIVE_PATH$/u;
+  /^pidentity: stale locks are kept \(no-guard\): removing one takes the native addon, and that is not loaded: cannot load the native addon \(Cannot find module .*addon\.node'; Require stack:; .*\): .*addon\.node; keep every pidentity import out of the bundle \(external\), or name the addon's file in PIDENTITY_NATIVE_PATH$/u;
 
 interface Outcome {
   readonly answer: unknown;
