@@ -2,8 +2,8 @@ import { availableParallelism } from "node:os";
 
 import { defineConfig } from "vitest/config";
 
-// Long proofs: every interleaving, every call failing, every crash, random and hostile input, whole packages.
-// `npm run test:all` adds them.
+// Minutes: every interleaving, every call failing, every crash, random and hostile input, whole packages.
+// `npm run test:all` adds them and LONG.
 const SLOW = [
   "test/ci/*.test.ts",
   "test/cli/bounds-and-inputs.test.ts",
@@ -17,6 +17,16 @@ const SLOW = [
   "test/torture/*.test.ts",
   "test/trial/*.test.ts",
   "test/trust/*.test.ts",
+];
+
+// Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
+const LONG = [
+  "test/cli/watch.test.ts",
+  "test/file-lock/guide.test.ts",
+  "test/process/select-backend.test.ts",
+  "test/readme.test.ts",
+  "test/session-controller/readme-example.test.ts",
+  "test/session-lock/{last-change,other-runtimes,owners-at-acquire,signals-and-ends,terminated-workers}.test.ts",
 ];
 
 // These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the
@@ -44,18 +54,22 @@ export default defineConfig({
     maxWorkers: 2 * availableParallelism(),
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // Together all files, each in one of them: what is neither slow nor alone is `unit`.
+    // Together all files, each in one of them: what is nothing else is `unit`.
     projects: [
       {
         extends: true,
         test: {
           name: "unit",
           include: [EVERY_TEST],
-          exclude: [...NO_TESTS, ...SLOW, ...ALONE],
+          exclude: [...NO_TESTS, ...SLOW, ...LONG, ...ALONE],
           isolate: false,
         },
       },
-      { extends: true, test: { name: "alone", include: ALONE, exclude: [...NO_TESTS, ...SLOW] } },
+      {
+        extends: true,
+        test: { name: "alone", include: ALONE, exclude: [...NO_TESTS, ...SLOW, ...LONG] },
+      },
+      { extends: true, test: { name: "long", include: LONG, exclude: NO_TESTS } },
       { extends: true, test: { name: "slow", include: SLOW, exclude: NO_TESTS } },
     ],
     coverage: {

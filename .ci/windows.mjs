@@ -2,7 +2,7 @@
 //
 //   npm run test:windows                    everything
 //   npm run test:windows -- --project unit --project alone
-//                                           everything quick
+//                                           some projects of vitest.config.ts
 //   npm run test:windows -- guard -t old    vitest's own arguments; no smoke run
 //
 // Installs Wine when it is missing, cross-builds the addon, assembles a tree of its own in
