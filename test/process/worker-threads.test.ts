@@ -14,10 +14,13 @@ const WORKER = JSON.stringify(`
   Promise.all([import(${ENTRY}), import("node:worker_threads")]).then(async ([p, { parentPort }]) => {
     const token = p.identifyProcess();
     // No command line is read while its process waits for a disk, as this one may have just done.
-    const read = () => p.getProcessArgs(process.pid) !== null;
-    for (let turn = 0; turn < 1000 && !read(); turn++) await new Promise(setImmediate);
+    let args = null;
+    for (let turn = 0; turn < 1000 && args === null; turn++) {
+      args = p.getProcessArgs(process.pid);
+      if (args === null) await new Promise(setImmediate);
+    }
     const many = await p.inspectProcesses([process.pid, process.ppid, 2 ** 22]);
-    parentPort.postMessage({ token, states: [...many.values()].map((info) => info.state), args: p.getProcessArgs(process.pid) });
+    parentPort.postMessage({ token, states: [...many.values()].map((info) => info.state), args });
   });
 `);
 
@@ -30,9 +33,12 @@ describe.each(BACKENDS)("with the backend %s", (name) => {
          new Worker(${WORKER}, { eval: true }).once("message", resolve).once("error", reject);
        });
        const answers = await Promise.all(Array.from({ length: 8 }, ask));
-       const read = () => p.getProcessArgs(process.pid) !== null;
-       for (let turn = 0; turn < 1000 && !read(); turn++) await new Promise(setImmediate);
-       const own = { token: p.identifyProcess(), args: p.getProcessArgs(process.pid) };
+       let args = null;
+       for (let turn = 0; turn < 1000 && args === null; turn++) {
+         args = p.getProcessArgs(process.pid);
+         if (args === null) await new Promise(setImmediate);
+       }
+       const own = { token: p.identifyProcess(), args };
        console.log(JSON.stringify({ own, answers }));`,
       { env: environmentFor(name) },
     )) as {
