@@ -154,6 +154,7 @@ function checkStartupOptions(options: SweepSessionLocksOptions): void {
       `exactly one of options.stateDir and options.sessionsDirs must be given, got ${found}`,
     );
   }
+  // Once here, and not as the failure of every directory.
   isToRemove(options);
 }
 

@@ -10,15 +10,17 @@ import { ROOT } from "../support/programs.js";
 import { requireNative } from "../support/require.js";
 
 const ENTRY = JSON.stringify(pathToFileURL(join(ROOT, "dist/index.js")).href);
-const WORKER = JSON.stringify(`
-  Promise.all([import(${ENTRY}), import("node:worker_threads")]).then(async ([p, { parentPort }]) => {
-    const token = p.identifyProcess();
-    // No command line is read while its process waits for a disk, as this one may have just done.
+// No command line is read while its process waits for a disk, as this one may have just done.
+const READ_ARGS = `
     let args = null;
     for (let turn = 0; turn < 1000 && args === null; turn++) {
       args = p.getProcessArgs(process.pid);
       if (args === null) await new Promise(setImmediate);
-    }
+    }`;
+const WORKER = JSON.stringify(`
+  Promise.all([import(${ENTRY}), import("node:worker_threads")]).then(async ([p, { parentPort }]) => {
+    const token = p.identifyProcess();
+    ${READ_ARGS}
     const many = await p.inspectProcesses([process.pid, process.ppid, 2 ** 22]);
     parentPort.postMessage({ token, states: [...many.values()].map((info) => info.state), args });
   });
@@ -33,11 +35,7 @@ describe.each(BACKENDS)("with the backend %s", (name) => {
          new Worker(${WORKER}, { eval: true }).once("message", resolve).once("error", reject);
        });
        const answers = await Promise.all(Array.from({ length: 8 }, ask));
-       let args = null;
-       for (let turn = 0; turn < 1000 && args === null; turn++) {
-         args = p.getProcessArgs(process.pid);
-         if (args === null) await new Promise(setImmediate);
-       }
+       ${READ_ARGS}
        const own = { token: p.identifyProcess(), args };
        console.log(JSON.stringify({ own, answers }));`,
       { env: environmentFor(name) },

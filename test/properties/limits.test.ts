@@ -39,7 +39,7 @@ function usable(value: unknown, name: keyof SessionWriteLockLimits): value is nu
 /** Arguments are refused where sources that others wrote are passed over; not to wait is an argument only. */
 function isRefused(value: unknown, name: keyof SessionWriteLockLimits): boolean {
   if (value === undefined || usable(value, name)) return false;
-  // Nobody lives to see the difference between an integer that is not safe and the next one.
+  // As a timeout an integer that is not safe is as good as the next one.
   return name !== "timeoutMs" || !Number.isInteger(value) || (value as number) < 0;
 }
 

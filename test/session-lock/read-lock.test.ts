@@ -24,7 +24,7 @@ import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
 import { runNode } from "../support/child.js";
 import { importCompiled, importDist, startHolder } from "../support/lock-holder.js";
 import { mountPrivately } from "../support/mount-namespace.js";
-import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
+import { asOrdinaryUser, requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const evidence = freshEvidence(realLockFs);
@@ -182,10 +182,7 @@ test("a file that may not be read is unreadable", async (context) => {
   const script = `
     ${importDist("inspectSessionLock", "session-lock/index.js")}
     console.log(JSON.stringify(await inspectSessionLock(${JSON.stringify(lockPath)})));`;
-  const isRoot = process.getuid?.() === 0;
-  if (isRoot) requireRoot(context, "reads every file itself");
-  const asNobody = isRoot ? { uid: 65_534, gid: 65_534 } : {};
-  expect(await runNode(script, asNobody)).toMatchObject({
+  expect(await runNode(script, asOrdinaryUser(context))).toMatchObject({
     keptReason: "unreadable",
     removable: false,
     staleReasons: [],

@@ -1,4 +1,4 @@
-// timeoutMs: 0 tries once, whoever is in the way; and what is no session file is told.
+// timeoutMs: 0 tries once, whatever is in the way; and what is no session file is told.
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 

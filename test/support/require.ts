@@ -13,13 +13,20 @@ import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
 import { nativeStatus } from "../../lib/process/select-backend.js";
 import { ROOT } from "./programs.js";
-import { AS_NOBODY } from "./unprivileged.js";
+import { AS_NOBODY, NOBODY } from "./unprivileged.js";
 
 /** Linux with uid 0 and the right to make namespaces and to become another user, for the reason `why`. */
 export function requireRoot(context: TestContext, why: string): void {
   const missing = rootObstacle();
   if (missing !== null)
     refuse(context, "PIDENTITY_REQUIRE_ROOT", `needs root (${why}): ${missing}`);
+}
+
+/** What makes a child process an ordinary user's, whom file modes bind: root's own are not. */
+export function asOrdinaryUser(context: TestContext): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  requireRoot(context, "reads every file itself");
+  return { uid: NOBODY, gid: NOBODY };
 }
 
 /** The addon is loaded. */
@@ -107,7 +114,7 @@ function findRootObstacle(): string | null {
   });
   if (made.error) return made.error.message;
   if (made.status !== 0) return made.stderr.trim();
-  // Root of a user namespace may be nobody else, where only its own number means anything there.
+  // Root of a user namespace may not become another user where only its own number is mapped.
   const [file, ...asNobody] = AS_NOBODY;
   const became = spawnSync(file, [...asNobody, "true"], { encoding: "utf8" });
   if (became.error) return became.error.message;
