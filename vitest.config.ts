@@ -13,7 +13,7 @@ const SLOW = [
   "test/properties/*.test.ts",
   "test/session-controller/any-order.test.ts",
   "test/session-lock/crash-*.test.ts",
-  "test/session-lock/refusing-and-repeating-disks.test.ts",
+  "test/lock/protocol/refusing-and-repeating-disks.test.ts",
   "test/torture/*.test.ts",
   "test/trial/*.test.ts",
   "test/trust/*.test.ts",
@@ -26,7 +26,9 @@ const LONG = [
   "test/process/select-backend.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",
-  "test/session-lock/{last-change,other-runtimes,owners-at-acquire,signals-and-ends,terminated-workers}.test.ts",
+  "test/lock/{other-runtimes,signals-and-ends,terminated-workers}.test.ts",
+  "test/lock/protocol/file-times.test.ts",
+  "test/lock/verdict/owners-at-acquire.test.ts",
 ];
 
 // These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the
@@ -37,7 +39,8 @@ const ALONE = [
   "test/native/*.test.ts",
   "test/process/*.test.ts",
   "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
-  "test/session-lock/{acquire,bounds-and-inputs,ended-realm,held-locks,missing-addon,options,re-raisers,signals-and-ends,terminated-workers,tracing}.test.ts",
+  "test/lock/{acquire,ended-realm,held-locks,missing-addon,re-raisers,signals-and-ends,terminated-workers,trace}.test.ts",
+  "test/session-lock/{bounds-and-inputs,limits}.test.ts",
   "test/util/{long-timer,on-abort,warn-line}.test.ts",
 ];
 

@@ -20,10 +20,10 @@ export const ENTRIES = [
  * from there the addon is found (lib/native/load.ts).
  */
 export const SHARED = [
-  // Without lock-fs.ts, which knows the addon: session-controller and session-attention do not.
-  { name: "shared/util", modules: /^util\/(?!lock-fs\.)/u },
+  // session-controller and session-attention know no addon.
+  { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
-  { name: "shared/session-lock", modules: /^(?:session-lock|util)\//u },
+  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
 ];
 
 /** What belongs into dist/: paths in the package, `/` between folders. */

@@ -23,6 +23,6 @@ export type {
   ProcessState,
 } from "./process/process-info.js";
 export { ProcessUnknownError } from "./process/process-unknown-error.js";
-export { nativeStatus, type NativeStatus } from "./process/select-backend.js";
+export { nativeStatus, type NativeStatus } from "./process/backends/select-backend.js";
 export type { ProcessGoneReason, ProcessUnknownReason, ProcessVerdict } from "./process/token.js";
 export { waitForProcessExit, type WaitForProcessExitOptions } from "./process/wait.js";

@@ -1,5 +1,5 @@
 /** What every command of `pidentity` is. */
-import type { CliIo } from "./io.js";
+import type { CliIo } from "./terminal/io.js";
 
 /**
  * What a command tells the shell.

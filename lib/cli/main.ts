@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /** The program `pidentity`: this process's arguments, streams and exit code. */
-import { whyUnsupported } from "../util/node-version.js";
+import { whyUnsupported } from "../native/node-version.js";
 import { printable, printableStack } from "../util/printable.js";
 import { EXIT } from "./command.js";
-import { processIo } from "./io.js";
+import { processIo } from "./terminal/io.js";
 import { run } from "./run.js";
 
 for (const stream of [process.stdout, process.stderr]) {

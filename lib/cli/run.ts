@@ -4,13 +4,13 @@ import { readFileSync } from "node:fs";
 import { quote } from "../util/printable.js";
 import { asksForHelp, parseArguments } from "./arguments.js";
 import { type Command, EXIT, type ExitCode } from "./command.js";
-import { identify } from "./identify.js";
-import type { CliIo } from "./io.js";
-import { locks } from "./locks.js";
-import { native } from "./native.js";
-import { ps } from "./ps.js";
+import { identify } from "./commands/identify.js";
+import type { CliIo } from "./terminal/io.js";
+import { locks } from "./commands/locks.js";
+import { native } from "./commands/native.js";
+import { ps } from "./commands/ps.js";
 import { UsageError } from "./usage-error.js";
-import { verify } from "./verify.js";
+import { verify } from "./commands/verify.js";
 
 const COMMANDS: readonly Command[] = [ps, identify, verify, locks, native];
 

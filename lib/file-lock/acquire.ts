@@ -1,10 +1,10 @@
 /** Takes a lock by a plan, and says in neutral words why not. */
-import { acquireOn } from "../session-lock/acquire.js";
+import { acquireOn } from "../lock/acquire.js";
 import type { AcquirePlan } from "../session-lock/acquire-options.js";
 import { SessionWriteLockTimeoutError } from "../session-lock/errors.js";
-import { freshEvidence } from "../session-lock/evidence.js";
-import { readLock } from "../session-lock/read-lock.js";
-import { realLockFs } from "../util/lock-fs.js";
+import { freshEvidence } from "../lock/verdict/evidence.js";
+import { readLock } from "../lock/protocol/read-lock.js";
+import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { FileLockFileError, inNeutralWords, type LockedThing } from "./errors.js";
 import { asFileLock, type FileLock } from "./file-lock.js";
 import { readOtherContent } from "./other-content.js";

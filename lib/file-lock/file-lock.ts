@@ -1,6 +1,6 @@
 /** A held lock in neutral words: the session lock's handle, its errors translated. */
 import { checkFunction } from "../util/check-values.js";
-import type { SessionWriteLock } from "../session-lock/write-lock.js";
+import type { SessionWriteLock } from "../lock/hold.js";
 import { inNeutralWords, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */

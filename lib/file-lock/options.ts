@@ -4,9 +4,9 @@ import {
   acquirePolicy,
   type WaitingForLock,
 } from "../session-lock/acquire-options.js";
-import { lockPathFor, type LockRoute } from "../session-lock/lock-path.js";
-import { PLAIN_LOCKS, type PlainLocks } from "../session-lock/owner.js";
-import type { ReadOwnerProcessArgs } from "../session-lock/owner-args.js";
+import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
+import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {

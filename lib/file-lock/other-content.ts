@@ -1,6 +1,6 @@
 /** What a file is that is in a lock's way and not in the lock format. Pure. */
-import type { OtherContent } from "../session-lock/judge.js";
-import { parsePayload, type SessionLockPayload } from "../session-lock/payload.js";
+import type { OtherContent } from "../lock/verdict/judge.js";
+import { parsePayload, type SessionLockPayload } from "../lock/protocol/payload.js";
 import { decodeText } from "./decode-text.js";
 
 // A pid by itself, as most daemons write it, perhaps padded. Ten digits hold every pid of every platform.

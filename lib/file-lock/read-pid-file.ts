@@ -1,15 +1,15 @@
 /** Who is in a pid file now; touches nothing. */
 import { syscallOf } from "../session-lock/errors.js";
-import { freshEvidence } from "../session-lock/evidence.js";
-import { isHeldHere } from "../session-lock/held-locks.js";
-import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../session-lock/judge.js";
-import { judgeLock } from "../session-lock/judge-lock.js";
-import type { OwnerReason, OwnerState } from "../session-lock/owner.js";
-import { OwnerArgsMemo } from "../session-lock/owner-args.js";
-import { readLock } from "../session-lock/read-lock.js";
+import { freshEvidence } from "../lock/verdict/evidence.js";
+import { isHeldHere } from "../lock/held-locks.js";
+import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../lock/verdict/judge.js";
+import { judgeLock } from "../lock/verdict/judge-lock.js";
+import type { OwnerReason, OwnerState } from "../lock/verdict/owner.js";
+import { OwnerArgsMemo } from "../lock/verdict/owner-args.js";
+import { readLock } from "../lock/protocol/read-lock.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkPath } from "../util/check-values.js";
-import { realLockFs } from "../util/lock-fs.js";
+import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { FileLockFileError } from "./errors.js";
 import { readOtherContent } from "./other-content.js";
 

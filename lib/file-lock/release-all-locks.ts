@@ -1,5 +1,5 @@
 /** Gives up all locks, and says in neutral words what went wrong. */
-import { releaseAllLocks as releaseAll } from "../session-lock/held-locks.js";
+import { releaseAllLocks as releaseAll } from "../lock/held-locks.js";
 import { inNeutralWords } from "./errors.js";
 
 /**

@@ -20,7 +20,7 @@ import { fileURLToPath } from "node:url";
 
 import { environmentVariable } from "../util/environment.js";
 import { errorCode } from "../util/error-code.js";
-import { oneLine } from "../util/one-line.js";
+import { oneLine } from "../util/printable.js";
 import type { NativeBinding } from "./binding.js";
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */

@@ -1,10 +1,10 @@
 /** Where tokens meet the machine: its digests, its processes, and the public verbs on tokens. */
-import type { HostFacts, ProcessIdentity } from "./backend.js";
-import { whyUnsupported } from "../util/node-version.js";
+import type { HostFacts, ProcessIdentity } from "./backends/backend.js";
+import { whyUnsupported } from "../native/node-version.js";
 import { lookForNestedProcessesSync } from "./nested-processes.js";
 import { environmentVariable } from "../util/environment.js";
 import { isValidPid } from "./pid.js";
-import { processBackend } from "./select-backend.js";
+import { processBackend } from "./backends/select-backend.js";
 import {
   formatTokenOn,
   judgeToken,

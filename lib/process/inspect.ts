@@ -10,7 +10,7 @@ import {
 } from "../util/check-values.js";
 import { isValidPid } from "./pid.js";
 import type { ProcessInfo } from "./process-info.js";
-import { processBackend } from "./select-backend.js";
+import { processBackend } from "./backends/select-backend.js";
 
 export interface InspectProcessOptions {
   /** Read the command line, too? It is the one fact that can take long. Default true. */

@@ -5,7 +5,7 @@
  */
 import { loadNative } from "../native/load.js";
 import { hostFacts } from "./identity.js";
-import { MS_PER_TICK } from "./procfs-parse.js";
+import { MS_PER_TICK } from "./backends/procfs-parse.js";
 
 /**
  * Milliseconds on the monotonic clock that all processes of this boot share, in every time namespace;

@@ -11,8 +11,8 @@ import { opendirSync, readFileSync, statSync } from "node:fs";
 
 import { errorCode } from "../util/error-code.js";
 import type { TimeSlice } from "../util/time-slice.js";
-import type { ProcessIdentity } from "./backend.js";
-import { parseNamespacePids, parseTimeOffsets } from "./procfs-parse.js";
+import type { ProcessIdentity } from "./backends/backend.js";
+import { parseNamespacePids, parseTimeOffsets } from "./backends/procfs-parse.js";
 
 /** A process of a nested namespace, as it is at the moment of the question. */
 export interface NestedProcess {

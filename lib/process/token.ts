@@ -17,7 +17,7 @@
  * `-` stands for "unknown" in every field but platform and pid. Nine fields, fewer than 160 printable
  * ASCII characters. Pure: digests and lookups come from identity.ts.
  */
-import type { ProcessIdentity } from "./backend.js";
+import type { ProcessIdentity } from "./backends/backend.js";
 import type { NestedProcess, NestedProcesses } from "./nested-processes.js";
 import type { ProcessReason } from "./process-info.js";
 

@@ -1,12 +1,12 @@
 /** Waiting for the end of one very process, without a thread and without mistaking it for another. */
-import type { ExitWatch } from "./backend.js";
+import type { ExitWatch } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { onAbort } from "../util/on-abort.js";
 import { tokenHost, verifyProcess } from "./identity.js";
 import { isValidPid } from "./pid.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
-import { processBackend } from "./select-backend.js";
+import { processBackend } from "./backends/select-backend.js";
 import { isSameBoot, parseToken } from "./token.js";
 
 export interface WaitForProcessExitOptions {

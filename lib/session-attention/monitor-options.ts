@@ -7,7 +7,7 @@ import {
   checkTimerInterval,
   optional,
 } from "../util/check-values.js";
-import { every } from "../util/every.js";
+import { every } from "../util/timers.js";
 import type { SessionAttentionEvent } from "./events.js";
 import type { SessionRecoveryOutcome, SessionRecoveryRequest } from "./recovery.js";
 

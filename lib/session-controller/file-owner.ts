@@ -2,9 +2,9 @@
 import { absolutePath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { checkPath, checkSignal, checkTimeout, optional } from "../util/check-values.js";
-import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
-import { threadState } from "../util/thread-state.js";
-import { type TurnQueues, waitForTurn } from "../util/turn-queue.js";
+import { LONGEST_TIMER_MS } from "../util/timers.js";
+import { threadState } from "../util/thread.js";
+import { type TurnQueues, waitForTurn } from "../util/queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
 import { canonicalSessionPath, realSessionFs } from "./session-file.js";
 
@@ -32,7 +32,7 @@ export interface SessionFileOwner extends Disposable {
   readonly release: () => void;
 }
 
-// Copies of this module in one thread share the queues: see thread-state.ts.
+// Copies of this module in one thread share the queues: see util/thread.ts.
 const queues = threadState<TurnQueues>(
   Symbol.for("pidentity.session-file-owners.v1"),
   () => new Map(),

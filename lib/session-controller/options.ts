@@ -11,7 +11,7 @@ import {
   optional,
 } from "../util/check-values.js";
 import { type Environment, positiveInteger } from "../util/environment.js";
-import { LONGEST_TIMER_MS } from "../util/longest-timer.js";
+import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
 import type { IsBenignChange } from "./fence.js";
 import type { ControlledLock } from "./lock-handle.js";

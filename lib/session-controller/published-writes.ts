@@ -2,9 +2,9 @@
  * Own writes, known to all fences of this thread: what one controller writes must not look like a stranger's
  * write to another.
  *
- * Two copies of this module in one thread know each other's writes: see thread-state.ts.
+ * Two copies of this module in one thread know each other's writes: see util/thread.ts.
  */
-import { threadState } from "../util/thread-state.js";
+import { threadState } from "../util/thread.js";
 import type { SessionFileFingerprint } from "./fingerprint.js";
 
 /** One controller's fence, as all copies of the module see it. */

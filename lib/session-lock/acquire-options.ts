@@ -15,17 +15,17 @@ import {
   optional,
   unchecked,
 } from "../util/check-values.js";
-import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
-import { lockPathFor, type LockRoute } from "./lock-path.js";
+import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "../lock/verdict/judge.js";
+import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import {
   type Environment,
   resolveLimits,
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
-} from "./options.js";
-import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
-import type { ReadOwnerProcessArgs } from "./owner-args.js";
+} from "./limits.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
+import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
 
 /** What a waiter is told once a second. */
 export interface WaitingForLock {

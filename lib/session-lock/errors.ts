@@ -1,7 +1,7 @@
 /** The lock's errors, and how a host tells them from its other failures. */
 import { findErrorByCode } from "../util/find-error.js";
 import { printable } from "../util/printable.js";
-import type { SessionLockInspection } from "./inspection.js";
+import type { SessionLockInspection } from "../lock/verdict/inspection.js";
 
 export type SessionWriteLockErrorCode =
   | "SESSION_WRITE_LOCK_TIMEOUT"

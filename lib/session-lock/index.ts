@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { acquireSessionWriteLock } from "./acquire.js";
+export { acquireSessionWriteLock } from "../lock/acquire.js";
 export type { AcquireSessionWriteLockOptions, WaitingForLock } from "./acquire-options.js";
 export {
   type ClassifiedKeptReason,
@@ -12,7 +12,7 @@ export {
   type SessionLockClassification,
   type SessionLockFacts,
   type StaleReason,
-} from "./classify.js";
+} from "../lock/verdict/classify.js";
 export {
   describeOwner,
   describeSessionLockFailure,
@@ -28,9 +28,9 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
-export { heldLocks, type HeldLockSummary, releaseAllLocks } from "./held-locks.js";
+export { heldLocks, type HeldLockSummary, releaseAllLocks } from "../lock/held-locks.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
-export type { KeptReason, SessionLockInspection, SweepCounts } from "./inspection.js";
+export type { KeptReason, SessionLockInspection, SweepCounts } from "../lock/verdict/inspection.js";
 export { isOpenClawArgv } from "./openclaw-owner.js";
 export {
   type Environment,
@@ -41,31 +41,31 @@ export {
   resolveSessionWriteLockStaleMs,
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
-} from "./options.js";
+} from "./limits.js";
 export type {
   KernelEvidence,
   OwnerJudgement,
   OwnerReason,
   OwnerState,
   PlainLocks,
-} from "./owner.js";
-export type { ReadOwnerProcessArgs } from "./owner-args.js";
-export { formatPayload, parsePayload, type SessionLockPayload } from "./payload.js";
-export type { SweepNotice } from "./notices.js";
+} from "../lock/verdict/owner.js";
+export type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+export { formatPayload, parsePayload, type SessionLockPayload } from "../lock/protocol/payload.js";
+export type { SweepNotice } from "./sweep/notices.js";
 export {
   type CleanedDirectory,
   type SweepSessionLocksOptions,
   type SweepSessionLocksResult,
   type SweptDirectory,
   sweepSessionLocks,
-} from "./startup-sweep.js";
-export { cleanStaleLockFiles, type CleanStaleLockFilesResult } from "./sweep.js";
+} from "./sweep/startup-sweep.js";
+export { cleanStaleLockFiles, type CleanStaleLockFilesResult } from "./sweep/sweep.js";
 export type {
   CleanStaleLockFilesOptions,
   SweepLog,
   SweepOptions,
   SweepProgress,
-} from "./sweep-options.js";
+} from "./sweep/options.js";
 export type {
   AcquireTrace,
   AcquireTraceResult,
@@ -77,7 +77,7 @@ export type {
   ReleaseTrace,
   ReleaseTraceResult,
   SweepTrace,
-} from "./tracing.js";
+} from "../lock/trace.js";
 export { withSessionWriteLock } from "./with-lock.js";
-export type { SessionWriteLock } from "./write-lock.js";
-export { nativeStatus, type NativeStatus } from "../process/select-backend.js";
+export type { SessionWriteLock } from "../lock/hold.js";
+export { nativeStatus, type NativeStatus } from "../process/backends/select-backend.js";

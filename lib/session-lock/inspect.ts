@@ -1,6 +1,6 @@
 /** Inspects one lock file for a caller; touches nothing. */
 import { absolutePath } from "../util/absolute-path.js";
-import { realLockFs } from "../util/lock-fs.js";
+import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
@@ -11,16 +11,16 @@ import {
   checkPath,
   optional,
 } from "../util/check-values.js";
-import { freshEvidence } from "./evidence.js";
-import { isHeldHere } from "./held-locks.js";
-import type { SessionLockInspection } from "./inspection.js";
-import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "./judge.js";
-import { judgeLock } from "./judge-lock.js";
+import { freshEvidence } from "../lock/verdict/evidence.js";
+import { isHeldHere } from "../lock/held-locks.js";
+import type { SessionLockInspection } from "../lock/verdict/inspection.js";
+import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "../lock/verdict/judge.js";
+import { judgeLock } from "../lock/verdict/judge-lock.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
-import { DEFAULT_LIMITS } from "./options.js";
-import { PLAIN_LOCKS, type PlainLocks } from "./owner.js";
-import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "./owner-args.js";
-import { readLock } from "./read-lock.js";
+import { DEFAULT_LIMITS } from "./limits.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
+import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+import { readLock } from "../lock/protocol/read-lock.js";
 
 export interface InspectSessionLockOptions {
   /** Age in milliseconds beyond which a lock is `too-old`. Default 1 800 000. */

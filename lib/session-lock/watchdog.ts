@@ -1,5 +1,5 @@
 /** Looks after held locks once a minute. */
-import { every } from "../util/every.js";
+import { every } from "../util/timers.js";
 
 const INTERVAL_MS = 60_000;
 

@@ -53,6 +53,16 @@ export function printableStack(error: Error): string {
   return printable(stack.slice(0, end)) + frames.join("\n");
 }
 
+/**
+ * The lines that are not blank, with `; ` between them.
+ *
+ * Not by a pattern around line ends: at each blank of a long row it would look through the rest of the row.
+ */
+export function oneLine(text: string): string {
+  const lines = text.split("\n").map((line) => line.trim());
+  return lines.filter((line) => line !== "").join("; ");
+}
+
 function escapeCodePoint(codePoint: number): string {
   const digits = codePoint.toString(16);
   if (codePoint <= 0xff) return `\\x${digits.padStart(2, "0")}`;

@@ -3,7 +3,7 @@ import { writeSync } from "node:fs";
 // Not the global one, which a test runner may have replaced or, for jsdom, removed.
 import { setImmediate } from "node:timers";
 
-import { isMainThread } from "./main-thread.js";
+import { isMainThread } from "./thread.js";
 
 export type WarnLine = (line: string) => void;
 

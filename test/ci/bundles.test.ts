@@ -33,10 +33,10 @@ function importing(entry: string): string {
 
 test.for([
   ["index.js", ["shared/process.js", "shared/util.js"]],
-  ["session-lock/index.js", ["shared/process.js", "shared/session-lock.js", "shared/util.js"]],
+  ["session-lock/index.js", ["shared/process.js", "shared/lock.js", "shared/util.js"]],
   ["session-controller/index.js", ["shared/util.js"]],
   ["session-attention/index.js", ["shared/util.js"]],
-  ["file-lock/index.js", ["shared/process.js", "shared/session-lock.js", "shared/util.js"]],
+  ["file-lock/index.js", ["shared/process.js", "shared/lock.js", "shared/util.js"]],
 ] as const)("importing %s reads itself and %j, nothing native", async ([entry, shared]) => {
   // Instead of the package, which would be loaded before anybody watches.
   const empty = join(temporaryFolder(), "empty.mjs");

@@ -15,10 +15,10 @@ import {
   padToWidth,
   shortenToWidth,
   wrapToWidth,
-} from "../../lib/cli/display-width.js";
+} from "../../lib/cli/terminal/display-width.js";
 import { printable } from "../../lib/util/printable.js";
-import { programName } from "../../lib/cli/program-name.js";
-import { layOutTable } from "../../lib/cli/table.js";
+import { programName } from "../../lib/cli/locks/program-name.js";
+import { layOutTable } from "../../lib/cli/terminal/table.js";
 import { run } from "../../lib/cli/run.js";
 import { type RunningChild, startReady } from "../support/child.js";
 import { recordingIo, recordingStream, runHere, runProgram } from "../support/command-line.js";

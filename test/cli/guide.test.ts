@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { type Explanation, KEPT_REASONS, STALE_REASONS } from "../../lib/cli/explanations.js";
+import { type Explanation, KEPT_REASONS, STALE_REASONS } from "../../lib/cli/locks/explanations.js";
 import { runHere } from "../support/command-line.js";
 import { endedPid, lockDirectory } from "../support/lock-directory.js";
 import { ROOT } from "../support/programs.js";

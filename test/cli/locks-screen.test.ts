@@ -3,15 +3,15 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { displayWidth } from "../../lib/cli/display-width.js";
-import type { LocksReport } from "../../lib/cli/examine-locks.js";
-import { KEPT_REASONS, STALE_REASONS } from "../../lib/cli/explanations.js";
-import { reasonsIn } from "../../lib/cli/explain-locks.js";
-import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../lib/cli/lock-words.js";
-import { locksScreen, selectLocks } from "../../lib/cli/locks-screen.js";
-import type { StaleReason } from "../../lib/session-lock/classify.js";
-import type { KeptReason, SessionLockInspection } from "../../lib/session-lock/inspection.js";
-import type { OwnerReason } from "../../lib/session-lock/owner.js";
+import { displayWidth } from "../../lib/cli/terminal/display-width.js";
+import type { LocksReport } from "../../lib/cli/locks/examine.js";
+import { KEPT_REASONS, STALE_REASONS } from "../../lib/cli/locks/explanations.js";
+import { reasonsIn } from "../../lib/cli/locks/explain.js";
+import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../lib/cli/locks/describe.js";
+import { locksScreen, selectLocks } from "../../lib/cli/locks/screen.js";
+import type { StaleReason } from "../../lib/lock/verdict/classify.js";
+import type { KeptReason, SessionLockInspection } from "../../lib/lock/verdict/inspection.js";
+import type { OwnerReason } from "../../lib/lock/verdict/owner.js";
 import { recordingStream } from "../support/command-line.js";
 
 const STALE = Object.keys(STALE_REASONS) as StaleReason[];

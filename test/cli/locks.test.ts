@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { STALE_REASONS } from "../../lib/cli/explanations.js";
+import { STALE_REASONS } from "../../lib/cli/locks/explanations.js";
 import { runHere, runProgram } from "../support/command-line.js";
 import { endedPid, liveOwner, lockDirectory } from "../support/lock-directory.js";
 import { writePlainLock } from "../support/lock-holder.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { nativeStatus } from "../../lib/process/select-backend.js";
+import { nativeStatus } from "../../lib/process/backends/select-backend.js";
 import { runHere, runProgram } from "../support/command-line.js";
 import { requireNative } from "../support/require.js";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { ProgressBar } from "../../lib/cli/progress-bar.js";
+import { ProgressBar } from "../../lib/cli/terminal/progress-bar.js";
 import { recordingStream } from "../support/command-line.js";
 
 /** A bar on a clock that the test moves. */

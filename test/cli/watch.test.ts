@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import type { CliEvents } from "../../lib/cli/io.js";
-import { watch } from "../../lib/cli/watch.js";
+import type { CliEvents } from "../../lib/cli/terminal/io.js";
+import { watch } from "../../lib/cli/terminal/watch.js";
 import { recordingIo } from "../support/command-line.js";
 import { endedPid, lockDirectory } from "../support/lock-directory.js";
 import { ROOT } from "../support/programs.js";

@@ -19,9 +19,9 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-import { processIo } from "../../compiled/cli/io.js";
-import { whyKept, whyRemoved } from "../../compiled/cli/lock-words.js";
-import { formatTable } from "../../compiled/cli/table.js";
+import { processIo } from "../../compiled/cli/terminal/io.js";
+import { whyKept, whyRemoved } from "../../compiled/cli/locks/describe.js";
+import { formatTable } from "../../compiled/cli/terminal/table.js";
 import { nativeStatus } from "../../compiled/index.js";
 import { cleanStaleLockFiles } from "../../compiled/session-lock/index.js";
 import { kill, killAll, startProgram, startWriter } from "./children.mjs";

@@ -9,7 +9,8 @@ chmodSync(process.cwd(), 0o755);
 export default defineConfig({
   test: {
     include: [
-      "test/session-lock/{classify,guard,owner}.test.ts",
+      "test/lock/protocol/guard.test.ts",
+      "test/lock/verdict/{classify,owner}.test.ts",
       "test/properties/{living-owner,lock-verdict,start-time}.test.ts",
     ],
     testTimeout: 60_000,

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import type { NativeBinding } from "../../lib/native/binding.js";
 import type { loadNative } from "../../lib/native/load.js";
-import type { nativeStatus } from "../../lib/process/select-backend.js";
+import type { nativeStatus } from "../../lib/process/backends/select-backend.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 beforeEach(() => {
@@ -22,7 +22,7 @@ async function load(): ReturnTypeOf<typeof loadNative> {
 }
 
 async function status(): ReturnTypeOf<typeof nativeStatus> {
-  return (await import("../../lib/process/select-backend.js")).nativeStatus();
+  return (await import("../../lib/process/backends/select-backend.js")).nativeStatus();
 }
 
 type ReturnTypeOf<F extends () => unknown> = Promise<ReturnType<F>>;

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { parseStat } from "../../lib/process/procfs-parse.js";
+import { parseStat } from "../../lib/process/backends/procfs-parse.js";
 import { backendNamed, LINUX_BACKENDS } from "../support/backends.js";
 import { start, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";

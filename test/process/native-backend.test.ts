@@ -10,7 +10,7 @@ import {
   REASONS,
   STATES,
 } from "../../lib/native/binding.js";
-import { createNativeBackend } from "../../lib/process/native.js";
+import { createNativeBackend } from "../../lib/process/backends/native.js";
 
 const HOST: NativeHostFacts = {
   machineId: "",

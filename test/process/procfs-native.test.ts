@@ -6,7 +6,7 @@ import { readdirSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
 
-import type { ProcessBackend } from "../../lib/process/backend.js";
+import type { ProcessBackend } from "../../lib/process/backends/backend.js";
 import type { ProcessInfo } from "../../lib/process/process-info.js";
 import { backendNamed } from "../support/backends.js";
 import { startReady } from "../support/child.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import type { ProcessIdentity } from "../../lib/process/backend.js";
+import type { ProcessIdentity } from "../../lib/process/backends/backend.js";
 import type { NestedProcess } from "../../lib/process/nested-processes.js";
 import {
   formatToken,

@@ -2,12 +2,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { tokenOf } from "../../lib/session-lock/owner.js";
+import { tokenOf } from "../../lib/lock/verdict/owner.js";
 import {
   formatPayload,
   parsePayload,
   type SessionLockPayload,
-} from "../../lib/session-lock/payload.js";
+} from "../../lib/lock/protocol/payload.js";
 import { runs } from "./runs.js";
 
 const KEYS = [

@@ -7,7 +7,7 @@ import {
   resolveSessionLockMaxHoldFromTimeout,
   resolveSessionWriteLockOptions,
   type SessionWriteLockLimits,
-} from "../../lib/session-lock/options.js";
+} from "../../lib/session-lock/limits.js";
 import { runs } from "./runs.js";
 
 const NAMES = ["timeoutMs", "staleMs", "maxHoldMs"] as const;

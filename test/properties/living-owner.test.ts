@@ -7,7 +7,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import type { ProcessIdentity } from "../../lib/process/backend.js";
+import type { ProcessIdentity } from "../../lib/process/backends/backend.js";
 import type { NestedProcess, NestedProcesses } from "../../lib/process/nested-processes.js";
 import {
   formatToken,
@@ -21,17 +21,17 @@ import {
   classifySessionLock,
   dependsOnNestedLook,
   type SessionLockClassification,
-} from "../../lib/session-lock/classify.js";
-import type { FileSystem } from "../../lib/session-lock/file-system.js";
+} from "../../lib/lock/verdict/classify.js";
+import type { FileSystem } from "../../lib/lock/protocol/file-system-kind.js";
 import {
   isDiskOfThisMachine,
   judgeOwner,
   type PlainLocks,
   tokenOf,
   weighKernelLock,
-} from "../../lib/session-lock/owner.js";
-import { parsePayload } from "../../lib/session-lock/payload.js";
-import type { LockAttempt } from "../../lib/util/lock-fs.js";
+} from "../../lib/lock/verdict/owner.js";
+import { parsePayload } from "../../lib/lock/protocol/payload.js";
+import type { LockAttempt } from "../../lib/lock/protocol/lock-fs.js";
 import { runs } from "./runs.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");

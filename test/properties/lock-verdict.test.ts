@@ -12,9 +12,9 @@ import {
   needsOwnerArgs,
   type SessionLockFacts,
   type StaleReason,
-} from "../../lib/session-lock/classify.js";
-import type { KernelEvidence, OwnerJudgement } from "../../lib/session-lock/owner.js";
-import type { SessionLockPayload } from "../../lib/session-lock/payload.js";
+} from "../../lib/lock/verdict/classify.js";
+import type { KernelEvidence, OwnerJudgement } from "../../lib/lock/verdict/owner.js";
+import type { SessionLockPayload } from "../../lib/lock/protocol/payload.js";
 import { runs } from "./runs.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");

@@ -14,15 +14,18 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
 import { describeSessionLockFailure } from "../../lib/session-lock/errors.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { parsePayload } from "../../lib/session-lock/payload.js";
-import { tryPublish } from "../../lib/session-lock/publish.js";
-import { type CleanedDirectory, sweepSessionLocks } from "../../lib/session-lock/startup-sweep.js";
-import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
+import { parsePayload } from "../../lib/lock/protocol/payload.js";
+import { tryPublish } from "../../lib/lock/protocol/publish.js";
+import {
+  type CleanedDirectory,
+  sweepSessionLocks,
+} from "../../lib/session-lock/sweep/startup-sweep.js";
+import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { createSessionController } from "../../lib/session-controller/controller.js";
-import { realLockFs } from "../../lib/util/lock-fs.js";
+import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { startReady } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { writePlainLock } from "../support/lock-holder.js";

@@ -8,22 +8,22 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { getProcessStartTime } from "../../lib/process/inspect.js";
-import { acquireOn, acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
+import { acquireOn, acquireSessionWriteLock } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
-import type { StaleReason } from "../../lib/session-lock/classify.js";
+import type { StaleReason } from "../../lib/lock/verdict/classify.js";
 import type { SessionWriteLockErrorCode } from "../../lib/session-lock/errors.js";
-import { tryEnterGuard } from "../../lib/session-lock/guard.js";
+import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import {
   inspectSessionLock,
   type InspectSessionLockOptions,
 } from "../../lib/session-lock/inspect.js";
-import type { KeptReason, SessionLockInspection } from "../../lib/session-lock/inspection.js";
-import { sweepDirectory } from "../../lib/session-lock/sweep.js";
+import type { KeptReason, SessionLockInspection } from "../../lib/lock/verdict/inspection.js";
+import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
 import {
   type CleanStaleLockFilesOptions,
   resolveSweepOptions,
-} from "../../lib/session-lock/sweep-options.js";
-import { type LockFs, realLockFs } from "../../lib/util/lock-fs.js";
+} from "../../lib/session-lock/sweep/options.js";
+import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { startHolder, writePlainLock } from "../support/lock-holder.js";
 import { requireNative } from "../support/require.js";

@@ -1,8 +1,8 @@
 import type { TestContext } from "vitest";
 
-import type { ProcessBackend } from "../../lib/process/backend.js";
-import { createNativeBackend } from "../../lib/process/native.js";
-import { createProcfsBackend } from "../../lib/process/procfs.js";
+import type { ProcessBackend } from "../../lib/process/backends/backend.js";
+import { createNativeBackend } from "../../lib/process/backends/native.js";
+import { createProcfsBackend } from "../../lib/process/backends/procfs.js";
 import { requireBinding, requireLinux } from "./require.js";
 
 /** The two that must answer alike on Linux. */

@@ -5,7 +5,12 @@ import { join } from "node:path";
 
 import { onTestFinished } from "vitest";
 
-import { type CliEvents, type CliIo, type CliStream, wantsColor } from "../../lib/cli/io.js";
+import {
+  type CliEvents,
+  type CliIo,
+  type CliStream,
+  wantsColor,
+} from "../../lib/cli/terminal/io.js";
 import { run } from "../../lib/cli/run.js";
 import { ROOT } from "./programs.js";
 

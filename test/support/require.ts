@@ -11,7 +11,7 @@ import type { TestContext } from "vitest";
 
 import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
-import { nativeStatus } from "../../lib/process/select-backend.js";
+import { nativeStatus } from "../../lib/process/backends/select-backend.js";
 import { ROOT } from "./programs.js";
 import { AS_NOBODY, NOBODY } from "./unprivileged.js";
 

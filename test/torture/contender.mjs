@@ -9,10 +9,10 @@ import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../compiled/native/load.js";
-import { acquireOn } from "../../compiled/session-lock/acquire.js";
+import { acquireOn } from "../../compiled/lock/acquire.js";
 import { resolveAcquireOptions } from "../../compiled/session-lock/acquire-options.js";
 import { describeSessionLockFailure } from "../../compiled/session-lock/index.js";
-import { realLockFs } from "../../compiled/util/lock-fs.js";
+import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
 
 const task = JSON.parse(process.argv[2]);
 const lockName = `${basename(task.sessionFile)}.lock`;

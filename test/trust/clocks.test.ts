@@ -10,13 +10,13 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
 import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
-import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
 import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "../../lib/session-lock/errors.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
+import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments, type RunningChild, runNode, startReady } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";

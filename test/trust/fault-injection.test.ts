@@ -20,17 +20,17 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { identifyProcess } from "../../lib/index.js";
 import { createSessionController } from "../../lib/session-controller/index.js";
-import { acquireOn } from "../../lib/session-lock/acquire.js";
+import { acquireOn } from "../../lib/lock/acquire.js";
 import {
   type AcquireSessionWriteLockOptions,
   resolveAcquireOptions,
 } from "../../lib/session-lock/acquire-options.js";
 import { SessionWriteLockError, SessionWriteLockFileError } from "../../lib/session-lock/errors.js";
-import { heldLock } from "../../lib/session-lock/held-locks.js";
-import { resolveSweepOptions } from "../../lib/session-lock/sweep-options.js";
-import { sweepDirectory } from "../../lib/session-lock/sweep.js";
-import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
-import type { LockFs } from "../../lib/util/lock-fs.js";
+import { heldLock } from "../../lib/lock/held-locks.js";
+import { resolveSweepOptions } from "../../lib/session-lock/sweep/options.js";
+import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
+import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import type { LockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, type RunningChild, start } from "../support/child.js";
 import { type Fault, failingFs } from "../support/failing-fs.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";

@@ -23,7 +23,7 @@ import { pathToFileURL } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test, type TestContext, vi } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
 import {
   SessionWriteLockFileError,
   SessionWriteLockTimeoutError,
@@ -32,8 +32,8 @@ import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import {
   cleanStaleLockFiles,
   type CleanStaleLockFilesResult,
-} from "../../lib/session-lock/sweep.js";
-import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
+} from "../../lib/session-lock/sweep/sweep.js";
+import type { SessionWriteLock } from "../../lib/lock/hold.js";
 import { errorCode } from "../../lib/util/error-code.js";
 import { runNode, start } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";

@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 import { getProcessArgs, getProcessStartTime, inspectProcess } from "../../lib/index.js";
 import type { ProcessInfo } from "../../lib/process/process-info.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { cleanStaleLockFiles } from "../../lib/session-lock/sweep.js";
+import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { BACKENDS, backendNamed } from "../support/backends.js";
 import { runNode, startReady } from "../support/child.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";

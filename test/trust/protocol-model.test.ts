@@ -13,7 +13,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireOn } from "../../lib/session-lock/acquire.js";
+import { acquireOn } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { startHolder } from "../support/lock-holder.js";
 import { requireNative } from "../support/require.js";

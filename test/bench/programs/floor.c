@@ -1,7 +1,7 @@
 // The floor under pidentity's figures: what the bare system calls cost in C, on this machine, now.
 // Linux. Every operation makes the system calls of the package, in the same order and with read
 // sizes of the same order, and looks at nothing that they bring: those about a process the addon's
-// (native/linux/process.cc), `acquireRelease` the lock protocol's (lib/session-lock/publish.ts,
+// (native/linux/process.cc), `acquireRelease` the lock protocol's (lib/lock/protocol/publish.ts,
 // guard.ts, release.ts), `createUnlink` the least that a lock file can cost.
 //
 //   cc -O2 -pthread -o floor test/bench/programs/floor.c

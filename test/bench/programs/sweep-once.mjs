@@ -10,12 +10,12 @@ import { importModule } from "../product.mjs";
 import { watchEmptySlices } from "../empty-slices.mjs";
 import { watchLoop } from "../loop-health.mjs";
 
-const { sweepDirectory } = await importModule("session-lock/sweep.js");
-const { resolveSweepOptions } = await importModule("session-lock/sweep-options.js");
-const { listLocks } = await importModule("session-lock/list-locks.js");
-const { realLockFs } = await importModule("util/lock-fs.js");
+const { sweepDirectory } = await importModule("session-lock/sweep/sweep.js");
+const { resolveSweepOptions } = await importModule("session-lock/sweep/options.js");
+const { listLocks } = await importModule("session-lock/sweep/list-locks.js");
+const { realLockFs } = await importModule("lock/protocol/lock-fs.js");
 const { TimeSlice } = await importModule("util/time-slice.js");
-const { waitSynchronously } = await importModule("util/wait-synchronously.js");
+const { waitSynchronously } = await importModule("util/timers.js");
 
 const {
   sessionsDir,

@@ -8,9 +8,9 @@ import { createInterface } from "node:readline";
 
 import { importModule } from "../product.mjs";
 
-const { acquireOn } = await importModule("session-lock/acquire.js");
+const { acquireOn } = await importModule("lock/acquire.js");
 const { resolveAcquireOptions } = await importModule("session-lock/acquire-options.js");
-const { realLockFs } = await importModule("util/lock-fs.js");
+const { realLockFs } = await importModule("lock/protocol/lock-fs.js");
 
 const [, , sessionFile] = process.argv;
 

@@ -23,7 +23,7 @@ import { compile, runNode, startNodeServer } from "../programs.mjs";
 
 const { cleanStaleLockFiles, isOpenClawArgv } = await importProduct("session-lock/index.js");
 // Knows nothing of the rest of the package.
-const { waitSynchronously } = await importModule("util/wait-synchronously.js");
+const { waitSynchronously } = await importModule("util/timers.js");
 
 export const title = "Sweep: cleanStaleLockFiles";
 

@@ -11,9 +11,9 @@ import { openSync, writeFileSync } from "node:fs";
 import { identifyProcess } from "../../../compiled/process/identity.js";
 import { getProcessStartTime } from "../../../compiled/process/inspect.js";
 import { machineMonotonicMs } from "../../../compiled/process/machine-clock.js";
-import { fileSystemOf } from "../../../compiled/session-lock/file-system.js";
-import { formatPayload } from "../../../compiled/session-lock/payload.js";
-import { realLockFs } from "../../../compiled/util/lock-fs.js";
+import { fileSystemOf } from "../../../compiled/lock/protocol/file-system-kind.js";
+import { formatPayload } from "../../../compiled/lock/protocol/payload.js";
+import { realLockFs } from "../../../compiled/lock/protocol/lock-fs.js";
 import { stayAlive } from "./stay.mjs";
 
 const [lockPath, ageMs] = process.argv.slice(2);

@@ -11,9 +11,9 @@ import type { BigIntStats } from "node:fs";
 
 import { hostFacts } from "../../../lib/process/identity.js";
 import { formatToken, judgeToken, type TokenHost } from "../../../lib/process/token.js";
-import type { EvidenceSource } from "../../../lib/session-lock/evidence.js";
-import { formatPayload } from "../../../lib/session-lock/payload.js";
-import type { LockFs } from "../../../lib/util/lock-fs.js";
+import type { EvidenceSource } from "../../../lib/lock/verdict/evidence.js";
+import { formatPayload } from "../../../lib/lock/protocol/payload.js";
+import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
 
 export const LOCK_PATH = "/sessions/s.jsonl.lock";
 const GUARD_PATH = `${LOCK_PATH}.guard`;

@@ -1,8 +1,8 @@
 /** Protocols that are known to be broken, as small changes to the product's own: the checker must refute each. */
-import type { LockFs } from "../../../lib/util/lock-fs.js";
-import { guardPathOf } from "../../../lib/session-lock/guard.js";
-import { isOwnLock } from "../../../lib/session-lock/read-lock.js";
-import { tryRemoveLock } from "../../../lib/session-lock/remove.js";
+import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { guardPathOf } from "../../../lib/lock/protocol/guard.js";
+import { isOwnLock } from "../../../lib/lock/protocol/read-lock.js";
+import { tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
 import { LOCK_PATH, type Operation, type Surroundings } from "./automaton.js";
 import { OWN_LOCK } from "./operations.js";
 

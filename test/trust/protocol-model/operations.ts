@@ -1,19 +1,19 @@
 /** What processes do to a lock, each as one call of the product's own function. */
-import { closeCase, type JudgingPolicy, openCase } from "../../../lib/session-lock/judge.js";
-import { removeLeftover } from "../../../lib/session-lock/leftovers.js";
-import { parsePayload } from "../../../lib/session-lock/payload.js";
-import { type Published, tryPublish } from "../../../lib/session-lock/publish.js";
-import { type OwnLock, readLock } from "../../../lib/session-lock/read-lock.js";
-import { tryReclaim } from "../../../lib/session-lock/reclaim.js";
-import { tryRelease } from "../../../lib/session-lock/release.js";
-import { Hold } from "../../../lib/session-lock/write-lock.js";
+import { closeCase, type JudgingPolicy, openCase } from "../../../lib/lock/verdict/judge.js";
+import { removeLeftover } from "../../../lib/lock/protocol/leftovers.js";
+import { parsePayload } from "../../../lib/lock/protocol/payload.js";
+import { type Published, tryPublish } from "../../../lib/lock/protocol/publish.js";
+import { type OwnLock, readLock } from "../../../lib/lock/protocol/read-lock.js";
+import { tryReclaim } from "../../../lib/lock/verdict/reclaim.js";
+import { tryRelease } from "../../../lib/lock/protocol/release.js";
+import { Hold } from "../../../lib/lock/hold.js";
 import { errorCode } from "../../../lib/util/error-code.js";
 import {
   SessionWriteLockFileError,
   SessionWriteLockLostError,
   SessionWriteLockTimeoutError,
 } from "../../../lib/session-lock/errors.js";
-import { guardPathOf } from "../../../lib/session-lock/guard.js";
+import { guardPathOf } from "../../../lib/lock/protocol/guard.js";
 import {
   HOLD_LIMIT_MS,
   LOCK_PATH,

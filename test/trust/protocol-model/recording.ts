@@ -1,5 +1,5 @@
 /** The real calls of an operation, in the words of the model. */
-import { type LockFs, realLockFs } from "../../../lib/util/lock-fs.js";
+import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { errorCode } from "../../../lib/util/error-code.js";
 
 // Asked beside the protocol: where the file is, and whether there are kernel locks at all.

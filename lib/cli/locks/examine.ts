@@ -1,0 +1,185 @@
+/** The doctor's examination: sweeps directories, and gathers what was found and what went wrong. */
+import { statSync } from "node:fs";
+import { isAbsolute, join } from "node:path";
+
+import type { SessionLockInspection, SweepCounts } from "../../lock/verdict/inspection.js";
+import { describeNotice } from "../../session-lock/sweep/notices.js";
+import { ownerRecogniser } from "../../session-lock/openclaw-owner.js";
+import type { PlainLocks } from "../../lock/verdict/owner.js";
+import { listSessionsDirs } from "../../session-lock/sweep/startup-sweep.js";
+import {
+  cleanStaleLockFiles,
+  type CleanStaleLockFilesResult,
+} from "../../session-lock/sweep/sweep.js";
+import type { SweepOptions, SweepProgress } from "../../session-lock/sweep/options.js";
+import { absolutePath, pathPrefix, tidyPath } from "../../util/absolute-path.js";
+import { errorCode } from "../../util/error-code.js";
+import { realLockFs } from "../../lock/protocol/lock-fs.js";
+import { printable } from "../../util/printable.js";
+import type { CliIo } from "../terminal/io.js";
+
+/** What to examine: sessions directories, or the state directories of gateways. */
+export interface Patients {
+  readonly sessionsDirs: readonly string[];
+  /** `<stateDir>/agents/<agent>/sessions` are examined. */
+  readonly stateDirs: readonly string[];
+}
+
+export interface Treatment {
+  readonly fix: boolean;
+  /** Milliseconds; undefined: the environment's or the default. */
+  readonly staleMs: number | undefined;
+  /** Further programs that write such locks; see {@link ownerRecogniser}. */
+  readonly ownerNames: readonly string[];
+  readonly plainLocks: PlainLocks;
+}
+
+export interface LocksReport {
+  readonly locks: readonly SessionLockInspection[];
+  readonly counts: SweepCounts;
+  /** Directories that could not be examined, and why. */
+  readonly problems: readonly string[];
+  /** What the sweep noticed beside locks: odd files, leftovers that it could not remove. */
+  readonly notices: readonly string[];
+}
+
+/**
+ * One directory after another; what cannot be examined does not keep the rest from it.
+ *
+ * @param onProgress - Told of each directory's locks, again and again.
+ * @param signal - Aborting ends the work; what was found by then is returned.
+ */
+export async function examineLocks(
+  { sessionsDirs, stateDirs }: Patients,
+  { fix, staleMs, ownerNames, plainLocks }: Treatment,
+  { env }: Pick<CliIo, "env">,
+  onProgress: (checked: number, total: number) => void,
+  signal?: AbortSignal,
+): Promise<LocksReport> {
+  const examination = new Examination(signal, {
+    staleMs,
+    removeStale: fix,
+    env,
+    plainLocks,
+    isOwnerArgv: ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames),
+    onProgress: ({ checked, total }: SweepProgress) => onProgress(checked, total),
+    // The report has the notices; without a log some would go to standard error as well.
+    log: { warn: () => {} },
+  });
+  for (const given of distinct(stateDirs)) {
+    const agents = below(given, "agents");
+    try {
+      // For a program a missing directory is one without locks; for a person it is a typing error.
+      statSync(agents.path);
+      for (const path of listSessionsDirs(absolutePath(given), realLockFs)) {
+        await examination.examine({ path, shown: shownAs(given, path) });
+      }
+    } catch (error) {
+      examination.noteProblem(agents.shown, error);
+    }
+  }
+  for (const given of distinct(sessionsDirs)) {
+    const path = absolutePath(given);
+    try {
+      statSync(path);
+      await examination.examine({ path, shown: given });
+    } catch (error) {
+      examination.noteProblem(given, error);
+    }
+  }
+  return examination;
+}
+
+/** A directory, and the same as it is shown to people: as they have given it. */
+interface ShownDirectory {
+  readonly path: string;
+  readonly shown: string;
+}
+
+/** Directory after directory, into one report. */
+class Examination implements LocksReport {
+  readonly locks: SessionLockInspection[] = [];
+  readonly counts = { total: 0, stale: 0, removed: 0, kept: 0 };
+  readonly problems: string[] = [];
+  readonly notices: string[] = [];
+  readonly #signal: AbortSignal | undefined;
+  readonly #options: SweepOptions;
+
+  constructor(signal: AbortSignal | undefined, options: SweepOptions) {
+    this.#signal = signal;
+    this.#options = options;
+  }
+
+  /** What goes wrong is noted. */
+  async examine(directory: ShownDirectory): Promise<void> {
+    if (this.#isAborted()) return;
+    try {
+      const options = { ...this.#options, sessionsDir: directory.path, signal: this.#signal };
+      this.#add(directory, await cleanStaleLockFiles(options));
+    } catch (error) {
+      if (!this.#isAborted()) this.noteProblem(directory.shown, error);
+    }
+  }
+
+  #isAborted(): boolean {
+    return this.#signal?.aborted ?? false;
+  }
+
+  #add({ path, shown }: ShownDirectory, result: CleanStaleLockFilesResult): void {
+    const prefix = pathPrefix(path);
+    const shownPath = (of: string): string =>
+      path === shown ? of : join(shown, of.slice(prefix.length));
+    for (const lock of result.locks) {
+      const lockPath = shownPath(lock.lockPath);
+      this.locks.push(lockPath === lock.lockPath ? lock : { ...lock, lockPath });
+    }
+    for (const key of ["total", "stale", "removed", "kept"] as const) {
+      this.counts[key] += result.counts[key];
+    }
+    for (const notice of result.notices) {
+      // The locks themselves say that they were removed.
+      if (notice.kind === "removed-lock") continue;
+      this.notices.push(describeNotice({ ...notice, path: shownPath(notice.path) }));
+    }
+  }
+
+  noteProblem(directory: string, error: unknown): void {
+    const code = errorCode(error);
+    this.problems.push(
+      printable(
+        code === "ENOENT"
+          ? `no such directory: ${directory}`
+          : `cannot examine directory (${code ?? (error as Error).message}): ${directory}`,
+      ),
+    );
+  }
+}
+
+function below(directory: string, name: string): ShownDirectory {
+  const path = pathPrefix(absolutePath(directory)) + name;
+  return { path, shown: shownAs(directory, path) };
+}
+
+/** `path`, which lies below the directory that was given, as people have given that. */
+function shownAs(given: string, path: string): string {
+  const absolute = absolutePath(given);
+  return isAbsolute(given) ? path : join(given, path.slice(pathPrefix(absolute).length));
+}
+
+/** The same directory twice would be counted, and fixed, twice. */
+function distinct(directories: readonly string[]): string[] {
+  const byPath = new Map<string, string>();
+  for (const directory of directories) {
+    const path = realPath(absolutePath(directory));
+    if (!byPath.has(path)) byPath.set(path, directory);
+  }
+  return [...byPath.values()];
+}
+
+function realPath(path: string): string {
+  try {
+    return realLockFs.realpath(path);
+  } catch {
+    return tidyPath(path);
+  }
+}

@@ -1,0 +1,51 @@
+/** The doctor's report for pipes and files: lines that stay as they are, one or two for each lock. */
+import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import { canRemove } from "./can-remove.js";
+import type { LocksReport } from "./examine.js";
+import { explainLocks } from "./explain.js";
+import {
+  countLocks,
+  describeLock,
+  isUndecided,
+  remedyFor,
+  whyKept,
+  whyRemoved,
+} from "./describe.js";
+
+/** One line or a few at a time, each with its end. */
+export function* locksLines(
+  { locks, counts, problems }: LocksReport,
+  { fix, explain }: { readonly fix: boolean; readonly explain: boolean },
+): Generator<string> {
+  // "Found 0" is a finding only where somebody could look.
+  if (counts.total === 0 && problems.length > 0) return;
+  yield `Found ${countLocks(counts.total)}.\n`;
+  let removable = 0;
+  for (const lock of locks) {
+    const { path, pid, age, stale } = describeLock(lock);
+    yield `${path} ${pid} ${age} ${stale}${lock.removed ? " [removed]" : ""}\n`;
+    const remark = remarkOn(lock, fix);
+    if (remark !== null) yield `  ${remark}\n`;
+    if (lock.removable) removable++;
+  }
+  if (counts.removed > 0) yield `Removed ${countLocks(counts.removed, "stale session")}.\n`;
+  if (!fix && removable > 0 && canRemove()) {
+    yield `Run again with --fix to remove ${countLocks(removable, "stale session")}.\n`;
+  }
+  if (explain) for (const line of explainLocks(locks, Infinity)) yield `${line.text}\n`;
+}
+
+/** What was done about a lock, or would be. null: the line says it all. */
+function remarkOn(lock: SessionLockInspection, fix: boolean): string | null {
+  const { removed, removable, keptReason } = lock;
+  if (removed) return null;
+  if (removable && !fix) {
+    return canRemove()
+      ? `--fix would remove it: ${whyRemoved(lock)}`
+      : `--fix would keep it: there is no safe way to remove it without the native addon`;
+  }
+  const remedy = isUndecided(lock) ? remedyFor(lock) : null;
+  if (keptReason === null && remedy === null) return null;
+  const kept = `${fix ? "kept" : "--fix would keep it"}: ${whyKept(lock)}`;
+  return remedy === null ? kept : `${kept}; ${remedy}`;
+}

@@ -1,0 +1,185 @@
+/**
+ * The locks that this thread holds or is about to take. Whether "this process holds it" is decided here, by
+ * path in memory, never by what a file says.
+ *
+ * Two copies of this module in one thread know each other's locks: see util/thread.ts.
+ */
+
+import { basename } from "node:path";
+// Not the global one, which a test runner may have replaced or, for jsdom, removed.
+import { setImmediate } from "node:timers";
+
+import type { LockFs } from "./protocol/lock-fs.js";
+import { threadState } from "../util/thread.js";
+import type { TurnQueues } from "../util/queue.js";
+import { listenForEnd } from "./exit.js";
+import { canonicalPath } from "./lock-path.js";
+import { startWatchdog } from "../session-lock/watchdog.js";
+import type { SessionWriteLock } from "./hold.js";
+
+/** What a lock of this thread is, for who asks for all of them. */
+export interface HeldLockSummary {
+  readonly lockPath: string;
+  /** The text that was given when it was acquired. */
+  readonly label: string | null;
+  /** Milliseconds on the monotonic clock. */
+  readonly heldMs: number;
+}
+
+/** One lock of this thread, as all copies of the module see it. */
+export interface HeldLock extends HeldLockSummary {
+  /** False from the moment at which its release begins. */
+  readonly isHeld: boolean;
+  /**
+   * Looks whether the file is still this lock's; when it is not, `lost` aborts and the hold ends.
+   *
+   * @throws SessionWriteLockFileError when that cannot be seen
+   */
+  readonly isStillOurs: () => boolean;
+  /** One more handle to it. */
+  readonly open: () => SessionWriteLock;
+  /** Aborts `lost`; the file stays. */
+  readonly lose: (why: string) => void;
+  /** Aborts `lost`, removes the file, lets go; rejects as a release does. */
+  readonly drain: () => Promise<void>;
+  /**
+   * Removes the file and lets go, synchronously, as far as that is possible; for the thread's end. Tries once,
+   * and then for `patienceMs` (default 0) while another process is in the guard.
+   */
+  readonly releaseNow: (patienceMs?: number) => void;
+  /** What the watchdog does every minute. */
+  readonly check: () => void;
+  /** Others of this thread wait: it must not take the watchdog's minute until a limit is noticed. */
+  readonly checkOnTime: () => void;
+}
+
+interface ThreadState {
+  /** Stops the watchdog and the listeners for the thread's end; null while there are none. */
+  stopLooking: (() => void) | null;
+  /** By canonical lock path. */
+  readonly held: Map<string, HeldLock>;
+  /** By canonical lock path. */
+  readonly queues: TurnQueues;
+}
+
+const state = threadState<ThreadState>(Symbol.for("pidentity.session-lock.v1"), () => ({
+  held: new Map(),
+  queues: new Map(),
+  stopLooking: null,
+}));
+
+/** Whether this thread holds that lock, by whatever route `lockPath` leads to it. */
+export function isHeldHere(lockPath: string, fs: LockFs): boolean {
+  const { held } = state();
+  // A sweep asks for every lock.
+  if (held.size === 0) return false;
+  if (held.has(lockPath)) return true;
+  const name = basename(lockPath);
+  // A real path costs a system call per folder of it: only where the name makes it worth while.
+  const isNameHeld = [...held.keys()].some((path) => basename(path) === name);
+  return isNameHeld && held.has(canonicalPath(lockPath, fs));
+}
+
+export function heldLock(lockPath: string): HeldLock | undefined {
+  return state().held.get(lockPath);
+}
+
+/** Those who wait for their turn at a lock. */
+export function lockQueues(): TurnQueues {
+  return state().queues;
+}
+
+/** Lets those who may share the lock leave the queue. */
+function welcomeJoiners(lockPath: string): void {
+  const queue = state().queues.get(lockPath) ?? [];
+  for (const turn of queue.filter(({ join }) => join !== null)) {
+    const place = queue.indexOf(turn);
+    // The first one is the holder itself.
+    if (place <= 0) continue;
+    queue.splice(place, 1);
+    turn.join?.();
+  }
+}
+
+/** With the first lock the watchdog starts, and the listeners for the thread's end are installed. */
+export function addHeldLock(lock: HeldLock): void {
+  const shared = state();
+  shared.held.set(lock.lockPath, lock);
+  shared.stopLooking ??= startLooking();
+  welcomeJoiners(lock.lockPath);
+  if ((shared.queues.get(lock.lockPath)?.length ?? 0) > 1) lock.checkOnTime();
+}
+
+/** The locks that this thread holds: session locks, file locks and pid files, in the order of their acquisition. */
+export function heldLocks(): readonly HeldLockSummary[] {
+  return [...state().held.values()]
+    .filter(({ isHeld }) => isHeld)
+    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs }));
+}
+
+/**
+ * Gives up every lock that this thread holds, for a program that starts anew within its process: `lost` aborts,
+ * the file goes, those who wait for it in this process get their turn. Resolves when all are gone. Their
+ * handles stay: `release` does nothing any more, `withFence` and `assertHeld` throw SessionWriteLockLostError.
+ *
+ * @throws SessionWriteLockFileError (rejection) when a lock could not be given up, as its own `release()` would;
+ *   an AggregateError of those when it was more than one. All the others are gone by then.
+ */
+export async function releaseAllLocks(): Promise<void> {
+  const ends = await Promise.allSettled([...state().held.values()].map((lock) => lock.drain()));
+  const errors = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+  if (errors.length > 1) {
+    throw new AggregateError(errors, `${String(errors.length)} locks could not be released`);
+  }
+  if (errors.length === 1) throw errors[0];
+}
+
+/**
+ * With the last lock they end, one turn of the event loop later: installing and removing signal listeners
+ * costs more than taking and releasing a lock (libuv makes ten system calls for each of them), and
+ * a program that works through many locks takes the next one at once. The realm may have ended by that turn.
+ */
+export function forgetHeldLock(lock: HeldLock): void {
+  const shared = state();
+  if (shared.held.get(lock.lockPath) === lock) shared.held.delete(lock.lockPath);
+  if (shared.held.size > 0 || isStopPlanned) return;
+  isStopPlanned = true;
+  setImmediate(stopLookingWhenIdle).unref();
+}
+
+let isStopPlanned = false;
+
+function stopLookingWhenIdle(): void {
+  isStopPlanned = false;
+  if (state().held.size === 0) stopLooking();
+}
+
+function stopLooking(): void {
+  const shared = state();
+  shared.stopLooking?.();
+  shared.stopLooking = null;
+}
+
+function startLooking(): () => void {
+  // Looking may end a hold: a Map takes that well.
+  const stopWatchdog = startWatchdog(() => {
+    for (const lock of state().held.values()) lock.check();
+  });
+  const stopListening = listenForEnd(letGo);
+  return () => {
+    stopWatchdog();
+    stopListening();
+  };
+}
+
+// For all locks together: an exit must not take longer for each guard that is busy.
+const EXIT_PATIENCE_MS = 50;
+
+function letGo(signal: NodeJS.Signals | null): void {
+  const locks = [...state().held.values()];
+  // The signal that is raised again may yet be survived.
+  if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);
+  const deadline = performance.now() + EXIT_PATIENCE_MS;
+  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));
+  if (signal !== null) stopLooking();
+}

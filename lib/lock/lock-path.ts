@@ -1,0 +1,115 @@
+/** Which file a lock is: one, whatever the route to it. */
+import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+
+import { tidyPath } from "../util/absolute-path.js";
+import type { LockFs } from "./protocol/lock-fs.js";
+
+const LOCK_SUFFIX = ".lock";
+
+/** As many links in a row as Linux follows (path_resolution(7)). */
+const MOST_LINKS = 40;
+
+/** Which lock is meant, before the file system has been asked. */
+export interface LockRoute {
+  /** The lock, by any route to it. */
+  readonly lockPath: string;
+  /**
+   * The guarded file, when symbolic links at its name are followed first: `lockPath` then is that of a file which is
+   * no link. null: they are not followed.
+   */
+  readonly linkedFile: string | null;
+  /** A directory in the place of `linkedFile` is a mistake. */
+  readonly refusesDirectory: boolean;
+}
+
+/** The lock file that goes with a file, by the same route. */
+export function lockPathFor(file: string): string {
+  return `${tidyPath(file)}${LOCK_SUFFIX}`;
+}
+
+/**
+ * `realpath(dirname)/basename`; the resolved path where realpath fails. Two routes through a symlinked
+ * directory are one lock, and so are a file and a symbolic link to it. A missing directory is made.
+ *
+ * @throws the file system's error when the directory is missing and cannot be made; Error EISDIR where the file is
+ *   itself a directory and must be none
+ */
+export function prepareLockPath(
+  { lockPath, linkedFile, refusesDirectory }: LockRoute,
+  fs: LockFs,
+): string {
+  const kind = linkedFile === null ? "other" : kindOf(linkedFile, fs);
+  const target = linkedFile === null || kind !== "link" ? null : behindLinks(linkedFile, fs);
+  if (refusesDirectory) {
+    const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
+    if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
+  }
+  const path = target === null ? lockPath : lockPathFor(target);
+  const known = realPathOf(path, fs);
+  if (known !== null) return known;
+  const resolved = resolve(path);
+  fs.makeDirectory(dirname(resolved));
+  return canonicalPath(resolved, fs);
+}
+
+/** The same path; makes nothing, and follows no link at the lock's own name. */
+export function canonicalPath(lockPath: string, fs: LockFs): string {
+  return realPathOf(lockPath, fs) ?? resolve(lockPath);
+}
+
+/** Not by way of `resolve`: behind a symbolic link `..` leads elsewhere than to the name before it. */
+function realPathOf(path: string, fs: LockFs): string | null {
+  const folder = dirname(path);
+  try {
+    const real = fs.realpath(folder);
+    return real === folder ? path : join(real, basename(path));
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The file that the symbolic link `file` leads to, whether it exists or not: what is written through a dangling link
+ * makes its target. null: the links lead nowhere (a circle).
+ */
+function behindLinks(file: string, fs: LockFs): string | null {
+  try {
+    return fs.realpath(file);
+  } catch {
+    // Dangling, or behind a directory that may not be searched: link by link.
+  }
+  let path = file;
+  for (let links = 0; links < MOST_LINKS; links++) {
+    const target = linkTarget(path, fs);
+    if (target === null) return path;
+    // Not `join`: see above.
+    path = isAbsolute(target) ? target : `${dirname(path)}/${target}`;
+  }
+  return null;
+}
+
+function linkTarget(path: string, fs: LockFs): string | null {
+  try {
+    return kindOf(path, fs) === "link" ? fs.readLink(path) : null;
+  } catch {
+    // No link any more.
+    return null;
+  }
+}
+
+/** `other`: any other file, none at all, and what cannot be looked at. */
+function kindOf(path: string, fs: LockFs): "link" | "directory" | "other" {
+  try {
+    const stats = fs.lstat(path);
+    if (stats?.isSymbolicLink() === true) return "link";
+    return stats?.isDirectory() === true ? "directory" : "other";
+  } catch {
+    return "other";
+  }
+}
+
+/** As the kernel says it of a directory that is opened for writing. */
+function directoryError(path: string): Error {
+  const message = `EISDIR: illegal operation on a directory, open '${path}'`;
+  return Object.assign(new Error(message), { code: "EISDIR", syscall: "open", path });
+}

@@ -1,0 +1,37 @@
+/** What this process writes into its locks. */
+import { hostFacts, identifyProcess } from "../process/identity.js";
+import { getProcessStartTime } from "../process/inspect.js";
+import { machineMonotonicMs } from "../process/machine-clock.js";
+import type { AcquirePlan } from "../session-lock/acquire-options.js";
+import type { PayloadDraft } from "./protocol/publish.js";
+
+export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
+  const monotonicMs = machineMonotonicMs();
+  return {
+    pid: process.pid,
+    createdAt: new Date().toISOString(),
+    // No limit is no key.
+    maxHoldMs: Number.isFinite(maxHoldMs) ? maxHoldMs : null,
+    starttime: ownStartTime(),
+    owner: identifyProcess(),
+    monotonicMs: monotonicMs === null ? null : Math.round(monotonicMs),
+    label,
+  };
+}
+
+let startTime: number | null | undefined;
+
+/** Our start time in the unit that other writers of the format use. */
+function ownStartTime(): number | null {
+  startTime ??= getProcessStartTime(process.pid);
+  if (startTime === null) return null;
+  const { platform, startTimeOffset } = hostFacts();
+  switch (platform) {
+    case "win32":
+      return Math.floor(startTime / 1000);
+    case "darwin":
+      return Math.floor(startTime / 1_000_000);
+    default:
+      return startTimeOffset === null ? null : Math.floor(startTime + startTimeOffset);
+  }
+}

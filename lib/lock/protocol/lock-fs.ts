@@ -1,0 +1,260 @@
+/**
+ * Every file-system call of the lock layer, as one interface.
+ *
+ * It exists so that tests can number, delay and fail the very calls that production makes; nothing in
+ * `lib/session-lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
+ * takes 2–10 µs, a hop through the thread pool 30–60 µs.
+ */
+import fs, { type BigIntStats } from "node:fs";
+import os from "node:os";
+import { dirname } from "node:path";
+import { getSystemErrorName } from "node:util";
+
+import { loadNative } from "../../native/load.js";
+import { errorCode } from "../../util/error-code.js";
+import { closeFile, keepFile } from "./kept-files.js";
+import { printable } from "../../util/printable.js";
+
+/** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
+export type LockAttempt = "acquired" | "held" | { readonly refused: string };
+
+/** One directory entry; `isFile` is false for symbolic links, whatever they point to. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly isFile: boolean;
+}
+
+/** A directory being listed; `next` reads ahead in blocks, so most calls cost no system call. */
+export interface DirectoryListing {
+  readonly next: () => DirectoryEntry | null;
+  readonly close: () => void;
+}
+
+export interface LockFs {
+  /** Read-only, without following a final symlink and without waiting for a FIFO's writer. */
+  readonly openForReading: (path: string) => number;
+  /** A new file for reading and writing; throws EEXIST. */
+  readonly createExclusive: (path: string) => number;
+  /**
+   * The guard: created when missing, opened otherwise; never followed through a symlink. For writing where that is
+   * allowed: NFSv4 gives no exclusive lock on a descriptor that is read-only.
+   */
+  readonly openGuard: (path: string) => number;
+  /** Windows guard: created exclusively, deleted by the OS with its last handle. Throws EEXIST. */
+  readonly createSelfDeleting: (path: string) => number;
+  /** Windows: opens one that was left behind, which only succeeds when no process has it open. */
+  readonly takeOverSelfDeleting: (path: string) => number;
+  readonly read: (fd: number, buffer: Buffer, offset: number, length: number) => number;
+  /** Writes all of `text` or throws. */
+  readonly writeText: (fd: number, text: string) => void;
+  /** Opens an existing file for writing, without following a final symlink. */
+  readonly openForWriting: (path: string) => number;
+  readonly close: (fd: number) => void;
+  readonly fstat: (fd: number) => BigIntStats;
+  /** `<st_dev>:<st_ino>`: which one an open file is among those that exist now. */
+  readonly fileId: (fd: number) => string;
+  /**
+   * Whether `path` names the very file that `fd` has open, at half the price of `lstat` and `fstat`.
+   * False also when that cannot be told: those two know why.
+   */
+  readonly isNamed: (path: string, fd: number) => boolean;
+  /** null when there is nothing at `path`. */
+  readonly lstat: (path: string) => BigIntStats | null;
+  /** A second name for a file; never replaces. Throws EEXIST. */
+  readonly link: (existing: string, path: string) => void;
+  readonly makeDirectory: (path: string) => void;
+  /**
+   * The path without links. Windows: GetFinalPathNameByHandle, which also looks behind junctions and
+   * `subst` drives, and gives a mapped network drive as the share (`\\server\share\…`) that it is.
+   */
+  readonly realpath: (path: string) => string;
+  /** What a symbolic link says, which may be relative to its own directory. */
+  readonly readLink: (path: string) => string;
+  readonly exists: (path: string) => boolean;
+  readonly unlink: (path: string) => void;
+  /** An empty directory. */
+  readonly removeDirectory: (path: string) => void;
+  readonly rename: (from: string, to: string) => void;
+  readonly list: (directory: string) => DirectoryListing;
+  /** `statfs` type number of the file system that `path` is on; 0 on Windows. */
+  readonly fileSystemType: (path: string) => number;
+  /** The same of the file system that an open file is on; null where only a path can be asked. */
+  readonly fileSystemTypeOf: (fd: number) => number | null;
+  /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
+  readonly canLock: () => boolean;
+  readonly tryExclusive: (fd: number) => LockAttempt;
+  /** Takes the lock shared and drops it at once. */
+  readonly probe: (fd: number) => LockAttempt;
+}
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+// Windows has neither; there a listing's entry types keep symbolic links away.
+const O_NOFOLLOW: number = fs.constants.O_NOFOLLOW ?? 0;
+const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
+const O_NOCTTY: number = fs.constants.O_NOCTTY ?? 0;
+// Windows: FILE_FLAG_DELETE_ON_CLOSE, by libuv's number.
+const O_TEMPORARY = 0x40;
+// Windows: no sharing with any other handle, by libuv's number.
+const O_EXLOCK = 0x10000000;
+// Less the umask: others must be able to read who holds a lock; nothing in it is secret.
+const FILE_MODE = 0o666;
+// Entries read ahead per directory block: about 100 µs of work.
+const LISTING_BLOCK = 256;
+
+/** The real calls. */
+export const realLockFs: LockFs = {
+  openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  createExclusive: (path) =>
+    keepFile(fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)),
+  openGuard: (path) => keepFile(openGuard(path)),
+  createSelfDeleting: (path) =>
+    fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
+  takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
+  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, null),
+  writeText: (fd, text) => {
+    fs.writeFileSync(fd, text);
+  },
+  openForWriting: (path) => fs.openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  close: closeFile,
+  fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
+  fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdByNode(fd),
+  isNamed: (path, fd) => loadNative().binding?.isNamed(path, fd) ?? false,
+  lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
+  link: (existing, path) => {
+    fs.linkSync(existing, path);
+  },
+  makeDirectory,
+  realpath: (path) => fs.realpathSync.native(path),
+  readLink: (path) => fs.readlinkSync(path),
+  exists: (path) => fs.existsSync(path),
+  unlink: (path) => {
+    fs.unlinkSync(path);
+  },
+  removeDirectory: (path) => {
+    fs.rmdirSync(path);
+  },
+  rename: (from, to) => {
+    fs.renameSync(from, to);
+  },
+  list: (directory) => {
+    const handle = openDirectory(directory);
+    return {
+      next: () => {
+        const entry = handle.readSync();
+        return entry === null ? null : { name: entry.name, isFile: entry.isFile() };
+      },
+      close: () => {
+        handle.closeSync();
+      },
+    };
+  },
+  fileSystemType: (path) => fs.statfsSync(path).type,
+  fileSystemTypeOf: (fd) => loadNative().binding?.fileSystemType(fd) ?? null,
+  canLock: () => loadNative().binding !== undefined,
+  tryExclusive: (fd) => lockAttempt(loadNative().binding?.lockTryExclusive(fd)),
+  probe: (fd) => lockAttempt(loadNative().binding?.lockProbe(fd)),
+};
+
+// Each further attempt means that a guard of another user's appeared and went meanwhile.
+const MAX_GUARD_ATTEMPTS = 8;
+const GUARD_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
+
+/**
+ * In a sticky directory `fs.protected_regular` (Linux; a usual default) refuses O_CREAT for another user's file
+ * (EACCES, may_create_in_sticky in fs/namei.c), and such a file is seldom ours to write. flock(2) asks for neither:
+ * on a local disk a descriptor for reading takes the lock.
+ */
+function openGuard(path: string): number {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return fs.openSync(path, O_RDWR | O_CREAT | GUARD_FLAGS, FILE_MODE);
+    } catch (refusal) {
+      if (!NOT_OURS_TO_WRITE.has(errorCode(refusal))) throw refusal;
+      const fd = openExisting(path, O_RDWR) ?? openExisting(path, O_RDONLY);
+      if (fd !== null) return fd;
+      // There is none: it went in between, or its directory is what was refused.
+      if (attempt >= MAX_GUARD_ATTEMPTS || !isWritable(dirname(path))) throw refusal;
+    }
+  }
+}
+
+const NOT_OURS_TO_WRITE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/** null: it is not there, or not ours to open so. */
+function openExisting(path: string, access: number): number | null {
+  try {
+    return fs.openSync(path, access | GUARD_FLAGS);
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || NOT_OURS_TO_WRITE.has(code)) return null;
+    throw error;
+  }
+}
+
+function isWritable(directory: string): boolean {
+  try {
+    fs.accessSync(directory, fs.constants.W_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function fileIdByNode(fd: number): string {
+  const { dev, ino } = fs.fstatSync(fd, { bigint: true });
+  return `${String(dev)}:${String(ino)}`;
+}
+
+function makeDirectory(path: string): void {
+  try {
+    fs.mkdirSync(path, { recursive: true });
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    // Node says so of some other refusals, too (EROFS): the first missing directory by itself tells.
+    let missing = path;
+    while (dirname(missing) !== missing && !fs.existsSync(dirname(missing))) {
+      missing = dirname(missing);
+    }
+    try {
+      fs.mkdirSync(missing);
+    } catch (refusal) {
+      if (errorCode(refusal) !== "EEXIST") throw refusal;
+    }
+    fs.mkdirSync(path, { recursive: true });
+  }
+}
+
+/** Node's own error does not name the directory. */
+function openDirectory(directory: string): fs.Dir {
+  try {
+    return fs.opendirSync(directory, { bufferSize: LISTING_BLOCK });
+  } catch (cause) {
+    const { code, errno, syscall, message } = cause as NodeJS.ErrnoException;
+    const error = new Error(printable(`${message} '${directory}'`), { cause });
+    throw Object.assign(error, { code, errno, syscall, path: directory });
+  }
+}
+
+/** @param result - What the addon answered; undefined: there is none. */
+function lockAttempt(result: number | undefined): LockAttempt {
+  if (result === undefined) return { refused: "ENOSYS" };
+  if (result === 0) return "acquired";
+  if (result === 1) return "held";
+  return { refused: errnoName(result) };
+}
+
+function nameByLibuv(negated: number): string {
+  try {
+    return getSystemErrorName(negated);
+  } catch {
+    return "";
+  }
+}
+
+function errnoName(negated: number): string {
+  const name = nameByLibuv(negated);
+  // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
+  if (/^E[A-Z0-9]+$/.test(name)) return name;
+  const found = Object.entries(os.constants.errno).find(([, value]) => value === -negated);
+  return found?.[0] ?? `errno ${String(-negated)}`;
+}

@@ -1,0 +1,151 @@
+/**
+ * What the lock layer tells `node:diagnostics_channel`: one tracing channel per operation, with plain
+ * objects. Nothing is gathered while nobody listens.
+ */
+import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
+
+import type { SessionLockInspection, SweepCounts } from "./verdict/inspection.js";
+import type { KernelEvidence, OwnerReason, OwnerState } from "./verdict/owner.js";
+
+/** Messages of `pidentity:acquire`; `error` is on those of `error` and what follows it. */
+export interface AcquireTrace {
+  readonly lockPath: string;
+  readonly sessionFile: string;
+  readonly label: string | null;
+  /** The limits in force, milliseconds. */
+  readonly timeoutMs: number;
+  readonly staleMs: number;
+  readonly maxHoldMs: number;
+  readonly result?: AcquireTraceResult;
+  readonly error?: unknown;
+}
+
+export interface AcquireTraceResult {
+  /** The published lock's nonce; null when a lock that this process held already is shared. */
+  readonly nonce: string | null;
+  /** Milliseconds from the call to the lock. */
+  readonly waitedMs: number;
+  /** Stale locks that this acquisition took away. */
+  readonly reclaimed: number;
+}
+
+/**
+ * Why a lock ends: its last handle's release, releaseAllLocks, its own limit, the thread's end (a signal's,
+ * too), or a contender took it.
+ */
+export type ReleaseCause = "released" | "drained" | "watchdog" | "exit" | "displaced";
+
+/** Messages of `pidentity:release`. */
+export interface ReleaseTrace {
+  readonly lockPath: string;
+  readonly nonce: string;
+  readonly cause: ReleaseCause;
+  /** Milliseconds on the monotonic clock. */
+  readonly heldMs: number;
+  readonly maxHoldMs: number;
+  readonly result?: ReleaseTraceResult;
+  readonly error?: unknown;
+}
+
+/** `left`: the file is still there, unlocked, for others to remove. */
+export type ReleaseOutcome = "removed" | "not-ours" | "left";
+
+export interface ReleaseTraceResult {
+  readonly outcome: ReleaseOutcome;
+}
+
+/** Messages of `pidentity:reclaim`: every attempt to take a lock away that is not one's own. */
+export interface ReclaimTrace {
+  readonly lockPath: string;
+  readonly by: "acquire" | "sweep";
+  readonly result?: ReclaimTraceResult;
+  readonly error?: unknown;
+}
+
+export interface ReclaimTraceResult {
+  /** `changed`: the look inside the guard did not bear out the first one; nothing was touched. */
+  readonly outcome: "removed" | "changed" | "busy" | "no-guard";
+  /** The judgement that decided: the one inside the guard, if it came to that. */
+  readonly inspection: SessionLockInspection;
+  readonly evidence: ReclaimEvidence;
+}
+
+/** What the judgement rests on: answers "why was my lock taken?". */
+export interface ReclaimEvidence {
+  /** What the kernel says of the holder's lock; `silent` where that is no evidence. */
+  readonly kernelLock: KernelEvidence;
+  readonly ownerState: OwnerState;
+  readonly ownerReason: OwnerReason;
+  readonly pidAlive: boolean;
+  /** How long it was held by the clock that decides, and the holder's own limit; milliseconds. */
+  readonly heldMs: number | null;
+  readonly maxHoldMs: number | null;
+  /** The command line of the pid's present process, where that was asked for and readable. */
+  readonly ownerArgs: readonly string[] | null;
+}
+
+/** Messages of `pidentity:sweep`. */
+export interface SweepTrace {
+  readonly sessionsDir: string;
+  readonly staleMs: number;
+  readonly removeStale: boolean;
+  readonly result?: SweepCounts;
+  readonly error?: unknown;
+}
+
+/** The channels, by the names that subscribers use. */
+export const traces = {
+  acquire: tracingChannel<AcquireTrace, AcquireTrace>("pidentity:acquire"),
+  release: tracingChannel<ReleaseTrace, ReleaseTrace>("pidentity:release"),
+  reclaim: tracingChannel<ReclaimTrace, ReclaimTrace>("pidentity:reclaim"),
+  sweep: tracingChannel<SweepTrace, SweepTrace>("pidentity:sweep"),
+};
+
+/**
+ * Runs an asynchronous operation as one trace of `channel`.
+ *
+ * @param context - Makes the message; only called when somebody listens.
+ * @param resultOf - The message's `result`, from what the operation gave.
+ */
+export function traceAsync<Context extends { readonly result?: unknown }, T>(
+  channel: TracingChannel<Context, Context>,
+  context: () => NoInfer<Context>,
+  operation: () => Promise<T>,
+  resultOf: (value: T) => NoInfer<Context>["result"],
+): Promise<T> {
+  return channel.hasSubscribers
+    ? traceSubscribed(channel, context(), operation, resultOf)
+    : operation();
+}
+
+async function traceSubscribed<Context extends { readonly result?: unknown }, T>(
+  channel: TracingChannel<Context, Context>,
+  context: Context,
+  operation: () => Promise<T>,
+  resultOf: (value: T) => Context["result"],
+): Promise<T> {
+  const values: T[] = [];
+  await channel.tracePromise(async () => {
+    const value = await operation();
+    values.push(value);
+    return resultOf(value);
+  }, context);
+  return values[0] as T;
+}
+
+/** {@link traceAsync} for a synchronous operation. */
+export function traceSync<Context extends { readonly result?: unknown }, T>(
+  channel: TracingChannel<Context, Context>,
+  context: () => NoInfer<Context>,
+  operation: () => T,
+  resultOf: (value: T) => NoInfer<Context>["result"],
+): T {
+  if (!channel.hasSubscribers) return operation();
+  const values: T[] = [];
+  channel.traceSync(() => {
+    const value = operation();
+    values.push(value);
+    return resultOf(value);
+  }, context());
+  return values[0] as T;
+}

@@ -1,0 +1,60 @@
+/** What a sessions directory holds for the lock layer, listed and sorted in time slices. */
+import { errorCode } from "../../util/error-code.js";
+import type { LockFs } from "../../lock/protocol/lock-fs.js";
+import { sortInSlices } from "../../util/sort-in-slices.js";
+import type { TimeSlice } from "../../util/time-slice.js";
+
+const LOCK_SUFFIX = ".jsonl.lock";
+
+// What the protocol leaves behind after a crash: private temps, locks renamed aside, guards.
+const LEFTOVER = /\.jsonl\.lock\.(?:[0-9a-f]{32}\.(?:tmp|gone)|guard)$/;
+// And another library's guard, which can be a directory (foreign-guard.ts).
+const FOREIGN_LEFTOVER = /\.jsonl\.lock\.reclaim$/;
+
+export interface ListedLocks {
+  /** Names of regular files that are locks, sorted. */
+  readonly locks: readonly string[];
+  /** Names that end like a lock's but are a directory, a socket, a symbolic link or the like. */
+  readonly odd: readonly string[];
+  readonly leftovers: readonly string[];
+  /** There is no such directory. */
+  readonly missing: boolean;
+}
+
+/**
+ * Not recursive. A directory that does not exist has no locks.
+ *
+ * @throws the file system's error for anything but a missing directory (ENOTDIR, EACCES, …)
+ */
+export async function listLocks(
+  directory: string,
+  fs: LockFs,
+  slice: TimeSlice,
+): Promise<ListedLocks> {
+  const locks: string[] = [];
+  const odd: string[] = [];
+  const leftovers: string[] = [];
+  const listing = openListing(directory, fs);
+  if (listing === null) return { locks, odd, leftovers, missing: true };
+  try {
+    for (let entry = listing.next(); entry !== null; entry = listing.next()) {
+      const { name, isFile } = entry;
+      if (name.endsWith(LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
+      else if (isFile && LEFTOVER.test(name)) leftovers.push(name);
+      else if (FOREIGN_LEFTOVER.test(name)) leftovers.push(name);
+      if (slice.exhausted()) await slice.next();
+    }
+  } finally {
+    listing.close();
+  }
+  return { locks: await sortInSlices(locks, slice), odd, leftovers, missing: false };
+}
+
+function openListing(directory: string, fs: LockFs): ReturnType<LockFs["list"]> | null {
+  try {
+    return fs.list(directory);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return null;
+    throw error;
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * SIGKILL before every single file-system call of every operation: afterwards a fresh contender gets the
+ * lock, and a sweep clears away whatever the crash left. No call is special.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
+import { nodeArguments } from "../support/child.js";
+import { importCompiled, writePlainLock } from "../support/lock-holder.js";
+import { numberedCalls } from "../support/numbered-calls.js";
+import { requireNative } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+const OPERATIONS = {
+  acquire: `await acquireOn(plan, fs);`,
+  release: `const lock = await acquireOn(plan, fs); await lock.release();`,
+  "fenced write": `const lock = await acquireOn(plan, fs); lock.withFence(() => {});`,
+  reclaim: `const lock = await acquireOn(plan, fs); await lock.release();`,
+  sweep: `await sweepDirectory(resolveSweepOptions({ sessionsDir, env: {} }), fs);`,
+} as const;
+
+/** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
+function scriptOf(operation: keyof typeof OPERATIONS): string {
+  return `
+    ${importCompiled("acquireOn", "session-lock/acquire.js")}
+    ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
+    ${importCompiled("sweepDirectory", "session-lock/sweep.js")}
+    ${importCompiled("resolveSweepOptions", "session-lock/sweep-options.js")}
+    import { join } from "node:path";
+    const [sessionsDir, fatal] = [process.argv[1], Number(process.argv[2])];
+    ${numberedCalls(`process.kill(process.pid, "SIGKILL");`)}
+    const plan = resolveAcquireOptions({ sessionFile: join(sessionsDir, "s.jsonl"), env: {} });
+    ${OPERATIONS[operation]}
+    process.stdout.write(String(calls));
+    // Whatever is still held is left behind, as by a crash after the last call.
+    process.kill(process.pid, "SIGKILL");`;
+}
+
+async function runAndCrash(
+  operation: keyof typeof OPERATIONS,
+  folder: string,
+  fatal: number,
+): Promise<number> {
+  if (operation === "reclaim" || operation === "sweep") {
+    writePlainLock(folder, "s", { pid: 2 ** 22 - 1, starttime: 1 });
+  }
+  const args = [...nodeArguments(scriptOf(operation)), folder, String(fatal)];
+  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  await once(child, "close");
+  return Number(output);
+}
+
+async function checkNothingIsWedged(folder: string, when: string): Promise<void> {
+  const lock = await acquireSessionWriteLock({
+    sessionFile: join(folder, "s.jsonl"),
+    timeoutMs: 5000,
+    env: {},
+  }).catch((cause: unknown) => {
+    throw new Error(`${when}: nobody gets the lock`, { cause });
+  });
+  lock.assertHeld();
+  await lock.release();
+  const leftovers = readdirSync(folder);
+  for (const name of leftovers) {
+    expect(name, when).toMatch(/^s\.jsonl\.lock\.(?:[0-9a-f]{32}\.(?:tmp|gone)|guard)$/);
+  }
+  await cleanStaleLockFiles({ sessionsDir: folder, env: {}, nowMs: Date.now() + 3_600_000 });
+  expect(readdirSync(folder), when).toEqual([]);
+}
+
+describe("killed before every file-system call", () => {
+  test.for(Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[])(
+    "of %s",
+    { timeout: 180_000 },
+    async (operation, context) => {
+      requireNative(context);
+      const folder = temporaryFolder();
+      const complete = join(folder, "complete");
+      mkdirSync(complete);
+      const calls = await runAndCrash(operation, complete, 0);
+      expect(calls).toBeGreaterThan(4);
+      await checkNothingIsWedged(complete, `${operation} complete`);
+      for (let fatal = 1; fatal <= calls; fatal += 4) {
+        const batch = [fatal, fatal + 1, fatal + 2, fatal + 3].filter((call) => call <= calls);
+        await Promise.all(
+          batch.map(async (call) => {
+            const directory = join(folder, String(call));
+            mkdirSync(directory);
+            await runAndCrash(operation, directory, call);
+            await checkNothingIsWedged(directory, `${operation} killed before call ${call}`);
+          }),
+        );
+      }
+    },
+  );
+});

@@ -1,0 +1,104 @@
+/** A holder that is let into its guard by its own kernel lock, where no file can be made for one. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+
+import { acquireOn } from "../../../lib/lock/acquire.js";
+import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
+import { guardPathOf, tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import type { SessionWriteLock } from "../../../lib/lock/hold.js";
+import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { requireLinux, requireNative } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+beforeEach((context) => {
+  requireLinux(context, "local file systems by number");
+  requireNative(context);
+});
+
+/** No inode is free, and a second name needs none. */
+const FULL: LockFs = {
+  ...realLockFs,
+  openGuard: (path) => {
+    if (existsSync(path)) return realLockFs.openGuard(path);
+    throw Object.assign(new Error("ENOSPC: open"), { code: "ENOSPC", syscall: "open", path });
+  },
+};
+
+async function holdOn(folder: string, fs: LockFs = FULL): Promise<SessionWriteLock> {
+  const plan = resolveAcquireOptions({ sessionFile: join(folder, "s.jsonl"), env: {} });
+  const lock = await acquireOn(plan, fs);
+  onTestFinished(() => lock.release());
+  return lock;
+}
+
+describe("a fenced write on a disk without free inodes", () => {
+  test("happens inside a guard that no other process enters, and leaves none", async () => {
+    const folder = temporaryFolder();
+    const lock = await holdOn(folder);
+    const seen = lock.withFence(() => [
+      readdirSync(folder),
+      tryEnterGuard(lock.lockPath, realLockFs).kind,
+    ]);
+    expect(seen).toEqual([["s.jsonl.lock", "s.jsonl.lock.guard"], "busy"]);
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("that throws leaves the guard, too", async () => {
+    const folder = temporaryFolder();
+    const lock = await holdOn(folder);
+    const fail = (): never => {
+      throw new Error("no");
+    };
+    expect(() => lock.withFence(fail)).toThrow("no");
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  test("within another one does not open the guard under it", async () => {
+    const folder = temporaryFolder();
+    const lock = await holdOn(folder);
+    lock.withFence(() => {
+      try {
+        lock.withFence(() => {});
+      } catch {
+        // Refused as busy, or run directly: the guard around both stays.
+      }
+      expect(tryEnterGuard(lock.lockPath, realLockFs).kind).toBe("busy");
+    });
+    expect(existsSync(guardPathOf(lock.lockPath))).toBe(false);
+  });
+
+  test("while another process is in the guard waits for it, and is refused as busy", async () => {
+    const lock = await holdOn(temporaryFolder());
+    const guard = tryEnterGuard(lock.lockPath, realLockFs);
+    expect(() => lock.withFence(() => {})).toThrow(/guard busy: .*\.guard/u);
+    if (guard.kind === "entered") guard.leave();
+    expect(lock.withFence(() => "written")).toBe("written");
+  });
+});
+
+test("a guard that a crash left as a second name of the lock keeps its holder from nothing", async () => {
+  const folder = temporaryFolder();
+  const lock = await holdOn(folder, realLockFs);
+  realLockFs.link(lock.lockPath, guardPathOf(lock.lockPath));
+  expect(tryEnterGuard(lock.lockPath, realLockFs).kind).toBe("busy");
+  expect(lock.withFence(() => "written")).toBe("written");
+  expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  realLockFs.link(lock.lockPath, guardPathOf(lock.lockPath));
+  await lock.release();
+  expect(readdirSync(folder)).toEqual([]);
+});
+
+test("where a second name needs an inode as well the write is refused as the disk said", async () => {
+  const link: LockFs["link"] = (from, to) => {
+    if (to.endsWith(".guard")) throw Object.assign(new Error("ENOSPC: link"), { code: "ENOSPC" });
+    realLockFs.link(from, to);
+  };
+  const lock = await holdOn(temporaryFolder(), { ...FULL, link });
+  expect(() => lock.withFence(() => {})).toThrow(
+    expect.objectContaining({ code: "SESSION_WRITE_LOCK_FILE", syscall: "open" }) as Error,
+  );
+});

@@ -1,0 +1,206 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import {
+  formatPayload,
+  parsePayload,
+  type SessionLockPayload,
+} from "../../../lib/lock/protocol/payload.js";
+
+const EMPTY: SessionLockPayload = {
+  pid: null,
+  createdAt: null,
+  maxHoldMs: null,
+  starttime: null,
+  owner: null,
+  nonce: null,
+  kernelLock: null,
+  monotonicMs: null,
+  label: null,
+  fileSystem: null,
+  verified: null,
+};
+
+function parse(text: string): SessionLockPayload | null {
+  return parsePayload(Buffer.from(text));
+}
+
+describe("bytes without a payload", () => {
+  test.each([
+    ["empty file", ""],
+    ["white space", " \n"],
+    ["JSON null", "null"],
+    ["half an object", '{"pid": 12'],
+    ["a file of zeros, as after a power cut", "\0".repeat(300)],
+    ["an array", "[1]"],
+    ["a number", "42"],
+    ["a string", '"pid"'],
+    ["brackets 60 000 deep", "[".repeat(60_000)],
+  ])("%s", (_name, text) => {
+    expect(parse(text)).toBeNull();
+  });
+});
+
+describe("fields of the wrong shape count as absent", () => {
+  test.each([
+    ["pid", "0"],
+    ["pid", "-1"],
+    ["pid", "1.5"],
+    ["pid", '"12"'],
+    ["pid", "1e400"],
+    ["pid", "9007199254740993"],
+    ["pid", "true"],
+    ["pid", "[12]"],
+    ["createdAt", "12"],
+    ["createdAt", "null"],
+    ["maxHoldMs", "0"],
+    ["maxHoldMs", "-5"],
+    ["maxHoldMs", "1.5"],
+    ["starttime", "-1"],
+    ["starttime", "0.5"],
+    ["starttime", '"7"'],
+    ["nonce", "7"],
+    ["nonce", '""'],
+    ["kernelLock", '"12"'],
+    ["kernelLock", '"12:"'],
+    ["kernelLock", '"a:b"'],
+    ["kernelLock", '"1:2:3"'],
+    ["monotonicMs", '"7"'],
+    ["monotonicMs", "1e999"],
+    ["label", "{}"],
+    ["fileSystem", "7"],
+    ["fileSystem", '""'],
+    ["fileSystem", '"Ext"'],
+    ["fileSystem", '"a b"'],
+    ["fileSystem", `"${"x".repeat(33)}"`],
+    ["fileSystem", '"ext\\n"'],
+    ["verified", "false"],
+    ["verified", "1"],
+    ["verified", '"true"'],
+    ["verified", "null"],
+  ])("%s: %s", (key, value) => {
+    expect(parse(`{"${key}": ${value}}`)).toEqual(EMPTY);
+  });
+});
+
+test("a start time of 0 is a start time", () => {
+  expect(parse('{"starttime": 0}')?.starttime).toBe(0);
+});
+
+test.each([["5"], ["null"], ["{}"], ['""'], ['"pi1.nonsense"']])(
+  "an owner of any shape is present: %s",
+  (value) => {
+    expect(parse(`{"owner": ${value}}`)?.owner).not.toBeNull();
+  },
+);
+
+test("of duplicate keys the last counts, as for every JSON reader", () => {
+  expect(parse('{"pid": 1, "pid": 2}')?.pid).toBe(2);
+});
+
+test("prototype keys name nobody", () => {
+  expect(parse('{"__proto__": {"pid": 1}, "constructor": {"pid": 2}}')).toEqual(EMPTY);
+});
+
+test("a byte order mark hides no owner", () => {
+  expect(parse('\uFEFF{"pid": 12}')?.pid).toBe(12);
+});
+
+test("a plain lock of another writer is read", () => {
+  const text = '{"pid":12,"createdAt":"2026-01-02T03:04:05.678Z","maxHoldMs":5,"starttime":9}';
+  expect(parse(text)).toEqual({
+    ...EMPTY,
+    pid: 12,
+    createdAt: "2026-01-02T03:04:05.678Z",
+    maxHoldMs: 5,
+    starttime: 9,
+  });
+});
+
+test("keys are written in the documented order, two-space indented, absent ones left out", () => {
+  const text = formatPayload({
+    ...EMPTY,
+    verified: true,
+    fileSystem: "9p",
+    label: "run 7",
+    pid: 12,
+    nonce: "n",
+    createdAt: "2026-01-02T03:04:05.678Z",
+    maxHoldMs: 300_000,
+  });
+  expect(text).toBe(
+    [
+      "{",
+      '  "pid": 12,',
+      '  "createdAt": "2026-01-02T03:04:05.678Z",',
+      '  "maxHoldMs": 300000,',
+      '  "nonce": "n",',
+      '  "label": "run 7",',
+      '  "fileSystem": "9p",',
+      '  "verified": true',
+      "}",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("every key has its place", () => {
+  const whole: SessionLockPayload = {
+    pid: 12,
+    createdAt: "2026-01-02T03:04:05.678Z",
+    maxHoldMs: 5,
+    starttime: 9,
+    owner: "pi1.x",
+    nonce: "n",
+    kernelLock: "1:2",
+    monotonicMs: 7,
+    label: "run 7",
+    fileSystem: "ext",
+    verified: true,
+  };
+  expect(formatPayload(whole)).toBe(`${JSON.stringify(whole, null, 2)}\n`);
+});
+
+const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary);
+
+test("what is written is read back", () => {
+  const payloads = fc.record({
+    pid: maybe(positive),
+    createdAt: maybe(fc.string({ unit: "binary" })),
+    maxHoldMs: maybe(positive),
+    starttime: maybe(fc.nat()),
+    owner: maybe(fc.string()),
+    nonce: maybe(fc.string({ minLength: 1 })),
+    kernelLock: maybe(fc.tuple(fc.nat(), fc.nat()).map(([dev, ino]) => `${dev}:${ino}`)),
+    monotonicMs: maybe(fc.double({ noNaN: true, noDefaultInfinity: true })),
+    label: maybe(fc.string({ unit: "grapheme" })),
+    fileSystem: maybe(fc.constantFrom("ext", "9p", "ntfs3", "x".repeat(32))),
+    verified: maybe(fc.constant(true as const)),
+  });
+  fc.assert(
+    fc.property(payloads, (payload) => {
+      // -0 is written as 0, which is the same moment.
+      const expected = {
+        ...payload,
+        monotonicMs: payload.monotonicMs === 0 ? 0 : payload.monotonicMs,
+      };
+      expect(parse(formatPayload(payload))).toEqual(expected);
+    }),
+  );
+});
+
+test("no bytes make the reader throw", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const payload = parsePayload(Buffer.from(bytes));
+      expect(payload === null || typeof payload === "object").toBe(true);
+    }),
+  );
+  fc.assert(
+    fc.property(fc.json(), (text) => {
+      const payload = parse(text);
+      expect(payload?.pid ?? 1).toBeGreaterThan(0);
+    }),
+  );
+});

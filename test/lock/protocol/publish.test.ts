@@ -1,0 +1,186 @@
+/** What publishing a lock asks of the disk, call by call. */
+import { closeSync, existsSync, linkSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import {
+  type PayloadDraft,
+  type Published,
+  tryPublish,
+} from "../../../lib/lock/protocol/publish.js";
+import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+const DRAFT: PayloadDraft = {
+  pid: process.pid,
+  createdAt: new Date(0).toISOString(),
+  maxHoldMs: 1000,
+  starttime: null,
+  owner: null,
+  monotonicMs: null,
+  label: null,
+};
+
+/** f_type numbers (linux/magic.h). */
+const EXT = 0xef53;
+const FUSE = 0x65735546;
+const NFS = 0x6969;
+
+function error(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+function published(lockPath: string, fs: LockFs): Published {
+  const lock = tryPublish(lockPath, DRAFT, fs);
+  if (lock.kind !== "published") throw new Error(`not published: ${lock.kind}`);
+  onTestFinished(() => closeSync(lock.fd));
+  return lock;
+}
+
+function lockIn(folder: string): string {
+  return join(folder, "s.jsonl.lock");
+}
+
+/** The real calls on such a file system, by name. */
+function counting(type: number): { readonly fs: LockFs; readonly calls: string[] } {
+  const calls: string[] = [];
+  const entries = Object.entries(realLockFs).map(([name, call]) => [
+    name,
+    (...args: never[]): unknown => {
+      calls.push(name);
+      return (call as (...given: never[]) => unknown)(...args);
+    },
+  ]);
+  const fs = { ...(Object.fromEntries(entries) as LockFs), fileSystemTypeOf: () => type };
+  return { fs, calls };
+}
+
+describe("a publisher looks at its lock from outside", () => {
+  test("but not on a local disk, which pays nothing for it", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const { fs, calls } = counting(EXT);
+    const { payload } = published(lockIn(temporaryFolder()), fs);
+    expect(payload).toMatchObject({ fileSystem: "ext", verified: null });
+    expect(payload.kernelLock).not.toBeNull();
+    expect(calls).toEqual([
+      "createExclusive",
+      "tryExclusive",
+      "fileId",
+      "writeText",
+      "link",
+      "unlink",
+    ]);
+  });
+
+  test.for([
+    ["FUSE", FUSE],
+    ["a network's file system", NFS],
+    ["one that is not listed", 0x12345678],
+  ] as const)("on %s, before it publishes, and leaves no name behind", ([, type], context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const { fs, calls } = counting(type);
+    const folder = temporaryFolder();
+    const { payload } = published(lockIn(folder), fs);
+    expect(payload.verified).toBe(true);
+    const looked = calls.indexOf("probe");
+    expect(looked).toBeGreaterThan(0);
+    expect(looked).toBeLessThan(calls.indexOf("writeText"));
+    expect(calls.indexOf("read")).toBeLessThan(calls.lastIndexOf("link"));
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    expect(readFileSync(lockIn(folder), "utf8")).toContain('"verified": true');
+  });
+
+  test("and claims nothing where that look fails", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const { fs } = counting(FUSE);
+    const answers: LockFs["probe"][] = [() => "acquired", () => ({ refused: "ENOSYS" })];
+    for (const probe of answers) {
+      const { payload, showsWhenFree } = published(lockIn(temporaryFolder()), { ...fs, probe });
+      expect(payload).toMatchObject({ kernelLock: null, verified: null });
+      expect(showsWhenFree).toBe(false);
+    }
+  });
+
+  test("and an error of that look is told, with nothing left behind", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const { fs } = counting(NFS);
+    const folder = temporaryFolder();
+    const openForReading = (): never => {
+      throw error("EIO");
+    };
+    expect(() => tryPublish(lockIn(folder), DRAFT, { ...fs, openForReading })).toThrow("EIO");
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("nor where the file system does not tell its kind", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const fs: LockFs = { ...realLockFs, fileSystemTypeOf: () => null };
+    const { payload } = published(lockIn(temporaryFolder()), fs);
+    expect(payload).toMatchObject({ fileSystem: null, verified: true });
+  });
+});
+
+describe("a link that says EEXIST", () => {
+  test("is done when the lock is the publisher's own file", (context) => {
+    requireNative(context);
+    requirePosix(context, "locks are linked");
+    const folder = temporaryFolder();
+    const link: LockFs["link"] = (from, to) => {
+      realLockFs.link(from, to);
+      throw error("EEXIST");
+    };
+    expect(published(lockIn(folder), { ...realLockFs, link }).kind).toBe("published");
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  test("is not done for having one more link: another's lock lies there", (context) => {
+    requireNative(context);
+    requirePosix(context, "locks are linked");
+    const folder = temporaryFolder();
+    const lockPath = lockIn(folder);
+    closeSync(openSync(lockPath, "wx"));
+    // The count of links says that it was done, and it was: elsewhere.
+    const link: LockFs["link"] = (from) => {
+      linkSync(from, join(folder, "elsewhere"));
+      throw error("EEXIST");
+    };
+    expect(tryPublish(lockPath, DRAFT, { ...realLockFs, link })).toEqual({ kind: "contended" });
+    expect(readFileSync(lockPath, "utf8")).toBe("");
+    expect(readdirSync(folder)).toEqual(["elsewhere", "s.jsonl.lock"]);
+  });
+
+  test("is told by the nonce where a linked name has another inode", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const folder = temporaryFolder();
+    const { fs } = counting(NFS);
+    const link: LockFs["link"] = (from, to) => {
+      realLockFs.link(from, to);
+      if (to === lockIn(folder)) throw error("EEXIST");
+    };
+    const odd: LockFs = { ...fs, link, isNamed: () => false };
+    expect(published(lockIn(folder), odd).kind).toBe("published");
+  });
+});
+
+test.for(["ENOSPC", "EDQUOT"])(
+  "a disk that is full (%s) is an error only when it is one's turn",
+  (code) => {
+    const folder = temporaryFolder();
+    const refuse = (): never => {
+      throw error(code);
+    };
+    const fs: LockFs = { ...realLockFs, createExclusive: refuse, createSelfDeleting: refuse };
+    expect(() => tryPublish(lockIn(folder), DRAFT, fs)).toThrow(code);
+    closeSync(openSync(lockIn(folder), "wx"));
+    expect(tryPublish(lockIn(folder), DRAFT, fs)).toEqual({ kind: "contended" });
+    expect(existsSync(lockIn(folder))).toBe(true);
+  },
+);

@@ -1,0 +1,163 @@
+/** Removing a lock where other programs have it open: mostly what only Windows makes difficult. */
+import { existsSync, openSync, readdirSync, readFileSync, closeSync, writeFileSync } from "node:fs";
+
+import { describe, expect, test } from "vitest";
+
+import { tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
+import {
+  cleanStaleLockFiles,
+  type CleanStaleLockFilesResult,
+  sweepDirectory,
+} from "../../../lib/session-lock/sweep/sweep.js";
+import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
+import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { startReady } from "../../support/child.js";
+import { endedPid } from "../../support/lock-directory.js";
+import { writePlainLock } from "../../support/lock-holder.js";
+import { program } from "../../support/programs.js";
+import { requireNative, requireWindows } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+/** A rename that Windows refuses with that code. */
+function refusing(code: string, refused: () => void = () => {}): LockFs {
+  return {
+    ...realLockFs,
+    rename: () => {
+      refused();
+      throw Object.assign(new Error(`${code}: rename`), { code });
+    },
+  };
+}
+
+function sweepOn(
+  fs: LockFs,
+  sessionsDir: string,
+  signal?: AbortSignal,
+): Promise<CleanStaleLockFilesResult> {
+  const options = signal === undefined ? { sessionsDir } : { sessionsDir, signal };
+  return sweepDirectory(resolveSweepOptions({ ...options, env: {} }), fs);
+}
+
+test("what was found inside the guard decides, and the guard is left", (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const lockPath = writePlainLock(folder, "s", { pid: 1 });
+  const seen: string[] = [];
+  const look = (answer: boolean) => (): boolean => {
+    seen.push(...readdirSync(folder).filter((name) => name.endsWith(".guard")));
+    return answer;
+  };
+  expect(tryRemoveLock(lockPath, realLockFs, look(false))).toEqual({ kind: "changed" });
+  expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  expect(tryRemoveLock(lockPath, realLockFs, look(true))).toEqual({ kind: "removed" });
+  expect(readdirSync(folder)).toEqual([]);
+  expect(seen).toEqual(["s.jsonl.lock.guard", "s.jsonl.lock.guard"]);
+});
+
+describe("a rename that is refused", () => {
+  test.for(["EPERM", "EACCES", "EBUSY"])("with %s is busy and says so", (code, context) => {
+    requireWindows(context, "renames a lock before it deletes it");
+    const folder = temporaryFolder();
+    const lockPath = writePlainLock(folder, "s", { pid: 1 });
+    expect(tryRemoveLock(lockPath, refusing(code), () => true)).toMatchObject({
+      kind: "busy",
+      error: { code },
+    });
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  test("for any other reason is an error at once", (context) => {
+    requireWindows(context, "renames a lock before it deletes it");
+    const lockPath = writePlainLock(temporaryFolder(), "s", { pid: 1 });
+    expect(() => tryRemoveLock(lockPath, refusing("EIO"), () => true)).toThrow("EIO");
+    expect(tryRemoveLock(lockPath, refusing("ENOENT"), () => true)).toEqual({ kind: "changed" });
+  });
+
+  test("for ever: the error is reported with its code, and many of them cost no more time", async (context) => {
+    requireWindows(context, "waits for files that are in use");
+    const folder = temporaryFolder();
+    const pid = await endedPid();
+    const names = Array.from({ length: 10 }, (_, index) => `s${index}`);
+    for (const name of names) writePlainLock(folder, name, { pid });
+    const started = performance.now();
+    const { locks } = await sweepOn(refusing("EACCES"), folder);
+    const elapsed = performance.now() - started;
+    const expected = { keptReason: "error", removed: false, error: { code: "EACCES" } };
+    expect(locks).toMatchObject(names.map(() => expected));
+    // 2 s for all of them together, and for each one what a guard gets.
+    expect(elapsed).toBeGreaterThan(1900);
+    expect(elapsed).toBeLessThan(2000 + names.length * 50 + 3000);
+  });
+
+  test("an abort is heard while the sweep waits", async (context) => {
+    requireWindows(context, "waits for files that are in use");
+    const folder = temporaryFolder();
+    writePlainLock(folder, "s", { pid: await endedPid() });
+    const abort = new AbortController();
+    const reason = new Error("enough");
+    let refusals = 0;
+    const fs = refusing("EBUSY", () => {
+      if (++refusals === 3) abort.abort(reason);
+    });
+    await expect(sweepOn(fs, folder, abort.signal)).rejects.toBe(reason);
+    expect(refusals).toBe(3);
+  });
+});
+
+describe("a lock that another program has open on Windows", () => {
+  test("goes, and its name is free at once for a new one", async (context) => {
+    requireWindows(context, "an unlinked name stays taken while the file is open");
+    const folder = temporaryFolder();
+    const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
+    const content = readFileSync(lockPath, "utf8");
+    const reader = await startReady(program("hold-file"), [lockPath, "read-delete"]);
+    const ours = openSync(lockPath, "r");
+    expect(tryRemoveLock(lockPath, realLockFs, () => true)).toEqual({ kind: "removed" });
+    expect(existsSync(lockPath)).toBe(false);
+    writeFileSync(lockPath, "new", { flag: "wx" });
+    // Whoever reads the old one reads it to its end.
+    expect(readFileSync(ours, "utf8")).toBe(content);
+    closeSync(ours);
+    await reader.kill();
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    expect(readFileSync(lockPath, "utf8")).toBe("new");
+  });
+
+  test("and does not share deletion stays, with the error's code", async (context) => {
+    requireWindows(context, "sharing violations");
+    const folder = temporaryFolder();
+    const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
+    const scanner = await startReady(program("hold-file"), [lockPath, "read"]);
+    const attempt = tryRemoveLock(lockPath, realLockFs, () => true);
+    expect(attempt).toMatchObject({ kind: "busy", error: { code: "EBUSY" } });
+    const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
+    expect(locks).toMatchObject([
+      { staleReasons: ["dead-pid"], keptReason: "error", error: { code: "EBUSY" } },
+    ]);
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    await scanner.kill();
+    const { counts } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
+    expect(counts.removed).toBe(1);
+  });
+
+  test("and lets go of it while the sweep waits is removed in this very sweep", async (context) => {
+    requireWindows(context, "sharing violations");
+    const folder = temporaryFolder();
+    const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
+    const scanner = await startReady(program("hold-file"), [lockPath, "read"]);
+    let refusals = 0;
+    const rename: LockFs["rename"] = (from, to) => {
+      try {
+        realLockFs.rename(from, to);
+      } catch (error) {
+        // Longer than a busy guard is waited for.
+        if (++refusals === 15) scanner.process.stdin?.end();
+        throw error;
+      }
+    };
+    const { counts } = await sweepOn({ ...realLockFs, rename }, folder);
+    expect(counts.removed).toBe(1);
+    expect(refusals).toBeGreaterThanOrEqual(15);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});

@@ -1,0 +1,81 @@
+import { readdirSync } from "node:fs";
+
+import { expect, test } from "vitest";
+
+import { identityOf } from "../../../lib/process/identity.js";
+import { WatchedOccupants } from "../../../lib/lock/verdict/process-references.js";
+import { ENDED, runNode, startReady, type RunningChild } from "../../support/child.js";
+import { importCompiled } from "../../support/lock-holder.js";
+import { program } from "../../support/programs.js";
+import { requireLinux, requireNative, requireRoot } from "../../support/require.js";
+
+const startChild = (): Promise<RunningChild> =>
+  startReady(process.execPath, ["-e", "console.log(1); process.stdin.resume()"]);
+
+test("a live process gives the same answer as a full question, every time", async () => {
+  const occupants = new WatchedOccupants();
+  const { pid } = await startChild();
+  expect(occupants.identity(pid)).toEqual(identityOf(pid));
+  expect(occupants.identity(pid)).toEqual(identityOf(pid));
+  occupants.close();
+});
+
+test("the end of a process is seen at the next question", async () => {
+  const occupants = new WatchedOccupants();
+  const child = await startChild();
+  expect(occupants.identity(child.pid).state).toBe("alive");
+  await child.kill("SIGKILL");
+  expect(occupants.identity(child.pid)).toMatchObject({
+    state: "gone",
+    reason: expect.stringMatching(ENDED) as string,
+  });
+  occupants.close();
+});
+
+test("numbers that are no pids are gone", () => {
+  const occupants = new WatchedOccupants();
+  for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 40]) {
+    expect(occupants.identity(pid)).toMatchObject({ state: "gone", reason: "invalid-pid" });
+  }
+});
+
+test("it holds no descriptor for the dead, few for the living, and none after close", async (context) => {
+  requireNative(context);
+  requireLinux(context, "counts /proc/self/fd");
+  const open = (): number => readdirSync("/proc/self/fd").length;
+  const occupants = new WatchedOccupants();
+  const child = await startChild();
+  const before = open();
+  for (let pid = 1; pid <= 5000; pid++) occupants.identity(pid);
+  occupants.identity(child.pid);
+  expect(open()).toBeGreaterThan(before);
+  expect(open()).toBeLessThanOrEqual(before + 64);
+  occupants.close();
+  expect(open()).toBe(before);
+});
+
+test("a successor at the same pid is never taken for its predecessor", async (context) => {
+  requireRoot(context, "chooses a pid in a pid namespace");
+  requireNative(context);
+  const script = `
+    ${importCompiled("WatchedOccupants", "session-lock/watched-occupants.js")}
+    import { spawn } from "node:child_process";
+    import { createInterface } from "node:readline";
+    const forks = spawn(${JSON.stringify(program("fork-as"))}, ["30000"]);
+    const answers = createInterface({ input: forks.stdout })[Symbol.asyncIterator]();
+    const tell = async (word) => { forks.stdin.write(word + "\\n"); await answers.next(); };
+    const occupants = new WatchedOccupants();
+    await tell("fork");
+    const seen = new Set();
+    for (let round = 0; round < 50; round++) {
+      seen.add(occupants.identity(30000).exactId);
+      await tell("recycle");
+    }
+    occupants.close();
+    forks.stdin.end();
+    console.log(JSON.stringify([...seen].filter((id) => id !== null).length));`;
+  const prefix = ["unshare", "--pid", "--fork", "--mount-proc"];
+  const different = await runNode(script, { prefix });
+  // Kernels before 6.9 have no exact id to compare.
+  expect([0, 50]).toContain(different);
+});

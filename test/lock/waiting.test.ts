@@ -1,0 +1,169 @@
+/** What a waiter does while it waits: little, and it believes no report that has passed by the second look. */
+import { appendFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import { acquireOn } from "../../lib/lock/acquire.js";
+import {
+  type AcquireSessionWriteLockOptions,
+  resolveAcquireOptions,
+} from "../../lib/session-lock/acquire-options.js";
+import {
+  SessionWriteLockStaleError,
+  SessionWriteLockTimeoutError,
+} from "../../lib/session-lock/errors.js";
+import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
+import { startHolding } from "../support/acquirer.js";
+import { runNode } from "../support/child.js";
+import { liveOwner } from "../support/lock-directory.js";
+import { importDist, takeNameAway, writePlainLock } from "../support/lock-holder.js";
+import { requireNative } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+
+function acquire(
+  folder: string,
+  fs: LockFs,
+  options: Partial<AcquireSessionWriteLockOptions> = {},
+): Promise<SessionWriteLock> {
+  const sessionFile = join(folder, "s.jsonl");
+  return acquireOn(resolveAcquireOptions({ sessionFile, env: {}, ...options }), fs);
+}
+
+/** The real calls; `onLook` runs right after the n-th look into the lock file, which has read it by then. */
+function watched(onLook: (look: number) => void): LockFs {
+  let looks = 0;
+  const read: LockFs["read"] = (...args) => {
+    const length = realLockFs.read(...args);
+    onLook(++looks);
+    return length;
+  };
+  return { ...realLockFs, read };
+}
+
+describe("a stale lock that is kept is reported only if it is still the same one at the second look", () => {
+  const old = (): string => new Date(Date.now() - 60_000).toISOString();
+  const recent = (): string => new Date().toISOString();
+  const staleMs = 10_000;
+
+  test("the same one: reported after two looks", async () => {
+    const folder = temporaryFolder();
+    const { pid, starttime } = await liveOwner();
+    writePlainLock(folder, "s", { pid, starttime, createdAt: old() });
+    let looks = 0;
+    const fs = watched((look) => (looks = look));
+    await expect(acquire(folder, fs, { staleMs })).rejects.toThrow(SessionWriteLockStaleError);
+    expect(looks).toBe(2);
+  });
+
+  test.each<[string, (folder: string, owner: { pid: number; starttime: number }) => void, RegExp]>([
+    [
+      "a valid one",
+      (folder, owner) => void writePlainLock(folder, "s", { ...owner, createdAt: recent() }),
+      /pid=\d+ alive=true ageMs=\d{1,3} /,
+    ],
+    [
+      "one that is still being written",
+      (folder) => writeFileSync(join(folder, "s.jsonl.lock"), ""),
+      /owner=unknown /,
+    ],
+  ])("replaced by %s: waited for", async (_, replace, message) => {
+    const folder = temporaryFolder();
+    const { pid, starttime } = await liveOwner();
+    const owner = { pid, starttime };
+    const lockPath = writePlainLock(folder, "s", { ...owner, createdAt: old() });
+    const fs = watched((look) => {
+      if (look !== 1) return;
+      takeNameAway(lockPath);
+      replace(folder, owner);
+    });
+    const attempt = acquire(folder, fs, { staleMs, timeoutMs: 200 });
+    await expect(attempt).rejects.toThrow(SessionWriteLockTimeoutError);
+    await expect(attempt).rejects.toThrow(message);
+  });
+
+  test("vanished: acquired", async () => {
+    const folder = temporaryFolder();
+    const { pid, starttime } = await liveOwner();
+    const fields = { pid, starttime, createdAt: old() };
+    const lockPath = writePlainLock(folder, "s", fields);
+    let looks = 0;
+    const fs = watched((look) => {
+      looks = look;
+      if (look === 1) takeNameAway(lockPath);
+    });
+    const lock = await acquire(folder, fs, { staleMs });
+    expect(looks).toBe(1);
+    await lock.release();
+  });
+
+  test("replaced by another one that is just as old: that one gets its second look, too", async () => {
+    const folder = temporaryFolder();
+    const { pid, starttime } = await liveOwner();
+    const fields = { pid, starttime, createdAt: old() };
+    const lockPath = writePlainLock(folder, "s", fields);
+    let looks = 0;
+    const fs = watched((look) => {
+      looks = look;
+      if (look !== 1) return;
+      takeNameAway(lockPath);
+      writePlainLock(folder, "s", { ...fields, maxHoldMs: 600_000 });
+    });
+    await expect(acquire(folder, fs, { staleMs })).rejects.toThrow(SessionWriteLockStaleError);
+    expect(looks).toBe(3);
+  });
+});
+
+describe("two seconds behind a live owner", () => {
+  test("cost no more than ten looks at it, and one message a second says who it is", async (context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    // The transcript beside the lock grows all the time: nothing to wake up for.
+    const writing = setInterval(() => appendFileSync(sessionFile, "line\n"), 5);
+    onTestFinished(() => clearInterval(writing));
+    let looks = 0;
+    const told: { readonly owner: string; readonly waitedMs: number }[] = [];
+    const fs = watched((look) => (looks = look));
+    const attempt = acquire(folder, fs, {
+      timeoutMs: 2300,
+      onWait: (waiting) => told.push(waiting),
+    });
+    await expect(attempt).rejects.toThrow(SessionWriteLockTimeoutError);
+    expect(looks).toBeGreaterThan(0);
+    expect(looks).toBeLessThanOrEqual(10);
+    const owner = expect.stringMatching(`^pid=${holder.pid} alive=true ageMs=\\d+$`) as string;
+    expect(told).toEqual([
+      { owner, waitedMs: expect.any(Number) as number },
+      { owner, waitedMs: expect.any(Number) as number },
+    ]);
+    expect(told[0]?.waitedMs).toBeGreaterThanOrEqual(1000);
+    expect(told[1]?.waitedMs).toBeGreaterThanOrEqual(2000);
+  });
+
+  // How many milliseconds of a processor they cost is the benchmark's to say (bench:lock): the same forty
+  // wake-ups cost twice as much on a busy machine. That a waiter does not spin can be said here, by the processor
+  // time of a thread that does, measured right after it.
+  test("leave the processor to others", async (context) => {
+    requireNative(context);
+    const sessionFile = join(temporaryFolder(), "s.jsonl");
+    await startHolding(sessionFile);
+    const script = `
+      ${importDist("acquireSessionWriteLock", "session-lock/index.js")}
+      const sessionFile = ${JSON.stringify(sessionFile)};
+      const wait = (timeoutMs) => acquireSessionWriteLock({ sessionFile, timeoutMs, env: {} }).catch((error) => error.code);
+      await wait(100);
+      const before = process.cpuUsage();
+      const code = await wait(2000);
+      const waited = process.cpuUsage(before);
+      const between = process.cpuUsage();
+      for (const until = performance.now() + 500; performance.now() < until; );
+      const spun = process.cpuUsage(between);
+      console.log(JSON.stringify({ code, share: (waited.user + waited.system) / (4 * (spun.user + spun.system)) }));`;
+    const { code, share } = (await runNode(script)) as { code: string; share: number };
+    expect(code).toBe("SESSION_WRITE_LOCK_TIMEOUT");
+    expect(share).toBeLessThan(0.5);
+  });
+});
