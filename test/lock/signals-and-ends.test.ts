@@ -10,7 +10,7 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
 import { loadNative } from "../../lib/native/load.js";
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { importDist } from "../support/lock-holder.js";
 import { ROOT } from "../support/programs.js";

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../compiled/native/load.js";
-import { acquireOn } from "../../compiled/lock/acquire.js";
+import { acquireLock } from "../../compiled/lock/acquire.js";
 import { resolveAcquireOptions } from "../../compiled/session-lock/acquire-options.js";
 import { describeSessionLockFailure } from "../../compiled/session-lock/index.js";
 import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
@@ -44,7 +44,7 @@ for (let round = 0; round < task.rounds; round++) {
   try {
     doing = "reclaim";
     hasReclaimed = false;
-    lock = await acquireOn(
+    lock = await acquireLock(
       resolveAcquireOptions({
         sessionFile: task.sessionFile,
         timeoutMs: task.timeoutMs,

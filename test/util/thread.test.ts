@@ -12,7 +12,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 test.for(RUNTIMES)("%s", async (runtime, context) => {
   const command = requireRuntime(context, runtime);
   const folder = temporaryFolder();
-  const IS_MAIN = importCompiled("isMainThread", "util/main-thread.js");
+  const IS_MAIN = importCompiled("isMainThread", "util/thread.js");
   writeFileSync(
     join(folder, "thread.mjs"),
     `import { parentPort } from "node:worker_threads";

@@ -1,7 +1,7 @@
 /** What was found out about one lock, in words for people. Pure. */
-import type { StaleReason } from "../../lock/verdict/classify.js";
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
-import type { OwnerReason } from "../../lock/verdict/owner.js";
+import { isProof, type StaleReason } from "../../session-lock/reasons.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
+import type { OwnerReason } from "../../lock/verdict/owner-judgement.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration } from "../terminal/duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
@@ -158,17 +158,8 @@ const OUT_OF_SIGHT: ReadonlySet<OwnerReason> = new Set([
 
 /** The reason that proves a lock abandoned; without one, the first. */
 function mainReason({ staleReasons }: SessionLockInspection): StaleReason | null {
-  return staleReasons.find((reason) => PROOFS.has(reason)) ?? staleReasons[0] ?? null;
+  return staleReasons.find(isProof) ?? staleReasons[0] ?? null;
 }
-
-const PROOFS: ReadonlySet<StaleReason> = new Set([
-  "missing-pid",
-  "dead-pid",
-  "recycled-pid",
-  "holder-gone",
-  "orphan-self-pid",
-  "non-openclaw-owner",
-]);
 
 interface UnknownOwner {
   /** A few words for a table's cell. */

@@ -2,7 +2,7 @@
  * Every word of a verdict: what it means and what to do about it. The one place of these texts; README.md
  * beside this file repeats them, and a test compares the two. Pure data.
  */
-import type { StaleReason } from "../../lock/verdict/classify.js";
+import type { StaleReason } from "../../session-lock/reasons.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
 
 export interface Explanation {

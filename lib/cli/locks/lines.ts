@@ -1,5 +1,5 @@
 /** The doctor's report for pipes and files: lines that stay as they are, one or two for each lock. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { canRemove } from "./can-remove.js";
 import type { LocksReport } from "./examine.js";
 import { explainLocks } from "./explain.js";

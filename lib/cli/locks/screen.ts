@@ -1,7 +1,7 @@
 /** The doctor's report for a terminal: a summary, a table as wide as the terminal, hints. */
 import { basename, dirname } from "node:path";
 
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable } from "../../util/printable.js";
 import { canRemove } from "./can-remove.js";
 import { displayWidth, shortenToWidth, wrapToWidth } from "../terminal/display-width.js";

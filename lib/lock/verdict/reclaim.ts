@@ -1,59 +1,44 @@
-/** Takes a stale lock away: the second look at its owner and the removal, as one step. */
+/** Removes a stale lock: the second look at its owner and the removal, as one step. */
 import type { LockFs } from "../protocol/lock-fs.js";
-import { heldMsOf } from "./classify.js";
-import { type EvidenceSource, isSameOccupant, memoisedEvidence } from "./evidence.js";
-import type { SessionLockInspection } from "./inspection.js";
-import { closeCase, type JudgingPolicy, type LockCase, openCase } from "./judge.js";
-import type { OwnerArgs } from "./owner-args.js";
-import { readLock } from "../protocol/read-lock.js";
 import { type RemovalAttempt, tryRemoveLock } from "../protocol/remove.js";
 import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "../trace.js";
+import { heldMsOf } from "./classify.js";
+import { isSameProcess, memoisedEvidence } from "./evidence.js";
+import { type Judgement, judgeNow } from "./judge.js";
+import type { OwnerArgs } from "./owner-args.js";
+import { readLock } from "./reading.js";
 
 export interface ReclaimAttempt {
   readonly attempt: RemovalAttempt;
-  /** The latest judgement: the one inside the guard, if it came to that. */
-  readonly inspection: SessionLockInspection;
-}
-
-/** One look at a lock, with everything it rests on. */
-interface Judgement {
-  readonly lockCase: LockCase;
-  readonly inspection: SessionLockInspection;
-  readonly ownerArgs: readonly string[] | null;
+  /** The latest one: inside the guard, if it came to that. */
+  readonly judgement: Judgement;
 }
 
 /**
  * Tries once; never waits.
  *
- * @param fresh - Evidence asked now; never a memory.
  * @throws the file system's error
  */
-export function tryReclaim(
-  lockCase: LockCase,
-  inspection: SessionLockInspection,
-  ownerArgs: OwnerArgs | null,
-  policy: JudgingPolicy,
-  fresh: EvidenceSource,
-  fs: LockFs,
-): ReclaimAttempt {
-  const { lockPath } = lockCase;
-  let latest: Judgement = { lockCase, inspection, ownerArgs: ownerArgs?.args ?? null };
+export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
+  const { lockPath } = judgement.reading;
+  const { atAcquire, present } = judgement.policy;
+  let latest = judgement;
   const attempt = traceSync(
     traces.reclaim,
-    (): ReclaimTrace => ({ lockPath, by: policy.atAcquire ? "acquire" : "sweep" }),
+    (): ReclaimTrace => ({ lockPath, by: atAcquire ? "acquire" : "sweep" }),
     () =>
       tryRemoveLock(lockPath, fs, (inside) => {
-        const again = judgeAgain(lockCase, ownerArgs, policy, fresh, inside);
+        const again = judgeAgain(judgement, inside);
         latest = again ?? latest;
         return again?.inspection.removable ?? false;
       }),
     ({ kind }) => ({
       outcome: kind,
-      inspection: latest.inspection,
+      inspection: present?.(latest.inspection) ?? latest.inspection,
       evidence: evidenceOf(latest),
     }),
   );
-  return { attempt, inspection: latest.inspection };
+  return { attempt, judgement: latest };
 }
 
 /**
@@ -62,28 +47,20 @@ export function tryReclaim(
  * to its predecessor's answer. null: not the same lock any more.
  */
 function judgeAgain(
-  { lockPath, content }: LockCase,
-  ownerArgs: OwnerArgs | null,
-  policy: JudgingPolicy,
-  fresh: EvidenceSource,
+  { reading: { lockPath }, content, evidence, ownerArgs, policy }: Judgement,
   fs: LockFs,
 ): Judgement | null {
   if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
-  const now = memoisedEvidence(fresh);
-  const reading = readLock(lockPath, fs, now, { isRegular: false, seen: content });
+  const now = memoisedEvidence(evidence.fresh());
+  const reading = readLock(lockPath, fs, now, { seen: content });
   if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
-  const again = openCase(lockPath, reading, policy, now);
-  const isStillTheirs =
-    ownerArgs !== null &&
-    again.argsWanted !== null &&
-    isSameOccupant(ownerArgs.occupant, now.identity(again.argsWanted));
-  const args = isStillTheirs ? ownerArgs.args : null;
-  return { lockCase: again, inspection: closeCase(again, args, policy), ownerArgs: args };
+  const stillKnown = (pid: number): OwnerArgs | null =>
+    ownerArgs !== null && isSameProcess(ownerArgs.process, now.identity(pid)) ? ownerArgs : null;
+  return judgeNow(reading, policy, now, stillKnown);
 }
 
-function evidenceOf({ lockCase, inspection, ownerArgs }: Judgement): ReclaimEvidence {
-  const { payload, facts } = lockCase;
+function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement): ReclaimEvidence {
   return {
     kernelLock: facts.kernel,
     ownerState: inspection.ownerState,
@@ -91,6 +68,6 @@ function evidenceOf({ lockCase, inspection, ownerArgs }: Judgement): ReclaimEvid
     pidAlive: facts.pidAlive,
     heldMs: heldMsOf(payload, inspection.ageMs, facts),
     maxHoldMs: payload?.maxHoldMs ?? null,
-    ownerArgs,
+    ownerArgs: ownerArgs?.args ?? null,
   };
 }
