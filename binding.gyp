@@ -8,6 +8,9 @@
       "target_name": "pidentity",
       "sources": [
         "native/addon.cc",
+        "native/argument_array.cc",
+        "native/exit_watch.cc",
+        "native/js_values.cc",
         "native/parse/cmdline.cc",
         "native/parse/proc_stat.cc",
         "native/parse/procargs2.cc",
