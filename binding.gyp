@@ -113,7 +113,7 @@
             "VCLinkerTool": { "AdditionalOptions": ["/guard:cf"] }
           },
           "configurations": {
-            # /MT, as Node itself: nobody has to install a Visual C++ runtime.
+            # /MT, as Node itself: no Visual C++ runtime has to be installed.
             "Release": { "msvs_settings": { "VCCLCompilerTool": { "RuntimeLibrary": 0 } } }
           }
         }]

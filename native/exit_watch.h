@@ -14,7 +14,7 @@ namespace pidentity {
 // The class of one Node environment.
 struct ExitWatchClass {
   napi_ref constructor = nullptr;
-  // On its way into the constructor, which JavaScript can call, too, but not feed.
+  // For the constructor, which JavaScript can call, too, but then without one of these.
   std::unique_ptr<ExitWatch> to_wrap;
 };
 

@@ -35,8 +35,8 @@ ArgumentsRead why_unreadable(pid_t pid, int error) {
 
 ArgumentsRead ArgumentsReader::read(pid_t pid, KnownProcess known, CommandLineSink& sink) {
   if (buffer_ == nullptr) {
-    // As much as there can be, at once: a buffer too short is filled with the wrong end of the
-    // strings, and pages that are never touched cost nothing.
+    // As much as there can be, at once: a buffer too short gets the tail of the strings, and pages
+    // that are never touched cost nothing.
     capacity_ = ask_argument_space();
     buffer_.reset(new (std::nothrow) char[capacity_]);
     if (buffer_ == nullptr) return {ArgsReason::kUnsupported};
@@ -61,8 +61,8 @@ ArgumentsRead ArgumentsReader::read(pid_t pid, KnownProcess known, CommandLineSi
 }
 
 ArgumentsRead ArgumentsReader::deliver(std::size_t size, CommandLineSink& sink) const {
-  // Full means cut, or as good as: ARG_MAX counts arguments and environment, but the strings also
-  // hold the path and what the kernel tells the dynamic linker.
+  // A full buffer may have been too short: ARG_MAX counts arguments and environment, but the
+  // strings also hold the path and what the kernel tells the dynamic linker.
   if (size >= capacity_) return {ArgsReason::kUnsupported};
   std::optional<Procargs2> arguments = Procargs2::parse({buffer_.get(), size});
   if (!arguments) return {ArgsReason::kUnsupported};

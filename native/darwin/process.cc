@@ -61,8 +61,8 @@ class UniqueIdWatch final : public ExitWatch {
       case Presence::kSameAfterExec:
         break;
     }
-    // Should this question meet a successor already, its being gone or a zombie says no less of the
-    // watched process.
+    // Where a later process has the pid by now, the watched one has exited: gone and zombie are
+    // then right, too, and a running one is told apart by the next call.
     const Status status = ask_status(pid_);
     return status.answer == Answer::kGone || (status.answer == Answer::kGiven && status.zombie);
   }

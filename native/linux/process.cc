@@ -2,12 +2,12 @@
 // id.
 //
 // All facts of an answer are of one process. Those of /proc are, because every file is opened
-// before the first one is read (ProcDirectory::open), and what reads as running needs no other
-// witness: a pidfd of its own costs as much as reading another file. Everything else (it may have
+// before the first one is read (ProcDirectory::open), and what reads as running is not asked about
+// again: a pidfd costs as much as reading another file. Everything else (it may have
 // ended, be a thread, be hidden) and every exact id is looked at through a pidfd, opened before the
 // first fact and asked after the last one whether its process has exited: if not, its number cannot
-// have been given to another one in between. Where a sandbox refuses pidfds, /proc has the last
-// word as well.
+// have been given to another one in between. Where a sandbox refuses pidfds, /proc is asked
+// last instead.
 #include "process.h"
 
 #include <memory>

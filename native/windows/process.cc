@@ -65,7 +65,7 @@ Liveness absent_or_thread(Pid pid) noexcept {
   return thread || GetLastError() == ERROR_ACCESS_DENIED ? kThread : kAbsent;
 }
 
-// What could be got hold of for one pid.
+// What could be opened and read for one pid.
 struct Target {
   Liveness liveness = kUnsupported;
   ProcessHandle handle;             // open for queries; empty when they are denied
