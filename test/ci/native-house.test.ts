@@ -15,7 +15,7 @@ const MAX_LINES = 300;
 const OS_FOLDERS = { linux: ["linux", "posix"], mac: ["darwin", "posix"], win: ["windows"] };
 
 const { readTarget } = (await import(pathToFileURL(join(ROOT, ".ci/gyp.mjs")).href)) as {
-  readTarget(path: string, variables: object): { readonly sources: readonly string[] };
+  readTarget: (path: string, variables: object) => { readonly sources: readonly string[] };
 };
 
 function read(path: string): string {
