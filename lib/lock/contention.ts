@@ -4,35 +4,27 @@ import { setTimeout as delay } from "node:timers/promises";
 import { steadyMs } from "../process/machine-clock.js";
 import { nextTurn } from "../util/time-slice.js";
 import { warnOnStderr } from "../util/warn-line.js";
-import {
-  describeHolder,
-  holderOf,
-  type LockHolder,
-  orFileError,
-  UNKNOWN_HOLDER,
-} from "./failure.js";
-import { obstacleAt } from "./lock-path.js";
+import { holderOf, orFileError } from "./failure.js";
 import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";
 import { draftOf } from "./payload-draft.js";
-import { budgetOf, type ContentionPlan } from "./plan.js";
+import type { ContentionPlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { guardPathOf } from "./protocol/names.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { type PublishAttempt, tryPublish } from "./protocol/publish.js";
 import type { RemovalAttempt } from "./protocol/remove.js";
-import { RefusalPatience } from "./refusal-patience.js";
-import { ageOf, heldMsOf } from "./verdict/classify.js";
+import { RefusalPatience, WaitBudget } from "./patience.js";
+import { msUntilLimit } from "./verdict/classify.js";
 import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import { judgeFully, type JudgingPolicy, type Judgement } from "./verdict/judge.js";
 import { OwnerArgsMemo } from "./verdict/owner-args.js";
 import { readLock } from "./verdict/reading.js";
-import { tryReclaim } from "./verdict/reclaim.js";
+import { tryReclaim } from "./reclaim.js";
 import { type FileSighting, LockWatch, sightFile, type Wake } from "./watch.js";
 
 /** The longest time after which an unchanged lock is inspected again. */
 const SAFETY_INTERVAL_MS = 1000;
-const ON_WAIT_INTERVAL_MS = 1000;
 /** A lock may be so young that it is not worth a look at its owner yet. */
 const BRIEF_MS = 5;
 
@@ -60,23 +52,20 @@ export class Contention {
   readonly #lockPath: string;
   readonly #plan: ContentionPlan;
   readonly #fs: LockFs;
-  readonly #startedAt: number;
+  readonly #budget: WaitBudget;
   /** Gathered when another process is in the way. */
   #evidenceSource: EvidenceSource | null = null;
   #watch: LockWatch | null = null;
-  #lastHolder: LockHolder = UNKNOWN_HOLDER;
   #reclaimed = 0;
   readonly #patience = new RefusalPatience();
   /** The file that has been in the way unchanged, and since when. */
   #seen: { readonly identity: string; readonly sinceMs: number } | null = null;
-  #toldAt: number;
 
   constructor(lockPath: string, plan: ContentionPlan, fs: LockFs, startedAt: number) {
     this.#lockPath = lockPath;
     this.#plan = plan;
     this.#fs = fs;
-    this.#startedAt = startedAt;
-    this.#toldAt = startedAt;
+    this.#budget = new WaitBudget(lockPath, plan, fs, startedAt);
   }
 
   get #evidence(): EvidenceSource {
@@ -117,13 +106,13 @@ export class Contention {
       const seen = sighting === null ? null : await this.#inspect(sighting);
       if (seen === null) {
         // Gone or changed between two looks: others are quicker, which must not go on for ever.
-        this.#left();
-        this.#tellWaiting();
+        this.#budget.left();
+        this.#budget.tellWaiting();
         return;
       }
       const { judgement } = seen;
       const { inspection } = judgement;
-      this.#lastHolder = holderOf(inspection);
+      this.#budget.holder = holderOf(inspection);
       if (inspection.removable) {
         if (await this.#reclaim(seen)) return;
         continue;
@@ -150,7 +139,7 @@ export class Contention {
     if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
-      const wake = await this.#waitBy(watch, Math.min(BRIEF_MS, this.#left()));
+      const wake = await this.#waitBy(watch, Math.min(BRIEF_MS, this.#budget.left()));
       return wake === "changed" ? null : sighting;
     } finally {
       watch.close();
@@ -213,11 +202,11 @@ export class Contention {
 
   /** True when the file changed; false when it is time to look at the owner again. */
   async #waitForChange({ judgement, sighting }: Seen): Promise<boolean> {
-    this.#tellWaiting();
+    this.#budget.tellWaiting();
     this.#watch ??= new LockWatch(this.#lockPath, sighting, this.#fs);
     this.#watch.followOwner(judgement);
-    const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(judgement));
-    const wake = await this.#waitBy(this.#watch, Math.min(limit, this.#leftForHolder()));
+    const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(judgement.payload, judgement.facts));
+    const wake = await this.#waitBy(this.#watch, Math.min(limit, this.#budget.leftForHolder()));
     if (wake !== "time-is-up") {
       this.#watch.close();
       this.#watch = null;
@@ -226,9 +215,9 @@ export class Contention {
   }
 
   async #pauseForGuard({ error, guardPath = guardPathOf(this.#lockPath) }: Busy): Promise<void> {
-    this.#lastHolder = { kind: "guard", guardPath };
-    const left = this.#left();
-    this.#tellWaiting();
+    this.#budget.holder = { kind: "guard", guardPath };
+    const left = this.#budget.left();
+    this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();
     // Windows: a file that no process may touch stays so.
     else if (!this.#patience.refused(steadyMs())) {
@@ -236,39 +225,6 @@ export class Contention {
     }
     await delay(Math.min(left, 1 + Math.random() * 4));
     this.#plan.signal?.throwIfAborted();
-  }
-
-  /** @throws the error of a timeout when nothing is left */
-  #left(): number {
-    return this.#leftOf(budgetOf(this.#plan));
-  }
-
-  /** For waiting for a holder. @throws as {@link #left} */
-  #leftForHolder(): number {
-    return this.#leftOf(this.#plan.timeoutMs);
-  }
-
-  #leftOf(budgetMs: number): number {
-    const left = budgetMs - (steadyMs() - this.#startedAt);
-    if (left > 0) return left;
-    const { timeoutMs, face } = this.#plan;
-    throw face.toError({
-      kind: "timeout",
-      lockPath: this.#lockPath,
-      timeoutMs,
-      holder: this.#lastHolder,
-      obstacle: obstacleAt(this.#lockPath, this.#fs),
-    });
-  }
-
-  #tellWaiting(): void {
-    const now = steadyMs();
-    if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
-    this.#toldAt = now;
-    this.#plan.onWait?.({
-      owner: describeHolder(this.#lastHolder),
-      waitedMs: now - this.#startedAt,
-    });
   }
 
   #staleError(inspection: LockInspection): Error {
@@ -297,21 +253,4 @@ function isToBeReported({ keptReason, staleReasons }: LockInspection): boolean {
 
 function isSameContent(a: Judgement, b: Judgement): boolean {
   return a.content !== null && b.content !== null && a.content.bytes.equals(b.content.bytes);
-}
-
-/** Milliseconds until an unchanged lock's age crosses a limit; Infinity when it never does. */
-function msUntilLimit({ payload, facts }: Judgement): number {
-  const { nowMs, staleMs, graceMs, mtimeMs } = facts;
-  const ageMs = ageOf(payload?.createdAt ?? null, nowMs);
-  const ahead = [
-    msLeft(staleMs, ageMs),
-    msLeft(payload?.maxHoldMs ?? null, heldMsOf(payload, ageMs, facts)),
-    msLeft(Math.min(staleMs, graceMs), mtimeMs === null ? null : nowMs - mtimeMs),
-  ];
-  // One millisecond more: limits are crossed strictly.
-  return Math.min(...ahead.filter((ms) => ms >= 0)) + 1;
-}
-
-function msLeft(limitMs: number | null, ageMs: number | null): number {
-  return limitMs === null || ageMs === null ? Infinity : limitMs - ageMs;
 }

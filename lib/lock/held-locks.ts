@@ -12,7 +12,7 @@ import type { LockFs } from "./protocol/lock-fs.js";
 import { threadState } from "../util/thread.js";
 import type { TurnQueues } from "../util/queue.js";
 import { every } from "../util/timers.js";
-import { listenForEnd } from "./exit.js";
+import { listenForEnd } from "./exit/listen.js";
 import type { FileFailure, ToError } from "./failure.js";
 import { canonicalPath } from "./lock-path.js";
 import type { LockFace } from "./plan.js";

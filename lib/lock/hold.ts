@@ -1,8 +1,7 @@
 /** One acquired lock: its handles, its fence, its limit, its end. */
-import { typeError } from "../util/argument-error.js";
 import { errorCode } from "../util/error-code.js";
 import { printable } from "../util/printable.js";
-import { startTimer, waitSynchronously } from "../util/timers.js";
+import { startTimer } from "../util/timers.js";
 import type { WarnLine } from "../util/warn-line.js";
 import { type EndingLock, removeInTime, removeNow } from "./ending.js";
 import {
@@ -12,6 +11,7 @@ import {
   orFileError,
   type ToError,
 } from "./failure.js";
+import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
 import type { SharedHold } from "./handle.js";
 import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
 import type { LockFace } from "./plan.js";
@@ -29,9 +29,6 @@ import {
   traces,
   traceSync,
 } from "./trace.js";
-
-/** How long a fenced write waits for the guard, milliseconds. */
-const FENCE_PATIENCE_MS = 50;
 
 export interface HoldOptions extends EndingLock {
   /** The guarded file. */
@@ -230,39 +227,20 @@ export class Hold implements HeldLock, SharedHold {
 
   /** {@link SharedHold.withFence} */
   withFence<T>(write: () => T, toError: ToError): T {
-    const { now } = this.#options;
-    const deadline = now() + FENCE_PATIENCE_MS;
-    for (;;) {
-      const guard = this.#tryEnterGuard(toError);
-      if (guard.kind === "busy") {
-        if (now() >= deadline) throw toError(this.#guardTimeout());
-        waitSynchronously(0.5 + Math.random());
-        continue;
-      }
-      try {
-        this.assertOurs(toError);
-        const result = write();
-        if (isThenable(result)) {
-          throw typeError(
-            "ERR_INVALID_RETURN_VALUE",
-            "write must be synchronous, got a promise from it",
-          );
-        }
-        return result;
-      } finally {
-        guard.leave();
-      }
-    }
-  }
-
-  #guardTimeout(): Parameters<ToError>[0] {
-    return {
-      kind: "timeout",
-      lockPath: this.lockPath,
-      timeoutMs: FENCE_PATIENCE_MS,
-      holder: { kind: "guard", guardPath: guardPathOf(this.lockPath) },
-      obstacle: null,
-    };
+    const { lockPath } = this;
+    return writeFenced(write, {
+      now: this.#options.now,
+      tryEnter: () => this.#tryEnterGuard(toError),
+      assertOurs: () => this.assertOurs(toError),
+      timeout: () =>
+        toError({
+          kind: "timeout",
+          lockPath,
+          timeoutMs: FENCE_PATIENCE_MS,
+          holder: { kind: "guard", guardPath: guardPathOf(lockPath) },
+          obstacle: null,
+        }),
+    });
   }
 
   #tryEnterGuard(toError: ToError): Guard | BusyGuard {
@@ -307,15 +285,6 @@ export class Hold implements HeldLock, SharedHold {
     forgetHeldLock(this);
     this.#options.onEnd();
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
 }
 
 function describe(error: unknown): string {

@@ -237,3 +237,20 @@ function verdict(
     ownerReason: owner.reason,
   };
 }
+
+/** Milliseconds until an unchanged lock's age crosses a limit; Infinity when it never does. */
+export function msUntilLimit(payload: LockPayload | null, facts: LockFacts): number {
+  const { nowMs, staleMs, graceMs, mtimeMs } = facts;
+  const ageMs = ageOf(payload?.createdAt ?? null, nowMs);
+  const ahead = [
+    msLeft(staleMs, ageMs),
+    msLeft(payload?.maxHoldMs ?? null, heldMsOf(payload, ageMs, facts)),
+    msLeft(Math.min(staleMs, graceMs), mtimeMs === null ? null : nowMs - mtimeMs),
+  ];
+  // One millisecond more: limits are crossed strictly.
+  return Math.min(...ahead.filter((ms) => ms >= 0)) + 1;
+}
+
+function msLeft(limitMs: number | null, ageMs: number | null): number {
+  return limitMs === null || ageMs === null ? Infinity : limitMs - ageMs;
+}

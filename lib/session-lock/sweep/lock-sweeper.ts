@@ -14,7 +14,7 @@ import { judge, judgeAfterLook, type JudgeBy, type Judgement } from "../../lock/
 import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
 import { ProcessReferences } from "../../lock/verdict/process-references.js";
 import { type LockReading, readLock } from "../../lock/verdict/reading.js";
-import { tryReclaim } from "../../lock/verdict/reclaim.js";
+import { tryReclaim } from "../../lock/reclaim.js";
 import { presentInspection, type SessionLockInspection } from "../reasons.js";
 import type { SweepNotices } from "./notices.js";
 import type { SweepPlan } from "./options.js";

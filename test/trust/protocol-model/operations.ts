@@ -6,7 +6,7 @@ import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
 import { tryPublish } from "../../../lib/lock/protocol/publish.js";
 import type { LockIdentity } from "../../../lib/lock/protocol/read.js";
 import { readLock } from "../../../lib/lock/verdict/reading.js";
-import { tryReclaim } from "../../../lib/lock/verdict/reclaim.js";
+import { tryReclaim } from "../../../lib/lock/reclaim.js";
 import { tryRelease } from "../../../lib/lock/protocol/release.js";
 import { Hold } from "../../../lib/lock/hold.js";
 import { errorCode } from "../../../lib/util/error-code.js";

@@ -1,12 +1,12 @@
 /** Removes a stale lock: the second look at its owner and the removal, as one step. */
-import type { LockFs } from "../protocol/lock-fs.js";
-import { type RemovalAttempt, tryRemoveLock } from "../protocol/remove.js";
-import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "../trace.js";
-import { heldMsOf } from "./classify.js";
-import { isSameProcess, memoisedEvidence } from "./evidence.js";
-import { type Judgement, judgeNow } from "./judge.js";
-import type { OwnerArgs } from "./owner-args.js";
-import { readLock } from "./reading.js";
+import type { LockFs } from "./protocol/lock-fs.js";
+import { type RemovalAttempt, tryRemoveLock } from "./protocol/remove.js";
+import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "./trace.js";
+import { heldMsOf } from "./verdict/classify.js";
+import { isSameProcess, memoisedEvidence } from "./verdict/evidence.js";
+import { type Judgement, judgeNow } from "./verdict/judge.js";
+import type { OwnerArgs } from "./verdict/owner-args.js";
+import { readLock } from "./verdict/reading.js";
 
 export interface ReclaimAttempt {
   readonly attempt: RemovalAttempt;

@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 
 import { acquireLock } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
-import { RefusalPatience } from "../../lib/lock/refusal-patience.js";
+import { RefusalPatience } from "../../lib/lock/patience.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { startHolding } from "../support/acquirer.js";
 import { requireWindows } from "../support/require.js";
