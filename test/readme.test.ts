@@ -1,6 +1,6 @@
-/** Every example of the main README and of the lock room's guide, run as a user would run it. */
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+/** The examples of the README and of the session lock's guide, run as a user would run them; what the guides name. */
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
@@ -20,22 +20,14 @@ const EXAMPLES: readonly {
     says: /^alive \d+ \[.*\]\n\{ state: 'same', reason: 'running' \}\n$/su,
   },
   { mark: "cleanStaleLockFiles({", says: /^0 removed, 0 kept\n$/u },
-  { mark: "withSessionWriteLock(", says: /^$/u },
-  {
-    mark: "classifySessionAttention({",
-    says: /^session\.stuck queued_work_without_active_run\n$/u,
-  },
   { mark: "acquirePidFile({", says: /^running as \d+: .*daemon\.pid\n$/u },
 ];
-
-/** Has a test of its own, with an abort and a crash. */
-const TESTED_ELSEWHERE = ["createSessionController"];
 
 describe("README.md", () => {
   const blocks = codeBlocks("README.md", "js");
 
   test("each example is known here", () => {
-    const known = [...EXAMPLES.map(({ mark }) => mark), ...TESTED_ELSEWHERE];
+    const known = EXAMPLES.map(({ mark }) => mark);
     const marks = blocks.flatMap((block) => {
       const found = known.filter((mark) => block.includes(mark));
       return found.length === 1 ? found : [block];
@@ -67,24 +59,54 @@ test("the session lock's example that tries once takes a lock that is free", asy
   expect(await runExample(script)).toBe("ours\n");
 });
 
-/** Each entry point's guide, and the file whose exports it explains. */
-const GUIDES: readonly (readonly [string, string])[] = [
-  ["README.md", "index.js"],
-  ["lib/file-lock/README.md", "file-lock/index.js"],
-  ["lib/session-attention/README.md", "session-attention/index.js"],
-  ["lib/session-controller/README.md", "session-controller/index.js"],
-  ["lib/session-lock/README.md", "session-lock/index.js"],
+const REFERENCE = "lib/README.md";
+
+/** Each entry point, and where its exports are explained. */
+const GUIDES: readonly (readonly [entry: string, guides: readonly string[]])[] = [
+  ["index.js", [REFERENCE]],
+  ["file-lock/index.js", [REFERENCE, "lib/file-lock/README.md"]],
+  ["session-attention/index.js", ["lib/session-attention/README.md"]],
+  ["session-controller/index.js", ["lib/session-controller/README.md"]],
+  ["session-lock/index.js", [REFERENCE, "lib/session-lock/README.md"]],
 ];
 
-test.for(GUIDES)("%s names every function and error of its entry point", async ([guide, entry]) => {
-  const text = readFileSync(join(ROOT, guide), "utf8");
-  const exported = (await import(DIST + entry)) as Record<string, unknown>;
-  const functions = Object.keys(exported).filter((name) => typeof exported[name] === "function");
-  // Classes that are not thrown themselves.
-  const abstract = new Set(["FileLockError", "SessionWriteLockError"]);
-  const isNamed = (name: string): boolean => new RegExp(`\\b${name}\\b`, "u").test(text);
-  expect(functions.filter((name) => !isNamed(name) && !abstract.has(name))).toEqual([]);
+const textOf = (guides: readonly string[]): string =>
+  guides.map((guide) => readFileSync(join(ROOT, guide), "utf8")).join("\n");
+
+test.for(GUIDES)(
+  "the guides of %s name each of its functions and errors",
+  async ([entry, guides]) => {
+    const text = textOf(guides);
+    const exported = (await import(DIST + entry)) as Record<string, unknown>;
+    const functions = Object.keys(exported).filter((name) => typeof exported[name] === "function");
+    // Classes that are not thrown themselves.
+    const abstract = new Set(["FileLockError", "SessionWriteLockError"]);
+    const isNamed = (name: string): boolean => new RegExp(`\\b${name}\\b`, "u").test(text);
+    expect(functions.filter((name) => !isNamed(name) && !abstract.has(name))).toEqual([]);
+  },
+);
+
+test.for(GUIDES)("the guides of %s name each option of its functions", ([entry, guides]) => {
+  const room = entry === "index.js" ? "process" : dirname(entry);
+  const text = textOf(guides);
+  const options = sourcesIn(join(ROOT, "lib", room)).flatMap(optionsIn);
+  expect(options.length).toBeGreaterThan(0);
+  expect(options.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
 });
+
+function sourcesIn(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".ts"))
+    .map((name) => readFileSync(join(folder, name), "utf8"));
+}
+
+/** The names of all options that the interfaces of a source declare. */
+function optionsIn(source: string): readonly string[] {
+  const interfaces = source.matchAll(/^(?:export )?interface \w*Options\b[^{]*\{\n(.*?)^\}/gmsu);
+  return [...interfaces].flatMap(([, body = ""]) =>
+    [...body.matchAll(/^ {2}readonly (\w+)\??:/gmu)].map(([, name = ""]) => name),
+  );
+}
 
 test("the example of the tracing channels counts, and says why a lock was taken", async (context) => {
   requireNative(context);
