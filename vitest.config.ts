@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 // `npm run test:all` adds them and LONG.
 const SLOW = [
   "test/ci/*.test.ts",
-  "test/cli/bounds-and-inputs.test.ts",
+  "test/cli/long-inputs.test.ts",
   "test/demo/*.test.ts",
   "test/native/leaks.test.ts",
   "test/process/worker-threads.test.ts",
@@ -21,7 +21,7 @@ const SLOW = [
 
 // Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
 const LONG = [
-  "test/cli/watch.test.ts",
+  "test/cli/terminal/watch.test.ts",
   "test/file-lock/guide.test.ts",
   "test/process/select-backend.test.ts",
   "test/readme.test.ts",
@@ -38,7 +38,8 @@ const ALONE = [
   "test/file-lock/*.test.ts",
   "test/native/*.test.ts",
   "test/process/*.test.ts",
-  "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
+  "test/session-controller/{abort,around-a-run,file-owner}.test.ts",
+  "test/session-controller/fence/fence.test.ts",
   "test/lock/{acquire,ended-realm,held-locks,missing-addon,re-raisers,signals-and-ends,terminated-workers,trace}.test.ts",
   "test/session-lock/{bounds-and-inputs,limits}.test.ts",
   "test/util/{long-timer,on-abort,warn-line}.test.ts",

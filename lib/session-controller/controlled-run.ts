@@ -11,18 +11,23 @@
 import { checkRequiredOptions } from "../util/check-options.js";
 import { checkBoolean, checkFunction } from "../util/check-values.js";
 import { printable } from "../util/printable.js";
-import { Drain, isDoneBefore, Moment } from "./drain.js";
+import { Drain, isDoneBefore, Moment } from "./locks/lock-change.js";
 import { SessionWriteScopeError } from "./errors.js";
-import { Fence } from "./fence.js";
-import { runNested, runOutermost, type RunWrite, type WriteSurroundings } from "./fenced-write.js";
-import { LockHandle, NO_LOCK, type SessionCleanupLock } from "./lock-handle.js";
+import { Fence } from "./fence/fence.js";
+import {
+  runNested,
+  runOutermost,
+  type RunWrite,
+  type WriteSurroundings,
+} from "./writes/fenced-write.js";
+import { LockHandle, NO_LOCK, type SessionCleanupLock } from "./locks/lock-handle.js";
 import type { ControllerPlan } from "./options.js";
 import { capture, firstFailure, type Outcome, throwFirst, valueOf } from "./outcome.js";
-import type { SessionFs } from "./session-file.js";
-import { Reacquisition } from "./reacquisition.js";
+import type { SessionFs } from "./fence/session-file.js";
+import { Reacquisition } from "./locks/reacquisition.js";
 import { Takeover } from "./takeover.js";
-import { Uses } from "./uses.js";
-import { WriteScope } from "./write-scope.js";
+import { Uses } from "./locks/use-count.js";
+import { WriteScope } from "./writes/write-scope.js";
 
 /** One bound in time that is running. */
 export interface BoundTimer {

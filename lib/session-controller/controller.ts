@@ -1,13 +1,13 @@
 /** Keeps a run's writes safe while its lock is given up: the public face. */
 import { ControlledRun, type RunSurroundings } from "./controlled-run.js";
-import type { SessionWrite } from "./fenced-write.js";
-import type { SessionCleanupLock } from "./lock-handle.js";
+import type { SessionWrite } from "./writes/fenced-write.js";
+import type { SessionCleanupLock } from "./locks/lock-handle.js";
 import {
   type ControllerPlan,
   resolveControllerOptions,
   type SessionControllerOptions,
 } from "./options.js";
-import { realSessionFs } from "./session-file.js";
+import { realSessionFs } from "./fence/session-file.js";
 
 /**
  * Keeps a run's writes safe while its lock is given up around a long model call or an abort.

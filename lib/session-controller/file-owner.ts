@@ -6,7 +6,7 @@ import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { threadState } from "../util/thread.js";
 import { type TurnQueues, waitForTurn } from "../util/queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
-import { canonicalSessionPath, realSessionFs } from "./session-file.js";
+import { canonicalSessionPath, realSessionFs } from "./fence/session-file.js";
 
 export interface AcquireSessionFileOwnerOptions {
   /** All routes to one file are one session. Need not exist. Resolved at the call. */

@@ -13,8 +13,8 @@ import {
 import { type Environment, positiveInteger } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
-import type { IsBenignChange } from "./fence.js";
-import type { ControlledLock } from "./lock-handle.js";
+import type { IsBenignChange } from "./fence/fence.js";
+import type { ControlledLock } from "./locks/lock-handle.js";
 
 /** What `acquire` is called with: these four keys, as they were given, but for the path, which is absolute. */
 export interface ControllerLockOptions {

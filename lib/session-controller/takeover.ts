@@ -1,6 +1,6 @@
 /** Whether the session is in other hands: once it is, it stays so. */
 import { findErrorByCode } from "../util/find-error.js";
-import { Moment } from "./drain.js";
+import { Moment } from "./locks/lock-change.js";
 import { SessionTakeoverError, type SessionTakeoverReason } from "./errors.js";
 
 export class Takeover {

@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 
 import { createControllerIn } from "../../lib/session-controller/controller.js";
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Moment } from "../../lib/session-controller/locks/lock-change.js";
 import {
   createSessionController,
   type SessionController,
@@ -12,7 +12,7 @@ import {
   type SessionWrite,
 } from "../../lib/session-controller/index.js";
 import { resolveControllerOptions } from "../../lib/session-controller/options.js";
-import { realSessionFs } from "../../lib/session-controller/session-file.js";
+import { realSessionFs } from "../../lib/session-controller/fence/session-file.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { nodeArguments, runNode, start } from "../support/child.js";
 import { importDist } from "../support/lock-holder.js";

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { createControllerIn } from "../../lib/session-controller/controller.js";
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Moment } from "../../lib/session-controller/locks/lock-change.js";
 import type {
   AcquireControlledLock,
   ControlledLock,
@@ -15,7 +15,7 @@ import type {
   SessionWrite,
 } from "../../lib/session-controller/index.js";
 import { resolveControllerOptions } from "../../lib/session-controller/options.js";
-import { realSessionFs } from "../../lib/session-controller/session-file.js";
+import { realSessionFs } from "../../lib/session-controller/fence/session-file.js";
 import { SessionWriteLockTimeoutError } from "../../lib/session-lock/errors.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { findErrorByCode } from "../../lib/util/find-error.js";

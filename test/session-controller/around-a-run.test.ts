@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Moment } from "../../lib/session-controller/locks/lock-change.js";
 import {
   acquireSessionFileOwner,
   type ControlledLock,

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, test, vi } from "vitest";
 
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Moment } from "../../lib/session-controller/locks/lock-change.js";
 import {
   createSessionController,
   type SessionController,

@@ -9,7 +9,7 @@ import {
   STATES,
 } from "../../native/binding.js";
 import type { HostFacts, ProcessBackend } from "./backend.js";
-import { hostName } from "./host-name.js";
+import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {

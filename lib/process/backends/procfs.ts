@@ -9,7 +9,7 @@ import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 import { errorCode } from "../../util/error-code.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
-import { hostName } from "./host-name.js";
+import { hostName } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 import {

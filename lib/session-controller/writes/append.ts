@@ -1,6 +1,6 @@
 /** Appends one chunk to a session file: all of it or nothing. */
-import { printable } from "../util/printable.js";
-import type { SessionFs } from "./session-file.js";
+import { printable } from "../../util/printable.js";
+import type { SessionFs } from "../fence/session-file.js";
 
 /**
  * The file is opened for appending, so that nothing which is there can be overwritten, and created when

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { displayWidth, shortenToWidth } from "../../lib/cli/terminal/display-width.js";
-import { shortenApart } from "../../lib/cli/terminal/shorten-apart.js";
+import { displayWidth, shortenToWidth } from "../../../lib/cli/terminal/display-width.js";
+import { shortenApart } from "../../../lib/cli/terminal/shorten-apart.js";
 
 const shown = (names: readonly string[], columns: number): string[] => {
   const short = shortenApart(names, columns);

@@ -16,20 +16,23 @@ import { dirname, join } from "node:path";
 
 import { describe, expect, test, vi } from "vitest";
 
-import { createControllerIn } from "../../lib/session-controller/controller.js";
+import { createControllerIn } from "../../../lib/session-controller/controller.js";
 import {
   type createSessionController,
   type SessionController,
   SessionTakeoverError,
-} from "../../lib/session-controller/index.js";
-import { resolveControllerOptions } from "../../lib/session-controller/options.js";
-import { realSessionFs, type SessionFs } from "../../lib/session-controller/session-file.js";
-import { runNode } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
-import { memoryLocks } from "../support/memory-lock.js";
-import { requirePosix } from "../support/require.js";
-import { controllerOf, FIRST_LINE, sessionFileWith } from "../support/run-controller.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+} from "../../../lib/session-controller/index.js";
+import { resolveControllerOptions } from "../../../lib/session-controller/options.js";
+import {
+  realSessionFs,
+  type SessionFs,
+} from "../../../lib/session-controller/fence/session-file.js";
+import { runNode } from "../../support/child.js";
+import { importDist } from "../../support/lock-holder.js";
+import { memoryLocks } from "../../support/memory-lock.js";
+import { requirePosix } from "../../support/require.js";
+import { controllerOf, FIRST_LINE, sessionFileWith } from "../../support/run-controller.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const LINE = '{"role":"user"}\n';
 const MIB = 1024 * 1024;
@@ -353,7 +356,7 @@ describe("several controllers of one session", () => {
     const { controller: released, sessionFile, locks } = await controllerOf(sessionFileWith());
     await released.releaseForPrompt();
     // Not a literal: the compiler must not look for what is only built later.
-    const built = "../../dist/session-controller/index.js";
+    const built = "../../../dist/session-controller/index.js";
     const copy = (await import(built)) as {
       createSessionController: typeof createSessionController;
     };

@@ -1,5 +1,5 @@
 /** One acquired lock of whatever make: released once, with the best fence that it offers. */
-import { checkFunction, checkObject } from "../util/check-values.js";
+import { checkFunction, checkObject } from "../../util/check-values.js";
 
 /** What a controller needs of a lock; everything but `release` is used when it is there. */
 export interface ControlledLock {

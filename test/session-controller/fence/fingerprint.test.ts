@@ -17,10 +17,13 @@ import {
   type SessionFileFingerprint,
   takeFingerprint,
   takeMetadata,
-} from "../../lib/session-controller/fingerprint.js";
-import { realSessionFs, type SessionFs } from "../../lib/session-controller/session-file.js";
-import { requirePosix } from "../support/require.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+} from "../../../lib/session-controller/fence/fingerprint.js";
+import {
+  realSessionFs,
+  type SessionFs,
+} from "../../../lib/session-controller/fence/session-file.js";
+import { requirePosix } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const MISSING: SessionFileFingerprint = { exists: false };
 const FILE = {

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
 
-import { identifyProcess } from "../../lib/process/identity.js";
-import { ENDED, startReady } from "../support/child.js";
-import { runHere, runProgram } from "../support/command-line.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { program } from "../support/programs.js";
-import { requireLinux } from "../support/require.js";
+import { identifyProcess } from "../../../lib/process/identity.js";
+import { ENDED, startReady } from "../../support/child.js";
+import { runHere, runProgram } from "../../support/command-line.js";
+import { endedPid, liveOwner } from "../../support/lock-directory.js";
+import { program } from "../../support/programs.js";
+import { requireLinux } from "../../support/require.js";
 
 async function tokenOf(pid: number): Promise<string> {
   const { stdout } = await runHere(["identify", String(pid)]);

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 
-import { errorCode } from "../util/error-code.js";
-import { printable } from "../util/printable.js";
-import { TimeSlice } from "../util/time-slice.js";
+import { errorCode } from "../../util/error-code.js";
+import { printable } from "../../util/printable.js";
+import { TimeSlice } from "../../util/time-slice.js";
 import type { SessionFs } from "./session-file.js";
 
 /** A session file at one moment. */

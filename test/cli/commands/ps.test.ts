@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 
-import { isValidPid } from "../../lib/process/pid.js";
-import { inspectProcess } from "../../lib/process/inspect.js";
-import { ENDED, start, startReady } from "../support/child.js";
-import { runHere, runProgram } from "../support/command-line.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { program } from "../support/programs.js";
-import { requireLinux } from "../support/require.js";
+import { isValidPid } from "../../../lib/process/pid.js";
+import { inspectProcess } from "../../../lib/process/inspect.js";
+import { ENDED, start, startReady } from "../../support/child.js";
+import { runHere, runProgram } from "../../support/command-line.js";
+import { endedPid, liveOwner } from "../../support/lock-directory.js";
+import { program } from "../../support/programs.js";
+import { requireLinux } from "../../support/require.js";
 
 test("a live process has a line with its parent, its start and its command line", async () => {
   const child = await liveOwner();

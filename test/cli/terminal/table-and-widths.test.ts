@@ -9,13 +9,13 @@ import {
   padToWidth,
   shortenToWidth,
   wrapToWidth,
-} from "../../lib/cli/terminal/display-width.js";
-import { formatDuration, formatLocalTime } from "../../lib/cli/terminal/duration.js";
-import { jsonDocument, jsonDocumentPieces } from "../../lib/cli/json-document.js";
-import { programName } from "../../lib/cli/locks/program-name.js";
-import { formatTable, layOutTable } from "../../lib/cli/terminal/table.js";
-import { writePieces } from "../../lib/cli/terminal/write-pieces.js";
-import { recordingStream } from "../support/command-line.js";
+} from "../../../lib/cli/terminal/display-width.js";
+import { formatDuration, formatLocalTime } from "../../../lib/cli/terminal/duration.js";
+import { jsonDocument, jsonDocumentPieces } from "../../../lib/cli/json-document.js";
+import { programName } from "../../../lib/cli/locks/program-name.js";
+import { formatTable, layOutTable } from "../../../lib/cli/terminal/table.js";
+import { writePieces } from "../../../lib/cli/terminal/write-pieces.js";
+import { recordingStream } from "../../support/command-line.js";
 
 const anyText = fc.string({ unit: "binary", maxLength: 40 });
 

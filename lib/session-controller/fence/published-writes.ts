@@ -4,7 +4,7 @@
  *
  * Two copies of this module in one thread know each other's writes: see util/thread.ts.
  */
-import { threadState } from "../util/thread.js";
+import { threadState } from "../../util/thread.js";
 import type { SessionFileFingerprint } from "./fingerprint.js";
 
 /** One controller's fence, as all copies of the module see it. */

@@ -4,13 +4,13 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import type { CliEvents } from "../../lib/cli/terminal/io.js";
-import { watch } from "../../lib/cli/terminal/watch.js";
-import { recordingIo } from "../support/command-line.js";
-import { endedPid, lockDirectory } from "../support/lock-directory.js";
-import { ROOT } from "../support/programs.js";
-import { requireLinux, requireNative } from "../support/require.js";
-import { waitFor } from "../support/wait-for.js";
+import type { CliEvents } from "../../../lib/cli/terminal/io.js";
+import { watch } from "../../../lib/cli/terminal/watch.js";
+import { recordingIo } from "../../support/command-line.js";
+import { endedPid, lockDirectory } from "../../support/lock-directory.js";
+import { ROOT } from "../../support/programs.js";
+import { requireLinux, requireNative } from "../../support/require.js";
+import { waitFor } from "../../support/wait-for.js";
 
 const ENTER = "\u001B[?1049h\u001B[?25l";
 const LEAVE = "\u001B[?25h\u001B[?1049l";

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 
-import { nativeStatus } from "../../lib/process/backends/select-backend.js";
-import { runHere, runProgram } from "../support/command-line.js";
-import { requireNative } from "../support/require.js";
+import { nativeStatus } from "../../../lib/process/backends/select-backend.js";
+import { runHere, runProgram } from "../../support/command-line.js";
+import { requireNative } from "../../support/require.js";
 
 test("with the addon: its file, and nothing to worry about", async (context) => {
   requireNative(context);

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
-import { ProgressBar } from "../../lib/cli/terminal/progress-bar.js";
-import { recordingStream } from "../support/command-line.js";
+import { ProgressBar } from "../../../lib/cli/terminal/progress-bar.js";
+import { recordingStream } from "../../support/command-line.js";
 
 /** A bar on a clock that the test moves. */
 function barOn(stream: ReturnType<typeof recordingStream>, env = {}) {

@@ -4,8 +4,8 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 
-import type { LockHandle } from "./lock-handle.js";
-import { Uses } from "./uses.js";
+import type { LockHandle } from "../locks/lock-handle.js";
+import { Uses } from "../locks/use-count.js";
 
 /** What is to happen when a scope has ended, asked for from inside it, where nobody can wait for it. */
 export type AtScopeEnd = "release" | "reacquire";

@@ -3,10 +3,13 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { appendWhole } from "../../lib/session-controller/append.js";
-import { realSessionFs, type SessionFs } from "../../lib/session-controller/session-file.js";
-import { requirePosix } from "../support/require.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+import { appendWhole } from "../../../lib/session-controller/writes/append.js";
+import {
+  realSessionFs,
+  type SessionFs,
+} from "../../../lib/session-controller/fence/session-file.js";
+import { requirePosix } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const LINE = '{"role":"user"}\n';
 const CHUNK = Buffer.from(LINE);

@@ -3,16 +3,16 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { displayWidth } from "../../lib/cli/terminal/display-width.js";
-import type { LocksReport } from "../../lib/cli/locks/examine.js";
-import { KEPT_REASONS, STALE_REASONS } from "../../lib/cli/locks/explanations.js";
-import { reasonsIn } from "../../lib/cli/locks/explain.js";
-import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../lib/cli/locks/describe.js";
-import { locksScreen, selectLocks } from "../../lib/cli/locks/screen.js";
-import type { StaleReason } from "../../lib/lock/verdict/classify.js";
-import type { KeptReason, SessionLockInspection } from "../../lib/lock/verdict/inspection.js";
-import type { OwnerReason } from "../../lib/lock/verdict/owner.js";
-import { recordingStream } from "../support/command-line.js";
+import { displayWidth } from "../../../lib/cli/terminal/display-width.js";
+import type { LocksReport } from "../../../lib/cli/locks/examine.js";
+import { KEPT_REASONS, STALE_REASONS } from "../../../lib/cli/locks/explanations.js";
+import { reasonsIn } from "../../../lib/cli/locks/explain.js";
+import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../../lib/cli/locks/describe.js";
+import { locksScreen, selectLocks } from "../../../lib/cli/locks/screen.js";
+import type { StaleReason } from "../../../lib/lock/verdict/classify.js";
+import type { KeptReason, SessionLockInspection } from "../../../lib/lock/verdict/inspection.js";
+import type { OwnerReason } from "../../../lib/lock/verdict/owner.js";
+import { recordingStream } from "../../support/command-line.js";
 
 const STALE = Object.keys(STALE_REASONS) as StaleReason[];
 const KEPT = Object.keys(KEPT_REASONS) as KeptReason[];

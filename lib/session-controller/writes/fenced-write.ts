@@ -1,11 +1,11 @@
 /** One write in its scope: refused when the session is in other hands, compared before, trusted after. */
-import { checkTextOrBytes } from "../util/check-values.js";
+import { checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
-import { SessionWriteScopeError } from "./errors.js";
-import type { Fence } from "./fence.js";
-import { capture, firstFailure, throwFirst, valueOf } from "./outcome.js";
-import type { SessionFs } from "./session-file.js";
-import type { Takeover } from "./takeover.js";
+import { SessionWriteScopeError } from "../errors.js";
+import type { Fence } from "../fence/fence.js";
+import { capture, firstFailure, throwFirst, valueOf } from "../outcome.js";
+import type { SessionFs } from "../fence/session-file.js";
+import type { Takeover } from "../takeover.js";
 import type { WriteScope } from "./write-scope.js";
 
 /** What a write may use. */
