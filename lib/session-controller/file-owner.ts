@@ -28,7 +28,7 @@ const CHECKS: OptionChecks<AcquireSessionFileOwnerOptions> = {
 
 /** A session file's owner, until it is released. */
 export interface SessionFileOwner extends Disposable {
-  /** Hands on to who came next. Calling it again does nothing. */
+  /** Lets the next run in the queue own the file. Calling it again does nothing. */
   readonly release: () => void;
 }
 

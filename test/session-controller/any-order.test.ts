@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { createControllerIn } from "../../lib/session-controller/controller.js";
-import { Moment } from "../../lib/session-controller/locks/lock-change.js";
+import { Latch } from "../../lib/session-controller/locks/latch.js";
 import type {
   AcquireControlledLock,
   ControlledLock,
@@ -185,7 +185,7 @@ class Trial {
   readonly #inTheMiddle = new Set<{ isDisplaced: boolean }>();
   #hasCleanupBegun = false;
   readonly #timers = new Set<() => void>();
-  readonly #pauses: Moment[] = [];
+  readonly #pauses: Latch[] = [];
   readonly #pending = new Set<string>();
   #lines = 0;
   #expectedText = FIRST_LINE;
@@ -264,7 +264,7 @@ class Trial {
       case "dispose":
         return this.#track(event, controller.dispose());
       case "go on":
-        return this.#pauses.shift()?.reach();
+        return this.#pauses.shift()?.open();
       case "turns":
         return await turns(20);
       case "time passes":
@@ -372,9 +372,9 @@ class Trial {
   }
 
   async #pause(): Promise<void> {
-    const pause = new Moment();
+    const pause = new Latch();
     this.#pauses.push(pause);
-    await pause.reached;
+    await pause.opened;
   }
 
   /** Its end is waited for, and its failure must be one of those that are documented. */
@@ -393,7 +393,7 @@ class Trial {
   async #windUp(isWaitedFor: (name: string) => boolean): Promise<void> {
     const pending = (): readonly string[] => [...this.#pending].filter(isWaitedFor);
     const isOver = (): boolean => {
-      this.#pauses.splice(0).forEach((pause) => pause.reach());
+      this.#pauses.splice(0).forEach((pause) => pause.open());
       return pending().length === 0 && this.#timers.size === 0;
     };
     try {

@@ -4,7 +4,7 @@ import { dirname, join, relative } from "node:path";
 
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
-import { Moment } from "../../lib/session-controller/locks/lock-change.js";
+import { Latch } from "../../lib/session-controller/locks/latch.js";
 import {
   acquireSessionFileOwner,
   type ControlledLock,
@@ -80,18 +80,18 @@ describe("a lock that is displaced in the middle of a write", () => {
 
   test("makes each of the writes that share it reject, the first that ends as well as the last", async () => {
     const { controller, lockPath } = await onRealLock();
-    const [firstEnd, lastEnd] = [new Moment(), new Moment()];
-    const first = controller.withWriteLock(() => firstEnd.reached);
-    const last = controller.withWriteLock(() => lastEnd.reached);
+    const [firstEnd, lastEnd] = [new Latch(), new Latch()];
+    const first = controller.withWriteLock(() => firstEnd.opened);
+    const last = controller.withWriteLock(() => lastEnd.opened);
     const lastSettled = watch(last);
     // Both have begun: each looks at its lock before.
     for (let turn = 0; turn < 10; turn++)
       await new Promise((resolve) => void setImmediate(resolve));
     takeNameAway(lockPath);
-    firstEnd.reach();
+    firstEnd.open();
     await expect(first).rejects.toMatchObject(LOCK_LOST);
     expect(await lastSettled.isSettled()).toBe(false);
-    lastEnd.reach();
+    lastEnd.open();
     await expect(last).rejects.toMatchObject(LOCK_LOST);
   });
 
@@ -254,12 +254,12 @@ describe("once the cleanup has begun", () => {
 
   test("a caller that had waited for its release until then does not take the lock again", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
-    const physical = new Moment();
-    locks.holdReleasesUntil(physical.reached);
+    const physical = new Latch();
+    locks.holdReleasesUntil(physical.opened);
     const released = controller.releaseForPrompt();
     const reacquired = controller.reacquireAfterPrompt();
     const cleanup = controller.acquireForCleanup();
-    physical.reach();
+    physical.open();
     await Promise.all([released, reacquired]);
     await (await cleanup).release();
     expect(locks.holder()).toBeNull();
@@ -474,17 +474,17 @@ describe("a lock that is not to be had is another holder's", () => {
   test("a write that waits in vain for another write of its own run is no takeover", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith(), { timeoutMs: 20 });
     await controller.releaseForPrompt();
-    const [begun, end] = [new Moment(), new Moment()];
+    const [begun, end] = [new Latch(), new Latch()];
     const slow = controller.withWriteLock(async ({ appendFenced }) => {
-      begun.reach();
-      await end.reached;
+      begun.open();
+      await end.opened;
       appendFenced(LINE);
     });
-    await begun.reached;
+    await begun.opened;
     const impatient = { code: "SESSION_WRITE_LOCK_TIMEOUT" };
     await expect(controller.withWriteLock(vi.fn())).rejects.toMatchObject(impatient);
     await expect(controller.reacquireAfterPrompt()).rejects.toMatchObject(impatient);
-    end.reach();
+    end.open();
     await slow;
     expect(controller.hasTakeover()).toBe(false);
     expect(locks.holder()).toBeNull();

@@ -2,7 +2,7 @@
  * Whether a session file is still as this run left it.
  *
  * Armed when the lock is given up, the fence compares the file with what it was then. Everything that changes
- * it afterwards is a stranger's write, except this run's own writes and those that other controllers of the
+ * it afterwards is another writer's change, except this run's own writes and those that other controllers of the
  * process publish: each of them leads from a state that the fence trusts to one that it then trusts instead.
  *
  * Writes of one controller may overlap (they share the lock that it holds). Between the first one's start and
@@ -23,12 +23,12 @@ import {
 } from "./published-writes.js";
 import { canonicalSessionPath, type SessionFs } from "./session-file.js";
 
-/** `changed`: by somebody else; `cause` says what differs. */
+/** `changed`: by another writer; `cause` says what differs. */
 export type FenceVerdict =
   | { readonly kind: "intact" }
   | { readonly kind: "changed"; readonly cause: Error };
 
-/** Says that a change by somebody else does no harm. */
+/** Says that another writer's change does no harm. */
 export type IsBenignChange = (
   before: SessionFileFingerprint,
   after: SessionFileFingerprint,
@@ -42,7 +42,7 @@ export class Fence implements FenceOfThread {
   readonly #fs: SessionFs;
   readonly #isBenignChange: IsBenignChange | undefined;
   #isArmed = false;
-  /** What this run vouches for; null: nothing; undefined: it has not looked. */
+  /** What this run trusts; null: nothing; undefined: it has not looked at the file. */
   #trusted: SessionFileFingerprint | null | undefined;
   #writers = 0;
   #entry: Promise<FenceVerdict> = Promise.resolve(INTACT);
@@ -92,14 +92,14 @@ export class Fence implements FenceOfThread {
    * After a write: what the file is now is trusted, and published.
    *
    * @param assertHeld - Throws when the lock was lost. Asked last: up to then only we have written. null: the
-   *   session is in other hands, nothing is to be trusted any more.
+   *   session was taken over, nothing is to be trusted any more.
    * @throws (rejection) the file system's error, or what `assertHeld` throws; nothing is trusted then
    */
   async leave(assertHeld: (() => void) | null): Promise<void> {
     this.#writers--;
     if (this.#writers > 0 || assertHeld === null) return;
     await this.#step(async () => {
-      // Nobody compares.
+      // No fence compares: this one is not armed, and no other one wants to be told.
       if (!this.#isArmed && this.#trusted === undefined) return;
       const before = this.#trusted;
       const after = await this.#trustPresent(assertHeld);
@@ -126,7 +126,7 @@ export class Fence implements FenceOfThread {
   }
 
   /**
-   * What the file is at the moment of the call is this process's own work.
+   * Declares what the file is at the call to be this process's own work.
    *
    * @throws (rejection) the file system's error
    */
@@ -134,7 +134,7 @@ export class Fence implements FenceOfThread {
     const atCall = takeMetadata(this.#sessionFile, this.#fs);
     await this.#step(async () => {
       const now = await takeFingerprint(this.#sessionFile, this.#fs);
-      // Changed since: nobody vouches for that part.
+      // Changed after the call: that change was not declared.
       const after = isSameFile(atCall, now) ? now : atCall;
       const before = this.#trusted;
       this.#trusted = after;
@@ -179,7 +179,7 @@ export class Fence implements FenceOfThread {
     try {
       this.#trusted = await takeFingerprint(this.#sessionFile, this.#fs);
     } catch {
-      // Our own write may go on; the others will not recognise it.
+      // Our own write may go on; the other fences will not recognise it.
       this.#trusted = null;
     }
   }

@@ -1,4 +1,4 @@
-/** What a session file looked like at one moment, and whether it still looks so. */
+/** What a session file looked like at one point in time, and whether it still looks so. */
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 
@@ -7,7 +7,7 @@ import { printable } from "../../util/printable.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import type { SessionFs } from "./session-file.js";
 
-/** A session file at one moment. */
+/** A session file at one point in time. */
 export type SessionFileFingerprint =
   | { readonly exists: false }
   | {
@@ -33,7 +33,7 @@ const CHUNK = 512 * 1024;
 /**
  * Looks at the file and, up to 32 MiB, reads it.
  *
- * A file that somebody writes to meanwhile gives the metadata from before that write and a digest that fits
+ * A file that is written to meanwhile gives the metadata from before that write and a digest that fits
  * no later content: it equals nothing that comes after, as it should.
  *
  * @throws the file system's error; Error when it is no regular file. A missing file is no error.
@@ -112,7 +112,7 @@ async function openUnlessMissing(sessionFile: string, fs: SessionFs): Promise<Re
   }
 }
 
-/** Of the first `size` bytes: a file that grows all the time must not keep us. */
+/** Of the first `size` bytes: reading a file that grows all the time must end. */
 async function digestOf(file: Reader, size: number): Promise<string> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK));

@@ -1,6 +1,6 @@
 /**
- * Own writes, known to all fences of this thread: what one controller writes must not look like a stranger's
- * write to another.
+ * Own writes, known to all fences of this thread: what one controller writes must not look to another like the
+ * change of another process.
  *
  * Two copies of this module in one thread know each other's writes: see util/thread.ts.
  */
@@ -23,7 +23,7 @@ export interface FenceOfThread {
 }
 
 interface ThreadState {
-  /** By canonical session path. Weak: nobody has to dispose of a controller. */
+  /** By canonical session path. Weak: a controller that is not disposed of can be collected. */
   readonly fences: Map<string, Set<WeakRef<FenceOfThread>>>;
 }
 

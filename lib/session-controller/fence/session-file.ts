@@ -22,7 +22,7 @@ export interface SessionFs {
   readonly stat: (path: string) => BigIntStats | null;
   /** For reading; does not wait for a FIFO's writer. */
   readonly open: (path: string) => Promise<SessionFileReader>;
-  /** For appending; created when missing, for nobody else to read. */
+  /** For appending; created when missing, readable by its owner only. */
   readonly openForAppending: (path: string) => number;
   readonly write: (fd: number, data: Uint8Array, offset: number) => number;
   readonly size: (fd: number) => number;
@@ -34,7 +34,7 @@ const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
 // Windows has neither.
 const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
 const O_NOCTTY: number = fs.constants.O_NOCTTY ?? 0;
-// What people tell a gateway is theirs.
+// Transcripts are private: only the file's owner may read them.
 const FILE_MODE = 0o600;
 
 /** The real calls. */
@@ -72,7 +72,7 @@ export function canonicalSessionPath(sessionFile: string, { realpath }: SessionF
   try {
     return realpath(sessionFile);
   } catch {
-    // Missing, or not for us to look at: the folder's route may still differ.
+    // Missing, or not to be looked up by this user: the folder may still be resolved.
   }
   try {
     return join(realpath(dirname(sessionFile)), basename(sessionFile));

@@ -1,44 +1,51 @@
-/**
- * The end of holding a lock: nobody may begin to use it any more, those who do finish, then it is given up. One
- * caller owns it, any number wait for it, and whoever is in a hurry forces it.
- */
+/** Changes of the held lock that take time. One caller begins a change, any number of callers wait for its end. */
+import { Latch } from "./latch.js";
 
-/** A moment that may never come. */
-export class Moment {
-  readonly reached: Promise<void>;
-  #reach: () => void = () => {};
-
-  constructor() {
-    this.reached = new Promise((resolve) => {
-      this.#reach = resolve;
-    });
-  }
-
-  reach(): void {
-    this.#reach();
-  }
-}
-
-/** True when `work` resolved before the moment was reached; rejects when it rejected before. */
-export async function isDoneBefore(moment: Moment, work: Promise<unknown>): Promise<boolean> {
-  return await Promise.race([work.then(() => true), moment.reached.then(() => false)]);
-}
-
-export class Drain {
-  /** Settles after the lock was given up, with its owner's error, if any. */
+class LockChange {
+  /** Settles when the change is over, with its error, if any. */
   readonly done: Promise<void>;
   /** The same without the error. */
   readonly settled: Promise<void>;
-  readonly #forced = new Moment();
 
   /** @param run - Begins in a later microtask. */
-  constructor(run: (forced: Moment) => Promise<void>) {
-    this.done = Promise.resolve().then(() => run(this.#forced));
+  constructor(run: () => Promise<void>) {
+    this.done = Promise.resolve().then(run);
     this.settled = this.done.catch(() => {});
   }
+}
 
-  /** Waits for no use any more. Without effect once the lock is being given up. */
+/** Giving the lock up: no new write may begin under it, running writes end, then the lock is released or handed over. */
+export class Drain extends LockChange {
+  readonly #forced: Latch;
+
+  constructor(run: (forced: Latch) => Promise<void>) {
+    const forced = new Latch();
+    super(() => run(forced));
+    this.#forced = forced;
+  }
+
+  /** Ends the wait for running writes. Without effect once the lock is being released or handed over. */
   force(): void {
-    this.#forced.reach();
+    this.#forced.open();
+  }
+}
+
+/** Taking the lock again, from the call of `acquire` until the lock is held or given back. */
+export class Reacquisition extends LockChange {
+  readonly #cancellation: AbortController;
+
+  constructor(run: (cancelled: AbortSignal) => Promise<void>) {
+    const cancellation = new AbortController();
+    super(() => run(cancellation.signal));
+    this.#cancellation = cancellation;
+  }
+
+  get isCancelled(): boolean {
+    return this.#cancellation.signal.aborted;
+  }
+
+  /** The lock is not wanted any more: it is released as soon as it is acquired. */
+  cancel(): void {
+    this.#cancellation.abort();
   }
 }

@@ -1,4 +1,4 @@
-/** One acquired lock of whatever make: released once, with the best fence that it offers. */
+/** One acquired lock of any implementation: released once, with the best fence that it offers. */
 import { checkFunction, checkObject } from "../../util/check-values.js";
 
 /** What a controller needs of a lock; everything but `release` is used when it is there. */
@@ -64,7 +64,7 @@ export class LockHandle {
     write();
   }
 
-  /** For a cleanup, whose business the lock is from now on. */
+  /** For a cleanup, which has to release the lock from now on. */
   handOver(): SessionCleanupLock {
     this.#stopListening();
     return cleanupLock(() => this.release());
@@ -88,7 +88,7 @@ export class LockHandle {
   };
 }
 
-/** What a cleanup gets when the session is in other hands. */
+/** What a cleanup gets after a takeover. */
 export const NO_LOCK = cleanupLock(() => Promise.resolve());
 
 function cleanupLock(release: () => Promise<void>): SessionCleanupLock {

@@ -1,5 +1,5 @@
-/** Counts how many are using something, and tells when nobody is. */
-export class Uses {
+/** Counts the running uses of something, and tells when none is left. */
+export class UseCount {
   #count = 0;
   #waiting: (() => void)[] = [];
 
@@ -7,7 +7,7 @@ export class Uses {
     return this.#count === 0;
   }
 
-  /** One more; it ends with the first call of the returned function. */
+  /** Counts one more use; it ends with the first call of the returned function. */
   begin(): () => void {
     this.#count++;
     let isOver = false;
@@ -19,7 +19,7 @@ export class Uses {
     };
   }
 
-  /** Resolves when nobody is, which may be at once. */
+  /** Resolves when no use is running, which may be at once. */
   whenIdle(): Promise<void> {
     return this.isIdle
       ? Promise.resolve()

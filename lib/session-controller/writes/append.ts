@@ -5,7 +5,7 @@ import type { SessionFs } from "../fence/session-file.js";
 /**
  * The file is opened for appending, so that nothing which is there can be overwritten, and created when
  * missing. A short write is continued; where that fails, what was written of the chunk is cut off again,
- * unless somebody else has appended behind it.
+ * unless another writer has appended behind it.
  *
  * @throws the file system's error, with the file as it was; AggregateError when it could not be put back
  */

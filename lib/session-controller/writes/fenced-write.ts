@@ -1,4 +1,4 @@
-/** One write in its scope: refused when the session is in other hands, compared before, trusted after. */
+/** One write in its scope: refused after a takeover; the file is compared before it and trusted after it. */
 import { checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "../errors.js";
@@ -30,7 +30,7 @@ export interface SessionWrite {
 export type RunWrite<T> = (write: SessionWrite) => T | Promise<T>;
 
 /** What all writes of a run have in common. */
-export interface WriteSurroundings {
+export interface WriteContext {
   readonly sessionFile: string;
   readonly fs: SessionFs;
   readonly fence: Fence;
@@ -40,25 +40,25 @@ export interface WriteSurroundings {
 /**
  * An outermost write.
  *
- * @throws (rejection) SessionTakeoverError when somebody else has changed the file or the lock was lost; what
+ * @throws (rejection) SessionTakeoverError when another writer has changed the file or the lock was lost; what
  *   `run` rejects with; the file system's error
  */
 export async function runOutermost<T>(
   scope: WriteScope,
   run: RunWrite<T>,
-  surroundings: WriteSurroundings,
+  context: WriteContext,
 ): Promise<T> {
-  const { fence, takeover } = surroundings;
+  const { fence, takeover } = context;
   const { handle } = scope;
-  // Nobody waits for the file of a session that is in other hands.
+  // After a takeover the file is not read any more.
   takeover.refuse();
   const verdict = await fence.enter();
   const outcome = await capture(async () => {
     if (verdict.kind === "changed") takeover.mark("file-changed", verdict.cause);
     takeover.refuse();
-    // Notices a displacement that nobody has told of yet.
+    // Finds a displacement that the lock's signal has not told of yet.
     handle.assertHeld();
-    return await scope.run(() => run(writeIn(scope, surroundings)));
+    return await scope.run(() => run(writeIn(scope, context)));
   });
   if (!outcome.ok) takeover.markIfLost(outcome.error);
   const left = await capture(() =>
@@ -77,10 +77,10 @@ export async function runOutermost<T>(
 export async function runNested<T>(
   scope: WriteScope,
   run: RunWrite<T>,
-  surroundings: WriteSurroundings,
+  context: WriteContext,
 ): Promise<T> {
-  const outcome = await capture(() => scope.nest(() => run(writeIn(scope, surroundings))));
-  surroundings.takeover.refuse(firstFailure([outcome]));
+  const outcome = await capture(() => scope.nest(() => run(writeIn(scope, context))));
+  context.takeover.refuse(firstFailure([outcome]));
   return valueOf(outcome);
 }
 
@@ -92,10 +92,7 @@ function withLineFeed(chunk: Uint8Array): Uint8Array {
   return Buffer.concat([chunk, Buffer.of(LINE_FEED)]);
 }
 
-function writeIn(
-  scope: WriteScope,
-  { sessionFile, fs, takeover }: WriteSurroundings,
-): SessionWrite {
+function writeIn(scope: WriteScope, { sessionFile, fs, takeover }: WriteContext): SessionWrite {
   return {
     signal: takeover.signal,
     appendFenced: (data) => {

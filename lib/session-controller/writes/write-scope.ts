@@ -5,9 +5,9 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 
 import type { LockHandle } from "../locks/lock-handle.js";
-import { Uses } from "../locks/use-count.js";
+import { UseCount } from "../locks/use-count.js";
 
-/** What is to happen when a scope has ended, asked for from inside it, where nobody can wait for it. */
+/** What is to happen when a scope has ended; asked for inside it, where the caller cannot wait for that end. */
 export type AtScopeEnd = "release" | "reacquire";
 
 // One for all controllers: on Node 20 each instance slows down every promise of the process, for good.
@@ -18,9 +18,9 @@ export class WriteScope {
   /** The lock that its writes are made under. */
   readonly handle: LockHandle;
   readonly #owner: object;
-  /** The scope around it, of whichever controller. */
+  /** The scope around it, of any controller. */
   readonly outer: WriteScope | null;
-  readonly #nested = new Uses();
+  readonly #nested = new UseCount();
   readonly #background: Promise<void>[] = [];
   #isActive = true;
 
