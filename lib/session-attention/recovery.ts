@@ -13,7 +13,7 @@ export interface SessionRecoveryRequest {
   readonly sessionKey: string;
   /** The state that the monitor believes in. */
   readonly expectedState: SessionState;
-  /** Which life of the session is meant; see {@link SessionSnapshot.stateGeneration}. */
+  /** The session's generation at the request; see {@link SessionSnapshot.stateGeneration}. */
   readonly stateGeneration: number;
   readonly queueDepth: number;
   /** True: active work may be aborted. Absent: it must not be. */
