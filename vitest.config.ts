@@ -34,6 +34,7 @@ const LONG = [
 // These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the
 // machine) or look at it. All others share a few processes, which saves starting one for each.
 const ALONE = [
+  "test/cli/commands/locks-relative-directory.test.ts",
   "test/cli/guide.test.ts",
   "test/file-lock/*.test.ts",
   "test/native/*.test.ts",

@@ -5,9 +5,8 @@ import { nativeStatus, type NativeStatus } from "../../process/backends/select-b
 import { oneLine } from "../../util/printable.js";
 import { printable, quote } from "../../util/printable.js";
 import { parseArguments } from "../arguments.js";
-import { type Command, EXIT } from "../command.js";
+import { type Command, EXIT, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";
-import { UsageError } from "../usage-error.js";
 
 export const native: Command = {
   name: "native",

@@ -14,7 +14,7 @@ export function reasonsIn(locks: readonly SessionLockInspection[]): Map<Reason, 
   for (const lock of locks) {
     for (const reason of lock.staleReasons) count(reason);
     const kept = lock.keptReason ?? (isOwnerUnknown(lock) ? "owner-unknown" : null);
-    // That nobody asked for a removal explains itself.
+    // A dry run is what the user asked for: it needs no explanation.
     if (kept !== null && kept !== "dry-run") count(kept);
   }
   const all = Object.keys(ALL_REASONS) as Reason[];

@@ -208,6 +208,16 @@ describe("--fix", () => {
   });
 });
 
+test("what --fix removed is told by the report, and not once more as a notice", async (context) => {
+  requireNative(context);
+  const directory = lockDirectory();
+  directory.writePlain("dead", { pid: await endedPid() });
+  directory.writePlain("live", await liveOwner());
+  const { stdout, stderr } = await runHere(["locks", directory.path, "--fix", "--json"]);
+  expect(JSON.parse(stdout)).toMatchObject({ counts: { removed: 1 }, notices: [] });
+  expect(stderr).toBe("");
+});
+
 describe("--stale-ms", () => {
   test("sets the age of too old, before the environment and the default", async () => {
     const owner = await liveOwner();
