@@ -90,9 +90,9 @@ export interface NativeBinding {
   reasonByExactId(exactId: string): number;
   host(): NativeHostFacts;
   watchExit(pid: number): NativeExitWatch | null;
-  /** 0 acquired, 1 held by somebody else, negative: the negated errno of a refusal. */
+  /** 0 acquired, 1 held by another open file, negative: the negated errno of a refusal. */
   lockTryExclusive(fd: number): number;
-  /** 0 free, 1 held by somebody else, negative: the negated errno of a refusal. */
+  /** 0 free, 1 held by another open file, negative: the negated errno of a refusal. */
   lockProbe(fd: number): number;
   /** 0 or a negated errno. */
   lockRelease(fd: number): number;

@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../lib/process/identity.js";
-import { judgeToken, parseToken } from "../../lib/process/token.js";
+import { judgeToken } from "../../lib/process/judge-token.js";
+import { parseToken } from "../../lib/process/token.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";

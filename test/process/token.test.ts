@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 
 import type { ProcessIdentity } from "../../lib/process/backends/backend.js";
 import type { NestedProcess } from "../../lib/process/nested-processes.js";
+import { judgeToken } from "../../lib/process/judge-token.js";
 import {
   formatToken,
   INITIAL_PID_NAMESPACE,
   isOfOtherBoot,
   isOfSameHost,
   isSameBoot,
-  judgeToken,
   parseToken,
   type ProcessToken,
   type TokenHost,

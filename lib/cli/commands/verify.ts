@@ -1,6 +1,6 @@
 /** `pidentity verify`: do the processes that some tokens name still run? */
 import { verifyProcess } from "../../process/identity.js";
-import type { ProcessVerdict } from "../../process/token.js";
+import type { ProcessVerdict } from "../../process/judge-token.js";
 import { printable } from "../../util/printable.js";
 import { parseArguments, requireSome } from "../arguments.js";
 import { type Command, EXIT, type ExitCode } from "../command.js";

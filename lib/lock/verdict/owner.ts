@@ -19,6 +19,7 @@
  */
 import type { HostFacts, ProcessIdentity } from "../../process/backends/backend.js";
 import type { NestedProcess, NestedProcesses } from "../../process/nested-processes.js";
+import type { ProcessVerdict } from "../../process/judge-token.js";
 import {
   isOfOtherBoot,
   isOfOtherNamespace,
@@ -26,7 +27,6 @@ import {
   isSameBoot,
   parseToken,
   type ProcessToken,
-  type ProcessVerdict,
   type TokenHost,
 } from "../../process/token.js";
 import type { LockAttempt } from "../protocol/lock-fs.js";

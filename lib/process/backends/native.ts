@@ -1,4 +1,4 @@
-/** The addon in the words of this package: numbers become reasons, NaN and "" become null. */
+/** Translates the addon's results: numbers become reasons, NaN and "" become null. */
 import {
   ARGS_REASONS,
   FACT,
