@@ -39,7 +39,7 @@ const ALONE = [
   "test/file-lock/*.test.ts",
   "test/native/*.test.ts",
   "test/process/*.test.ts",
-  "test/session-controller/{abort,around-a-run,file-owner}.test.ts",
+  "test/session-controller/{abort,displaced-in-a-write,file-owner,lock-unavailable,relative-session-file}.test.ts",
   "test/session-controller/fence/fence.test.ts",
   "test/lock/{acquire,ended-realm,held-locks,missing-addon,re-raisers,signals-and-ends,terminated-workers,trace}.test.ts",
   "test/session-lock/{bounds-and-inputs,limits}.test.ts",

@@ -87,3 +87,11 @@ export function startRun(session: MonitoredSession, runId: string): SessionWork 
   session.update("processing", { runId });
   return session.startWork("embedded_run", { runId });
 }
+
+export const ABORTED: SessionRecoveryOutcome = { status: "aborted" };
+
+/** What of a snapshot an answer may change. */
+export function picture(session: MonitoredSession): object {
+  const { isRecovering: _, ...rest } = session.snapshot();
+  return rest;
+}

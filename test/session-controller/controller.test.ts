@@ -726,6 +726,13 @@ test("who hears of a takeover finds the lock released", async () => {
   await expect(finder).rejects.toThrow(SessionTakeoverError);
 });
 
+test("a takeover is said before anything else, also before a wrong argument", async () => {
+  const { controller, locks } = await controllerOf(sessionFileWith());
+  locks.displace();
+  await waitFor("the takeover", () => controller.hasTakeover());
+  await expect(controller.withWriteLock(undefined as never)).rejects.toThrow(SessionTakeoverError);
+});
+
 test("after the end writes take short locks", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());
   await controller.dispose();

@@ -9,10 +9,10 @@ import { importCompiled } from "../support/lock-holder.js";
 import { requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-test.for(RUNTIMES)("%s", async (runtime, context) => {
+test.for(RUNTIMES)("%s tells its main thread from its workers", async (runtime, context) => {
   const command = requireRuntime(context, runtime);
   const folder = temporaryFolder();
-  const IS_MAIN = importCompiled("isMainThread", "util/main-thread.js");
+  const IS_MAIN = importCompiled("isMainThread", "util/thread.js");
   writeFileSync(
     join(folder, "thread.mjs"),
     `import { parentPort } from "node:worker_threads";
