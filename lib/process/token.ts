@@ -40,7 +40,7 @@ export interface TokenHost extends Pick<
 > {
   /** True also where the OS has no pid namespaces. */
   readonly initialPidNamespace: boolean;
-  /** The host's id was given by those who run it, and is not a container image's. */
+  /** The host's id was given by its operator (`PIDENTITY_HOST_ID`), and is not a container image's. */
   readonly isHostIdPinned: boolean;
 }
 

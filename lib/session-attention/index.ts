@@ -1,6 +1,6 @@
 /**
- * Session attention: tells sessions that are stuck or stalled from those that merely take long, and has them
- * put right. Recent progress is never aborted, and never called stuck.
+ * Session attention: tells sessions that are stuck or stalled from sessions that only take long, and asks the host to
+ * recover them. A session with recent progress is never aborted, and never called stuck.
  *
  * @packageDocumentation
  */

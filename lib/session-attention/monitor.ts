@@ -179,12 +179,12 @@ class Monitor {
     publish(() => event);
     const { onAttention } = this.#plan;
     if (onAttention === undefined) return;
-    const complain = (error: unknown): void =>
+    const logError = (error: unknown): void =>
       this.#logFailure(`onAttention failed for session ${event.session.sessionKey}`, error);
     try {
-      Promise.resolve(onAttention(event)).catch(complain);
+      Promise.resolve(onAttention(event)).catch(logError);
     } catch (error) {
-      complain(error);
+      logError(error);
     }
   }
 

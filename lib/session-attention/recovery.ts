@@ -35,7 +35,7 @@ export interface SessionRecoveryOutcome {
   readonly reason?: string | undefined;
 }
 
-/** What an outcome does to the monitor's picture of a session. */
+/** What an outcome changes of what the monitor knows of a session. */
 export type OutcomeEffect = "none" | "reset" | "reset-and-empty-queue";
 
 /** Milliseconds. */

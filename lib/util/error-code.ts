@@ -31,7 +31,7 @@ export function isDiskFull(error: unknown): boolean {
 // What a file system that took a file just before refuses for good: read-only by now, its rights changed, full.
 const LASTING: ReadonlySet<unknown> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
 
-/** Whether trying again within seconds is in vain; on Windows see {@link isTransientOnWindows}. */
+/** Whether the same call will fail again within seconds; on Windows see {@link isTransientOnWindows}. */
 export function isLasting(error: unknown, platform: NodeJS.Platform = process.platform): boolean {
   const code = errorCode(error);
   return LASTING.has(code) && !(platform === "win32" && TRANSIENT_ON_WINDOWS.has(code));

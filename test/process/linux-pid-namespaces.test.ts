@@ -14,7 +14,7 @@ import { waitFor } from "../support/wait-for.js";
 beforeEach((context) => requireLinux(context, "pid namespaces"));
 
 const INSIDE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] as const;
-/** With the /proc of the namespace around it: every number in there means somebody else. */
+/** With the /proc of the namespace around it: every number in there means another process. */
 const INSIDE_FOREIGN_PROC = ["unshare", "--pid", "--fork", "--kill-child"] as const;
 
 describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {

@@ -18,7 +18,7 @@ import {
   watch,
 } from "./watch.js";
 
-/** A session whose run stalls with two pieces of work waiting, and the recovery of it. */
+/** A session whose run stalls with two messages waiting, and the recovery of it. */
 function stalled(): Watch & { session: MonitoredSession; recovery: Recovery } {
   const watched = watch();
   const session = watched.register("a", { queueDepth: 2 });

@@ -19,7 +19,7 @@ describe("progress told without registered work", () => {
     expect(events[0]).not.toHaveProperty("activeWorkKind");
   });
 
-  test("that has ended leaves a session that is stuck as before", () => {
+  test("that stops leaves a session that counts as stuck again", () => {
     const { time, recoveries, register } = watch();
     const session = register("a", { state: "processing" });
     time.advance(WARN_MS);
@@ -31,7 +31,7 @@ describe("progress told without registered work", () => {
     expect(only(recoveries).request).not.toHaveProperty("allowActiveAbort");
   });
 
-  test("is not what a message is that comes in: a stuck session with a queue that fills is stuck", () => {
+  test("is not told by an incoming message: a stuck session whose queue fills is stuck", () => {
     const { time, recoveries, register } = watch();
     const session = register("a", { state: "processing" });
     for (let beat = 0; beat < 5; beat++) {
@@ -59,7 +59,7 @@ describe("progress told without registered work", () => {
   });
 });
 
-test("recent progress is never aborted, however short the limits: a run that said it is done moments ago", () => {
+test("recent progress is never aborted, however short the limits are, also of a run that has just said it is done", () => {
   const { time, recoveries, register } = watch({ abortMs: 0, toolAbortMs: 0 });
   const session = register("a", { queueDepth: 1 });
   startRun(session, "r1");

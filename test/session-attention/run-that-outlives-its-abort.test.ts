@@ -268,7 +268,7 @@ describe("a run that its owner reports although it was aborted", () => {
     });
   });
 
-  test("and that is then released is idle, and let be", async () => {
+  test("and that is then released is idle, and is not asked for again", async () => {
     const watched = ownedRun("embedded_run", { queueDepth: 1 });
     const { recoveries, session } = watched;
     await pass(watched, ABORT_MS);

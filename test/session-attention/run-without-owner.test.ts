@@ -31,7 +31,7 @@ describe("a processing session whose run has no owner any more", () => {
     },
   );
 
-  test("by the end of its run, while a call of it was never ended, is put right as well", () => {
+  test("since its run has ended while a call of it never did is put right as well", () => {
     const { time, recoveries, register } = watch();
     const session = register("a");
     const run = startRun(session, "r1");

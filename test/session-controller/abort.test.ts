@@ -100,7 +100,7 @@ describe("a write that does not settle", () => {
     expect(locks.events.filter((event) => event.startsWith("releasing"))).toHaveLength(2);
   });
 
-  test("does not keep those who wait for a prompt's release, once an abort's time is up", async () => {
+  test("does not keep callers that wait for a prompt's release, once an abort's time is up", async () => {
     const { controller, locks, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     const waiting = [
@@ -194,7 +194,7 @@ test("a write that settles in time keeps the graceful path", async () => {
   expect(locks.holder()).toBeNull();
 });
 
-test("a slow physical release is waited for, and is no reason to give the writes up", async () => {
+test("a slow physical release is waited for, and does not make the writes count as abandoned", async () => {
   const { controller, locks, letTimePass } = await controllerInTest();
   const physical = new Latch();
   locks.holdReleasesUntil(physical.opened);
@@ -305,14 +305,14 @@ describe("abort", () => {
     rmdirSync(sessionFile);
   });
 
-  test.each([undefined, null, {}, { timeout: 1 }])("takes no %j", async (options) => {
+  test.each([undefined, null, {}, { timeout: 1 }])("refuses %j as its options", async (options) => {
     const { controller } = await controllerOf(sessionFileWith());
     expect(() => controller.abort(options as never)).toThrow(TypeError);
   });
 });
 
-describe("the bound", () => {
-  test("keeps the process alive for those who wait, and only for them", async () => {
+describe("the time limit of an abort", () => {
+  test("keeps the process alive while a caller waits, and only then", async () => {
     const { controller, kept, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     controller.abort({ timeout: true });
@@ -323,7 +323,7 @@ describe("the bound", () => {
     await cleanup;
   });
 
-  test("keeps the process alive for those who had been waiting before", async () => {
+  test("keeps the process alive for callers that had been waiting before", async () => {
     const { controller, kept, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     const released = controller.releaseForPrompt();
@@ -348,7 +348,7 @@ describe("the bound", () => {
     expect(outcome).toBe(true);
   });
 
-  test("an abort that nobody waits for does not keep a process from ending", async () => {
+  test("an abort that no caller waits for does not keep a process from ending", async () => {
     const sessionFile = sessionFileWith();
     const outcome = await runNode(
       `${LOCK_IMPORT} ${CONTROLLER_IMPORT}

@@ -67,14 +67,14 @@ const HOSTILE = [
 type Event = (typeof HOSTILE)[number] | readonly Step[];
 
 /** The lock that the controller and the stranger compete for. */
-interface Surroundings {
+interface LockSource {
   readonly acquire: (
     options: ControllerLockOptions & { readonly signal?: AbortSignal },
   ) => Promise<ControlledLock>;
   readonly takeAway: () => void;
 }
 
-function inMemory(): Surroundings {
+function inMemory(): LockSource {
   const locks = memoryLocks();
   return {
     acquire: locks.acquire,
@@ -85,7 +85,7 @@ function inMemory(): Surroundings {
 }
 
 /** Its holder has to ask whether it still has the lock. */
-function inMemoryUnsignalled(): Surroundings {
+function inMemoryUnsignalled(): LockSource {
   const { acquire, takeAway } = inMemory();
   return {
     acquire: async (options) => {
@@ -96,7 +96,7 @@ function inMemoryUnsignalled(): Surroundings {
   };
 }
 
-function onDisk(sessionFile: string): Surroundings {
+function onDisk(sessionFile: string): LockSource {
   return {
     acquire: ({ signal, ...options }) =>
       acquireSessionWriteLock({ ...options, ...(signal && { signal }), env: {} }),
@@ -112,11 +112,11 @@ class OwnLocks {
   /** Acquired and not yet released. */
   readonly out = new Set<ControlledLock>();
   readonly #waits = new Set<AbortController>();
-  readonly #acquire: Surroundings["acquire"];
+  readonly #acquire: LockSource["acquire"];
   readonly #complain: (what: string) => void;
   #isOfAnother = false;
 
-  constructor(acquire: Surroundings["acquire"], complain: (what: string) => void) {
+  constructor(acquire: LockSource["acquire"], complain: (what: string) => void) {
     this.#acquire = acquire;
     this.#complain = complain;
   }
@@ -180,7 +180,7 @@ class Trial {
   readonly complaints: string[] = [];
   readonly locks: OwnLocks;
   readonly #sessionFile: string;
-  readonly #surroundings: Surroundings;
+  readonly #lockSource: LockSource;
   /** The writes that are in the middle; with `isDisplaced` the lock was taken from under them. */
   readonly #inTheMiddle = new Set<{ isDisplaced: boolean }>();
   #hasCleanupBegun = false;
@@ -190,10 +190,10 @@ class Trial {
   #lines = 0;
   #expectedText = FIRST_LINE;
 
-  constructor(sessionFile: string, surroundings: Surroundings) {
+  constructor(sessionFile: string, lockSource: LockSource) {
     this.#sessionFile = sessionFile;
-    this.#surroundings = surroundings;
-    this.locks = new OwnLocks(surroundings.acquire, (what) => void this.complaints.push(what));
+    this.#lockSource = lockSource;
+    this.locks = new OwnLocks(lockSource.acquire, (what) => void this.complaints.push(what));
   }
 
   async run(events: readonly Event[]): Promise<SessionController> {
@@ -201,7 +201,7 @@ class Trial {
       resolveControllerOptions({
         acquire: this.locks.acquire,
         sessionFile: this.#sessionFile,
-        // Nobody waits that long: the test would fail first.
+        // Longer than the test's own time limit.
         timeoutMs: 1_000_000,
         env: {},
         log: { warn: (line) => this.complaints.push(line) },
@@ -273,7 +273,7 @@ class Trial {
         return this.locks.timeOut(this.#sessionFile);
       case "lock is taken away":
         if (this.locks.areHeld) this.#inTheMiddle.forEach((write) => (write.isDisplaced = true));
-        return this.#surroundings.takeAway();
+        return this.#lockSource.takeAway();
       case "stranger appends":
         return this.#appendAsStranger();
       case STRANGER:
@@ -355,7 +355,7 @@ class Trial {
   }
 
   async #lockAsStranger(): Promise<void> {
-    const lock = await this.#surroundings.acquire({
+    const lock = await this.#lockSource.acquire({
       sessionFile: this.#sessionFile,
       timeoutMs: 1e6,
     });
@@ -389,7 +389,7 @@ class Trial {
       .finally(() => this.#pending.delete(name));
   }
 
-  /** All pauses end. Nobody may then be waiting of those that `isWaitedFor`. */
+  /** All pauses end. Then no call may wait any more of those that `isWaitedFor`. */
   async #windUp(isWaitedFor: (name: string) => boolean): Promise<void> {
     const pending = (): readonly string[] => [...this.#pending].filter(isWaitedFor);
     const isOver = (): boolean => {
@@ -448,12 +448,12 @@ const LOCKS = [
 ] as const;
 
 test.each(LOCKS)(
-  "with a lock %s: no lock is released twice, nothing written after a takeover, nobody waits for ever",
+  "with a lock %s no lock is released twice, nothing is written after a takeover, and no call waits for ever",
   { timeout: 300_000 },
-  async (_name, surroundingsOf, numRuns) => {
+  async (_name, lockSourceOf, numRuns) => {
     const property = fc.asyncProperty(eventsOf(HOSTILE, ENCOUNTERS), async (events) => {
       const sessionFile = sessionFileWith();
-      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      const trial = new Trial(sessionFile, lockSourceOf(sessionFile));
       await trial.run(events);
       expect(trial.faults()).toEqual([]);
     });
@@ -462,12 +462,12 @@ test.each(LOCKS)(
 );
 
 test.each(LOCKS)(
-  "with a lock %s: where nobody interferes there is no takeover",
+  "with a lock %s that no other process wants there is no takeover",
   { timeout: 300_000 },
-  async (_name, surroundingsOf, numRuns) => {
+  async (_name, lockSourceOf, numRuns) => {
     const property = fc.asyncProperty(eventsOf(PEACEFUL, []), async (events) => {
       const sessionFile = sessionFileWith();
-      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      const trial = new Trial(sessionFile, lockSourceOf(sessionFile));
       const controller = await trial.run(events);
       expect(trial.faults()).toEqual([]);
       expect(controller.hasTakeover()).toBe(false);

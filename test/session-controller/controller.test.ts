@@ -127,7 +127,7 @@ describe("giving the lock up", () => {
     ]);
   });
 
-  test("everybody resolves only after the physical release, whoever asked first", async () => {
+  test("every call resolves only after the physical release, whichever call came first", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     const physical = new Latch();
     locks.holdReleasesUntil(physical.opened);
@@ -210,7 +210,7 @@ describe("taking the lock again", () => {
     expect(locks.holder()?.id).toBe(2);
   });
 
-  test("that is not to be had is a takeover to every caller", async () => {
+  test("is a takeover to every caller when another holder has the lock", async () => {
     const locks = memoryLocks();
     const { controller, sessionFile } = await controllerOf(
       sessionFileWith(),
@@ -231,7 +231,7 @@ describe("taking the lock again", () => {
   });
 
   test.each(["releaseForAbort", "dispose"] as const)(
-    "%s meanwhile: the lock goes back as soon as it is there",
+    "is cancelled by %s: the lock is released as soon as it is acquired",
     async (name) => {
       const { controller, sessionFile, locks } = await controllerOf(sessionFileWith(), {
         settleTimeoutMs: 20,
@@ -350,7 +350,7 @@ describe("scopes", () => {
     expect(locks.holder()?.id).toBe(3);
   });
 
-  test("the last wish from inside counts: released and taken again is kept", async () => {
+  test("the last call from inside counts: after a release and a reacquisition the lock is held", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     await controller.withWriteLock(async () => {
       await controller.releaseForPrompt();
@@ -568,7 +568,7 @@ describe("a lock that is lost", () => {
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
   });
 
-  test("without a sign of it is noticed by the fence of the lock", async () => {
+  test("without a signal is noticed by the fence of the lock", async () => {
     const locks = memoryLocks();
     const { controller, sessionFile } = await controllerOf(
       sessionFileWith(),
@@ -588,7 +588,7 @@ describe("a lock that is lost", () => {
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
   });
 
-  test("without a sign of it is noticed before a write begins", async () => {
+  test("without a signal is noticed before a write begins", async () => {
     const locks = memoryLocks();
     const { controller } = await controllerOf(
       sessionFileWith(),
@@ -619,7 +619,7 @@ describe("a lock that is lost", () => {
     await expect(released.reacquireAfterPrompt()).rejects.toThrow(SessionTakeoverError);
   });
 
-  test("without a sign of it is noticed after a write that does not use the fence", async () => {
+  test("without a signal is noticed after a write that does not use the fence", async () => {
     const locks = memoryLocks();
     const { controller } = await controllerOf(
       sessionFileWith(),
@@ -657,7 +657,7 @@ describe("a lock that is lost", () => {
     expect(controller.hasTakeover()).toBe(true);
   });
 
-  test("before it was ever used is given back", async () => {
+  test("before it was ever used is released", async () => {
     const release = vi.fn();
     const lost = AbortSignal.abort(new Error("lost"));
     const { controller } = await controllerOf(sessionFileWith(), {
@@ -713,7 +713,7 @@ test("a takeover found by one write releases the lock once the others have settl
   expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
 });
 
-test("who hears of a takeover finds the lock released", async () => {
+test("a caller that gets a takeover error finds the lock released", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());
   const physical = new Latch();
   locks.holdReleasesUntil(physical.opened);

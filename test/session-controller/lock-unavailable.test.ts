@@ -214,9 +214,9 @@ describe("a lock that is not to be had is another holder's", () => {
       appendFenced(LINE);
     });
     await begun.opened;
-    const impatient = { code: "SESSION_WRITE_LOCK_TIMEOUT" };
-    await expect(controller.withWriteLock(vi.fn())).rejects.toMatchObject(impatient);
-    await expect(controller.reacquireAfterPrompt()).rejects.toMatchObject(impatient);
+    const timedOut = { code: "SESSION_WRITE_LOCK_TIMEOUT" };
+    await expect(controller.withWriteLock(vi.fn())).rejects.toMatchObject(timedOut);
+    await expect(controller.reacquireAfterPrompt()).rejects.toMatchObject(timedOut);
     end.open();
     await slow;
     expect(controller.hasTakeover()).toBe(false);

@@ -35,7 +35,7 @@ test("a timer of Infinity never calls back, and waits", () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a stopped timer calls back no more, in whichever of its parts it was", () => {
+test("a stopped timer calls back no more, also when it is made of several timers", () => {
   const callback = vi.fn();
   const stop = startTimer(callback, 3 * LIMIT, keepsAlive);
   vi.advanceTimersByTime(LIMIT + 5000);
@@ -45,7 +45,7 @@ test("a stopped timer calls back no more, in whichever of its parts it was", () 
 });
 
 test.each([LIMIT - 0.4, LIMIT, LIMIT + 0.5, 10 * LIMIT])(
-  "who waits for a turn with a budget of %s ms gets no timeout before it is used up",
+  "a waiter in a queue with a budget of %s ms gets no timeout before it is used up",
   async (budgetMs) => {
     const queues: TurnQueues = new Map();
     const options = { mayJoin: false, signal: undefined };

@@ -1,4 +1,4 @@
-/** `pidentity native`: who answers on this machine, and why. */
+/** `pidentity native`: which backend answers on this machine, and why. */
 import { inspect } from "node:util";
 
 import { nativeStatus, type NativeStatus } from "../../process/backends/select-backend.js";

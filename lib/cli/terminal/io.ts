@@ -7,7 +7,7 @@ export interface CliStream {
   readonly columns: number | undefined;
   /** Height in lines; undefined likewise. */
   readonly rows: number | undefined;
-  /** Whether escape sequences for colour are welcome. */
+  /** Whether escape sequences for colour may be written. */
   readonly hasColor: boolean;
   write(text: string): void;
 }

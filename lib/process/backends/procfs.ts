@@ -170,8 +170,8 @@ function isNotFound(error: unknown): boolean {
 }
 
 /**
- * Not to be found in `/proc` is not dead: hidepid hides what kill still reaches. Nor is it alive, for
- * kill reaches zombies, too.
+ * A process that is not in `/proc` is not proven dead: hidepid hides processes that kill still reaches. Nor is it
+ * proven alive: kill reaches zombies, too.
  */
 function unreadable(pid: number, argsReason: ArgsReason): Observation {
   const probe = probePid(pid);

@@ -2,7 +2,7 @@
  * Whether a session file is still as this run left it.
  *
  * Armed when the lock is given up, the fence compares the file with what it was then. Everything that changes
- * it afterwards is another writer's change, except this run's own writes and those that other controllers of the
+ * it afterwards is another writer's change, except this run's own writes and the writes that other controllers of the
  * process publish: each of them leads from a state that the fence trusts to one that it then trusts instead.
  *
  * Writes of one controller may overlap (they share the lock that it holds). Between the first one's start and

@@ -58,7 +58,7 @@ export function publishWrite(
   }
 }
 
-/** Forgets those that were collected. */
+/** Removes the fences that were collected. */
 function liveFences(sessionPath: string): readonly FenceOfThread[] {
   const { fences } = state();
   const known = fences.get(sessionPath);

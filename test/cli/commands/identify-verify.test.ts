@@ -18,7 +18,7 @@ test("identify prints the token of that process and nothing else", async () => {
   expect(await runHere(["identify", String(child.pid)])).toEqual(expected);
 });
 
-test("identify without a pid names whoever started the command, not the command", async () => {
+test("identify without a pid names the process that started the command, not the command", async () => {
   const { code, stdout } = await runProgram(["identify"]);
   expect(stdout).toBe(`${String(identifyProcess(process.pid))}\n`);
   expect(code).toBe(0);

@@ -15,7 +15,7 @@ const HOUR_MS = 3_600_000;
 // Two hours and a second or two, however slow the machine: the smaller unit is cut off.
 const TWO_HOURS = 2 * HOUR_MS + 1000;
 
-describe("the doctor's words", () => {
+describe("the report in a pipe", () => {
   test("an empty directory has no lock, and nothing is wrong", async () => {
     const { path } = lockDirectory();
     expect(await runHere(["locks", path])).toEqual({
@@ -224,8 +224,8 @@ describe("--stale-ms", () => {
     const directory = lockDirectory();
     directory.writePlain("a", { ...owner, ageMs: 60_000 });
     const env = { OPENCLAW_SESSION_WRITE_LOCK_STALE_MS: "30000" };
-    const codeOf = async (args: string[], surroundings = {}): Promise<number | null> =>
-      (await runHere(["locks", directory.path, ...args], surroundings)).code;
+    const codeOf = async (args: string[], terminal = {}): Promise<number | null> =>
+      (await runHere(["locks", directory.path, ...args], terminal)).code;
     expect(await codeOf([])).toBe(0);
     expect(await codeOf([], { env })).toBe(1);
     expect(await codeOf(["--stale-ms", "5000"])).toBe(1);
@@ -303,7 +303,7 @@ describe("--json", () => {
 });
 
 describe("I/O errors exit with 2 and name the path", () => {
-  test("a directory that does not exist is a typing error, and the others are examined", async () => {
+  test("a directory that does not exist is reported, and the others are examined", async () => {
     const owner = await liveOwner();
     const directory = lockDirectory();
     directory.writePlain("a", owner);
@@ -314,7 +314,7 @@ describe("I/O errors exit with 2 and name the path", () => {
     expect(code).toBe(2);
   });
 
-  test("nothing is found where nobody could look", async () => {
+  test("no count is printed where no directory could be read", async () => {
     const missing = join(lockDirectory().path, "missing");
     expect((await runHere(["locks", missing])).stdout).toBe("");
   });
@@ -363,8 +363,8 @@ describe("on a terminal", () => {
     directory.writePlain("a-dead", { pid });
     directory.writePlain("b-live", owner);
     directory.writePlain("c-old", { ...owner, ageMs: TWO_HOURS });
-    const surroundings = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
-    const { code, stdout } = await runHere(["locks", directory.path], surroundings);
+    const terminal = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
+    const { code, stdout } = await runHere(["locks", directory.path], terminal);
     const [summary, blank, header, ...rows] = stdout.split("\n");
     expect(summary).toBe(
       "Found 3 session lock files. 2 are stale: --fix would remove 1 and keep 1.",
@@ -377,19 +377,19 @@ describe("on a terminal", () => {
       ["c-old", String(owner.pid), "yes", "node -e", "2h", "old, owner runs", "keeps"],
     ]);
     expect(code).toBe(1);
-    const fix = await runHere(["locks", directory.path, "--fix"], surroundings);
+    const fix = await runHere(["locks", directory.path, "--fix"], terminal);
     expect(fix.stdout).toContain("2 were stale: 1 removed, 1 kept.\n");
     expect(fix.stdout).toMatch(/^a-dead .* process has ended +removed$/mu);
     expect(fix.stdout).toContain("\nRemoved 1 stale session lock file.\n");
   });
 
-  test("colour is for people who have not refused it", async (context) => {
+  test("colour is for users who have not refused it", async (context) => {
     requireNative(context);
     const pid = await endedPid();
-    const outputOf = async (surroundings: object): Promise<string> => {
+    const outputOf = async (terminal: object): Promise<string> => {
       const directory = lockDirectory();
       directory.writePlain("a", { pid });
-      return (await runHere(["locks", directory.path, "--fix"], surroundings)).stdout;
+      return (await runHere(["locks", directory.path, "--fix"], terminal)).stdout;
     };
     const colored = await outputOf({ isTTY: true });
     expect(colored).toContain("\u001B[32mremoved\u001B[39m");
@@ -403,8 +403,8 @@ describe("on a terminal", () => {
     requirePosix(context, "control characters in file names");
     const directory = lockDirectory();
     directory.writeText("\u001B[2J\u202E\n", "{}");
-    const surroundings = { isTTY: true, env: { NO_COLOR: "1" } };
-    const { stdout } = await runHere(["locks", directory.path], surroundings);
+    const terminal = { isTTY: true, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", directory.path], terminal);
     expect(stdout).toContain(String.raw`\x1b[2J\u202e\n`);
     expect(stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   });
@@ -416,8 +416,8 @@ describe("on a terminal", () => {
     const directory = lockDirectory();
     for (let index = 0; index < 1100; index++) directory.writePlain(`fine-${index}`, owner);
     directory.writePlain("z-dead", { pid });
-    const surroundings = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
-    const { stdout } = await runHere(["locks", directory.path], surroundings);
+    const terminal = { isTTY: true, columns: 80, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", directory.path], terminal);
     expect(stdout).toMatch(
       /^Found 1101 session lock files\. 1 is stale: --fix would remove it\.\n/u,
     );
@@ -479,15 +479,15 @@ describe("--state-dir", () => {
   test("on a terminal each directory is named once above its locks", async (context) => {
     requireNative(context);
     const path = await stateDirectory();
-    const surroundings = { isTTY: true, env: { NO_COLOR: "1" } };
-    const { stdout } = await runHere(["locks", "--state-dir", path], surroundings);
+    const terminal = { isTTY: true, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["locks", "--state-dir", path], terminal);
     for (const agent of ["main", "other"]) {
       const heading = join(path, "agents", agent, "sessions");
       expect(stdout).toContain(`\n${heading}\n${agent}`);
     }
   });
 
-  test("that is none is a typing error", async () => {
+  test("reports a directory that is no state directory", async () => {
     const { path } = lockDirectory();
     const { code, stdout, stderr } = await runHere(["locks", "--state-dir", path]);
     expect(stderr).toBe(`pidentity: no such directory: ${join(path, "agents")}\n`);

@@ -4,7 +4,7 @@ import { nativeStatus } from "../../../lib/process/backends/select-backend.js";
 import { runHere, runProgram } from "../../support/command-line.js";
 import { requireNative } from "../../support/require.js";
 
-test("with the addon: its file, and nothing to worry about", async (context) => {
+test("with the addon its file is printed, and the exit code is 0", async (context) => {
   requireNative(context);
   const { code, stdout } = await runHere(["native"]);
   expect(stdout).toMatch(/^backend: native\npath: .+\.node\nThe OS answers /u);
@@ -20,7 +20,7 @@ test("with the addon: its file, and nothing to worry about", async (context) => 
   });
 });
 
-test("without it: the reason, that nothing is broken, and exit code 1", async () => {
+test("without the addon the reason is printed, that nothing is broken, and the exit code is 1", async () => {
   const { code, stdout } = await runProgram(["native"], { PIDENTITY_NO_NATIVE: "1" });
   const backend = process.platform === "linux" ? "procfs" : "basic";
   const [first, second, third] = stdout.split("\n");
@@ -30,8 +30,8 @@ test("without it: the reason, that nothing is broken, and exit code 1", async ()
   expect(code).toBe(1);
 });
 
-test("a missing binary is told in one sentence, with the loader's own words as the cause", async () => {
-  // No prebuilds of this platform: what somebody sees on one that the package does not ship.
+test("a missing binary is told in one sentence, with the loader's own message as the cause", async () => {
+  // No prebuilds of this platform: what a user sees on one that the package does not ship.
   const env = {
     PREBUILDS_ONLY: "1",
     npm_config_arch: "no-such-arch",

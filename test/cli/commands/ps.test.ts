@@ -28,8 +28,8 @@ test("the age is that of the process, by the wall clock, and never negative", as
   const child = await liveOwner();
   const { startedAtMs } = inspectProcess(child.pid);
   const ageAt = async (ms: number): Promise<string | undefined> => {
-    const surroundings = { wallClock: () => (startedAtMs ?? 0) + ms };
-    const { stdout } = await runHere(["ps", String(child.pid)], surroundings);
+    const terminal = { wallClock: () => (startedAtMs ?? 0) + ms };
+    const { stdout } = await runHere(["ps", String(child.pid)], terminal);
     return stdout.split("\n")[1]?.split(/ +/u)[5];
   };
   expect(await ageAt(2 * 86_400_000 + 3_600_000 + 30_000)).toBe("2d1h");
@@ -67,7 +67,7 @@ test("one wrong pid among good ones prints no half table", async () => {
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
 });
 
-test("--json is one document in the words of inspectProcess, each pid once", async () => {
+test("--json is one document with the fields of inspectProcess, each pid once", async () => {
   const child = await liveOwner();
   const pid = String(child.pid);
   const { code, stdout } = await runHere(["ps", pid, pid, "--json"], { isTTY: true });
@@ -106,8 +106,8 @@ test.each([
 ])("on a terminal of %i columns a long command line is cut", async (columns, expected) => {
   const long = "x".repeat(500);
   const child = await start(process.execPath, ["-e", "process.stdin.resume()", "--", long]);
-  const surroundings = { isTTY: true, columns, env: { NO_COLOR: "1" } };
-  const { stdout } = await runHere(["ps", String(child.pid)], surroundings);
+  const terminal = { isTTY: true, columns, env: { NO_COLOR: "1" } };
+  const { stdout } = await runHere(["ps", String(child.pid)], terminal);
   const [header = "", line = ""] = stdout.split("\n");
   expect(line.endsWith("…")).toBe(true);
   const facts = header.indexOf("COMMAND");
@@ -121,7 +121,7 @@ test("into a pipe the command line goes whole", async () => {
   expect(stdout).toContain(long);
 });
 
-test("colour is for terminals of people who have not refused it", async () => {
+test("colour is for terminals whose user has not refused it", async () => {
   const ps = ["ps", String(process.pid)];
   const hasColor = async (isTTY: boolean, env: Record<string, string>): Promise<boolean> =>
     (await runHere(ps, { isTTY, env })).stdout.includes("\u001B[32malive");

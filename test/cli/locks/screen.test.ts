@@ -102,7 +102,7 @@ describe("whatever the locks are called and found to be", () => {
         const headings = lines.flatMap((line) => /^(\S+) \(\d+ locks?\)$/u.exec(line)?.[1] ?? []);
         expect(headings).toEqual([...reasonsIn(locks).keys()]);
         const said = locks.flatMap((lock) => [...lock.staleReasons, lock.keptReason ?? "dry-run"]);
-        for (const reason of said.filter((word) => word !== "dry-run")) {
+        for (const reason of said.filter((reason) => reason !== "dry-run")) {
           expect(headings).toContain(reason);
         }
       }),
@@ -128,7 +128,7 @@ describe("the same lock", () => {
     );
   });
 
-  test("has a few words at 80 columns", () => {
+  test("has a short verdict at 80 columns", () => {
     expect(screenOf(locks, 80)[3]).toMatch(/ 2m3s {2}process has ended {2}\S+$/u);
   });
 
@@ -259,7 +259,7 @@ describe("what is said of the pid agrees with what is said of the owner", () => 
     ],
     ["another host's lock", "out of sight", "unknown", { ...unknown, ownerReason: "other-host" }],
     [
-      "another host's lock, its pid in nobody's use",
+      "another host's lock, its pid in no process's use",
       "out of sight",
       "unknown",
       { ...unknown, pidAlive: false, ownerReason: "other-host" },
@@ -274,7 +274,7 @@ describe("what is said of the pid agrees with what is said of the owner", () => 
     ["no way to ask", "in use", "unknown", { ...unknown, ownerReason: "unsupported" }],
     ["no token, the pid in use", "in use", "unknown", { ...unknown, ownerReason: "no-token" }],
     [
-      "no token, the pid in nobody's use",
+      "no token, the pid in no process's use",
       "not in use here",
       "unknown",
       { ...unknown, pidAlive: false, ownerReason: "no-token" },

@@ -47,7 +47,7 @@ test.each([10, 25, 40])("a terminal of %i columns is never filled to its last ce
   for (const line of shown) expect(line.length).toBeLessThan(Math.max(columns, 18));
 });
 
-test("the forecast is what was done, continued, and not made from the first moments", () => {
+test("the forecast continues what was done, and is not made in the first second", () => {
   const stream = recordingStream(true, 80);
   const { bar, clock } = barOn(stream);
   const shownAfter = (ms: number, done: number, total = 1000): string => {
@@ -81,7 +81,7 @@ test("no terminal, or one without cursor control, gets no bar", () => {
   }
 });
 
-test("nothing to do is done", () => {
+test("work without any step is shown as done", () => {
   const stream = recordingStream(true, 80);
   const { bar, clock } = barOn(stream);
   clock.ms += 300;

@@ -15,7 +15,7 @@ import { waitFor } from "../../support/wait-for.js";
 const ENTER = "\u001B[?1049h\u001B[?25l";
 const LEAVE = "\u001B[?25h\u001B[?1049l";
 
-/** Events that the test makes happen, and whether anybody still listens. */
+/** Events that the test makes happen, and whether the code still listens to them. */
 function fakeEvents() {
   const listeners = new Set<(event: never) => void>();
   const signals: NodeJS.Signals[] = [];
@@ -26,13 +26,13 @@ function fakeEvents() {
       listeners.add(listener);
       return () => void listeners.delete(listener);
     };
-  const nobody = (): void => {
-    throw new Error("nobody listens");
+  const noListener = (): void => {
+    throw new Error("no listener");
   };
-  const keys = { emit: nobody as (keys: string) => void };
-  const resize = { emit: nobody };
-  const signal = { emit: nobody as (signal: NodeJS.Signals) => void };
-  const exit = { emit: nobody };
+  const keys = { emit: noListener as (keys: string) => void };
+  const resize = { emit: noListener };
+  const signal = { emit: noListener as (signal: NodeJS.Signals) => void };
+  const exit = { emit: noListener };
   const events: CliEvents = {
     onKeys: on(keys),
     onResize: on(resize),
@@ -69,7 +69,7 @@ function startWatch({ everyMs = 1, rows = 24 } = {}) {
   return { ...happening, ended, text, looks: () => looks, draws: () => draws };
 }
 
-test("looks again and again, paints over what was there, and ends with q as it found things", async () => {
+test("looks again and again, paints over what was there, and gives the terminal back after q", async () => {
   const { ended, text, looks, keys, listeners } = startWatch();
   await waitFor("some looks", () => looks() > 3);
   keys.emit("x");

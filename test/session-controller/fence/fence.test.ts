@@ -1,4 +1,4 @@
-/** What counts as somebody else's change of the session file, on real files. */
+/** What counts as another writer's change of the session file, on real files. */
 import {
   appendFileSync,
   chmodSync,
@@ -56,7 +56,7 @@ const rewritten: Change = (file) => {
 };
 const created: Change = (file) => writeFileSync(file, "");
 
-describe("somebody else's change while the lock was released is a takeover", () => {
+describe("another writer's change while the lock was released is a takeover", () => {
   test.each<[string, string | null, Change]>([
     ["an append", FIRST_LINE, appended],
     ["an append to an empty file", "", appended],
@@ -137,7 +137,7 @@ describe("somebody else's change while the lock was released is a takeover", () 
   });
 });
 
-describe("no takeover", () => {
+describe("what is no takeover", () => {
   test.each<[string, string | null]>([
     ["an untouched file", FIRST_LINE],
     ["an empty file", ""],
@@ -149,7 +149,7 @@ describe("no takeover", () => {
     expect(await controller.withWriteLock(() => "written")).toBe("written");
   });
 
-  test("an untouched file too large to be read", async () => {
+  test("an untouched file that is too large to be read is no takeover", async () => {
     const { controller, sessionFile } = await controllerOf(sessionFileWith(""));
     truncateSync(sessionFile, 64 * MIB);
     await controller.releaseForPrompt();
@@ -170,7 +170,7 @@ describe("no takeover", () => {
     chmodSync(sessionFile, 0o600);
   });
 
-  test("own writes, under short locks and under the held one", async () => {
+  test("own writes, under short locks and under the held one, are no takeover", async () => {
     const { controller, sessionFile } = await controllerOf(sessionFileWith());
     const write = () => controller.withWriteLock(({ appendFenced }) => appendFenced(LINE));
     await write();
@@ -184,7 +184,7 @@ describe("no takeover", () => {
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE + LINE.repeat(5));
   });
 
-  test("own writes of a run that threw", async () => {
+  test("own writes of a run that threw are no takeover", async () => {
     const { controller, sessionFile } = await controllerOf(sessionFileWith());
     await controller.releaseForPrompt();
     const failing = controller.withWriteLock(() => {
@@ -195,7 +195,7 @@ describe("no takeover", () => {
     expect(await controller.withWriteLock(() => "next")).toBe("next");
   });
 
-  test("own writes that overlap under the held lock", async () => {
+  test("own writes that overlap under the held lock are no takeover", async () => {
     const { controller } = await controllerOf(sessionFileWith());
     await controller.releaseForPrompt();
     await controller.reacquireAfterPrompt();
@@ -216,7 +216,7 @@ describe("no takeover", () => {
     await controller.reacquireAfterPrompt();
   });
 
-  test("a write declared as own", async () => {
+  test("a write that was declared as own is no takeover", async () => {
     const { controller, sessionFile } = await controllerOf(sessionFileWith());
     await controller.releaseForPrompt();
     appendFileSync(sessionFile, LINE);
@@ -290,7 +290,7 @@ describe("several controllers of one session", () => {
     return { released, other, sessionFile };
   }
 
-  test("one's write is no stranger's to the other", async () => {
+  test("a write of one controller is no foreign change to another", async () => {
     const { released, other } = await pair();
     await other.withWriteLock(({ appendFenced }) => appendFenced(LINE));
     await other.withWriteLock(({ appendFenced }) => appendFenced(LINE));
@@ -299,7 +299,7 @@ describe("several controllers of one session", () => {
     expect(released.hasTakeover()).toBe(false);
   });
 
-  test("nor is what one declares as own", async () => {
+  test("a write that one controller declares as its own is no foreign change to another", async () => {
     const { released, other, sessionFile } = await pair();
     appendFileSync(sessionFile, LINE);
     await other.publishOwnedWrite();
@@ -308,7 +308,7 @@ describe("several controllers of one session", () => {
     expect(released.hasTakeover()).toBe(false);
   });
 
-  test("nor what a disposed one writes, or what is written by another route to the file", async (context) => {
+  test("a write of a disposed controller, or by another path to the file, is no foreign change to another", async (context) => {
     requirePosix(context, "symbolic links");
     const { controller: released, sessionFile, locks } = await controllerOf(sessionFileWith());
     await released.releaseForPrompt();
@@ -321,7 +321,7 @@ describe("several controllers of one session", () => {
     expect(released.hasTakeover()).toBe(false);
   });
 
-  test("one's write does not cover a stranger's before it", async () => {
+  test("a controller's write does not cover a foreign change before it", async () => {
     const { controller: released, sessionFile, locks } = await controllerOf(sessionFileWith());
     await released.releaseForPrompt();
     appendFileSync(sessionFile, '{"role":"stranger"}\n');
@@ -333,7 +333,7 @@ describe("several controllers of one session", () => {
     expect(other.hasTakeover()).toBe(false);
   });
 
-  test("one's write does not cover a stranger's after it", async () => {
+  test("a controller's write does not cover a foreign change after it", async () => {
     const { released, other, sessionFile } = await pair();
     await other.withWriteLock(({ appendFenced }) => appendFenced(LINE));
     await other.dispose();
@@ -341,7 +341,7 @@ describe("several controllers of one session", () => {
     await expect(released.reacquireAfterPrompt()).rejects.toThrow(SessionTakeoverError);
   });
 
-  test("a write to another session is none to this one", async () => {
+  test("a write to another session does not concern the fence of this one", async () => {
     const { controller: released, sessionFile } = await controllerOf(sessionFileWith());
     await released.releaseForPrompt();
     const neighbour = join(dirname(sessionFile), "neighbour.jsonl");
@@ -368,7 +368,7 @@ describe("several controllers of one session", () => {
   });
 });
 
-test("controllers that nobody disposes of are forgotten all the same", async () => {
+test("controllers that are never disposed of are forgotten once they were collected", async () => {
   const script = `
     import { setFlagsFromString } from "node:v8";
     import { runInNewContext } from "node:vm";
@@ -411,7 +411,7 @@ describe("a file that cannot be looked at", () => {
     return { controller, locks, failure };
   }
 
-  test("the lock is released all the same, the error passed on, and nothing trusted any more", async () => {
+  test("does not keep the lock from being released: the error is passed on, and nothing is trusted any more", async () => {
     const { controller, locks, failure } = await withFailures();
     failure.isOn = true;
     await expect(controller.releaseForPrompt()).rejects.toThrow("EIO");
@@ -422,7 +422,7 @@ describe("a file that cannot be looked at", () => {
     expect(locks.holder()).toBeNull();
   });
 
-  test("is no concern of a dispose that only waits for the release", async () => {
+  test("does not fail a dispose that only waits for the release", async () => {
     const { controller, locks, failure } = await withFailures();
     failure.isOn = true;
     const released = controller.releaseForPrompt();
@@ -430,7 +430,7 @@ describe("a file that cannot be looked at", () => {
     expect(locks.holder()).toBeNull();
   });
 
-  test("after a write it is that write's error, and the next write is refused", async () => {
+  test("fails the write after which it is looked at, and the next write is refused", async () => {
     const { controller, failure } = await withFailures();
     await controller.releaseForPrompt();
     const writing = controller.withWriteLock(() => void (failure.isOn = true));
@@ -439,7 +439,7 @@ describe("a file that cannot be looked at", () => {
     await expect(controller.withWriteLock(vi.fn())).rejects.toThrow(SessionTakeoverError);
   });
 
-  test("before a write it is no takeover: the next one may succeed", async () => {
+  test("before a write is no takeover: the next write may succeed", async () => {
     const { controller, locks, failure } = await withFailures();
     await controller.releaseForPrompt();
     failure.isOn = true;

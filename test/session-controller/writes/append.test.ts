@@ -42,7 +42,7 @@ test("a chunk is appended, and nothing before it touched", () => {
   expect(readFileSync(file, "utf8")).toBe(`old\n${LINE}`);
 });
 
-test("a missing file is created, for nobody else to read", (context) => {
+test("a missing file is created, readable by its owner only", (context) => {
   requirePosix(context, "file modes");
   const file = join(temporaryFolder(), "s.jsonl");
   appendWhole(file, CHUNK, realSessionFs);
@@ -84,7 +84,7 @@ test("a file system that writes nothing, again and again, is an error and no end
   ).toThrow("wrote no byte");
 });
 
-test("what somebody else has appended behind a torn write is not cut off", () => {
+test("what another writer has appended behind a torn write is not cut off", () => {
   const file = sessionWith("old\n");
   const write = failingAfter(5);
   const fs = writingAs((fd, data, offset) => {
