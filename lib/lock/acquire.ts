@@ -1,7 +1,7 @@
 /** Acquiring: wait for the turn in this process, win against the others, hold. */
 import { steadyMs } from "../process/machine-clock.js";
 import { type LockFs, realLockFs } from "./protocol/lock-fs.js";
-import { waitForTurn } from "../util/queue.js";
+import { waitInQueue } from "../util/queue.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import {
   type AcquirePlan,
@@ -72,12 +72,12 @@ async function acquireInTurn(
     }
     heldLock(lockPath)?.checkOnTime();
     const left = timeoutMs - (steadyMs() - startedAt);
-    const turn = await waitForTurn(lockQueues(), lockPath, left, {
+    const place = await waitInQueue(lockQueues(), lockPath, left, {
       mayJoin: allowReentrant,
       signal,
     });
-    if (turn.kind === "joined") continue;
-    if (turn.kind !== "turn") {
+    if (place.kind === "joined") continue;
+    if (place.kind !== "first") {
       const obstacle = obstacleAt(lockPath, fs);
       const owner = obstacle === null ? `pid=${process.pid} alive=true` : "owner=unknown";
       throw new SessionWriteLockTimeoutError(timeoutMs, owner, lockPath, obstacle);
@@ -97,11 +97,11 @@ async function acquireInTurn(
         now: steadyMs,
         logTag: plan.logTag,
         warn: warnOnStderr,
-        onEnd: turn.handOn,
+        onEnd: place.leave,
       });
       return { lock: hold.open(), nonce: lock.nonce, reclaimed };
     } catch (error) {
-      turn.handOn();
+      place.leave();
       throw error;
     }
   }

@@ -11,7 +11,7 @@ import { setImmediate } from "node:timers";
 
 import type { LockFs } from "./protocol/lock-fs.js";
 import { threadState } from "../util/thread.js";
-import type { TurnQueues } from "../util/queue.js";
+import type { CallerQueues } from "../util/queue.js";
 import { listenForEnd } from "./exit.js";
 import { canonicalPath } from "./lock-path.js";
 import { startWatchdog } from "../session-lock/watchdog.js";
@@ -59,7 +59,7 @@ interface ThreadState {
   /** By canonical lock path. */
   readonly held: Map<string, HeldLock>;
   /** By canonical lock path. */
-  readonly queues: TurnQueues;
+  readonly queues: CallerQueues;
 }
 
 const state = threadState<ThreadState>(Symbol.for("pidentity.session-lock.v1"), () => ({
@@ -85,7 +85,7 @@ export function heldLock(lockPath: string): HeldLock | undefined {
 }
 
 /** Those who wait for their turn at a lock. */
-export function lockQueues(): TurnQueues {
+export function lockQueues(): CallerQueues {
   return state().queues;
 }
 

@@ -4,7 +4,7 @@ import { checkRequiredOptions, type OptionChecks } from "../util/check-options.j
 import { checkPath, checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { threadState } from "../util/thread.js";
-import { type TurnQueues, waitForTurn } from "../util/queue.js";
+import { type CallerQueues, waitInQueue } from "../util/queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
 import { canonicalSessionPath, realSessionFs } from "./fence/session-file.js";
 
@@ -33,7 +33,7 @@ export interface SessionFileOwner extends Disposable {
 }
 
 // Copies of this module in one thread share the queues: see util/thread.ts.
-const queues = threadState<TurnQueues>(
+const queues = threadState<CallerQueues>(
   Symbol.for("pidentity.session-file-owners.v1"),
   () => new Map(),
 );
@@ -53,7 +53,7 @@ export async function acquireSessionFileOwner(
   const sessionFile = absolutePath(options.sessionFile);
   const path = canonicalSessionPath(sessionFile, realSessionFs);
   const budgetMs = timeoutMs === undefined ? Infinity : Math.min(timeoutMs, LONGEST_TIMER_MS);
-  const turn = await waitForTurn(queues(), path, budgetMs, { mayJoin: false, signal });
-  if (turn.kind !== "turn") throw new SessionFileOwnerTimeoutError(budgetMs, sessionFile);
-  return { release: turn.handOn, [Symbol.dispose]: turn.handOn };
+  const place = await waitInQueue(queues(), path, budgetMs, { mayJoin: false, signal });
+  if (place.kind !== "first") throw new SessionFileOwnerTimeoutError(budgetMs, sessionFile);
+  return { release: place.leave, [Symbol.dispose]: place.leave };
 }

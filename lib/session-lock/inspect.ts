@@ -6,7 +6,7 @@ import {
   checkBoolean,
   checkDuration,
   checkFunction,
-  checkMoment,
+  checkEpochMs,
   checkOneOf,
   checkPath,
   optional,
@@ -43,7 +43,7 @@ export interface InspectSessionLockOptions {
 
 const CHECKS: OptionChecks<InspectSessionLockOptions> = {
   staleMs: optional(checkDuration),
-  nowMs: optional(checkMoment),
+  nowMs: optional(checkEpochMs),
   respectMaxHold: optional(checkBoolean),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
   readOwnerProcessArgs: optional(checkFunction),
