@@ -102,7 +102,7 @@ describe("whatever the locks are called and found to be", () => {
         const headings = lines.flatMap((line) => /^(\S+) \(\d+ locks?\)$/u.exec(line)?.[1] ?? []);
         expect(headings).toEqual([...reasonsIn(locks).keys()]);
         const said = locks.flatMap((lock) => [...lock.staleReasons, lock.keptReason ?? "dry-run"]);
-        for (const reason of said.filter((reason) => reason !== "dry-run")) {
+        for (const reason of said.filter((name) => name !== "dry-run")) {
           expect(headings).toContain(reason);
         }
       }),
