@@ -8,6 +8,9 @@
       "target_name": "pidentity",
       "sources": [
         "native/addon.cc",
+        "native/argument_array.cc",
+        "native/exit_watch.cc",
+        "native/js_values.cc",
         "native/parse/cmdline.cc",
         "native/parse/proc_stat.cc",
         "native/parse/procargs2.cc",
@@ -18,13 +21,17 @@
       "conditions": [
         ["OS=='linux' or OS=='android'", {
           "sources": [
+            "native/linux/arguments.cc",
             "native/linux/clock.cc",
+            "native/linux/exact_id.cc",
             "native/linux/file_system_type.cc",
             "native/linux/host_facts.cc",
+            "native/linux/liveness.cc",
             "native/linux/pidfd.cc",
             "native/linux/proc_fs.cc",
             "native/linux/process.cc",
             "native/linux/signal_probe.cc",
+            "native/linux/start_time.cc",
             "native/posix/file_lock.cc"
           ],
           "ldflags": ["-Wl,-z,relro,-z,now"],
@@ -50,11 +57,13 @@
         }],
         ["OS=='mac'", {
           "sources": [
+            "native/darwin/arguments.cc",
             "native/darwin/clock.cc",
             "native/darwin/file_system_type.cc",
             "native/darwin/host_facts.cc",
             "native/darwin/kernel_queries.cc",
             "native/darwin/process.cc",
+            "native/darwin/same_process.cc",
             "native/posix/file_lock.cc"
           ],
           # gyp ignores cflags on macOS.
@@ -104,7 +113,7 @@
             "VCLinkerTool": { "AdditionalOptions": ["/guard:cf"] }
           },
           "configurations": {
-            # /MT, as Node itself: nobody has to install a Visual C++ runtime.
+            # /MT, as Node itself: no Visual C++ runtime has to be installed.
             "Release": { "msvs_settings": { "VCCLCompilerTool": { "RuntimeLibrary": 0 } } }
           }
         }]

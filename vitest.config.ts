@@ -26,7 +26,7 @@ const LONG = [
   "test/process/select-backend.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",
-  "test/lock/{other-runtimes,signals-and-ends,terminated-workers}.test.ts",
+  "test/lock/{exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
   "test/lock/protocol/file-times.test.ts",
   "test/lock/verdict/owners-at-acquire.test.ts",
 ];
@@ -41,9 +41,9 @@ const ALONE = [
   "test/process/*.test.ts",
   "test/session-controller/{abort,displaced-in-a-write,file-owner,lock-unavailable,relative-session-file}.test.ts",
   "test/session-controller/fence/fence.test.ts",
-  "test/lock/{acquire,ended-realm,held-locks,missing-addon,re-raisers,signals-and-ends,terminated-workers,trace}.test.ts",
+  "test/lock/{acquire,ended-realm,exit/signals-and-ends,held-locks,missing-addon,terminated-workers,trace}.test.ts",
   "test/session-lock/{bounds-and-inputs,limits}.test.ts",
-  "test/util/{long-timer,on-abort,warn-line}.test.ts",
+  "test/util/{on-abort,timers,warn-line}.test.ts",
 ];
 
 const EVERY_TEST = "test/**/*.test.ts";

@@ -1,5 +1,5 @@
 // What one glibc machine can prove about musl, for which no Node is at hand here: both musl addons
-// need musl and nothing else, and the OS layer, everything but native/addon.cc, does its work as a
+// need musl and nothing else, and the OS layer, everything but what stands directly in native/, does its work as a
 // static program against musl.
 //
 //   npm run test:musl

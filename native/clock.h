@@ -1,5 +1,6 @@
-// The third OS contract: the machine's clocks. A JavaScript runtime's own clocks are none: those of
-// Bun and Deno begin with the process, and libuv's count suspended time on macOS and Windows.
+// The third OS contract: the machine's clocks. A JavaScript runtime's own clocks do not
+// serve: those of Bun and Deno begin with the process, and libuv's count suspended time on macOS
+// and Windows.
 #ifndef PIDENTITY_NATIVE_CLOCK_H_
 #define PIDENTITY_NATIVE_CLOCK_H_
 
@@ -7,7 +8,7 @@
 
 namespace pidentity {
 
-// Milliseconds on a clock that all processes of one boot share, that nobody sets, and that stands
+// Milliseconds on a clock that all processes of one boot share, that cannot be set, and that stands
 // still while the machine is suspended. Linux: CLOCK_MONOTONIC with this process's time-namespace
 // offset still in it. macOS: CLOCK_UPTIME_RAW. Windows: QueryUnbiasedInterruptTime. Empty when the
 // OS refuses.

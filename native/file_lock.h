@@ -20,16 +20,13 @@ using LockResult = int;
 inline constexpr LockResult kLockAcquired = 0;
 inline constexpr LockResult kLockHeldElsewhere = 1;
 
-// Takes the lock exclusively without waiting.
+// Takes the lock exclusively without waiting. Closing the descriptor drops it.
 LockResult lock_try_exclusive(int fd);
 
-// Asks whether somebody holds the lock exclusively: takes it *shared* without waiting and drops it
-// at once. Shared, because two probers must not see each other as holders. kLockAcquired: free.
+// Asks whether the lock is held exclusively elsewhere: takes it *shared* without waiting and drops
+// it at once. Shared, because two probers must not see each other as holders. kLockAcquired: free.
 // Only for a descriptor that holds no lock itself: it would lose it.
 LockResult lock_probe(int fd);
-
-// Drops a lock taken through this descriptor. 0 or a negated errno.
-LockResult lock_release(int fd);
 
 // An open file that ends, with its lock, when this is destroyed: the addon destroys it with the
 // thread that asked for it. Runtimes do not: of a thread that is terminated Node closes what

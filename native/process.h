@@ -24,7 +24,7 @@ enum class Reason : std::uint8_t {
   kRunning = 0,
   kNoSuchProcess = 1,
   kZombie = 2,        // exited, not yet reaped by its parent
-  kExited = 3,        // exited, kept only by somebody's open handle
+  kExited = 3,        // exited, kept only by an open handle
   kThreadId = 4,      // names a thread that is not its process's leader
   kInvalidPid = 5,    // no process can ever have this number on this OS
   kAccessDenied = 6,  // the OS refuses to say
@@ -44,6 +44,17 @@ struct Liveness {
   State state = State::kUnknown;
   Reason reason = Reason::kUnsupported;
 };
+
+// Every answer there is.
+inline constexpr Liveness kRunning = {State::kAlive, Reason::kRunning};
+inline constexpr Liveness kAbsent = {State::kGone, Reason::kNoSuchProcess};
+inline constexpr Liveness kZombie = {State::kGone, Reason::kZombie};
+inline constexpr Liveness kExited = {State::kGone, Reason::kExited};
+inline constexpr Liveness kThread = {State::kGone, Reason::kThreadId};
+inline constexpr Liveness kInvalid = {State::kGone, Reason::kInvalidPid};
+// It exists, but the OS does not tell whether it still runs.
+inline constexpr Liveness kDenied = {State::kUnknown, Reason::kAccessDenied};
+inline constexpr Liveness kUnsupported = {State::kUnknown, Reason::kUnsupported};
 
 // Receives a command line: `raw` exactly once, then one `argument` per element, in order. The
 // views are valid only during the call. POSIX delivers bytes (not necessarily UTF-8), Windows
@@ -72,7 +83,7 @@ struct Snapshot {
   ArgsReason args_reason = ArgsReason::kSkipped;
 };
 
-// What names one process for good: the pid's current occupant.
+// What names the process that has a pid now, and no later one.
 struct Identity {
   Liveness liveness;
   std::optional<std::int64_t> start_time;

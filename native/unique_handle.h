@@ -9,8 +9,8 @@
 //     static void close(Handle fd) { ::close(fd); }
 //   };
 //
-// Windows mind: OpenProcess fails with NULL, CreateFile with INVALID_HANDLE_VALUE; one traits
-// struct for each.
+// On Windows OpenProcess fails with NULL, CreateFile with INVALID_HANDLE_VALUE: one traits struct
+// for each.
 #ifndef PIDENTITY_NATIVE_UNIQUE_HANDLE_H_
 #define PIDENTITY_NATIVE_UNIQUE_HANDLE_H_
 

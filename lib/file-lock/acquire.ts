@@ -1,34 +1,37 @@
-/** Takes a lock by a plan, and says in neutral words why not. */
-import { acquireOn } from "../lock/acquire.js";
-import type { AcquirePlan } from "../session-lock/acquire-options.js";
-import { SessionWriteLockTimeoutError } from "../session-lock/errors.js";
-import { freshEvidence } from "../lock/verdict/evidence.js";
-import { readLock } from "../lock/protocol/read-lock.js";
+/** Takes a lock by a plan; a file in its way that is no lock is told apart from a holder. */
+import { acquireLock } from "../lock/acquire.js";
+import type { AcquirePlan } from "../lock/plan.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
-import { FileLockFileError, inNeutralWords, type LockedThing } from "./errors.js";
-import { asFileLock, type FileLock } from "./file-lock.js";
+import { freshEvidence } from "../lock/verdict/evidence.js";
+import { readLock } from "../lock/verdict/reading.js";
+import { FileLockFileError, FileLockTimeoutError, type LockedThing } from "./errors.js";
+import type { FileLock } from "./file-lock.js";
 import { readOtherContent } from "./other-content.js";
 
-export async function acquireByPlan(plan: AcquirePlan, thing: LockedThing): Promise<FileLock> {
+export async function acquireByPlan(
+  plan: AcquirePlan<FileLock>,
+  thing: LockedThing,
+): Promise<FileLock> {
   try {
-    return asFileLock(await acquireOn(plan, realLockFs), thing);
+    return await acquireLock(plan, realLockFs);
   } catch (error) {
-    if (error instanceof SessionWriteLockTimeoutError && !isOthersLock(error, thing)) {
-      const obstacle = noLockAt(error.lockPath);
-      if (obstacle !== null) throw new FileLockFileError(thing, error.lockPath, obstacle);
+    if (error instanceof FileLockTimeoutError && !isOthersLock(error, thing)) {
+      const { lockPath } = error;
+      const cause = noLockAt(lockPath);
+      if (cause !== null) throw new FileLockFileError(thing, { lockPath, cause });
     }
-    throw inNeutralWords(error, thing);
+    throw error;
   }
 }
 
-/** Other libraries make a directory `<path>.lock`. A pid file is nobody's directory. */
-function isOthersLock({ obstacle }: SessionWriteLockTimeoutError, thing: LockedThing): boolean {
+/** Other libraries make a directory `<path>.lock`; none makes one for a pid file. */
+function isOthersLock({ obstacle }: FileLockTimeoutError, thing: LockedThing): boolean {
   return obstacle === "directory" && thing === "file";
 }
 
 /** What is in the way although it is no lock: then waiting was in vain. */
 function noLockAt(lockPath: string): Error | null {
-  const reading = readLock(lockPath, realLockFs, freshEvidence(realLockFs), { isRegular: false });
+  const reading = readLock(lockPath, realLockFs, freshEvidence(realLockFs));
   switch (reading.kind) {
     case "absent":
       return null;

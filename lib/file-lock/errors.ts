@@ -1,13 +1,14 @@
-/** The errors of file locks: what the lock's own errors say, in neutral words. */
+/** The errors of file locks and pid files. */
 import {
+  describeHolder,
   describeObstacle,
+  type LockFailure,
+  type LockHolder,
   type LockObstacle,
-  SessionWriteLockError,
-  SessionWriteLockFileError,
-  SessionWriteLockLostError,
-  SessionWriteLockStaleError,
-  SessionWriteLockTimeoutError,
-} from "../session-lock/errors.js";
+  pidOf,
+  syscallOf,
+} from "../lock/failure.js";
+import type { StaleReason } from "../lock/verdict/classify.js";
 import { printable } from "../util/printable.js";
 
 export type FileLockErrorCode =
@@ -30,6 +31,26 @@ export abstract class FileLockError extends Error {
   }
 }
 
+interface TimeoutFacts {
+  readonly lockPath: string;
+  readonly timeoutMs: number;
+  readonly holder: LockHolder;
+  readonly obstacle: LockObstacle | null;
+}
+
+interface StaleFacts {
+  readonly lockPath: string;
+  readonly holder: LockHolder;
+  readonly staleReasons: readonly string[];
+  readonly keptReason: string | null;
+}
+
+interface FileFacts {
+  readonly lockPath: string;
+  readonly cause: unknown;
+  readonly verb?: "lock" | "read";
+}
+
 /** The budget is used up; the lock is, as far as is known, rightly held. Trying again later is reasonable. */
 export class FileLockTimeoutError extends FileLockError {
   override readonly name = "FileLockTimeoutError";
@@ -46,18 +67,13 @@ export class FileLockTimeoutError extends FileLockError {
    */
   readonly obstacle: LockObstacle | null;
 
-  constructor(
-    thing: LockedThing,
-    timeoutMs: number,
-    owner: string,
-    lockPath: string,
-    obstacle: LockObstacle | null = null,
-  ) {
+  constructor(thing: LockedThing, { lockPath, timeoutMs, holder, obstacle }: TimeoutFacts) {
+    const owner = describeHolder(holder);
     const text = `${thing} locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
     super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
-    this.pid = pidOf(owner);
+    this.pid = pidOf(holder);
     this.obstacle = obstacle;
   }
 }
@@ -74,17 +90,13 @@ export class FileLockStaleError extends FileLockError {
   /** Why the lock was kept; see the table of reasons in `pidentity/session-lock`. */
   readonly keptReason: string | null;
 
-  constructor(
-    thing: LockedThing,
-    staleReasons: readonly string[],
-    owner: string,
-    lockPath: string,
-    keptReason: string | null,
-  ) {
-    super(`${thing} lock stale (${staleReasons.join(", ")}): ${owner} ${lockPath}`, lockPath);
+  constructor(thing: LockedThing, { lockPath, holder, staleReasons, keptReason }: StaleFacts) {
+    const reasons = staleReasons.length === 0 ? ["unknown"] : staleReasons;
+    const owner = describeHolder(holder);
+    super(`${thing} lock stale (${reasons.join(", ")}): ${owner} ${lockPath}`, lockPath);
     this.owner = owner;
-    this.pid = pidOf(owner);
-    this.staleReasons = staleReasons;
+    this.pid = pidOf(holder);
+    this.staleReasons = reasons;
     this.keptReason = keptReason;
   }
 }
@@ -106,41 +118,30 @@ export class FileLockFileError extends FileLockError {
   /** Null when it was not a system call that failed. */
   readonly syscall: string | null;
 
-  constructor(
-    thing: LockedThing,
-    lockPath: string,
-    cause: unknown,
-    syscall: string | null = null,
-    verb: "lock" | "read" = "lock",
-  ) {
+  constructor(thing: LockedThing, { lockPath, cause, verb = "lock" }: FileFacts) {
     const message = cause instanceof Error ? cause.message : String(cause);
     super(`cannot ${verb} ${thing} (${message}): ${lockPath}`, lockPath, { cause });
-    this.syscall = syscall;
+    this.syscall = syscallOf(cause);
   }
 }
 
-/** The same error in neutral words; anything else as it is. */
-export function inNeutralWords(error: unknown, thing: LockedThing): unknown {
-  if (!(error instanceof SessionWriteLockError)) return error;
-  const { lockPath } = error;
-  if (error instanceof SessionWriteLockTimeoutError) {
-    const { timeoutMs, owner, obstacle } = error;
-    return new FileLockTimeoutError(thing, timeoutMs, owner, lockPath, obstacle);
+/** The engine's failure as an error of this entry. */
+export function fileLockError(thing: LockedThing, failure: LockFailure): FileLockError {
+  switch (failure.kind) {
+    case "timeout":
+      return new FileLockTimeoutError(thing, failure);
+    case "stale": {
+      const staleReasons = failure.staleReasons.map(nameReason);
+      return new FileLockStaleError(thing, { ...failure, staleReasons });
+    }
+    case "lost":
+      return new FileLockLostError(thing, failure.why, failure.lockPath);
+    case "file":
+      return new FileLockFileError(thing, failure);
   }
-  if (error instanceof SessionWriteLockStaleError) {
-    const { staleReasons, owner, keptReason } = error;
-    return new FileLockStaleError(thing, staleReasons, owner, lockPath, keptReason);
-  }
-  if (error instanceof SessionWriteLockLostError) {
-    return new FileLockLostError(thing, error.why, lockPath);
-  }
-  if (error instanceof SessionWriteLockFileError) {
-    return new FileLockFileError(thing, lockPath, error.cause, error.syscall);
-  }
-  return error;
 }
 
-function pidOf(owner: string): number | null {
-  const digits = /^pid=(\d+) /.exec(owner)?.[1];
-  return digits === undefined ? null : Number(digits);
+/** One table of reasons serves all entries; this one has its name from the first of them. */
+function nameReason(reason: StaleReason): string {
+  return reason === "foreign-owner" ? "non-openclaw-owner" : reason;
 }

@@ -1,7 +1,7 @@
-/** A held lock in neutral words: the session lock's handle, its errors translated. */
-import { checkFunction } from "../util/check-values.js";
-import type { SessionWriteLock } from "../lock/hold.js";
-import { inNeutralWords, type LockedThing } from "./errors.js";
+/** A held file lock: the engine's handle, with this entry's own names. */
+import { LockHandle, type SharedHold } from "../lock/handle.js";
+import type { LockFace } from "../lock/plan.js";
+import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
 export interface FileLock extends AsyncDisposable {
@@ -21,7 +21,7 @@ export interface FileLock extends AsyncDisposable {
    * Gives the lock up and removes its file, if it still is this one. Calling it again does nothing.
    *
    * @throws FileLockFileError (rejection) when the file could neither be removed nor be left in a state in which
-   *   others can see that nobody holds it.
+   *   other processes can see that it is free.
    */
   release(): Promise<void>;
   /**
@@ -40,55 +40,28 @@ export interface FileLock extends AsyncDisposable {
   assertHeld(): void;
 }
 
-export function asFileLock(lock: SessionWriteLock, thing: LockedThing): FileLock {
-  let lost: AbortSignal | undefined;
-  const release = async (): Promise<void> => {
-    try {
-      await lock.release();
-    } catch (error) {
-      throw inNeutralWords(error, thing);
-    }
-  };
+class FileLockHandle extends LockHandle implements FileLock {
+  readonly path: string;
+
+  constructor(hold: SharedHold, toError: LockFace<FileLock>["toError"]) {
+    super(hold, toError);
+    this.path = hold.file;
+  }
+}
+
+function faceOf(thing: LockedThing): LockFace<FileLock> {
+  const toError: LockFace<FileLock>["toError"] = (failure) => fileLockError(thing, failure);
   return {
-    path: lock.sessionFile,
-    lockPath: lock.lockPath,
-    get lost() {
-      return (lost ??= translated(lock.lost, thing));
-    },
-    release,
-    withFence(write) {
-      checkFunction("write", write);
-      // What `write` throws is the caller's, whatever it is: its own locks' errors keep their names.
-      let thrown: { readonly error: unknown } | null = null;
-      try {
-        return lock.withFence(() => {
-          try {
-            return write();
-          } catch (error) {
-            thrown = { error };
-            throw error;
-          }
-        });
-      } catch (error) {
-        throw thrown === null ? inNeutralWords(error, thing) : error;
-      }
-    },
-    assertHeld() {
-      try {
-        lock.assertHeld();
-      } catch (error) {
-        throw inNeutralWords(error, thing);
-      }
-    },
-    [Symbol.asyncDispose]: release,
+    logTag: "file-lock",
+    toError,
+    handleOf: (hold) => new FileLockHandle(hold, toError),
+    // The first key is the one that subscribers of session locks know.
+    traced: (path) => ({ sessionFile: path, path }),
   };
 }
 
-/** The same signal with its reason in neutral words. */
-function translated(signal: AbortSignal, thing: LockedThing): AbortSignal {
-  const controller = new AbortController();
-  const abort = (): void => controller.abort(inNeutralWords(signal.reason, thing));
-  if (signal.aborted) abort();
-  else signal.addEventListener("abort", abort, { once: true });
-  return controller.signal;
-}
+/** The two things that can be locked, as faces of the engine. */
+export const FACES: Readonly<Record<LockedThing, LockFace<FileLock>>> = {
+  file: faceOf("file"),
+  "pid file": faceOf("pid file"),
+};

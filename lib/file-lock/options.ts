@@ -1,11 +1,7 @@
 /** The options of file locks and pid files: checked, with defaults, as the lock's plan. */
-import {
-  type AcquirePlan,
-  acquirePolicy,
-  type WaitingForLock,
-} from "../session-lock/acquire-options.js";
+import { type AcquirePlan, acquirePolicy, type WaitingForLock } from "../lock/plan.js";
 import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
-import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
@@ -20,6 +16,7 @@ import {
   checkTimeout,
   optional,
 } from "../util/check-values.js";
+import { FACES, type FileLock } from "./file-lock.js";
 import { readOtherContent } from "./other-content.js";
 
 /** What {@link acquireFileLock} and {@link acquirePidFile} have in common. */
@@ -33,7 +30,7 @@ interface CommonOptions {
   /**
    * Recognises an owner by its command line, where nothing else proves which process has the pid (a lock that
    * another program wrote, or a bare pid): one that is not recognised does not own the lock, which is then
-   * taken. Default: nobody is refused.
+   * taken. Default: every program is taken for an owner.
    */
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
   /**
@@ -99,12 +96,13 @@ const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
 };
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
-export function resolveFileLockOptions(options: AcquireFileLockOptions): AcquirePlan {
+export function resolveFileLockOptions(options: AcquireFileLockOptions): AcquirePlan<FileLock> {
   checkRequiredOptions(options, FILE_CHECKS);
   const { path, maxHoldMs = Infinity, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const guarded = absolutePath(path);
   return planOf(options, {
-    sessionFile: guarded,
+    face: FACES.file,
+    file: guarded,
     lockPath: lockPathFor(guarded),
     linkedFile: (options.resolveLinks ?? true) ? guarded : null,
     timeoutMs,
@@ -114,12 +112,13 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
 }
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
-export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan {
+export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan<FileLock> {
   checkRequiredOptions(options, PID_FILE_CHECKS);
   const { path, timeoutMs = 0 } = options;
   const pidFile = absolutePath(path);
   return planOf(options, {
-    sessionFile: pidFile,
+    face: FACES["pid file"],
+    file: pidFile,
     lockPath: tidyPath(pidFile),
     linkedFile: null,
     timeoutMs,
@@ -128,22 +127,22 @@ export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePl
   });
 }
 
-const isAnybody = (): boolean => true;
+const isAnyProgram = (): boolean => true;
 
 function planOf(
   options: CommonOptions,
   kind: Omit<LockRoute, "refusesDirectory"> &
-    Pick<AcquirePlan, "sessionFile" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
-): AcquirePlan {
+    Pick<AcquirePlan<FileLock>, "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
   const limits = { timeoutMs: kind.timeoutMs, staleMs: Infinity };
   return {
+    face: kind.face,
     ...limits,
-    sessionFile: kind.sessionFile,
+    file: kind.file,
     lockPath: kind.lockPath,
     linkedFile: kind.linkedFile,
     refusesDirectory: false,
-    logTag: "file-lock",
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,
     signal: options.signal,
@@ -151,7 +150,7 @@ function planOf(
     onWait: options.onWait,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
     policy: acquirePolicy(limits, {
-      isOwnerArgv: options.isOwnerArgv ?? isAnybody,
+      isOwnerArgv: options.isOwnerArgv ?? isAnyProgram,
       plainLocks: options.plainLocks,
       readOther: readOtherContent,
     }),

@@ -1,6 +1,6 @@
 /** What a file is that is in a lock's way and not in the lock format. Pure. */
 import type { OtherContent } from "../lock/verdict/judge.js";
-import { parsePayload, type SessionLockPayload } from "../lock/protocol/payload.js";
+import { parsePayload, type LockPayload } from "../lock/protocol/payload.js";
 import { decodeText } from "./decode-text.js";
 
 // A pid by itself, as most daemons write it, perhaps padded. Ten digits hold every pid of every platform.
@@ -17,7 +17,7 @@ const TORN = /^\s*\{\s*"pid":/;
 const LATEST_DATE_MS = 8.64e15;
 
 /**
- * Somebody may have given the path of a file that is no lock at all, and must not lose it: only what is blank,
+ * A caller may have given the path of a file that is no lock at all, and must not lose it: only what is blank,
  * or the beginning of a lock, counts as a broken one. A bare pid is a lock of that process, as old as the file.
  * Editors and shells of Windows write either as UTF-16, or with a byte order mark.
  */
@@ -40,7 +40,7 @@ function isJson(text: string): boolean {
   }
 }
 
-function plainLock(pid: number, mtimeMs: number | null): SessionLockPayload {
+function plainLock(pid: number, mtimeMs: number | null): LockPayload {
   return {
     pid,
     createdAt: mtimeMs === null ? null : isoTime(mtimeMs),

@@ -1,12 +1,10 @@
 /** Who is in a pid file now; touches nothing. */
-import { syscallOf } from "../session-lock/errors.js";
 import { freshEvidence } from "../lock/verdict/evidence.js";
 import { isHeldHere } from "../lock/held-locks.js";
-import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../lock/verdict/judge.js";
-import { judgeLock } from "../lock/verdict/judge-lock.js";
-import type { OwnerReason, OwnerState } from "../lock/verdict/owner.js";
+import { DEFAULT_GRACE_MS, judgeFully, type JudgingPolicy } from "../lock/verdict/judge.js";
+import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 import { OwnerArgsMemo } from "../lock/verdict/owner-args.js";
-import { readLock } from "../lock/protocol/read-lock.js";
+import { readLock } from "../lock/verdict/reading.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
@@ -47,19 +45,21 @@ export async function readPidFile(path: string | URL): Promise<PidFileOwner | nu
   checkPath("path", path);
   const pidFile = tidyPath(absolutePath(path));
   const evidence = freshEvidence(realLockFs);
-  const reading = readLock(pidFile, realLockFs, evidence, { isRegular: false });
+  const reading = readLock(pidFile, realLockFs, evidence);
   switch (reading.kind) {
     case "absent":
       return null;
-    case "unreadable": {
-      const { error } = reading;
-      throw new FileLockFileError("pid file", pidFile, error, syscallOf(error), "read");
-    }
+    case "unreadable":
+      throw new FileLockFileError("pid file", {
+        lockPath: pidFile,
+        cause: reading.error,
+        verb: "read",
+      });
     case "lock": {
       const args = new OwnerArgsMemo(undefined, evidence.identity);
-      const { inspection, lockCase } = await judgeLock(pidFile, reading, POLICY, evidence, args);
+      const { inspection, payload } = await judgeFully(reading, { policy: POLICY, evidence, args });
       const { pid, createdAt, ownerState: state, ownerReason: reason } = inspection;
-      const { owner: token = null, label = null } = lockCase.payload ?? {};
+      const { owner: token = null, label = null } = payload ?? {};
       return { path: pidFile, pid, state, reason, token, createdAt, label };
     }
   }

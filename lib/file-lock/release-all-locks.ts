@@ -1,10 +1,10 @@
-/** Gives up all locks, and says in neutral words what went wrong. */
-import { releaseAllLocks as releaseAll } from "../lock/held-locks.js";
-import { inNeutralWords } from "./errors.js";
+/** Gives up all locks of the thread. */
+import { drainLocks } from "../lock/held-locks.js";
+import { fileLockError } from "./errors.js";
 
 /**
  * Gives up every lock that this thread holds, session locks included, for a program that starts anew within its
- * process: `lost` aborts, the file goes, those who wait for it in this process get their turn. Resolves when all
+ * process: `lost` aborts, the file goes, acquisitions in this process that wait for it go on. Resolves when all
  * are gone. Their handles stay: `release` does nothing any more, `withFence` and `assertHeld` throw
  * FileLockLostError.
  *
@@ -12,11 +12,5 @@ import { inNeutralWords } from "./errors.js";
  *   AggregateError of those when it was more than one. All the others are gone by then.
  */
 export async function releaseAllLocks(): Promise<void> {
-  try {
-    await releaseAll();
-  } catch (error) {
-    if (!(error instanceof AggregateError)) throw inNeutralWords(error, "file");
-    const errors = error.errors.map((each: unknown) => inNeutralWords(each, "file"));
-    throw new AggregateError(errors, error.message, { cause: error });
-  }
+  await drainLocks((failure) => fileLockError("file", failure));
 }

@@ -1,75 +1,52 @@
-/** Acquiring: wait for the turn in this process, win against the others, hold. */
+/** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
-import { type LockFs, realLockFs } from "./protocol/lock-fs.js";
 import { waitInQueue } from "../util/queue.js";
 import { warnOnStderr } from "../util/warn-line.js";
-import {
-  type AcquirePlan,
-  type AcquireSessionWriteLockOptions,
-  resolveAcquireOptions,
-} from "../session-lock/acquire-options.js";
 import { Contention, tryOnce } from "./contention.js";
-import { orFileError, SessionWriteLockTimeoutError } from "../session-lock/errors.js";
+import { type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
 import { heldLock, lockQueues } from "./held-locks.js";
-import { prepareLockPath } from "./lock-path.js";
-import { obstacleAt } from "./obstacle.js";
+import { Hold } from "./hold.js";
+import { obstacleAt, prepareLockPath } from "./lock-path.js";
+import type { AcquirePlan } from "./plan.js";
+import type { LockFs } from "./protocol/lock-fs.js";
 import { traceAsync, traces } from "./trace.js";
-import { Hold, type SessionWriteLock } from "./hold.js";
 
 /**
- * Takes the write lock of a session file.
+ * Takes the lock that the plan names.
  *
- * At most one process holds it, whatever crashes. A dead owner's lock is taken over at once. A live
- * owner's is never taken for its age; only one that is past the `maxHoldMs` that it wrote itself is
- * displaced, and its next fenced step fails before a byte is written.
- *
- * @returns the lock; release it, or use `await using`.
- * @throws (rejection) SessionWriteLockTimeoutError when the budget is used up;
- *   SessionWriteLockStaleError at once when the lock is stale and must be kept;
- *   SessionWriteLockFileError when the file system refuses; the signal's reason when aborted; TypeError or
- *   RangeError for bad options.
+ * @throws (rejection) the error that the plan's face makes of a failure; the signal's reason when aborted
  */
-export async function acquireSessionWriteLock(
-  options: AcquireSessionWriteLockOptions,
-): Promise<SessionWriteLock> {
-  return await acquireOn(resolveAcquireOptions(options), realLockFs);
-}
-
-/** {@link acquireSessionWriteLock} on any implementation of the file calls. */
-export async function acquireOn(plan: AcquirePlan, fs: LockFs): Promise<SessionWriteLock> {
+export async function acquireLock<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Promise<Handle> {
   plan.signal?.throwIfAborted();
   const startedAt = steadyMs();
-  const { sessionFile, label, timeoutMs, staleMs, maxHoldMs } = plan;
-  const lockPath = orFileError(plan.lockPath, () => prepareLockPath(plan, fs));
-  const { lock } = await traceAsync(
+  const { face, file, label, timeoutMs, staleMs, maxHoldMs } = plan;
+  const lockPath = orFileError(plan.lockPath, face.toError, () => prepareLockPath(plan, fs));
+  const { handle } = await traceAsync(
     traces.acquire,
-    () => ({ lockPath, sessionFile, label, timeoutMs, staleMs, maxHoldMs }),
-    () => acquireInTurn(lockPath, plan, fs, startedAt),
+    () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
+    () => acquireQueued(lockPath, plan, fs, startedAt),
     ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
   );
-  return lock;
+  return handle;
 }
 
 /** `nonce` null: another handle to a lock that this process held already. */
-interface Acquired {
-  readonly lock: SessionWriteLock;
+interface Acquired<Handle> {
+  readonly handle: Handle;
   readonly nonce: string | null;
   readonly reclaimed: number;
 }
 
-async function acquireInTurn(
+async function acquireQueued<Handle>(
   lockPath: string,
-  plan: AcquirePlan,
+  plan: AcquirePlan<Handle>,
   fs: LockFs,
   startedAt: number,
-): Promise<Acquired> {
-  const { sessionFile, maxHoldMs, signal, allowReentrant, timeoutMs } = plan;
+): Promise<Acquired<Handle>> {
+  const { face, signal, allowReentrant, timeoutMs } = plan;
   for (;;) {
-    const shared = allowReentrant ? heldLock(lockPath) : undefined;
-    // One that was displaced ends by this look; the next one is a lock of its own.
-    if (shared?.isHeld === true && shared.isStillOurs()) {
-      return { lock: shared.open(), nonce: null, reclaimed: 0 };
-    }
+    const shared = allowReentrant ? openShared(lockPath, plan) : null;
+    if (shared !== null) return { handle: shared.handle, nonce: null, reclaimed: 0 };
     heldLock(lockPath)?.checkOnTime();
     const left = timeoutMs - (steadyMs() - startedAt);
     const place = await waitInQueue(lockQueues(), lockPath, left, {
@@ -79,30 +56,60 @@ async function acquireInTurn(
     if (place.kind === "joined") continue;
     if (place.kind !== "first") {
       const obstacle = obstacleAt(lockPath, fs);
-      const owner = obstacle === null ? `pid=${process.pid} alive=true` : "owner=unknown";
-      throw new SessionWriteLockTimeoutError(timeoutMs, owner, lockPath, obstacle);
+      const holder = obstacle === null ? THIS_PROCESS : UNKNOWN_HOLDER;
+      throw face.toError({ kind: "timeout", lockPath, timeoutMs, holder, obstacle });
     }
     try {
-      const first = tryOnce(lockPath, plan, fs);
-      const { lock, reclaimed } =
-        first.kind === "published"
-          ? { lock: first, reclaimed: 0 }
-          : await new Contention(lockPath, plan, fs, startedAt).win(first);
-      const hold = new Hold({
-        lockPath,
-        sessionFile,
-        lock,
-        maxHoldMs,
-        fs,
-        now: steadyMs,
-        logTag: plan.logTag,
-        warn: warnOnStderr,
-        onEnd: place.leave,
-      });
-      return { lock: hold.open(), nonce: lock.nonce, reclaimed };
+      return await acquireNow(lockPath, plan, fs, { startedAt, onEnd: place.leave });
     } catch (error) {
       place.leave();
       throw error;
     }
   }
+}
+
+const THIS_PROCESS: LockHolder = {
+  kind: "process",
+  pid: process.pid,
+  alive: true,
+  ageMs: null,
+};
+
+/** Another handle to a lock that this thread holds; null: it holds none that is still its own. */
+function openShared<Handle>(
+  lockPath: string,
+  { face }: AcquirePlan<Handle>,
+): { readonly handle: Handle } | null {
+  const held = heldLock(lockPath);
+  if (held?.isHeld !== true) return null;
+  // A displaced one ends by this look.
+  const isOurs = orFileError(lockPath, face.toError, () => held.isStillOurs());
+  return isOurs ? { handle: held.open(face) } : null;
+}
+
+async function acquireNow<Handle>(
+  lockPath: string,
+  plan: AcquirePlan<Handle>,
+  fs: LockFs,
+  { startedAt, onEnd }: { readonly startedAt: number; readonly onEnd: () => void },
+): Promise<Acquired<Handle>> {
+  const { face, file, label, maxHoldMs } = plan;
+  const first = tryOnce(lockPath, plan, fs);
+  const { lock, reclaimed } =
+    first.kind === "published"
+      ? { lock: first, reclaimed: 0 }
+      : await new Contention(lockPath, plan, fs, startedAt).win(first);
+  const hold = new Hold({
+    lockPath,
+    file,
+    label,
+    lock,
+    maxHoldMs,
+    fs,
+    now: steadyMs,
+    face,
+    warn: warnOnStderr,
+    onEnd,
+  });
+  return { handle: hold.open(face), nonce: lock.nonce, reclaimed };
 }

@@ -1,48 +1,37 @@
-/** One acquisition's struggle with other processes: publish, or find out who is in the way and what to do about it. */
+/** One acquisition's contention with other processes: publish, or find out who is in the way and what to do about it. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { steadyMs } from "../process/machine-clock.js";
-import type { LockFs } from "./protocol/lock-fs.js";
-import { printable } from "../util/printable.js";
 import { nextTurn } from "../util/time-slice.js";
-import { type AcquirePlan, budgetOf } from "../session-lock/acquire-options.js";
 import { warnOnStderr } from "../util/warn-line.js";
-import { ageOf, heldMsOf } from "./verdict/classify.js";
-import {
-  describeOwner,
-  orFileError,
-  SessionWriteLockFileError,
-  SessionWriteLockStaleError,
-  SessionWriteLockTimeoutError,
-} from "../session-lock/errors.js";
-import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
-import { guardPathOf } from "./protocol/guard.js";
-import type { SessionLockInspection } from "./verdict/inspection.js";
-import type { JudgingPolicy, LockCase } from "./verdict/judge.js";
-import { type JudgedLock, judgeLock } from "./verdict/judge-lock.js";
-import { type FileSighting, LockWatch, sightFile } from "./watch.js";
+import { holderOf, orFileError } from "./failure.js";
 import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";
-import { obstacleAt } from "./obstacle.js";
 import { draftOf } from "./payload-draft.js";
-import { OwnerArgsMemo } from "./verdict/owner-args.js";
-import { type PublishAttempt, type Published, tryPublish } from "./protocol/publish.js";
-import { readLock } from "./protocol/read-lock.js";
-import { tryReclaim } from "./verdict/reclaim.js";
-import { RefusalPatience } from "./refusal-patience.js";
+import type { ContentionPlan } from "./plan.js";
+import type { LockFs } from "./protocol/lock-fs.js";
+import { guardPathOf } from "./protocol/names.js";
+import type { Published } from "./protocol/new-lock-file.js";
+import { type PublishAttempt, tryPublish } from "./protocol/publish.js";
 import type { RemovalAttempt } from "./protocol/remove.js";
+import { RefusalPatience, WaitBudget } from "./patience.js";
+import { msUntilLimit } from "./verdict/classify.js";
+import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
+import type { LockInspection } from "./verdict/inspection.js";
+import { judgeFully, type JudgingPolicy, type Judgement } from "./verdict/judge.js";
+import { OwnerArgsMemo } from "./verdict/owner-args.js";
+import { readLock } from "./verdict/reading.js";
+import { tryReclaim } from "./reclaim.js";
+import { type FileSighting, LockWatch, sightFile, type Wake } from "./watch.js";
 
 /** The longest time after which an unchanged lock is inspected again. */
 const SAFETY_INTERVAL_MS = 1000;
-const ON_WAIT_INTERVAL_MS = 1000;
 /** A lock may be so young that it is not worth a look at its owner yet. */
 const BRIEF_MS = 5;
 
-/** One look at the lock that is in the way. */
-interface Look extends JudgedLock {
-  /** From before the look. */
+/** The lock that is in the way: how its file looked, and then how it was judged. */
+interface Seen {
   readonly sighting: FileSighting;
-  /** What it was judged by. */
-  readonly policy: JudgingPolicy;
+  readonly judgement: Judgement;
 }
 
 type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
@@ -54,32 +43,29 @@ export interface Won {
 }
 
 /** One try, without looking who is in the way. */
-export function tryOnce(lockPath: string, plan: AcquirePlan, fs: LockFs): PublishAttempt {
+export function tryOnce(lockPath: string, plan: ContentionPlan, fs: LockFs): PublishAttempt {
   plan.signal?.throwIfAborted();
-  return orFileError(lockPath, () => tryPublish(lockPath, draftOf(plan), fs));
+  return orFileError(lockPath, plan.face.toError, () => tryPublish(lockPath, draftOf(plan), fs));
 }
 
 export class Contention {
   readonly #lockPath: string;
-  readonly #plan: AcquirePlan;
+  readonly #plan: ContentionPlan;
   readonly #fs: LockFs;
-  readonly #startedAt: number;
-  /** Gathered when somebody is in the way. */
+  readonly #budget: WaitBudget;
+  /** Gathered when another process is in the way. */
   #evidenceSource: EvidenceSource | null = null;
   #watch: LockWatch | null = null;
-  #lastOwner = "owner=unknown";
   #reclaimed = 0;
   readonly #patience = new RefusalPatience();
   /** The file that has been in the way unchanged, and since when. */
   #seen: { readonly identity: string; readonly sinceMs: number } | null = null;
-  #toldAt: number;
 
-  constructor(lockPath: string, plan: AcquirePlan, fs: LockFs, startedAt: number) {
+  constructor(lockPath: string, plan: ContentionPlan, fs: LockFs, startedAt: number) {
     this.#lockPath = lockPath;
     this.#plan = plan;
     this.#fs = fs;
-    this.#startedAt = startedAt;
-    this.#toldAt = startedAt;
+    this.#budget = new WaitBudget(lockPath, plan, fs, startedAt);
   }
 
   get #evidence(): EvidenceSource {
@@ -111,33 +97,36 @@ export class Contention {
 
   /** Returns when publishing is worth another try. */
   async #dealWithHolder(): Promise<void> {
-    let reported: LockCase | null = null;
+    let reported: Judgement | null = null;
     for (;;) {
-      // Whatever an owner's inspection costs, the event loop comes first.
+      // The event loop comes first, however long the owner's inspection takes.
       await nextTurn();
       this.#plan.signal?.throwIfAborted();
       const sighting = await this.#sightSettled();
-      const judged = sighting === null ? null : await this.#inspect(sighting);
-      if (judged === null) {
+      const seen = sighting === null ? null : await this.#inspect(sighting);
+      if (seen === null) {
         // Gone or changed between two looks: others are quicker, which must not go on for ever.
-        this.#left();
-        this.#tellWaiting();
+        this.#budget.left();
+        this.#budget.tellWaiting();
         return;
       }
-      const { lockCase, inspection } = judged;
-      this.#lastOwner = describeOwner(inspection);
+      const { judgement } = seen;
+      const { inspection } = judgement;
+      this.#budget.holder = holderOf(inspection);
       if (inspection.removable) {
-        if (await this.#reclaim(judged)) return;
+        if (await this.#reclaim(seen)) return;
         continue;
       }
       if (isToBeReported(inspection)) {
         // One fresh look: what vanished or changed hands meanwhile was only passing through.
-        if (reported !== null && isSameContent(reported, lockCase)) throw staleError(inspection);
-        reported = lockCase;
+        if (reported !== null && isSameContent(reported, judgement)) {
+          throw this.#staleError(inspection);
+        }
+        reported = judgement;
         continue;
       }
       reported = null;
-      if (await this.#waitForChange(judged)) return;
+      if (await this.#waitForChange(seen)) return;
     }
   }
 
@@ -146,25 +135,36 @@ export class Contention {
    * changed within a few milliseconds; among many short holds most looks would be in vain.
    */
   async #sightSettled(): Promise<FileSighting | null> {
-    const sighting = orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
+    const sighting = this.#orFileError(() => sightFile(this.#lockPath, this.#fs));
     if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
-      const wake = await watch.wait(Math.min(BRIEF_MS, this.#left()), this.#plan.signal);
+      const wake = await this.#waitBy(watch, Math.min(BRIEF_MS, this.#budget.left()));
       return wake === "changed" ? null : sighting;
     } finally {
       watch.close();
     }
   }
 
-  async #inspect(sighting: FileSighting): Promise<Look | null> {
-    const { readOwnerProcessArgs } = this.#plan;
+  async #waitBy(watch: LockWatch, limitMs: number): Promise<Wake> {
+    const { signal } = this.#plan;
+    try {
+      return await watch.wait(limitMs, signal);
+    } catch (error) {
+      signal?.throwIfAborted();
+      return this.#orFileError(() => {
+        throw error;
+      });
+    }
+  }
+
+  async #inspect(sighting: FileSighting): Promise<Seen | null> {
     const policy = this.#policyFor(sighting);
-    const reading = readLock(this.#lockPath, this.#fs, this.#evidence, { isRegular: false });
+    const reading = readLock(this.#lockPath, this.#fs, this.#evidence);
     if (reading.kind === "absent") return null;
-    const args = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity);
-    const judged = await judgeLock(this.#lockPath, reading, policy, this.#evidence, args);
-    return { ...judged, sighting, policy };
+    const args = new OwnerArgsMemo(this.#plan.readOwnerProcessArgs, this.#evidence.identity);
+    const judgement = await judgeFully(reading, { policy, evidence: this.#evidence, args });
+    return { sighting, judgement };
   }
 
   /** Where a file's times lie in the future, how long this process has seen it unchanged is all that tells its age. */
@@ -178,12 +178,9 @@ export class Contention {
     return { ...policy, watched: { mtimeMs, ctimeMs, unchangedForMs } };
   }
 
-  /** True when the lock is gone, by our hand or another's. */
-  async #reclaim(look: Look): Promise<boolean> {
-    const { lockCase, inspection, ownerArgs, evidence, policy } = look;
-    const { attempt, inspection: latest } = orFileError(this.#lockPath, () =>
-      tryReclaim(lockCase, inspection, ownerArgs, policy, evidence, this.#fs),
-    );
+  /** True when the lock is gone, removed by this process or another. */
+  async #reclaim(seen: Seen): Promise<boolean> {
+    const { attempt, judgement } = this.#orFileError(() => tryReclaim(seen.judgement, this.#fs));
     if (attempt.kind !== "busy") this.#patience.answered();
     switch (attempt.kind) {
       case "removed":
@@ -191,25 +188,25 @@ export class Contention {
         return true;
       case "changed":
         // Another lock by now, or facts that do not bear out what the first look took them for.
-        return await this.#waitForChange(look);
+        return await this.#waitForChange(seen);
       case "busy":
         await this.#pauseForGuard(attempt);
         return false;
       case "no-guard": {
         const missing = firstMissOfAddon();
         if (missing !== null) warnOnStderr(describeMissingAddon(missing));
-        throw staleError({ ...latest, keptReason: "no-guard" });
+        throw this.#staleError({ ...judgement.inspection, keptReason: "no-guard" });
       }
     }
   }
 
   /** True when the file changed; false when it is time to look at the owner again. */
-  async #waitForChange({ lockCase, sighting }: Look): Promise<boolean> {
-    this.#tellWaiting();
+  async #waitForChange({ judgement, sighting }: Seen): Promise<boolean> {
+    this.#budget.tellWaiting();
     this.#watch ??= new LockWatch(this.#lockPath, sighting, this.#fs);
-    this.#watch.followOwner(lockCase);
-    const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(lockCase));
-    const wake = await this.#watch.wait(Math.min(limit, this.#leftForHolder()), this.#plan.signal);
+    this.#watch.followOwner(judgement);
+    const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(judgement.payload, judgement.facts));
+    const wake = await this.#waitBy(this.#watch, Math.min(limit, this.#budget.leftForHolder()));
     if (wake !== "time-is-up") {
       this.#watch.close();
       this.#watch = null;
@@ -218,46 +215,35 @@ export class Contention {
   }
 
   async #pauseForGuard({ error, guardPath = guardPathOf(this.#lockPath) }: Busy): Promise<void> {
-    this.#lastOwner = printable(`guard busy: ${guardPath}`);
-    const left = this.#left();
-    this.#tellWaiting();
+    this.#budget.holder = { kind: "guard", guardPath };
+    const left = this.#budget.left();
+    this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();
     // Windows: a file that no process may touch stays so.
     else if (!this.#patience.refused(steadyMs())) {
-      throw new SessionWriteLockFileError(this.#lockPath, error);
+      throw this.#plan.face.toError({ kind: "file", lockPath: this.#lockPath, cause: error });
     }
     await delay(Math.min(left, 1 + Math.random() * 4));
     this.#plan.signal?.throwIfAborted();
   }
 
-  /** @throws SessionWriteLockTimeoutError when nothing is left */
-  #left(): number {
-    return this.#leftOf(budgetOf(this.#plan));
+  #staleError(inspection: LockInspection): Error {
+    return this.#plan.face.toError({
+      kind: "stale",
+      lockPath: inspection.lockPath,
+      holder: holderOf(inspection),
+      staleReasons: inspection.staleReasons,
+      keptReason: inspection.keptReason,
+    });
   }
 
-  /** For waiting for a holder. @throws as {@link #left} */
-  #leftForHolder(): number {
-    return this.#leftOf(this.#plan.timeoutMs);
-  }
-
-  #leftOf(budgetMs: number): number {
-    const left = budgetMs - (steadyMs() - this.#startedAt);
-    if (left > 0) return left;
-    const { timeoutMs } = this.#plan;
-    const obstacle = obstacleAt(this.#lockPath, this.#fs);
-    throw new SessionWriteLockTimeoutError(timeoutMs, this.#lastOwner, this.#lockPath, obstacle);
-  }
-
-  #tellWaiting(): void {
-    const now = steadyMs();
-    if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
-    this.#toldAt = now;
-    this.#plan.onWait?.({ owner: this.#lastOwner, waitedMs: now - this.#startedAt });
+  #orFileError<T>(call: () => T): T {
+    return orFileError(this.#lockPath, this.#plan.face.toError, call);
   }
 }
 
 /** Kept although stale, in a way that waiting does not change. */
-function isToBeReported({ keptReason, staleReasons }: SessionLockInspection): boolean {
+function isToBeReported({ keptReason, staleReasons }: LockInspection): boolean {
   return (
     keptReason === "owner-alive" ||
     keptReason === "other-view" ||
@@ -265,33 +251,6 @@ function isToBeReported({ keptReason, staleReasons }: SessionLockInspection): bo
   );
 }
 
-function isSameContent(a: LockCase, b: LockCase): boolean {
+function isSameContent(a: Judgement, b: Judgement): boolean {
   return a.content !== null && b.content !== null && a.content.bytes.equals(b.content.bytes);
-}
-
-function staleError(inspection: SessionLockInspection): SessionWriteLockStaleError {
-  const { staleReasons, lockPath, keptReason } = inspection;
-  return new SessionWriteLockStaleError(
-    staleReasons,
-    describeOwner(inspection),
-    lockPath,
-    keptReason,
-  );
-}
-
-/** Milliseconds until an unchanged lock's age crosses a limit; Infinity when it never does. */
-function msUntilLimit({ payload, facts }: LockCase): number {
-  const { nowMs, staleMs, graceMs, mtimeMs } = facts;
-  const ageMs = ageOf(payload?.createdAt ?? null, nowMs);
-  const ahead = [
-    msLeft(staleMs, ageMs),
-    msLeft(payload?.maxHoldMs ?? null, heldMsOf(payload, ageMs, facts)),
-    msLeft(Math.min(staleMs, graceMs), mtimeMs === null ? null : nowMs - mtimeMs),
-  ];
-  // One millisecond more: limits are crossed strictly.
-  return Math.min(...ahead.filter((ms) => ms >= 0)) + 1;
-}
-
-function msLeft(limitMs: number | null, ageMs: number | null): number {
-  return limitMs === null || ageMs === null ? Infinity : limitMs - ageMs;
 }

@@ -4,7 +4,6 @@
  *
  * Two copies of this module in one thread know each other's locks: see util/thread.ts.
  */
-
 import { basename } from "node:path";
 // Not the global one, which a test runner may have replaced or, for jsdom, removed.
 import { setImmediate } from "node:timers";
@@ -12,12 +11,13 @@ import { setImmediate } from "node:timers";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { threadState } from "../util/thread.js";
 import type { CallerQueues } from "../util/queue.js";
-import { listenForEnd } from "./exit.js";
+import { every } from "../util/timers.js";
+import { listenForEnd } from "./exit/listen.js";
+import type { FileFailure, ToError } from "./failure.js";
 import { canonicalPath } from "./lock-path.js";
-import { startWatchdog } from "../session-lock/watchdog.js";
-import type { SessionWriteLock } from "./hold.js";
+import type { LockFace } from "./plan.js";
 
-/** What a lock of this thread is, for who asks for all of them. */
+/** A lock of this thread, as a list of all of them shows it. */
 export interface HeldLockSummary {
   readonly lockPath: string;
   /** The text that was given when it was acquired. */
@@ -33,23 +33,23 @@ export interface HeldLock extends HeldLockSummary {
   /**
    * Looks whether the file is still this lock's; when it is not, `lost` aborts and the hold ends.
    *
-   * @throws SessionWriteLockFileError when that cannot be seen
+   * @throws the file system's error when that cannot be seen
    */
   readonly isStillOurs: () => boolean;
   /** One more handle to it. */
-  readonly open: () => SessionWriteLock;
+  readonly open: <Handle>(face: LockFace<Handle>) => Handle;
   /** Aborts `lost`; the file stays. */
   readonly lose: (why: string) => void;
-  /** Aborts `lost`, removes the file, lets go; rejects as a release does. */
-  readonly drain: () => Promise<void>;
+  /** Aborts `lost` and ends the hold; resolves to why the file is still there and looks held, or to null. */
+  readonly drain: () => Promise<FileFailure | null>;
   /**
-   * Removes the file and lets go, synchronously, as far as that is possible; for the thread's end. Tries once,
+   * Ends the hold synchronously, as far as that is possible; for the thread's end. Tries once,
    * and then for `patienceMs` (default 0) while another process is in the guard.
    */
   readonly releaseNow: (patienceMs?: number) => void;
   /** What the watchdog does every minute. */
   readonly check: () => void;
-  /** Others of this thread wait: it must not take the watchdog's minute until a limit is noticed. */
+  /** Another acquisition of this thread waits: the limit must be noticed at once, not within the watchdog's minute. */
   readonly checkOnTime: () => void;
 }
 
@@ -62,7 +62,7 @@ interface ThreadState {
   readonly queues: CallerQueues;
 }
 
-const state = threadState<ThreadState>(Symbol.for("pidentity.session-lock.v1"), () => ({
+const state = threadState<ThreadState>(Symbol.for("pidentity.lock.v1"), () => ({
   held: new Map(),
   queues: new Map(),
   stopLooking: null,
@@ -84,13 +84,13 @@ export function heldLock(lockPath: string): HeldLock | undefined {
   return state().held.get(lockPath);
 }
 
-/** Those who wait for their turn at a lock. */
+/** The acquisitions of this thread that wait for a lock, by canonical lock path. */
 export function lockQueues(): CallerQueues {
   return state().queues;
 }
 
-/** Lets those who may share the lock leave the queue. */
-function welcomeJoiners(lockPath: string): void {
+/** Acquisitions that may share the lock need not wait for it any more. */
+function admitSharers(lockPath: string): void {
   const queue = state().queues.get(lockPath) ?? [];
   for (const turn of queue.filter(({ join }) => join !== null)) {
     const place = queue.indexOf(turn);
@@ -106,11 +106,11 @@ export function addHeldLock(lock: HeldLock): void {
   const shared = state();
   shared.held.set(lock.lockPath, lock);
   shared.stopLooking ??= startLooking();
-  welcomeJoiners(lock.lockPath);
+  admitSharers(lock.lockPath);
   if ((shared.queues.get(lock.lockPath)?.length ?? 0) > 1) lock.checkOnTime();
 }
 
-/** The locks that this thread holds: session locks, file locks and pid files, in the order of their acquisition. */
+/** The locks that this thread holds, whichever face they were acquired through, in the order of their acquisition. */
 export function heldLocks(): readonly HeldLockSummary[] {
   return [...state().held.values()]
     .filter(({ isHeld }) => isHeld)
@@ -118,16 +118,17 @@ export function heldLocks(): readonly HeldLockSummary[] {
 }
 
 /**
- * Gives up every lock that this thread holds, for a program that starts anew within its process: `lost` aborts,
- * the file goes, those who wait for it in this process get their turn. Resolves when all are gone. Their
- * handles stay: `release` does nothing any more, `withFence` and `assertHeld` throw SessionWriteLockLostError.
+ * Gives up every lock that this thread holds. Resolves when all holds have ended.
  *
- * @throws SessionWriteLockFileError (rejection) when a lock could not be given up, as its own `release()` would;
- *   an AggregateError of those when it was more than one. All the others are gone by then.
+ * @throws (rejection) the error of the failure when one lock could not be given up, an AggregateError of those when it
+ *   was more than one
  */
-export async function releaseAllLocks(): Promise<void> {
+export async function drainLocks(toError: ToError): Promise<void> {
   const ends = await Promise.allSettled([...state().held.values()].map((lock) => lock.drain()));
-  const errors = ends.flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : []));
+  const errors = ends.flatMap((end): readonly unknown[] => {
+    if (end.status === "rejected") return [end.reason];
+    return end.value === null ? [] : [toError(end.value)];
+  });
   if (errors.length > 1) {
     throw new AggregateError(errors, `${String(errors.length)} locks could not be released`);
   }
@@ -162,20 +163,22 @@ function stopLooking(): void {
 
 function startLooking(): () => void {
   // Looking may end a hold: a Map takes that well.
-  const stopWatchdog = startWatchdog(() => {
+  const stopWatchdog = every(() => {
     for (const lock of state().held.values()) lock.check();
-  });
-  const stopListening = listenForEnd(letGo);
+  }, WATCHDOG_INTERVAL_MS);
+  const stopListening = listenForEnd(endAll);
   return () => {
     stopWatchdog();
     stopListening();
   };
 }
 
+const WATCHDOG_INTERVAL_MS = 60_000;
+
 // For all locks together: an exit must not take longer for each guard that is busy.
 const EXIT_PATIENCE_MS = 50;
 
-function letGo(signal: NodeJS.Signals | null): void {
+function endAll(signal: NodeJS.Signals | null): void {
   const locks = [...state().held.values()];
   // The signal that is raised again may yet be survived.
   if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);

@@ -1,10 +1,10 @@
-/** Which file a lock is: one, whatever the route to it. */
+/** Which file a lock is: one, whatever the route to it, and what else may lie there. */
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
 
 import { tidyPath } from "../util/absolute-path.js";
+import type { LockObstacle } from "./failure.js";
 import type { LockFs } from "./protocol/lock-fs.js";
-
-const LOCK_SUFFIX = ".lock";
+import { lockNameOf } from "./protocol/names.js";
 
 /** As many links in a row as Linux follows (path_resolution(7)). */
 const MOST_LINKS = 40;
@@ -24,7 +24,7 @@ export interface LockRoute {
 
 /** The lock file that goes with a file, by the same route. */
 export function lockPathFor(file: string): string {
-  return `${tidyPath(file)}${LOCK_SUFFIX}`;
+  return lockNameOf(tidyPath(file));
 }
 
 /**
@@ -112,4 +112,16 @@ function kindOf(path: string, fs: LockFs): "link" | "directory" | "other" {
 function directoryError(path: string): Error {
   const message = `EISDIR: illegal operation on a directory, open '${path}'`;
   return Object.assign(new Error(message), { code: "EISDIR", syscall: "open", path });
+}
+
+/**
+ * `directory`: other libraries lock by making one (`mkdir` is as exclusive as creating a file). null: none, or it
+ * cannot be told.
+ */
+export function obstacleAt(lockPath: string, fs: LockFs): LockObstacle | null {
+  try {
+    return fs.lstat(lockPath)?.isDirectory() === true ? "directory" : null;
+  } catch {
+    return null;
+  }
 }

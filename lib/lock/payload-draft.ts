@@ -2,10 +2,10 @@
 import { hostFacts, identifyProcess } from "../process/identity.js";
 import { getProcessStartTime } from "../process/inspect.js";
 import { machineMonotonicMs } from "../process/machine-clock.js";
-import type { AcquirePlan } from "../session-lock/acquire-options.js";
-import type { PayloadDraft } from "./protocol/publish.js";
+import type { ContentionPlan } from "./plan.js";
+import type { PayloadDraft } from "./protocol/payload.js";
 
-export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
+export function draftOf({ maxHoldMs, label }: ContentionPlan): PayloadDraft {
   const monotonicMs = machineMonotonicMs();
   return {
     pid: process.pid,
@@ -21,7 +21,7 @@ export function draftOf({ maxHoldMs, label }: AcquirePlan): PayloadDraft {
 
 let startTime: number | null | undefined;
 
-/** Our start time in the unit that other writers of the format use. */
+/** Its start time in the unit that other writers of the format use. */
 function ownStartTime(): number | null {
   startTime ??= getProcessStartTime(process.pid);
   if (startTime === null) return null;

@@ -1,16 +1,16 @@
 /**
- * What the lock layer tells `node:diagnostics_channel`: one tracing channel per operation, with plain
- * objects. Nothing is gathered while nobody listens.
+ * What the engine tells `node:diagnostics_channel`: one tracing channel per operation, with plain objects. Nothing is
+ * gathered while a channel has no subscriber.
  */
 import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
-import type { SessionLockInspection, SweepCounts } from "./verdict/inspection.js";
-import type { KernelEvidence, OwnerReason, OwnerState } from "./verdict/owner.js";
+import type { PresentedInspection } from "./verdict/inspection.js";
+import type { KernelEvidence } from "./verdict/kernel-evidence.js";
+import type { OwnerReason, OwnerState } from "./verdict/owner-judgement.js";
 
 /** Messages of `pidentity:acquire`; `error` is on those of `error` and what follows it. */
 export interface AcquireTrace {
   readonly lockPath: string;
-  readonly sessionFile: string;
   readonly label: string | null;
   /** The limits in force, milliseconds. */
   readonly timeoutMs: number;
@@ -25,7 +25,7 @@ export interface AcquireTraceResult {
   readonly nonce: string | null;
   /** Milliseconds from the call to the lock. */
   readonly waitedMs: number;
-  /** Stale locks that this acquisition took away. */
+  /** Stale locks that this acquisition removed. */
   readonly reclaimed: number;
 }
 
@@ -54,7 +54,7 @@ export interface ReleaseTraceResult {
   readonly outcome: ReleaseOutcome;
 }
 
-/** Messages of `pidentity:reclaim`: every attempt to take a lock away that is not one's own. */
+/** Messages of `pidentity:reclaim`: every attempt to remove another holder's lock. */
 export interface ReclaimTrace {
   readonly lockPath: string;
   readonly by: "acquire" | "sweep";
@@ -66,7 +66,7 @@ export interface ReclaimTraceResult {
   /** `changed`: the look inside the guard did not bear out the first one; nothing was touched. */
   readonly outcome: "removed" | "changed" | "busy" | "no-guard";
   /** The judgement that decided: the one inside the guard, if it came to that. */
-  readonly inspection: SessionLockInspection;
+  readonly inspection: PresentedInspection;
   readonly evidence: ReclaimEvidence;
 }
 
@@ -84,27 +84,17 @@ export interface ReclaimEvidence {
   readonly ownerArgs: readonly string[] | null;
 }
 
-/** Messages of `pidentity:sweep`. */
-export interface SweepTrace {
-  readonly sessionsDir: string;
-  readonly staleMs: number;
-  readonly removeStale: boolean;
-  readonly result?: SweepCounts;
-  readonly error?: unknown;
-}
-
 /** The channels, by the names that subscribers use. */
 export const traces = {
   acquire: tracingChannel<AcquireTrace, AcquireTrace>("pidentity:acquire"),
   release: tracingChannel<ReleaseTrace, ReleaseTrace>("pidentity:release"),
   reclaim: tracingChannel<ReclaimTrace, ReclaimTrace>("pidentity:reclaim"),
-  sweep: tracingChannel<SweepTrace, SweepTrace>("pidentity:sweep"),
 };
 
 /**
  * Runs an asynchronous operation as one trace of `channel`.
  *
- * @param context - Makes the message; only called when somebody listens.
+ * @param context - Makes the message; only called when the channel has a subscriber.
  * @param resultOf - The message's `result`, from what the operation gave.
  */
 export function traceAsync<Context extends { readonly result?: unknown }, T>(

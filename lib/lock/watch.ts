@@ -1,5 +1,5 @@
 /**
- * Watches a lock that somebody else holds: wakes when its file changes or goes, and notices its owner's end.
+ * Watches a lock that another process holds: wakes when its file changes or goes, and notices its owner's end.
  *
  * Linux and macOS watch the lock file itself: a directory watcher would wake on every transcript append.
  * Windows can only watch directories. Where no watcher is to be had (inotify's limits), the tick alone does.
@@ -10,11 +10,9 @@ import { basename, dirname } from "node:path";
 import type { ExitWatch } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
-import { closeQuietly } from "./protocol/close-quietly.js";
-import type { LockFs } from "./protocol/lock-fs.js";
+import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
 import { onAbort } from "../util/on-abort.js";
-import { orFileError } from "../session-lock/errors.js";
-import type { LockCase } from "./verdict/judge.js";
+import type { Judgement } from "./verdict/judge.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
 
 // The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
@@ -62,7 +60,7 @@ export class LockWatch {
   }
 
   /** From now on the owner's end is noticed, too. */
-  followOwner({ payload, facts }: LockCase): void {
+  followOwner({ payload, facts }: Judgement): void {
     this.#probesKernelLock = facts.kernel === "held";
     const { pid } = payload ?? { pid: null };
     this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
@@ -71,15 +69,14 @@ export class LockWatch {
   /**
    * Waits for a change, the owner's end or `limitMs`, whichever comes first.
    *
-   * @throws (rejection) the signal's reason when aborted; SessionWriteLockFileError when the lock cannot be
-   *   looked at
+   * @throws (rejection) the signal's reason when aborted; the file system's error when the lock cannot be looked at
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
     const started = performance.now();
     let ticks = 0;
     for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
       signal?.throwIfAborted();
-      const sighting = orFileError(this.#lockPath, () => sightFile(this.#lockPath, this.#fs));
+      const sighting = sightFile(this.#lockPath, this.#fs);
       if (sighting?.identity !== this.#identity) return "changed";
       if (this.#ownerEnded(ticks++)) return "owner-ended";
       const waited = performance.now() - started;

@@ -2,7 +2,8 @@
  * The typed interface of the addon, exactly as `native/addon.cc` exports it.
  *
  * Numbers stand for the enums of `native/process.h`; the lists below are in the same order. The
- * addon checks argument types itself and throws TypeError or RangeError on misuse.
+ * addon only keeps a wrong argument from doing harm, by a TypeError or RangeError that names it: what users pass is
+ * checked, and shown in errors, by the callers of this interface.
  */
 
 /** `State` in native/process.h. */
@@ -69,7 +70,7 @@ export interface NativeHostFacts {
 export interface NativeExitWatch {
   /** True once that process has exited. Throws after {@link close}. */
   exited(): boolean;
-  /** Lets go of the process; may be called twice. Also done by garbage collection. */
+  /** Drops the reference; may be called twice. Also done by garbage collection. */
   close(): void;
 }
 
@@ -90,12 +91,10 @@ export interface NativeBinding {
   reasonByExactId(exactId: string): number;
   host(): NativeHostFacts;
   watchExit(pid: number): NativeExitWatch | null;
-  /** 0 acquired, 1 held by another open file, negative: the negated errno of a refusal. */
+  /** 0 acquired (it ends with its descriptor), 1 held elsewhere, negative: the negated errno of a refusal. */
   lockTryExclusive(fd: number): number;
-  /** 0 free, 1 held by another open file, negative: the negated errno of a refusal. */
+  /** 0 free, 1 held elsewhere, negative: the negated errno of a refusal. */
   lockProbe(fd: number): number;
-  /** 0 or a negated errno. */
-  lockRelease(fd: number): number;
   /**
    * Makes an open file one that ends, with its lock, when this thread ends, however that comes about. Gives the
    * descriptor to use from now on; when that is another, the old one is to be closed (POSIX). null: refused.

@@ -53,7 +53,6 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   watchExit: true,
   lockTryExclusive: true,
   lockProbe: true,
-  lockRelease: true,
   keepFile: true,
   dropFile: true,
   fileId: true,

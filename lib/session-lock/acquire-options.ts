@@ -15,25 +15,14 @@ import {
   optional,
   unchecked,
 } from "../util/check-values.js";
-import { DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "../lock/verdict/judge.js";
-import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
-import { isOpenClawArgv } from "./openclaw-owner.js";
-import {
-  type Environment,
-  resolveLimits,
-  type SessionWriteLockConfig,
-  type SessionWriteLockLimits,
-} from "./limits.js";
-import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
+import { lockPathFor } from "../lock/lock-path.js";
+import { acquirePolicy, type AcquirePlan, type WaitingForLock } from "../lock/plan.js";
 import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
-
-/** What a waiter is told once a second. */
-export interface WaitingForLock {
-  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
-  readonly owner: string;
-  /** Milliseconds since the acquire began. */
-  readonly waitedMs: number;
-}
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
+import { type Environment, resolveLimits, type SessionWriteLockConfig } from "./limits.js";
+import { isOpenClawArgv } from "./openclaw-owner.js";
+import { presentInspection } from "./reasons.js";
+import { sessionLockFace, type SessionWriteLock } from "./write-lock.js";
 
 export interface AcquireSessionWriteLockOptions {
   /**
@@ -80,23 +69,6 @@ export interface AcquireSessionWriteLockOptions {
   readonly envPrefix?: string | undefined;
 }
 
-/** Options in the shape that acquire works with; its paths are absolute. */
-export interface AcquirePlan extends SessionWriteLockLimits, LockRoute {
-  /** The file to be guarded. */
-  readonly sessionFile: string;
-  /** What its log lines begin with; absent: the session lock's. */
-  readonly logTag?: string | undefined;
-  readonly allowReentrant: boolean;
-  readonly signal: AbortSignal | undefined;
-  readonly label: string | null;
-  readonly onWait: ((waiting: WaitingForLock) => void) | undefined;
-  readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
-  readonly policy: JudgingPolicy;
-}
-
-// A caller in a hurry cannot wait out the sweep's grace.
-const SHORT_GRACE_MS = 5000;
-
 const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
   sessionFile: checkPath,
   timeoutMs: optional(checkTimeout),
@@ -116,7 +88,9 @@ const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
 };
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
-export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): AcquirePlan {
+export function resolveAcquireOptions(
+  options: AcquireSessionWriteLockOptions,
+): AcquirePlan<SessionWriteLock> {
   checkRequiredOptions(options, CHECKS);
   const limits = resolveLimits(options.config, options);
   const sessionFile = absolutePath(options.sessionFile);
@@ -125,7 +99,8 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
     timeoutMs: limits.timeoutMs,
     staleMs: limits.staleMs,
     maxHoldMs: limits.maxHoldMs,
-    sessionFile,
+    face: sessionLockFace,
+    file: sessionFile,
     lockPath: lockPathFor(sessionFile),
     linkedFile: sessionFile,
     refusesDirectory: true,
@@ -137,41 +112,7 @@ export function resolveAcquireOptions(options: AcquireSessionWriteLockOptions): 
     policy: acquirePolicy(limits, {
       isOwnerArgv: options.isOwnerArgv ?? isOpenClawArgv,
       plainLocks: options.plainLocks,
+      present: presentInspection,
     }),
-  };
-}
-
-// What others do at the lock takes microseconds: not to wait for a holder is not to wait for that.
-const SHORTEST_BUDGET_MS = 100;
-
-/** How long acquire may take in all where it does not wait for a holder, milliseconds. */
-export function budgetOf({ timeoutMs }: Pick<AcquirePlan, "timeoutMs">): number {
-  return Math.max(timeoutMs, SHORTEST_BUDGET_MS);
-}
-
-/** How contenders judge. */
-export function acquirePolicy(
-  { timeoutMs, staleMs }: Pick<SessionWriteLockLimits, "timeoutMs" | "staleMs">,
-  {
-    isOwnerArgv,
-    plainLocks = "judge",
-    readOther,
-  }: {
-    readonly isOwnerArgv: (args: readonly string[]) => boolean;
-    readonly plainLocks?: PlainLocks | undefined;
-    readonly readOther?: JudgingPolicy["readOther"];
-  },
-): JudgingPolicy {
-  return {
-    nowMs: Date.now,
-    staleMs,
-    graceMs: timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
-    respectMaxHold: true,
-    atAcquire: true,
-    // Whoever contends has its turn, so nobody in this thread holds the lock.
-    isHeldHere: () => false,
-    isOwnerArgv: tolerant(isOwnerArgv),
-    plainLocks,
-    readOther,
   };
 }

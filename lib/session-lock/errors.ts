@@ -1,7 +1,16 @@
 /** The lock's errors, and how a host tells them from its other failures. */
 import { findErrorByCode } from "../util/find-error.js";
 import { printable } from "../util/printable.js";
-import type { SessionLockInspection } from "../lock/verdict/inspection.js";
+import {
+  describeHolder,
+  describeObstacle,
+  holderOf,
+  type LockFailure,
+  type LockObstacle,
+  syscallOf,
+  UNKNOWN_HOLDER,
+} from "../lock/failure.js";
+import { nameReasons, type SessionLockInspection } from "./reasons.js";
 
 export type SessionWriteLockErrorCode =
   | "SESSION_WRITE_LOCK_TIMEOUT"
@@ -18,14 +27,6 @@ export abstract class SessionWriteLockError extends Error {
     super(printable(message), options);
     this.lockPath = lockPath;
   }
-}
-
-/** What lies at a lock's path and is no lock of a kind that names its owner. */
-export type LockObstacle = "directory";
-
-/** The end of a timeout's message. */
-export function describeObstacle(obstacle: LockObstacle | null): string {
-  return obstacle === null ? "" : " (a directory: another library's lock, held or left)";
 }
 
 /** The budget is used up; the lock is, as far as is known, rightly held. Trying again later is reasonable. */
@@ -110,28 +111,34 @@ export class SessionWriteLockFileError extends SessionWriteLockError {
   }
 }
 
-/** null: no system call failed. */
-export function syscallOf(error: unknown): string | null {
-  if (typeof error !== "object" || error === null || !("syscall" in error)) return null;
-  return typeof error.syscall === "string" ? error.syscall : null;
-}
-
-/** Runs one step of the lock's file work; what it throws becomes a {@link SessionWriteLockFileError}. */
-export function orFileError<T>(lockPath: string, call: () => T): T {
-  try {
-    return call();
-  } catch (cause) {
-    throw new SessionWriteLockFileError(lockPath, cause);
+/** The engine's failure as an error of this entry. */
+export function sessionLockError(failure: LockFailure): SessionWriteLockError {
+  const { lockPath } = failure;
+  switch (failure.kind) {
+    case "timeout": {
+      const { timeoutMs, holder, obstacle } = failure;
+      return new SessionWriteLockTimeoutError(
+        timeoutMs,
+        describeHolder(holder),
+        lockPath,
+        obstacle,
+      );
+    }
+    case "stale": {
+      const { staleReasons, holder, keptReason } = failure;
+      const owner = describeHolder(holder);
+      return new SessionWriteLockStaleError(nameReasons(staleReasons), owner, lockPath, keptReason);
+    }
+    case "lost":
+      return new SessionWriteLockLostError(failure.why, lockPath);
+    case "file":
+      return new SessionWriteLockFileError(lockPath, failure.cause);
   }
 }
 
 /** The owner as error messages show it. */
 export function describeOwner(inspection: SessionLockInspection | null): string {
-  if (inspection === null) return "owner=unknown";
-  const { pid, pidAlive, ageMs } = inspection;
-  const age = ageMs === null ? "" : ` ageMs=${String(Math.round(ageMs))}`;
-  if (pid === null) return `owner=unknown${age}`;
-  return `pid=${String(pid)} alive=${String(pidAlive)}${age}`;
+  return describeHolder(inspection === null ? UNKNOWN_HOLDER : holderOf(inspection));
 }
 
 /** True for a timeout of the write lock, also wrapped in other errors, and for look-alikes of that code. */

@@ -1,25 +1,23 @@
 /**
- * Session lock files: who holds this lock, is it stale, and removing it without ever hitting somebody
- * else's.
+ * Session lock files: who holds this lock, is it stale, and removing it without ever removing another holder's.
  *
  * @packageDocumentation
  */
-export { acquireSessionWriteLock } from "../lock/acquire.js";
-export type { AcquireSessionWriteLockOptions, WaitingForLock } from "./acquire-options.js";
+export { acquireSessionWriteLock } from "./acquire.js";
+export type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
+export type { WaitingForLock } from "../lock/plan.js";
+export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
-  type ClassifiedKeptReason,
   classifySessionLock,
   type SessionLockClassification,
   type SessionLockFacts,
-  type StaleReason,
-} from "../lock/verdict/classify.js";
+} from "./classify.js";
 export {
   describeOwner,
   describeSessionLockFailure,
   isSessionWriteLockAcquireError,
   isSessionWriteLockStaleError,
   isSessionWriteLockTimeoutError,
-  type LockObstacle,
   type SessionLockFailure,
   SessionWriteLockError,
   type SessionWriteLockErrorCode,
@@ -28,9 +26,13 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
-export { heldLocks, type HeldLockSummary, releaseAllLocks } from "../lock/held-locks.js";
+export type { LockObstacle } from "../lock/failure.js";
+export { heldLocks, type HeldLockSummary } from "../lock/held-locks.js";
+export { releaseAllLocks } from "./release-all-locks.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
-export type { KeptReason, SessionLockInspection, SweepCounts } from "../lock/verdict/inspection.js";
+export type { KeptReason } from "../lock/verdict/inspection.js";
+export type { SessionLockInspection, StaleReason } from "./reasons.js";
+export type { SweepCounts } from "./sweep/report.js";
 export { isOpenClawArgv } from "./openclaw-owner.js";
 export {
   type Environment,
@@ -42,15 +44,15 @@ export {
   type SessionWriteLockConfig,
   type SessionWriteLockLimits,
 } from "./limits.js";
-export type {
-  KernelEvidence,
-  OwnerJudgement,
-  OwnerReason,
-  OwnerState,
-  PlainLocks,
-} from "../lock/verdict/owner.js";
+export type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
+export type { OwnerJudgement, OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
+export type { PlainLocks } from "../lock/verdict/plain-owner.js";
 export type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
-export { formatPayload, parsePayload, type SessionLockPayload } from "../lock/protocol/payload.js";
+export {
+  formatPayload,
+  parsePayload,
+  type LockPayload as SessionLockPayload,
+} from "../lock/protocol/payload.js";
 export type { SweepNotice } from "./sweep/notices.js";
 export {
   type CleanedDirectory,
@@ -67,17 +69,14 @@ export type {
   SweepProgress,
 } from "./sweep/options.js";
 export type {
-  AcquireTrace,
   AcquireTraceResult,
   ReclaimEvidence,
-  ReclaimTrace,
-  ReclaimTraceResult,
   ReleaseCause,
   ReleaseOutcome,
   ReleaseTrace,
   ReleaseTraceResult,
-  SweepTrace,
 } from "../lock/trace.js";
+export type { AcquireTrace, ReclaimTrace, ReclaimTraceResult, SweepTrace } from "./trace.js";
 export { withSessionWriteLock } from "./with-lock.js";
-export type { SessionWriteLock } from "../lock/hold.js";
+export type { SessionWriteLock } from "./write-lock.js";
 export { nativeStatus, type NativeStatus } from "../process/backends/select-backend.js";

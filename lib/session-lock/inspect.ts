@@ -1,6 +1,5 @@
 /** Inspects one lock file for a caller; touches nothing. */
 import { absolutePath } from "../util/absolute-path.js";
-import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
@@ -11,16 +10,21 @@ import {
   checkPath,
   optional,
 } from "../util/check-values.js";
-import { freshEvidence } from "../lock/verdict/evidence.js";
 import { isHeldHere } from "../lock/held-locks.js";
-import type { SessionLockInspection } from "../lock/verdict/inspection.js";
-import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy, tolerant } from "../lock/verdict/judge.js";
-import { judgeLock } from "../lock/verdict/judge-lock.js";
-import { isOpenClawArgv } from "./openclaw-owner.js";
+import { realLockFs } from "../lock/protocol/lock-fs.js";
+import { freshEvidence } from "../lock/verdict/evidence.js";
+import {
+  clockAt,
+  DEFAULT_GRACE_MS,
+  judgeFully,
+  type JudgingPolicy,
+} from "../lock/verdict/judge.js";
+import { OwnerArgsMemo, type ReadOwnerProcessArgs, tolerant } from "../lock/verdict/owner-args.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
+import { readLock } from "../lock/verdict/reading.js";
 import { DEFAULT_LIMITS } from "./limits.js";
-import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/owner.js";
-import { OwnerArgsMemo, type ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
-import { readLock } from "../lock/protocol/read-lock.js";
+import { isOpenClawArgv } from "./openclaw-owner.js";
+import { presentInspection, type SessionLockInspection } from "./reasons.js";
 
 export interface InspectSessionLockOptions {
   /** Age in milliseconds beyond which a lock is `too-old`. Default 1 800 000. */
@@ -77,8 +81,9 @@ export async function inspectSessionLock(
     plainLocks: options.plainLocks ?? "judge",
   };
   const path = absolutePath(lockPath);
-  const reading = readLock(path, realLockFs, evidence, { isRegular: false });
+  const reading = readLock(path, realLockFs, evidence);
   if (reading.kind === "absent") return null;
   const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  return (await judgeLock(path, reading, policy, evidence, args)).inspection;
+  const { inspection } = await judgeFully(reading, { policy, evidence, args });
+  return presentInspection(inspection);
 }

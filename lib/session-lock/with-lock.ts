@@ -1,8 +1,8 @@
 /** The whole life of a lock around one function. */
 import { checkFunction } from "../util/check-values.js";
-import { acquireSessionWriteLock } from "../lock/acquire.js";
+import { acquireSessionWriteLock } from "./acquire.js";
 import type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
-import type { SessionWriteLock } from "../lock/hold.js";
+import type { SessionWriteLock } from "./write-lock.js";
 
 /**
  * Acquires, runs `run`, releases, also when `run` throws.

@@ -129,9 +129,9 @@ std::size_t ask_argument_space() {
   return bytes < kLeastArgumentSpace || bytes > kMostArgumentSpace ? kUsualArgumentSpace : bytes;
 }
 
-Occupancy ask_by_signal(pid_t pid) {
-  if (::kill(pid, 0) == 0 || errno == EPERM) return Occupancy::kTaken;
-  return errno == ESRCH ? Occupancy::kFree : Occupancy::kUnknown;
+PidUse ask_by_signal(pid_t pid) {
+  if (::kill(pid, 0) == 0 || errno == EPERM) return PidUse::kTaken;
+  return errno == ESRCH ? PidUse::kFree : PidUse::kUnknown;
 }
 
 }  // namespace pidentity

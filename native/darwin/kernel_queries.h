@@ -1,11 +1,11 @@
 // The questions that XNU answers about a process without privileges and without Mach task ports.
 //
-//   question             call                                              answered
-//   unique id            proc_pidinfo PROC_PIDUNIQIDENTIFIERINFO, arg 1    to everybody
-//   state, parent        proc_pidinfo PROC_PIDT_SHORTBSDINFO, arg 1        to everybody
-//   state, start time    sysctl kern.proc.pid                              to everybody
-//   argument strings     sysctl kern.procargs2                             to the same user and
-//   root is the pid taken     kill(pid, 0)                                      to everybody
+//   question             call                                              answered to
+//   unique id            proc_pidinfo PROC_PIDUNIQIDENTIFIERINFO, arg 1    every user
+//   state, parent        proc_pidinfo PROC_PIDT_SHORTBSDINFO, arg 1        every user
+//   state, start time    sysctl kern.proc.pid                              every user
+//   argument strings     sysctl kern.procargs2                             the same user, root
+//   is the pid taken     kill(pid, 0)                                      every user
 //
 // All but the argument strings are also told of zombies. A sandbox may refuse any of them (EPERM).
 // A process that one of them does not know (ESRCH; length 0 from kern.proc.pid) has ended: XNU
@@ -62,10 +62,10 @@ int read_argument_strings(pid_t pid, char* buffer, std::size_t& size);
 // The room that kern.procargs2 may ever need and at the same time the most it accepts.
 std::size_t ask_argument_space();
 
-enum class Occupancy : std::uint8_t { kFree, kTaken, kUnknown };
+enum class PidUse : std::uint8_t { kFree, kTaken, kUnknown };
 
-// kTaken: by a process or a zombie, of whomever. ESRCH comes before any permission is checked.
-Occupancy ask_by_signal(pid_t pid);
+// kTaken: by a process or a zombie of any user. ESRCH comes before any permission is checked.
+PidUse ask_by_signal(pid_t pid);
 
 }  // namespace pidentity
 

@@ -77,7 +77,7 @@ bool take_offset(std::string_view text, std::string_view clock, double& seconds,
   return true;
 }
 
-void read_time_offsets(double ticks_per_second, Surroundings& facts) {
+void read_time_offsets(double ticks_per_second, Namespaces& facts) {
   char text[512];
   const long size = read_start_of_file("/proc/self/timens_offsets", text, sizeof text);
   // No such file: a kernel without time namespaces.
@@ -104,8 +104,8 @@ bool is_hex_digit(char c) {
 
 }  // namespace
 
-Surroundings read_surroundings(double ticks_per_second) {
-  Surroundings facts;
+Namespaces read_namespaces(double ticks_per_second) {
+  Namespaces facts;
   facts.proc_is_ours = proc_is_ours();
   // /proc/self, if it resolves at all, is this process on every procfs: this needs no proc_is_ours.
   facts.pid_namespace = inode_of("/proc/self/ns/pid");

@@ -1,4 +1,4 @@
-// What this process knows about its machine, boot and namespaces.
+// What names this machine and this boot, and the namespaces through which this process sees others.
 #ifndef PIDENTITY_NATIVE_LINUX_HOST_FACTS_H_
 #define PIDENTITY_NATIVE_LINUX_HOST_FACTS_H_
 
@@ -7,9 +7,9 @@
 
 namespace pidentity {
 
-// Facts that the answers about other processes depend on; constant for the life of a process that
-// does not itself unshare(2) or remount.
-struct Surroundings {
+// What the answers about other processes depend on. Constant for the life of a process that does
+// not itself unshare(2) or remount.
+struct Namespaces {
   // /proc is mounted and numbers processes as our own pid namespace does. It does not after
   // `unshare --pid` without `--mount-proc`: there /proc/<pid> describes *another* process.
   bool proc_is_ours = false;
@@ -21,7 +21,7 @@ struct Surroundings {
   double monotonic_offset_ms = 0;
 };
 
-Surroundings read_surroundings(double ticks_per_second);
+Namespaces read_namespaces(double ticks_per_second);
 
 // /etc/machine-id, else D-Bus's copy: 32 hexadecimal digits (machine-id(5)); empty when there is
 // neither, or only the "uninitialized" of an image's first boot.

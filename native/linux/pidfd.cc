@@ -45,8 +45,14 @@ std::optional<bool> pidfd_exited(int pidfd) {
   return std::nullopt;
 }
 
-bool pidfd_is_zombie(int pidfd) {
-  return ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0U) == 0 || errno != ESRCH;
+std::optional<Liveness> pidfd_liveness(int pidfd) {
+  const std::optional<bool> exited = pidfd_exited(pidfd);
+  if (!exited) return std::nullopt;
+  if (!*exited) return kRunning;
+  // Signal 0 reaches a zombie, and no process that was reaped.
+  const bool reaped =
+      ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0U) != 0 && errno == ESRCH;
+  return reaped ? kAbsent : kZombie;
 }
 
 bool pidfd_has_own_inode(int pidfd) {

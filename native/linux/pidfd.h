@@ -19,8 +19,8 @@ int pidfd_open(Pid pid, FileDescriptor& pidfd);
 // leader thread exited while others run has not. nullopt when that cannot be asked.
 std::optional<bool> pidfd_exited(int pidfd);
 
-// Whether a process that has exited still waits to be reaped.
-bool pidfd_is_zombie(int pidfd);
+// The same as an answer: a process that has exited is a zombie until its parent has reaped it.
+std::optional<Liveness> pidfd_liveness(int pidfd);
 
 // Whether pidfds are on pidfs (Linux 6.9) and tell their whole inode number: before, all shared one
 // inode, and 32-bit kernels cut the number. The same for every pidfd.

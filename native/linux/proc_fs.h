@@ -26,8 +26,9 @@ class ProcDirectory {
 
   // Opens stat and, when wanted, cmdline, for the reads below; without stat there is nothing to
   // read. An open file of /proc means one process for good: when that is gone, reading it fails,
-  // whoever has its number by then. So a read of stat that succeeds proves that the number was that
-  // process's ever since stat was opened, and thus when cmdline was: both are of one process.
+  // also when another process has its number by then. So a read of stat that succeeds proves that
+  // the number was that process's ever since stat was opened, and thus when cmdline was: both are
+  // of one process.
   int open(bool with_command_line);
 
   int read_stat(ProcStat& stat) const;

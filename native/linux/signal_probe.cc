@@ -23,22 +23,22 @@ SignalProbe::Trust SignalProbe::test() const {
   return ::syscall(SYS_tgkill, self, self, 0) == 0 ? Trust::kBoth : Trust::kKillOnly;
 }
 
-Occupant SignalProbe::probe(Pid pid) {
+TaskKind SignalProbe::probe(Pid pid) {
   if (trust_ == Trust::kUntested) trust_ = test();
   const auto target = static_cast<pid_t>(pid);
   switch (trust_) {
     case Trust::kBoth:
-      if (leader_exists(target)) return Occupant::kProcess;
-      if (!anything_exists(target)) return Occupant::kNone;
+      if (leader_exists(target)) return TaskKind::kProcess;
+      if (!anything_exists(target)) return TaskKind::kNone;
       // A process may have been born between the two calls.
-      return leader_exists(target) ? Occupant::kProcess : Occupant::kThread;
+      return leader_exists(target) ? TaskKind::kProcess : TaskKind::kThread;
     case Trust::kKillOnly:
-      return anything_exists(target) ? Occupant::kEither : Occupant::kNone;
+      return anything_exists(target) ? TaskKind::kEither : TaskKind::kNone;
     case Trust::kUntested:
     case Trust::kNeither:
       break;
   }
-  return Occupant::kUnknown;
+  return TaskKind::kUnknown;
 }
 
 }  // namespace pidentity

@@ -8,9 +8,9 @@
 
 namespace pidentity {
 
-enum class Occupant : std::uint8_t {
+enum class TaskKind : std::uint8_t {
   kNone,
-  kProcess,  // exists; may be a zombie, may be somebody else's
+  kProcess,  // exists; may be a zombie, may be another user's
   kThread,   // a thread that does not lead its process
   kEither,   // exists, one of those two
   kUnknown,
@@ -18,11 +18,11 @@ enum class Occupant : std::uint8_t {
 
 class SignalProbe {
  public:
-  Occupant probe(Pid pid);
+  TaskKind probe(Pid pid);
 
  private:
-  // A sandbox may refuse these calls, and its EPERM would read as "somebody else's process": each
-  // is believed only when it works on this very process.
+  // A sandbox may refuse these calls, and its EPERM would read as "another user's process": each is
+  // believed only when it works on this very process.
   enum class Trust : std::uint8_t { kUntested, kBoth, kKillOnly, kNeither };
   Trust test() const;
 

@@ -17,7 +17,7 @@
 //
 // The kernel lets a title run from the argument area into the environment behind it
 // (fs/proc/base.c get_mm_cmdline: when the area's last byte is not NUL, it delivers on to the first
-// NUL beyond). Whether those bytes are title or environment nobody can tell, so everything beyond
+// NUL beyond). Whether those bytes are title or environment cannot be told, so everything beyond
 // the area is dropped whenever its length is known.
 #ifndef PIDENTITY_NATIVE_PARSE_CMDLINE_H_
 #define PIDENTITY_NATIVE_PARSE_CMDLINE_H_

@@ -21,8 +21,8 @@ bool names_program(std::string_view argument, std::string_view exec_path) noexce
   return base_name(argument) == base_name(exec_path);
 }
 
-// Generous, because a secret let through is worse than an argument lost: names may hold anything.
-// Not an option ("--a=b"), though: environment names never begin with a dash in practice.
+// In doubt it is environment: showing a secret is worse than losing an argument. Names may hold any
+// byte. Not an option ("--a=b"), though: environment names never begin with a dash in practice.
 bool is_environment_like(std::string_view text) noexcept {
   const std::size_t equals = text.find('=');
   return equals != std::string_view::npos && equals > 0 && text.front() != '-';

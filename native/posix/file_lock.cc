@@ -57,11 +57,9 @@ LockResult lock_try_exclusive(int fd) { return lock(fd, LOCK_EX); }
 LockResult lock_probe(int fd) {
   const LockResult result = lock(fd, LOCK_SH);
   if (result != kLockAcquired) return result;
-  const LockResult released = lock_release(fd);
+  const LockResult released = lock(fd, LOCK_UN);
   return released == 0 ? kLockAcquired : released;
 }
-
-LockResult lock_release(int fd) { return lock(fd, LOCK_UN); }
 
 std::unique_ptr<KeptFile> keep_file(int fd) {
   const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);

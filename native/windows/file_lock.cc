@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <new>
 
-// LockFileEx is mandatory for the locked range: nobody else could read the payload if the lock
-// covered it. So one byte at 2^62 stands for the whole file; a range beyond the end is allowed and
-// no payload reaches there. Unlike flock, a lock belongs to the *handle*: a second exclusive try
-// through the same handle is refused like anybody else's.
+// LockFileEx is mandatory for the locked range: other processes could not read the payload if the
+// lock covered it. So one byte at 2^62 stands for the whole file; a range beyond the end is allowed
+// and no payload reaches there. Unlike flock, a lock belongs to the *handle*: a second exclusive
+// try through the same handle is refused like one through another.
 
 namespace pidentity {
 namespace {
@@ -120,7 +120,7 @@ LockResult unlock(const File& file) noexcept {
   OVERLAPPED where = lock_byte();
   if (UnlockFileEx(file.handle, 0, kLength, 0, &where)) return 0;
   const DWORD error = GetLastError();
-  // As with flock, releasing what is not held is no error. Wine says "violation" for it.
+  // As with flock, dropping what is not held is no error. Wine says "violation" for it.
   return error == ERROR_NOT_LOCKED || error == ERROR_LOCK_VIOLATION ? 0 : refusal(error);
 }
 
@@ -153,8 +153,6 @@ LockResult lock_probe(int fd) {
   const LockResult released = unlock(file);
   return released == 0 ? kLockAcquired : released;
 }
-
-LockResult lock_release(int fd) { return unlock(file_of(fd)); }
 
 std::unique_ptr<KeptFile> keep_file(int fd) {
   const File file = file_of(fd);

@@ -1,7 +1,7 @@
-// The two undocumented-by-header system calls this backend needs, behind one seam.
+// The two system calls of this backend that no import library promises.
 //
-// They are looked up at run time: no import library promises them, and Wine and older Windows lack
-// single information classes, so their answers must be replaceable in unit tests. The layouts are
+// They are looked up at run time, and are values: Wine and older Windows lack single information
+// classes, so their answers must be replaceable in unit tests. The layouts are
 // those of phnt (the System Informer headers), checked against 64-bit offsets below.
 #ifndef PIDENTITY_NATIVE_WINDOWS_NTDLL_H_
 #define PIDENTITY_NATIVE_WINDOWS_NTDLL_H_
@@ -115,13 +115,13 @@ using NtQueryInformationProcess = Status(NTAPI*)(HANDLE process, ULONG info_clas
 using NtQuerySystemInformation = Status(NTAPI*)(ULONG info_class, void* buffer, ULONG size,
                                                 ULONG* returned);
 
-// The seam. A function that this system lacks answers kNotImplemented.
+// A function that this system lacks answers kNotImplemented.
 class Ntdll {
  public:
   // The system's own functions.
   static Ntdll resolve() noexcept;
 
-  // For unit tests: null stands for a function that is not there.
+  // Null stands for a function that the system lacks.
   Ntdll(NtQueryInformationProcess process_query, NtQuerySystemInformation system_query) noexcept
       : process_query_(process_query), system_query_(system_query) {}
 

@@ -27,14 +27,6 @@ namespace {
 // The kernel's own process, which has no program and no command line.
 constexpr Pid kSystemPid = 4;
 
-constexpr Liveness kRunning{State::kAlive, Reason::kRunning};
-constexpr Liveness kExited{State::kGone, Reason::kExited};
-constexpr Liveness kNoSuchProcess{State::kGone, Reason::kNoSuchProcess};
-constexpr Liveness kThreadId{State::kGone, Reason::kThreadId};
-constexpr Liveness kInvalidPid{State::kGone, Reason::kInvalidPid};
-constexpr Liveness kAccessDenied{State::kUnknown, Reason::kAccessDenied};
-constexpr Liveness kUnsupported{State::kUnknown, Reason::kUnsupported};
-
 struct ProcessTimes {
   std::int64_t created = 0;
   std::int64_t exited = 0;
@@ -70,10 +62,10 @@ Liveness wait_for_nothing(HANDLE process) noexcept {
 // Threads and processes share one number space.
 Liveness absent_or_thread(Pid pid) noexcept {
   const ProcessHandle thread(OpenThread(THREAD_QUERY_LIMITED_INFORMATION, FALSE, pid));
-  return thread || GetLastError() == ERROR_ACCESS_DENIED ? kThreadId : kNoSuchProcess;
+  return thread || GetLastError() == ERROR_ACCESS_DENIED ? kThread : kAbsent;
 }
 
-// What could be got hold of for one pid.
+// What could be opened and read for one pid.
 struct Target {
   Liveness liveness = kUnsupported;
   ProcessHandle handle;             // open for queries; empty when they are denied
@@ -150,7 +142,7 @@ class WindowsProcessReader final : public ProcessReader {
   Target open(Pid pid) noexcept {
     Target target;
     if (!can_be_a_pid(pid)) {
-      target.liveness = kInvalidPid;
+      target.liveness = kInvalid;
       return target;
     }
     target.handle = open_for(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, pid);
@@ -182,13 +174,13 @@ class WindowsProcessReader final : public ProcessReader {
   }
 
   std::optional<TableEntry> look_up(Pid pid) const noexcept {
-    return look_up_in_process_table(ntdll_, pid).entry;
+    return look_up_in_process_table(ntdll_, pid);
   }
 
-  // Denied is neither alive nor dead: a process that has exited is denied just as well while
-  // somebody holds a handle to it. The process table needs no rights.
+  // Denied is neither alive nor dead: a process that has exited is denied just as well while a
+  // handle to it is open. The process table needs no rights.
   void decide_without_waiting(Pid pid, Target& target) const noexcept {
-    target.liveness = kAccessDenied;
+    target.liveness = kDenied;
     target.entry = look_up(pid);
     // An unlisted process stays unknown: sandboxes and containers see a part of the table only.
     if (!target.entry) return;
@@ -213,8 +205,8 @@ class WindowsProcessReader final : public ProcessReader {
     return std::nullopt;
   }
 
-  // Who created the process. Nothing keeps that pid from being reused once the parent is gone, so
-  // it may name a younger process; Windows has no re-parenting.
+  // The process that created it. Nothing keeps that pid from being reused once the parent is gone,
+  // so it may name a younger process; Windows has no re-parenting.
   std::optional<Pid> parent_of(const Target& target) const noexcept {
     std::uint64_t parent = 0;
     ntdll::BasicInformation basic{};

@@ -1,7 +1,9 @@
 #include "windows/process_table.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
+#include <span>
 
 #include "windows/scratch_buffer.h"
 
@@ -15,10 +17,8 @@ constexpr std::size_t kLargestSize = 128 * 1024 * 1024;
 // Between two calls the table can outgrow even the slack.
 constexpr int kMaxTries = 8;
 
-}  // namespace
-
-std::optional<TableEntry> find_in_process_table(std::span<const std::byte> table,
-                                                Pid pid) noexcept {
+// Nothing when the process is not listed or the chain of entries leaves the table.
+std::optional<TableEntry> find_in(std::span<const std::byte> table, Pid pid) noexcept {
   std::size_t offset = 0;
   while (table.size() - offset >= sizeof(ntdll::ProcessEntry)) {
     ntdll::ProcessEntry entry;
@@ -34,7 +34,9 @@ std::optional<TableEntry> find_in_process_table(std::span<const std::byte> table
   return std::nullopt;
 }
 
-TableLookup look_up_in_process_table(const ntdll::Ntdll& ntdll, Pid pid) noexcept {
+}  // namespace
+
+std::optional<TableEntry> look_up_in_process_table(const ntdll::Ntdll& ntdll, Pid pid) noexcept {
   ScratchBuffer buffer;
   std::size_t wanted = kFirstSize;
   for (int tries = 0; tries < kMaxTries; ++tries) {
@@ -44,13 +46,13 @@ TableLookup look_up_in_process_table(const ntdll::Ntdll& ntdll, Pid pid) noexcep
                                                     static_cast<ULONG>(buffer.size()), &returned);
     if (ntdll::succeeded(status)) {
       const std::size_t filled = std::min<std::size_t>(returned, buffer.size());
-      return {.readable = true, .entry = find_in_process_table({buffer.data(), filled}, pid)};
+      return find_in({buffer.data(), filled}, pid);
     }
     if (!ntdll::wants_more_room(status)) break;
     // Slack, because processes start while the buffer is being replaced.
     wanted = std::max<std::size_t>(buffer.size() * 2, std::size_t{returned} + kFirstSize / 4);
   }
-  return {};
+  return std::nullopt;
 }
 
 }  // namespace pidentity

@@ -14,15 +14,11 @@ class ScratchBuffer {
   // and then the buffer is empty. Aligned for every fundamental type.
   [[nodiscard]] bool reserve(std::size_t bytes) noexcept {
     if (bytes <= size_) return true;
-    clear();
+    memory_.reset();
+    size_ = 0;
     memory_.reset(std::malloc(bytes));
     if (memory_ != nullptr) size_ = bytes;
     return size_ != 0;
-  }
-
-  void clear() noexcept {
-    memory_.reset();
-    size_ = 0;
   }
 
   [[nodiscard]] std::byte* data() const noexcept { return static_cast<std::byte*>(memory_.get()); }

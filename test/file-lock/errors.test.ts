@@ -1,17 +1,12 @@
-/** Every error of a file lock: that each kind of refusal has its own, in words that name what is locked. */
+/** Every error of a file lock: each kind of failure has its own, which names what is locked. */
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { acquirePidFile } from "../../lib/file-lock/acquire-pid-file.js";
-import { FileLockStaleError, inNeutralWords } from "../../lib/file-lock/errors.js";
-import {
-  SessionWriteLockFileError,
-  SessionWriteLockLostError,
-  SessionWriteLockStaleError,
-  SessionWriteLockTimeoutError,
-} from "../../lib/session-lock/errors.js";
+import { fileLockError, FileLockStaleError } from "../../lib/file-lock/errors.js";
+import type { LockFailure } from "../../lib/lock/failure.js";
 import { startHolder } from "../support/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -45,35 +40,67 @@ test.for(["file", "pid file"] as const)(
 );
 
 const CAUSE = Object.assign(new Error("EROFS: read-only file system"), { syscall: "open" });
+const UNKNOWN = { kind: "unknown", ageMs: null } as const;
 
 test.for([
   [
-    new SessionWriteLockTimeoutError(100, "owner=unknown", "/d/l"),
+    { kind: "timeout", lockPath: "/d/l", timeoutMs: 100, holder: UNKNOWN, obstacle: null },
     { code: "FILE_LOCK_TIMEOUT", timeoutMs: 100, owner: "owner=unknown", pid: null },
     "pid file locked (timeout 100ms): owner=unknown /d/l",
   ],
   [
-    new SessionWriteLockStaleError([], "owner=unknown", "/d/l"),
+    {
+      kind: "timeout",
+      lockPath: "/d/l",
+      timeoutMs: 0,
+      holder: { kind: "process", pid: 7, alive: true, ageMs: 12.4 },
+      obstacle: "directory",
+    },
+    { owner: "pid=7 alive=true ageMs=12", pid: 7, obstacle: "directory" },
+    "pid file locked (timeout 0ms): pid=7 alive=true ageMs=12 /d/l (a directory: another library's lock, held or left)",
+  ],
+  [
+    {
+      kind: "timeout",
+      lockPath: "/d/l",
+      timeoutMs: 50,
+      holder: { kind: "guard", guardPath: "/d/l.guard" },
+      obstacle: null,
+    },
+    { owner: "guard busy: /d/l.guard", pid: null },
+    "pid file locked (timeout 50ms): guard busy: /d/l.guard /d/l",
+  ],
+  [
+    { kind: "stale", lockPath: "/d/l", staleReasons: [], holder: UNKNOWN, keptReason: null },
     { code: "FILE_LOCK_STALE", staleReasons: ["unknown"], keptReason: null, pid: null },
     "pid file lock stale (unknown): owner=unknown /d/l",
   ],
   [
-    new SessionWriteLockLostError("taken over", "/d/l"),
+    {
+      kind: "stale",
+      lockPath: "/d/l",
+      staleReasons: ["too-old", "foreign-owner"],
+      holder: { kind: "process", pid: 7, alive: true, ageMs: null },
+      keptReason: "no-guard",
+    },
+    { staleReasons: ["too-old", "non-openclaw-owner"], keptReason: "no-guard", pid: 7 },
+    "pid file lock stale (too-old, non-openclaw-owner): pid=7 alive=true /d/l",
+  ],
+  [
+    { kind: "lost", lockPath: "/d/l", why: "taken over" },
     { code: "FILE_LOCK_LOST" },
     "pid file lock lost (taken over): /d/l",
   ],
   [
-    new SessionWriteLockFileError("/d/l", CAUSE),
+    { kind: "file", lockPath: "/d/l", cause: CAUSE },
     { code: "FILE_LOCK_FILE", syscall: "open", cause: CAUSE },
     "cannot lock pid file (EROFS: read-only file system): /d/l",
   ],
-] as const)("%s keeps its facts", ([error, facts, message]) => {
-  const neutral = inNeutralWords(error, "pid file");
-  expect(neutral).toMatchObject({ ...facts, lockPath: "/d/l" });
-  expect((neutral as Error).message).toBe(message);
-});
-
-test("what is no error of the lock is passed on as it is", () => {
-  const reason = new Error("the caller's own");
-  expect(inNeutralWords(reason, "file")).toBe(reason);
-});
+] as const satisfies readonly (readonly [LockFailure, object, string])[])(
+  "the failure %j becomes an error with its facts",
+  ([failure, facts, message]) => {
+    const error = fileLockError("pid file", failure);
+    expect(error).toMatchObject({ ...facts, lockPath: "/d/l" });
+    expect(error.message).toBe(message);
+  },
+);

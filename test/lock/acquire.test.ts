@@ -14,7 +14,8 @@ import { setImmediate as immediate } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 
 import { getProcessStartTime, identifyProcess } from "../../lib/index.js";
-import { acquireOn, acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
   type AcquireSessionWriteLockOptions,
   resolveAcquireOptions,
@@ -27,7 +28,7 @@ import {
 } from "../../lib/session-lock/errors.js";
 import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { runNode, start, startReady } from "../support/child.js";
 import { importDist, startHolder, takeNameAway, writePlainLock } from "../support/lock-holder.js";
@@ -203,7 +204,7 @@ describe("a lock of a live owner", () => {
       return fd;
     };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {}, staleMs: 1000 });
-    const lock = await acquireOn(plan, { ...realLockFs, openForReading });
+    const lock = await acquireLock(plan, { ...realLockFs, openForReading });
     await lock.release();
     expect(looks).toBeGreaterThan(0);
   });
@@ -456,7 +457,7 @@ describe("a file system that refuses", () => {
         throw Object.assign(new Error(code), { code, syscall: "open" });
       };
       const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-      const error: unknown = await acquireOn(plan, { ...realLockFs, createExclusive }).catch(
+      const error: unknown = await acquireLock(plan, { ...realLockFs, createExclusive }).catch(
         (cause: unknown) => cause,
       );
       expect(error).toBeInstanceOf(SessionWriteLockFileError);
@@ -477,7 +478,7 @@ describe("a file system that refuses", () => {
       throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
     };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    await expect(acquireOn(plan, { ...realLockFs, writeText })).rejects.toMatchObject({
+    await expect(acquireLock(plan, { ...realLockFs, writeText })).rejects.toMatchObject({
       cause: { code: "ENOSPC" },
     });
     expect(readdirSync(folder)).toEqual([]);
@@ -496,7 +497,7 @@ describe("a file system that refuses", () => {
         timeoutMs: 50,
       });
       const fs = { ...realLockFs, link };
-      const lock = await acquireOn(plan, fs);
+      const lock = await acquireLock(plan, fs);
       expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
       lock.assertHeld();
       await lock.release();
@@ -505,7 +506,7 @@ describe("a file system that refuses", () => {
         pid: process.ppid,
         starttime: getProcessStartTime(process.ppid),
       });
-      await expect(acquireOn(plan, fs)).rejects.toThrow(SessionWriteLockTimeoutError);
+      await expect(acquireLock(plan, fs)).rejects.toThrow(SessionWriteLockTimeoutError);
       expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
     },
   );
@@ -518,7 +519,7 @@ describe("a file system that refuses", () => {
       throw Object.assign(new Error("ESTALE"), { code: "ESTALE" });
     };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireOn(plan, { ...realLockFs, link });
+    const lock = await acquireLock(plan, { ...realLockFs, link });
     lock.assertHeld();
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);
@@ -533,7 +534,7 @@ describe("a file system that refuses", () => {
       realLockFs.link(existing, path);
     };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireOn(plan, { ...realLockFs, link });
+    const lock = await acquireLock(plan, { ...realLockFs, link });
     expect(swept).toBe(2);
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);
@@ -551,7 +552,7 @@ describe("a file system that refuses", () => {
     requireLinux(context, "release is an unlink");
     const folder = temporaryFolder();
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireOn(plan, { ...realLockFs, unlink });
+    const lock = await acquireLock(plan, { ...realLockFs, unlink });
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -562,7 +563,7 @@ describe("a file system that refuses", () => {
     const folder = temporaryFolder();
     const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireOn(plan, { ...realLockFs, unlink, rename: refuse });
+    const lock = await acquireLock(plan, { ...realLockFs, unlink, rename: refuse });
     await lock.release();
     expect(stderr.mock.calls.flat()).toContainEqual(
       expect.stringContaining("left for others to remove"),

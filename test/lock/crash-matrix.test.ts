@@ -9,7 +9,7 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments } from "../support/child.js";
 import { importCompiled, writePlainLock } from "../support/lock-holder.js";
@@ -18,20 +18,20 @@ import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const OPERATIONS = {
-  acquire: `await acquireOn(plan, fs);`,
-  release: `const lock = await acquireOn(plan, fs); await lock.release();`,
-  "fenced write": `const lock = await acquireOn(plan, fs); lock.withFence(() => {});`,
-  reclaim: `const lock = await acquireOn(plan, fs); await lock.release();`,
+  acquire: `await acquireLock(plan, fs);`,
+  release: `const lock = await acquireLock(plan, fs); await lock.release();`,
+  "fenced write": `const lock = await acquireLock(plan, fs); lock.withFence(() => {});`,
+  reclaim: `const lock = await acquireLock(plan, fs); await lock.release();`,
   sweep: `await sweepDirectory(resolveSweepOptions({ sessionsDir, env: {} }), fs);`,
 } as const;
 
 /** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
 function scriptOf(operation: keyof typeof OPERATIONS): string {
   return `
-    ${importCompiled("acquireOn", "session-lock/acquire.js")}
+    ${importCompiled("acquireLock", "lock/acquire.js")}
     ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
-    ${importCompiled("sweepDirectory", "session-lock/sweep.js")}
-    ${importCompiled("resolveSweepOptions", "session-lock/sweep-options.js")}
+    ${importCompiled("sweepDirectory", "session-lock/sweep/sweep.js")}
+    ${importCompiled("resolveSweepOptions", "session-lock/sweep/options.js")}
     import { join } from "node:path";
     const [sessionsDir, fatal] = [process.argv[1], Number(process.argv[2])];
     ${numberedCalls(`process.kill(process.pid, "SIGKILL");`)}

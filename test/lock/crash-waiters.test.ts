@@ -15,16 +15,16 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** What the holder does; only what comes after `begin()` counts. */
 const OPERATIONS = {
-  acquire: `begin(); await acquireOn(plan, fs);`,
-  reclaim: `begin(); await acquireOn(plan, fs);`,
-  "fenced write": `const lock = await acquireOn(plan, fs); begin(); lock.withFence(() => {});`,
-  release: `const lock = await acquireOn(plan, fs); begin(); await lock.release();`,
+  acquire: `begin(); await acquireLock(plan, fs);`,
+  reclaim: `begin(); await acquireLock(plan, fs);`,
+  "fenced write": `const lock = await acquireLock(plan, fs); begin(); lock.withFence(() => {});`,
+  release: `const lock = await acquireLock(plan, fs); begin(); await lock.release();`,
 } as const;
 
 type Operation = keyof typeof OPERATIONS;
 
 const ACQUIRE = `
-  ${importCompiled("acquireOn", "session-lock/acquire.js")}
+  ${importCompiled("acquireLock", "lock/acquire.js")}
   ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
   import { writeSync } from "node:fs";
   import { join } from "node:path";
@@ -59,7 +59,7 @@ function holderScript(operation: Operation): string {
  */
 const WAITER = `
   ${ACQUIRE}
-  ${importCompiled("realLockFs", "util/lock-fs.js")}
+  ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
   import { createInterface } from "node:readline";
   for await (const sessionsDir of createInterface({ input: process.stdin })) {
     let looks = 0;
@@ -73,7 +73,7 @@ const WAITER = `
       openGuard: looking(realLockFs.openGuard),
       createSelfDeleting: looking(realLockFs.createSelfDeleting),
     };
-    const lock = await acquireOn(planFor(sessionsDir), fs);
+    const lock = await acquireLock(planFor(sessionsDir), fs);
     const heldAt = process.hrtime.bigint();
     looks = Number.NaN;
     writeSync(1, "held " + heldAt + "\\n");

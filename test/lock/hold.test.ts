@@ -8,6 +8,7 @@ import { resolveSessionLockMaxHoldFromTimeout } from "../../lib/session-lock/lim
 import { tryPublish } from "../../lib/lock/protocol/publish.js";
 import { withSessionWriteLock } from "../../lib/session-lock/with-lock.js";
 import { Hold } from "../../lib/lock/hold.js";
+import { sessionLockFace } from "../../lib/session-lock/write-lock.js";
 import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -29,7 +30,9 @@ function holdIn(folder: string, maxHoldMs: number) {
   const onEnd = vi.fn();
   const hold = new Hold({
     lockPath,
-    sessionFile: join(folder, "s.jsonl"),
+    file: join(folder, "s.jsonl"),
+    label: null,
+    face: sessionLockFace,
     lock,
     maxHoldMs,
     fs: realLockFs,
@@ -38,7 +41,7 @@ function holdIn(folder: string, maxHoldMs: number) {
     onEnd,
   });
   onTestFinished(() => hold.releaseNow());
-  return { hold, handle: hold.open(), lockPath, clock, warn, onEnd };
+  return { hold, handle: hold.open(sessionLockFace), lockPath, clock, warn, onEnd };
 }
 
 test("the watchdog leaves a lock alone that is within its limit", () => {

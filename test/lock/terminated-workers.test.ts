@@ -26,7 +26,7 @@ async function startProgram(
     join(folder, "worker.mjs"),
     `import { parentPort } from "node:worker_threads";
     ${acquire}
-    ${importCompiled("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     const file = ${file};
     ${hold}
     parentPort.postMessage("holding");

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments, type RunningChild, startReady } from "../support/child.js";
 import { importDist } from "../support/lock-holder.js";

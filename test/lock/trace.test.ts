@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments, startReady } from "../support/child.js";
 import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";

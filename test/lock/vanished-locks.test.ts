@@ -13,7 +13,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { heldLock } from "../../lib/lock/held-locks.js";
 import { startHolding } from "../support/acquirer.js";
 import { requireNative, requirePosix } from "../support/require.js";

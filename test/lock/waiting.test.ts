@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { acquireOn } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
 import {
   type AcquireSessionWriteLockOptions,
   resolveAcquireOptions,
@@ -13,7 +13,7 @@ import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "../../lib/session-lock/errors.js";
-import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { startHolding } from "../support/acquirer.js";
 import { runNode } from "../support/child.js";
@@ -28,7 +28,7 @@ function acquire(
   options: Partial<AcquireSessionWriteLockOptions> = {},
 ): Promise<SessionWriteLock> {
   const sessionFile = join(folder, "s.jsonl");
-  return acquireOn(resolveAcquireOptions({ sessionFile, env: {}, ...options }), fs);
+  return acquireLock(resolveAcquireOptions({ sessionFile, env: {}, ...options }), fs);
 }
 
 /** The real calls; `onLook` runs right after the n-th look into the lock file, which has read it by then. */

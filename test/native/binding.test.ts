@@ -44,41 +44,47 @@ const untouchable = {
   },
 };
 
-/** [what, how the error names it] of values that are no number. */
-const NOT_NUMBERS: readonly (readonly [unknown, string])[] = [
-  [undefined, "undefined"],
-  [null, "null"],
-  [true, "true"],
-  ["12", '"12"'],
-  ["", '""'],
-  ["x".repeat(100_000), `"${"x".repeat(63)}..."`],
-  ["ü".repeat(100_000), `"${"ü".repeat(31)}..."`],
-  [12n, "a bigint"],
-  [Symbol("pid"), "a symbol"],
-  [() => 12, "a function"],
-  [[12], "an array"],
-  [Object(12), "an object"],
-  [untouchable, "an object"],
-  [new Proxy({}, { get: () => 12 }), "an object"],
+/** Each in an array of its own: a table of arrays would be taken apart. */
+const NOT_NUMBERS: readonly (readonly [unknown])[] = [
+  [undefined],
+  [null],
+  [true],
+  ["12"],
+  [""],
+  ["x".repeat(100_000)],
+  [12n],
+  [Symbol("pid")],
+  [() => 12],
+  [[12]],
+  [Object(12)],
+  [untouchable],
+  [new Proxy({}, { get: () => 12 })],
+];
+const NOT_STRINGS = [
+  ...NOT_NUMBERS.filter(([value]) => typeof value !== "string"),
+  [12] as const,
+  [NaN] as const,
+  [Buffer.from("/")] as const,
+  [new URL("file:///")] as const,
 ];
 
-const NOT_IN_RANGE: readonly (readonly [number, string])[] = [
-  [NaN, "NaN"],
-  [Infinity, "Infinity"],
-  [-Infinity, "-Infinity"],
-  [-1, "-1"],
-  [1.5, "1.5"],
-  [2 ** 32, "4294967296"],
-  [2 ** 53, "9007199254740992"],
-  [Number.MAX_VALUE, "1.7976931348623157e+308"],
-  [5e-324, "5e-324"],
-];
+const NOT_IN_RANGE = [
+  NaN,
+  Infinity,
+  -Infinity,
+  -1,
+  1.5,
+  2 ** 32,
+  2 ** 53,
+  Number.MAX_VALUE,
+  5e-324,
+] as const;
 
 /** linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
-const LOCK_FUNCTIONS = ["lockTryExclusive", "lockProbe", "lockRelease"] as const;
+const LOCK_FUNCTIONS = ["lockTryExclusive", "lockProbe"] as const;
 
 /** Every function that takes a descriptor, alone or after other arguments. */
 const FD_CALLS: readonly (readonly [
@@ -102,18 +108,16 @@ function errorOf(call: () => unknown): string {
 }
 
 describe.each(PID_FUNCTIONS)("%s", (name) => {
-  test.each(NOT_NUMBERS)("refuses a pid that is no number: %#", (value, shown) => {
-    expect(errorOf(() => raw[name](value))).toBe(`TypeError: pid must be a number: ${shown}`);
+  test.each(NOT_NUMBERS)("refuses a pid that is no number: %#", (value) => {
+    expect(errorOf(() => raw[name](value))).toBe("TypeError: pid must be a number");
   });
 
-  test.each(NOT_IN_RANGE)("refuses a number that can be no pid: %s", (value, shown) => {
-    expect(errorOf(() => raw[name](value))).toBe(
-      `RangeError: pid must be an integer from 0 to 4294967295: ${shown}`,
-    );
+  test.each(NOT_IN_RANGE)("refuses a number that can be no pid: %s", (value) => {
+    expect(errorOf(() => raw[name](value))).toBe("RangeError: pid must be an integer in range");
   });
 
   test("refuses to guess a missing pid", () => {
-    expect(errorOf(() => raw[name]())).toBe("TypeError: pid must be a number: undefined");
+    expect(errorOf(() => raw[name]())).toBe("TypeError: pid must be a number");
   });
 });
 
@@ -132,21 +136,19 @@ test("a pid beyond the platform's range is invalid, not asked for", () => {
 });
 
 describe.each(FD_CALLS)("%s", (_name, call) => {
-  test.each(NOT_NUMBERS)("refuses a descriptor that is no number: %#", (value, shown) => {
-    expect(errorOf(() => call(value))).toBe(`TypeError: fd must be a number: ${shown}`);
+  test.each(NOT_NUMBERS)("refuses a descriptor that is no number: %#", (value) => {
+    expect(errorOf(() => call(value))).toBe("TypeError: fd must be a number");
   });
 
-  test.each([...NOT_IN_RANGE, [2 ** 31, "2147483648"] as const])(
+  test.each([...NOT_IN_RANGE, 2 ** 31])(
     "refuses a number that can be no descriptor: %s",
-    (value, shown) => {
-      expect(errorOf(() => call(value))).toBe(
-        `RangeError: fd must be an integer from 0 to 2147483647: ${shown}`,
-      );
+    (value) => {
+      expect(errorOf(() => call(value))).toBe("RangeError: fd must be an integer in range");
     },
   );
 
   test("refuses to guess a missing descriptor", () => {
-    expect(errorOf(() => call())).toBe("TypeError: fd must be a number: undefined");
+    expect(errorOf(() => call())).toBe("TypeError: fd must be a number");
   });
 });
 
@@ -187,19 +189,13 @@ describe("a kept file", () => {
 });
 
 describe("isNamed", () => {
-  test.each([
-    ...NOT_NUMBERS.filter(([value]) => typeof value !== "string"),
-    [12, "12"] as const,
-    [NaN, "NaN"] as const,
-    [Buffer.from("/"), "an object"] as const,
-    [new URL("file:///"), "an object"] as const,
-  ])("refuses a path that is no string: %#", (value, shown) => {
-    expect(errorOf(() => raw.isNamed(value, 0))).toBe(`TypeError: path must be a string: ${shown}`);
+  test.each(NOT_STRINGS)("refuses a path that is no string: %#", (value) => {
+    expect(errorOf(() => raw.isNamed(value, 0))).toBe("TypeError: path must be a string");
   });
 
   test("refuses to guess missing arguments, and names the first one", () => {
-    expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string: undefined");
-    expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string: null");
+    expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string");
+    expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string");
   });
 });
 
@@ -222,7 +218,7 @@ describe("fileSystemType", () => {
 
 describe.each(["monotonicMs", "sinceBootMs"] as const)("%s", (name) => {
   test("takes no argument and minds none", () => {
-    for (const [value] of [...NOT_NUMBERS, ...NOT_IN_RANGE]) {
+    for (const value of [...NOT_NUMBERS.flat(1), ...NOT_IN_RANGE]) {
       const answer = raw[name](value, value);
       expect(answer === null || typeof answer === "number").toBe(true);
     }
@@ -269,14 +265,8 @@ test("sinceBootMs is the kernel's time since boot", (context) => {
 });
 
 describe("reasonByExactId", () => {
-  test.each([
-    ...NOT_NUMBERS.filter(([value]) => typeof value !== "string"),
-    [12, "12"] as const,
-    [NaN, "NaN"] as const,
-  ])("refuses an id that is no string: %#", (value, shown) => {
-    expect(errorOf(() => raw.reasonByExactId(value))).toBe(
-      `TypeError: exactId must be a string: ${shown}`,
-    );
+  test.each(NOT_STRINGS)("refuses an id that is no string: %#", (value) => {
+    expect(errorOf(() => raw.reasonByExactId(value))).toBe("TypeError: exactId must be a string");
   });
 
   test.each([
@@ -293,9 +283,11 @@ describe("reasonByExactId", () => {
     "18446744073709551616",
     "9".repeat(23),
     "9".repeat(100_000),
+    // What is cut off must not count as zeros in front of nothing.
+    "1".padStart(100, "0"),
   ])("refuses an id that is no 64-bit decimal number: %#", (value) => {
-    expect(errorOf(() => raw.reasonByExactId(value))).toMatch(
-      /^RangeError: exactId must be the decimal digits of a 64-bit number: "/u,
+    expect(errorOf(() => raw.reasonByExactId(value))).toBe(
+      "RangeError: exactId must be a decimal number of 64 bits",
     );
   });
 
@@ -320,15 +312,15 @@ const WRONG_FACTS: readonly (readonly [string, () => unknown])[] = [
 
 describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
   test.each(WRONG_FACTS)("refuses as facts %s", (_what, make) => {
-    expect(errorOf(() => raw[name](process.pid, make()))).toMatch(
-      /^TypeError: facts must be a Float64Array: /u,
+    expect(errorOf(() => raw[name](process.pid, make()))).toBe(
+      "TypeError: facts must be a Float64Array",
     );
   });
 
   test("refuses an array that the facts do not fit in", () => {
     for (const length of [0, 1, FACT_COUNT - 1]) {
       expect(errorOf(() => raw[name](process.pid, new Float64Array(length)))).toBe(
-        `RangeError: facts must be of length ${FACT_COUNT} or more: an object`,
+        "RangeError: facts must be longer",
       );
     }
   });
@@ -336,9 +328,7 @@ describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
   test("refuses a detached array", () => {
     const facts = new Float64Array(FACT_COUNT);
     structuredClone(facts.buffer, { transfer: [facts.buffer] });
-    expect(errorOf(() => raw[name](process.pid, facts))).toMatch(
-      /^RangeError: facts must be of length/u,
-    );
+    expect(errorOf(() => raw[name](process.pid, facts))).toBe("RangeError: facts must be longer");
   });
 });
 
@@ -359,14 +349,14 @@ describe("inspect", () => {
     ["an array-like", { length: 0 }],
     ["a proxy of an array", new Proxy([], {})],
   ])("refuses as args %s", (_what, args) => {
-    expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), args))).toMatch(
-      /^TypeError: args must be an array: /u,
+    expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), args))).toBe(
+      "TypeError: args must be an empty array",
     );
   });
 
   test("refuses an array that already holds something", () => {
     expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), ["x"]))).toBe(
-      "RangeError: args must be empty: an array",
+      "TypeError: args must be an empty array",
     );
   });
 
@@ -374,7 +364,7 @@ describe("inspect", () => {
     for (const args of [Object.freeze([]), Object.preventExtensions([]), Object.seal([])]) {
       const facts = new Float64Array(FACT_COUNT);
       expect(errorOf(() => raw.inspect(process.pid, facts, args))).toBe(
-        "TypeError: args must be extensible: an array",
+        "TypeError: args must be extensible",
       );
     }
   });
@@ -421,7 +411,7 @@ describe("inspect", () => {
         port1.close();
         port2.close();
       };
-      expect(String(inspectInto(facts))).toMatch(/^RangeError: facts must be of length/u);
+      expect(String(inspectInto(facts))).toBe("RangeError: facts must be longer");
     });
 
     test("survives a setter that asks again", () => {
@@ -503,7 +493,7 @@ test("functions called as constructors do no harm", () => {
   }
 });
 
-test("a worker terminated in the middle of calls and errors takes nobody with it", () => {
+test("a worker terminated in the middle of calls and errors does not end the process", () => {
   // In a terminating worker nothing can be created or thrown any more: whatever a call was doing then
   // must fail quietly. In a child process, because the failure to fear is an abort.
   const worker = `

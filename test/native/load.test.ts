@@ -84,7 +84,6 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "watchExit",
   "lockTryExclusive",
   "lockProbe",
-  "lockRelease",
   "keepFile",
   "dropFile",
   "fileId",

@@ -36,7 +36,6 @@ function addon(
     watchExit: never,
     lockTryExclusive: never,
     lockProbe: never,
-    lockRelease: never,
     keepFile: never,
     dropFile: never,
     fileId: never,

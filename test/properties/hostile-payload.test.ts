@@ -2,12 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
-import { tokenOf } from "../../lib/lock/verdict/owner.js";
-import {
-  formatPayload,
-  parsePayload,
-  type SessionLockPayload,
-} from "../../lib/lock/protocol/payload.js";
+import { tokenOf } from "../../lib/lock/verdict/owner-token.js";
+import { formatPayload, parsePayload, type LockPayload } from "../../lib/lock/protocol/payload.js";
 import { runs } from "./runs.js";
 
 const KEYS = [
@@ -22,7 +18,7 @@ const KEYS = [
   "label",
   "fileSystem",
   "verified",
-] as const satisfies readonly (keyof SessionLockPayload)[];
+] as const satisfies readonly (keyof LockPayload)[];
 const PROTOTYPE_KEYS = [
   "__proto__",
   "constructor",
@@ -93,7 +89,7 @@ const SHAPES: Readonly<Record<(typeof KEYS)[number], (value: unknown) => boolean
   verified: (value) => value === true,
 };
 
-function isWellFormed(payload: SessionLockPayload | null): boolean {
+function isWellFormed(payload: LockPayload | null): boolean {
   if (payload === null) return true;
   return (
     Object.keys(payload).join() === KEYS.join() &&

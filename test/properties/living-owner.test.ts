@@ -18,17 +18,14 @@ import {
 } from "../../lib/process/token.js";
 import {
   classifySessionLock,
-  dependsOnNestedLook,
   type SessionLockClassification,
-} from "../../lib/lock/verdict/classify.js";
+} from "../../lib/session-lock/classify.js";
+import { dependsOnNestedLook } from "../../lib/lock/verdict/classify.js";
 import type { FileSystem } from "../../lib/lock/protocol/file-system-kind.js";
-import {
-  isDiskOfThisMachine,
-  judgeOwner,
-  type PlainLocks,
-  tokenOf,
-  weighKernelLock,
-} from "../../lib/lock/verdict/owner.js";
+import { isDiskOfThisMachine, weighKernelLock } from "../../lib/lock/verdict/kernel-evidence.js";
+import { judgeOwner } from "../../lib/lock/verdict/owner.js";
+import type { PlainLocks } from "../../lib/lock/verdict/plain-owner.js";
+import { tokenOf } from "../../lib/lock/verdict/owner-token.js";
 import { parsePayload } from "../../lib/lock/protocol/payload.js";
 import type { LockAttempt } from "../../lib/lock/protocol/lock-fs.js";
 import { runs } from "./runs.js";

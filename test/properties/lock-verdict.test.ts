@@ -7,14 +7,14 @@ import { describe, expect, test } from "vitest";
 
 import {
   type ClassifiedKeptReason,
-  classifySessionLock,
   dependsOnNestedLook,
   needsOwnerArgs,
-  type SessionLockFacts,
-  type StaleReason,
 } from "../../lib/lock/verdict/classify.js";
-import type { KernelEvidence, OwnerJudgement } from "../../lib/lock/verdict/owner.js";
-import type { SessionLockPayload } from "../../lib/lock/protocol/payload.js";
+import { classifySessionLock, type SessionLockFacts } from "../../lib/session-lock/classify.js";
+import type { StaleReason } from "../../lib/session-lock/reasons.js";
+import type { KernelEvidence } from "../../lib/lock/verdict/kernel-evidence.js";
+import type { OwnerJudgement } from "../../lib/lock/verdict/owner-judgement.js";
+import type { LockPayload } from "../../lib/lock/protocol/payload.js";
 import { runs } from "./runs.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");
@@ -43,7 +43,7 @@ const owners = fc
 // Small numbers, so that limits are met exactly, missed by one and passed by one.
 const moments = fc.integer({ min: 0, max: 8 });
 const payloads = fc.option(
-  fc.record<SessionLockPayload>({
+  fc.record<LockPayload>({
     pid: fc.option(fc.constant(7)),
     createdAt: fc.option(
       fc.oneof(
@@ -102,7 +102,7 @@ const EVERY_REASON: readonly StaleReason[] = [
 ];
 
 /** The reasons section of the documentation: which of them hold. */
-function expectedReasons(payload: SessionLockPayload | null, facts: SessionLockFacts) {
+function expectedReasons(payload: LockPayload | null, facts: SessionLockFacts) {
   const { owner, kernel } = facts;
   if (facts.unreadable || facts.heldHere) return [];
   const created = Date.parse(payload?.createdAt ?? "");
@@ -156,7 +156,7 @@ function expectedReasons(payload: SessionLockPayload | null, facts: SessionLockF
 
 /** The table "what is done": every row with its condition, the first that holds counts. */
 function expectedKeeping(
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   facts: SessionLockFacts,
   reasons: readonly StaleReason[],
 ): ClassifiedKeptReason {

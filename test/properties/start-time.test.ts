@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { compareStartTime } from "../../lib/lock/verdict/owner.js";
+import { compareStartTime } from "../../lib/lock/verdict/start-time.js";
 import { runs } from "./runs.js";
 
 const LINUX = ["linux", "android"] as const;

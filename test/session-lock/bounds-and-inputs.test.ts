@@ -14,7 +14,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { describeSessionLockFailure } from "../../lib/session-lock/errors.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { parsePayload } from "../../lib/lock/protocol/payload.js";

@@ -8,16 +8,18 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { getProcessStartTime } from "../../lib/process/inspect.js";
-import { acquireOn, acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
-import type { StaleReason } from "../../lib/lock/verdict/classify.js";
+import type { StaleReason } from "../../lib/session-lock/reasons.js";
 import type { SessionWriteLockErrorCode } from "../../lib/session-lock/errors.js";
 import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import {
   inspectSessionLock,
   type InspectSessionLockOptions,
 } from "../../lib/session-lock/inspect.js";
-import type { KeptReason, SessionLockInspection } from "../../lib/lock/verdict/inspection.js";
+import type { KeptReason } from "../../lib/lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../lib/session-lock/reasons.js";
 import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
 import {
   type CleanStaleLockFilesOptions,
@@ -202,7 +204,7 @@ describe("errors", () => {
           syscall: "write",
         });
       };
-      await acquireOn(plan, { ...realLockFs, writeText: refuse });
+      await acquireLock(plan, { ...realLockFs, writeText: refuse });
     },
   };
 

@@ -18,9 +18,9 @@ export function importCompiled(names: string, file: string): string {
 }
 
 const HOLDER = `
-${importCompiled("fileSystemOf", "session-lock/file-system.js")}
-${importCompiled("formatPayload", "session-lock/payload.js")}
-${importCompiled("realLockFs as lockFs", "util/lock-fs.js")}
+${importCompiled("fileSystemOf", "lock/protocol/file-system-kind.js")}
+${importCompiled("formatPayload", "lock/protocol/payload.js")}
+${importCompiled("realLockFs as lockFs", "lock/protocol/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 const { lockPath, keep, fields } = JSON.parse(process.argv[1]);

@@ -6,7 +6,7 @@ import { importCompiled } from "./lock-holder.js";
  */
 export function numberedCalls(statement: string): string {
   return `
-    ${importCompiled("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     let calls = 0;
     const fs = Object.fromEntries(Object.entries(realLockFs).map(([name, call]) => [name, (...args) => {
       if (++calls === fatal) { ${statement} }

@@ -4,12 +4,12 @@
 // "error <message>". The oracle is outside of the lock code: a kernel lock of its own, held from right after
 // the acquisition until right before the release, and a counter that is read and written back, so that two
 // writers at once lose an update.
-import { openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../compiled/native/load.js";
-import { acquireOn } from "../../compiled/lock/acquire.js";
+import { acquireLock } from "../../compiled/lock/acquire.js";
 import { resolveAcquireOptions } from "../../compiled/session-lock/acquire-options.js";
 import { describeSessionLockFailure } from "../../compiled/session-lock/index.js";
 import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
@@ -17,7 +17,7 @@ import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
 const task = JSON.parse(process.argv[2]);
 const lockName = `${basename(task.sessionFile)}.lock`;
 const { binding } = loadNative();
-const oracle = openSync(task.oracle, "r+");
+let oracle = openSync(task.oracle, "r+");
 const counter = openSync(task.counter, "r+");
 // Whose lock it is that is being removed: another's while acquiring, one's own afterwards.
 let doing = "reclaim";
@@ -44,7 +44,7 @@ for (let round = 0; round < task.rounds; round++) {
   try {
     doing = "reclaim";
     hasReclaimed = false;
-    lock = await acquireOn(
+    lock = await acquireLock(
       resolveAcquireOptions({
         sessionFile: task.sessionFile,
         timeoutMs: task.timeoutMs,
@@ -109,6 +109,12 @@ async function enterOracle() {
   writeSync(oracle, String(process.pid).padEnd(10), 0);
 }
 
+/** The kernel lock goes with its descriptor. */
+function leaveOracle() {
+  closeSync(oracle);
+  oracle = openSync(task.oracle, "r+");
+}
+
 /** Killed, but not yet gone: only those who could not answer any more. */
 function isDying(pid) {
   const status = readIfThere(`/proc/${pid}/status`);
@@ -141,7 +147,7 @@ async function hold(lock) {
   // Not even a chance to tidy up. The update was not written, so it is not missed.
   if (Math.random() < task.abandonShare) process.kill(process.pid, "SIGKILL");
   writeCounter(before + 1);
-  binding.lockRelease(oracle);
+  leaveOracle();
   await lock.release();
 }
 
@@ -153,7 +159,7 @@ async function holdTooLong(lock) {
     lock.withFence(() => {
       if (binding.lockTryExclusive(oracle) !== 0) tell("overlap");
       writeCounter(readCounter() + 1);
-      binding.lockRelease(oracle);
+      leaveOracle();
     });
   } catch (error) {
     tellRefusal(error, lock);
@@ -182,6 +188,6 @@ async function holdFenced(lock) {
   } catch (error) {
     tellRefusal(error, lock);
   }
-  binding.lockRelease(oracle);
+  leaveOracle();
   await lock.release();
 }

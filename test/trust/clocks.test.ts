@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
 import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,

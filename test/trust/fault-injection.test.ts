@@ -20,7 +20,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 import { identifyProcess } from "../../lib/index.js";
 import { createSessionController } from "../../lib/session-controller/index.js";
-import { acquireOn } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
 import {
   type AcquireSessionWriteLockOptions,
   resolveAcquireOptions,
@@ -29,7 +29,7 @@ import { SessionWriteLockError, SessionWriteLockFileError } from "../../lib/sess
 import { heldLock } from "../../lib/lock/held-locks.js";
 import { resolveSweepOptions } from "../../lib/session-lock/sweep/options.js";
 import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
-import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import type { LockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, type RunningChild, start } from "../support/child.js";
 import { type Fault, failingFs } from "../support/failing-fs.js";
@@ -92,7 +92,7 @@ function acquire(
   options: Partial<AcquireSessionWriteLockOptions> = {},
 ): Promise<SessionWriteLock> {
   const sessionFile = join(folder, "s.jsonl");
-  return acquireOn(
+  return acquireLock(
     resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 5000, ...options }),
     fs,
   );

@@ -23,7 +23,7 @@ import { pathToFileURL } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test, type TestContext, vi } from "vitest";
 
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
   SessionWriteLockFileError,
   SessionWriteLockTimeoutError,
@@ -33,7 +33,7 @@ import {
   cleanStaleLockFiles,
   type CleanStaleLockFilesResult,
 } from "../../lib/session-lock/sweep/sweep.js";
-import type { SessionWriteLock } from "../../lib/lock/hold.js";
+import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { errorCode } from "../../lib/util/error-code.js";
 import { runNode, start } from "../support/child.js";
 import { endedPid, liveOwner } from "../support/lock-directory.js";
@@ -372,8 +372,8 @@ describe("in a directory that everybody may write to", () => {
     const url = (path: string) => JSON.stringify(pathToFileURL(join(compiled, path)).href);
     const source = `
       const session = await import(${url("session-lock/index.js")});
-      const { realLockFs } = await import(${url("util/lock-fs.js")});
-      const { tryEnterGuard } = await import(${url("session-lock/guard.js")});
+      const { realLockFs } = await import(${url("lock/protocol/lock-fs.js")});
+      const { tryEnterGuard } = await import(${url("lock/protocol/guard.js")});
       const fs = await import("node:fs");
       const sessionFile = ${JSON.stringify(join(folder, "s.jsonl"))};
       const lockPath = sessionFile + ".lock";

@@ -13,7 +13,7 @@ import { waitForProcessExit } from "../../lib/process/wait.js";
 import { createSessionAttentionMonitor } from "../../lib/session-attention/index.js";
 import { acquireSessionFileOwner } from "../../lib/session-controller/file-owner.js";
 import { createSessionController } from "../../lib/session-controller/index.js";
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { sweepSessionLocks } from "../../lib/session-lock/sweep/startup-sweep.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";

@@ -13,7 +13,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireOn } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { startHolder } from "../support/lock-holder.js";
 import { requireNative } from "../support/require.js";
@@ -298,7 +298,7 @@ describe("the model's process makes the real one's calls", () => {
   async function callsOfProduct(folder: string): Promise<string[]> {
     const { fs, calls } = recordCalls(join(folder, "s.jsonl.lock"));
     const plan = resolveAcquireOptions({ sessionFile: join(folder, "s.jsonl"), env: {} });
-    const lock = await acquireOn(plan, fs);
+    const lock = await acquireLock(plan, fs);
     lock.withFence(() => {});
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);

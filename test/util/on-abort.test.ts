@@ -6,7 +6,7 @@ import { setTimeout as later } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
 
 import { identifyProcess, waitForProcessExit } from "../../lib/index.js";
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { onAbort } from "../../lib/util/on-abort.js";
 import { start } from "../support/child.js";
 import { writePlainLock } from "../support/lock-holder.js";

@@ -1,5 +1,5 @@
 /** `pidentity locks`: a doctor for the session locks of some directories. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable, quote } from "../../util/printable.js";
 import { parseArguments, parsePositiveInteger } from "../arguments.js";
 import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";

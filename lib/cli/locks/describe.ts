@@ -1,9 +1,12 @@
 /** What was found out about one lock, as text for people. Pure. */
 import { basename } from "node:path";
 
-import type { StaleReason } from "../../lock/verdict/classify.js";
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
-import type { OwnerReason } from "../../lock/verdict/owner.js";
+import {
+  isProof,
+  type SessionLockInspection,
+  type StaleReason,
+} from "../../session-lock/reasons.js";
+import type { OwnerReason } from "../../lock/verdict/owner-judgement.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration } from "../terminal/duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
@@ -165,17 +168,8 @@ const OUT_OF_SIGHT: ReadonlySet<OwnerReason> = new Set([
 
 /** The reason that proves a lock abandoned; without one, the first. */
 function mainReason({ staleReasons }: SessionLockInspection): StaleReason | null {
-  return staleReasons.find((reason) => PROOFS.has(reason)) ?? staleReasons[0] ?? null;
+  return staleReasons.find(isProof) ?? staleReasons[0] ?? null;
 }
-
-const PROOFS: ReadonlySet<StaleReason> = new Set([
-  "missing-pid",
-  "dead-pid",
-  "recycled-pid",
-  "holder-gone",
-  "orphan-self-pid",
-  "non-openclaw-owner",
-]);
 
 interface UnknownOwner {
   /** In short, for a table's cell. */

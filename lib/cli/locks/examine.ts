@@ -2,10 +2,11 @@
 import { statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 
-import type { SessionLockInspection, SweepCounts } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
+import type { SweepCounts } from "../../session-lock/sweep/report.js";
 import { describeNotice } from "../../session-lock/sweep/notices.js";
 import { ownerRecogniser } from "../../session-lock/openclaw-owner.js";
-import type { PlainLocks } from "../../lock/verdict/owner.js";
+import type { PlainLocks } from "../../lock/verdict/plain-owner.js";
 import { listSessionsDirs } from "../../session-lock/sweep/startup-sweep.js";
 import {
   cleanStaleLockFiles,

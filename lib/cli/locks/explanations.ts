@@ -2,8 +2,8 @@
  * Every reason of a verdict: what it means and what to do about it. The one place of these texts; lib/cli/README.md
  * repeats them, and a test compares the two. Pure data.
  */
-import type { StaleReason } from "../../lock/verdict/classify.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
+import type { StaleReason } from "../../session-lock/reasons.js";
 
 export interface Explanation {
   /** In short, for a table's cell. */

@@ -1,5 +1,5 @@
 /** The report of `pidentity locks` for pipes and files: one line or two for each lock, the same in every version. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { canRemove, type LocksReport } from "./examine.js";
 import { explainLocks } from "./explain.js";
 import {

@@ -1,7 +1,7 @@
 /** The locks of a report as a table that fits the terminal, or as a few lines each where no table fits. */
 import { dirname } from "node:path";
 
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable } from "../../util/printable.js";
 import { displayWidth, shortenToWidth, wrapToWidth } from "../terminal/display-width.js";
 import { formatDuration } from "../terminal/duration.js";

@@ -1,5 +1,5 @@
 /** Remarks below the list of locks: what its cells have no room for. Pure. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { wrapToWidth } from "../terminal/display-width.js";
 import type { CliStream } from "../terminal/io.js";
 import { isUndecided, remedyFor, sessionOf, whyKept } from "./describe.js";

@@ -1,6 +1,6 @@
 /** Which programs have the pids that locks name. */
 import { inspectProcesses } from "../../process/inspect.js";
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { isOwnerUnknown } from "./describe.js";
 import { programName } from "./program-name.js";
 

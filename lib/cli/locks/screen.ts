@@ -1,5 +1,5 @@
 /** The report of `pidentity locks` for a terminal: a summary, the list of locks, hints. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { wrapToWidth } from "../terminal/display-width.js";
 import type { CliStream } from "../terminal/io.js";
 import { paint } from "../terminal/paint.js";

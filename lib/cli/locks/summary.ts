@@ -1,5 +1,5 @@
 /** One sentence about all locks of a report, for a terminal. Pure but for {@link canRemove}. */
-import type { SessionLockInspection } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import type { Color } from "../terminal/paint.js";
 import { countLocks, isUndecided, isWrong } from "./describe.js";
 import { canRemove } from "./examine.js";

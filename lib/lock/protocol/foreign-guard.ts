@@ -1,34 +1,26 @@
 /**
- * Another library's guard for the same purpose: `<L>.reclaim`, a file or directory (@openclaw/fs-safe makes either)
+ * Another library's guard for the same purpose: `<L>.reclaim`, a file or directory (some make either)
  * that the process which made it removes after milliseconds. Nothing takes it back from a process that was killed.
  */
 import { inspectProcess } from "../../process/inspect.js";
 import { isValidPid } from "../../process/pid.js";
-import { closeQuietly } from "./close-quietly.js";
 import { isVanished } from "../../util/error-code.js";
-import type { LockFs } from "./lock-fs.js";
+import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { lastChangeMs, timesOf } from "./file-times.js";
 import { parsePayload } from "./payload.js";
 
-export const FOREIGN_GUARD_SUFFIX = ".reclaim";
-
-/** So long one is respected that names no process, or none that lives here: it may be another container's. */
+/** How long one is respected that names no process, or none that lives here: it may be another container's. */
 export const FOREIGN_GUARD_GRACE_MS = 600_000;
 
 // A process that started later than the file was made, by so much, is not the one that made it: clocks of file
 // systems and start times are both coarse.
 const CLOCK_TOLERANCE_MS = 10_000;
 
-// It names its maker in few words.
 const MAX_BYTES = 4096;
 
 const BARE_PID = /^\s*([1-9]\d{0,9})\s*$/;
 
-export function foreignGuardOf(lockPath: string): string {
-  return `${lockPath}${FOREIGN_GUARD_SUFFIX}`;
-}
-
-/** `leftover`: whoever made it has crashed, as far as can be known. */
+/** `leftover`: the process that made it has crashed, as far as can be known. */
 export type ForeignGuard = "none" | "busy" | "leftover";
 
 /** @throws the file system's error when it is there and cannot be looked at */

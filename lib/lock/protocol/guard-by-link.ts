@@ -3,22 +3,21 @@
  * reclaimed for as long as it is full, though each removal would free an inode.
  *
  * A second name needs no inode (ext4, xfs, btrfs; tmpfs counts names as well, and refuses it): `link(L, G)` makes the
- * lock file X itself the guard file. It never replaces, so at most one process makes it. To be inside one must, as
- * ever, have the file that G names kernel-locked: a holder has, since before it published; a process that wants to
+ * lock file X itself the guard file. It never replaces, so at most one process makes it. To be inside a process must,
+ * as ever, have the file that G names kernel-locked: a holder has, since before it published; a process that wants to
  * remove the lock of a dead owner locks X first, which it only can because the owner is gone. Then:
  *
- * - Everyone else who comes meanwhile opens G and finds it locked: busy. A crash drops the lock, and G is an
- *   ordinary leftover guard, which the next one enters and removes.
+ * - Every other process that comes meanwhile opens G and finds it locked: busy. A crash drops the lock, and G is an
+ *   ordinary leftover guard, which the next process enters and removes.
  * - `link` goes by path: `L` may have changed hands in the microseconds before, and G is now a name of another
  *   lock Y. That is seen (G does not name X), and nothing is touched. G cannot be taken back: only a process inside
- *   may unlink it. It keeps all others out for as long as the holder of Y keeps its lock, and that holder, who
+ *   may unlink it. It keeps all others out for as long as the holder of Y keeps its lock, and that holder, which
  *   finds G busy and sees that G names its own file, is inside by that very lock, and removes G when it leaves.
  *
- * Model-checked like the rest (test/trust/protocol-model: "a disk without free inodes").
+ * Model-checked like the rest ("a disk without free inodes").
  */
-import { closeQuietly } from "./close-quietly.js";
 import { errorCode } from "../../util/error-code.js";
-import type { LockFs } from "./lock-fs.js";
+import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { fileSystemOf } from "./file-system-kind.js";
 import type { BusyGuard, Guard } from "./guard.js";
 
@@ -56,7 +55,7 @@ export function insideByOwnLock(guardPath: string, fd: number, fs: LockFs): Guar
 }
 
 /**
- * For a process that wants to remove a lock that is not its own.
+ * For a process that wants to remove another's lock.
  *
  * @returns null where that is no way in: a live process has it locked, or the file system is not a local one.
  * @throws the file system's error

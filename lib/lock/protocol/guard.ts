@@ -1,32 +1,32 @@
 /**
- * The guard: whoever changes a lock file `L` that others may look at does so inside `<L>.guard`, and only
- * one process is ever inside.
+ * The guard: a process changes a lock file `L` that others may look at only inside `<L>.guard`, and only one process
+ * is ever inside.
  *
  * Why it exists. "Read the lock, decide that its owner is dead, unlink it" lets two reclaimers remove one
- * after the other, the second one a lock that somebody has just taken: measured with 8 processes, 8–20 %
+ * after the other, the second one a lock that was taken in between: measured with 8 processes, 8–20 %
  * of contended reclaims end with two holders. Renaming the file aside and verifying it there is no better
  * (10–15 %). The look and the removal have to be one step, and only something that the kernel takes
  * back from a dead process can make them one without ever wedging: a guard *directory* stays behind.
  *
  * POSIX. Open `G` (create), take an exclusive kernel lock on it without waiting, then check that the
  * path still names the file that was locked. The check closes this race: A is inside `G`; B opens the same
- * file and waits its turn; A leaves, which unlinks `G`; C creates a new `G` and enters; B gets the lock
- * on the *old* file, which nobody will ever look at again. B sees that the path names another inode (or
- * none) and starts over. To leave, unlink first and close second: the other order would let somebody
- * enter and then have the guard pulled from under them.
+ * file and tries to lock it; A leaves, which unlinks `G`; C creates a new `G` and enters; B gets the lock
+ * on the *old* file, which no other process opens any more. B sees that the path names another inode (or
+ * none) and starts over. To leave, unlink first and close second: in the other order a second process could
+ * enter, and its guard would be unlinked by the first one.
  *
- * Windows. Create `G` exclusively with delete-on-close; leave by closing. Nobody else can create it while
+ * Windows. Create `G` exclusively with delete-on-close; leave by closing. No other process can create it while
  * a handle is open. A `G` that no process has open (power loss) is taken over by opening it with sharing
  * denied, which succeeds only when it is the one handle.
  *
- * Either way a crash at any instruction gives the guard back: closing is the kernel's doing. A process
+ * Either way a crash at any instruction gives the guard back: the kernel closes the descriptor. A process
  * that is *stopped* inside delays that one lock until it is continued or killed. The guard is held for
  * microseconds, never across an await.
  */
-import { closeQuietly } from "./close-quietly.js";
 import { errorCode, isTransientOnWindows } from "../../util/error-code.js";
-import type { LockAttempt, LockFs } from "./lock-fs.js";
+import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";
 import { printable } from "../../util/printable.js";
+import { guardPathOf } from "./names.js";
 import { newNonce } from "./nonce.js";
 
 export interface Guard {
@@ -38,7 +38,7 @@ export interface Guard {
 
 /**
  * Another process is inside. With an `error` (Windows) none need be: a delete that is pending, a virus scanner, or
- * a file or directory that we may not touch; only time tells which.
+ * a file or directory that this process may not touch; only time tells which.
  */
 export interface BusyGuard {
   readonly kind: "busy";
@@ -47,15 +47,15 @@ export interface BusyGuard {
 
 /**
  * `unavailable`: this file system or process has no guard.
- * `refused`: it has one, as far as is known, and did not let us in for a reason that may pass or be ours alone (out
- * of locks, a server that does not answer, a sandbox). Another process may be inside.
+ * `refused`: it has one, as far as is known, and did not let this process in for a reason that may pass or be this
+ * process's alone (out of locks, a server that does not answer, a sandbox). Another process may be inside.
  */
 export type GuardAttempt =
   | Guard
   | BusyGuard
   | { readonly kind: "unavailable" | "refused"; readonly error: GuardRefusal };
 
-/** A kernel lock on the guard that was refused, and not because another process has it. */
+/** The kernel lock on the guard was refused, and not because another process has it. */
 export class GuardRefusal extends Error {
   override readonly name = "GuardRefusal";
   /** An errno's name. */
@@ -68,10 +68,6 @@ export class GuardRefusal extends Error {
     this.code = code;
     this.path = guardPath;
   }
-}
-
-export function guardPathOf(lockPath: string): string {
-  return `${lockPath}.guard`;
 }
 
 /**
@@ -91,7 +87,7 @@ export function tryEnterGuard(
 // A guard is empty, or holds one nonce (see isWrittenThrough); a lock's payload is longer.
 const MAX_GUARD_BYTES = 32;
 
-// Each failed attempt means that somebody else went through the guard meanwhile.
+// Each failed attempt means that another process went through the guard meanwhile.
 const MAX_ATTEMPTS = 8;
 
 const NEVER_LOCKABLE: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "EINVAL"]);
@@ -139,7 +135,7 @@ function notEntered(code: string, guardPath: string): GuardAttempt {
 function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
   if (fs.isNamed(path, fd)) return true;
   const byDescriptor = fs.fstat(fd);
-  // As a rule: whoever was in here has left, and has unlinked it.
+  // As a rule: the process that was inside has left, and has unlinked it.
   if (byDescriptor.nlink === 0n) return false;
   const byPath = fs.lstat(path);
   if (byPath === null) return false;
@@ -166,7 +162,7 @@ function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
 
 function leaveByUnlink(guardPath: string, fd: number, fs: LockFs): void {
   try {
-    // Fails in a sticky directory when another user created the file: then it stays, free for all.
+    // Fails in a sticky directory when another user created the file: then it stays, and any process can enter it.
     removeQuietly(guardPath, fs);
   } finally {
     closeQuietly(fd, fs);
@@ -187,7 +183,7 @@ function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
     } catch (error) {
       const code = errorCode(error) ?? "";
       // A new file's ENOENT means that its directory is missing.
-      if (OCCUPIED.has(code) && !(code === "ENOENT" && open === fs.createSelfDeleting)) continue;
+      if (TAKEN.has(code) && !(code === "ENOENT" && open === fs.createSelfDeleting)) continue;
       if (!isTransientOnWindows(error)) throw error;
       refusal ??= error as Error;
     }
@@ -196,7 +192,7 @@ function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
 }
 
 // It exists and another process has it open (ERROR_SHARING_VIOLATION), or has just left it.
-const OCCUPIED: ReadonlySet<string> = new Set(["EEXIST", "EBUSY", "ENOENT"]);
+const TAKEN: ReadonlySet<string> = new Set(["EEXIST", "EBUSY", "ENOENT"]);
 
 function removeQuietly(path: string, fs: LockFs): void {
   try {

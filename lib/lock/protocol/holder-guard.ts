@@ -1,9 +1,10 @@
-/** The guard of one's own lock. */
+/** The guard, entered by the lock's holder. */
 import { isDiskFull } from "../../util/error-code.js";
 import type { LockFs } from "./lock-fs.js";
-import { type BusyGuard, type Guard, guardPathOf, GuardRefusal, tryEnterGuard } from "./guard.js";
+import { type BusyGuard, type Guard, GuardRefusal, tryEnterGuard } from "./guard.js";
 import { insideByOwnLock, tryEnterByLink } from "./guard-by-link.js";
-import type { Published } from "./publish.js";
+import { guardPathOf } from "./names.js";
+import type { Published } from "./new-lock-file.js";
 
 /**
  * Tries once to enter the guard of a lock that this process holds; never waits.
@@ -21,11 +22,11 @@ import type { Published } from "./publish.js";
  */
 export function tryEnterAsHolder(
   lockPath: string,
-  lock: Pick<Published, "fd" | "payload" | "showsWhenFree" | "isLockless">,
+  lock: Pick<Published, "fd" | "kernelLock" | "showsWhenFree" | "isLockless">,
   fs: LockFs,
 ): Guard | BusyGuard {
   if (lock.isLockless) return NOT_NEEDED;
-  const isNeverDisplaced = lock.payload.kernelLock === null;
+  const isNeverDisplaced = lock.kernelLock === null;
   try {
     const attempt = tryEnterGuard(lockPath, fs);
     switch (attempt.kind) {
@@ -53,7 +54,7 @@ function enterByLink(
   fs: LockFs,
   refusal: unknown,
 ): Guard | BusyGuard {
-  // Not by a name that is another's by now: see guard-by-link.ts.
+  // Not by a name that belongs to another lock by now: see guard-by-link.ts.
   if (!fs.isNamed(lockPath, fd)) throw refusal;
   try {
     return tryEnterByLink(lockPath, guardPathOf(lockPath), fd, fs);
@@ -62,7 +63,7 @@ function enterByLink(
   }
 }
 
-// A descriptor's own kernel lock lets it in any number of times: a fenced write within a fenced write must not.
+// A descriptor's own kernel lock would let it in any number of times: also a fenced write within a fenced write.
 const inside = new Set<number>();
 
 function enterOnce(fd: number, enter: () => Guard | BusyGuard): Guard | BusyGuard {

@@ -2,7 +2,7 @@
  * Every file-system call of the lock layer, as one interface.
  *
  * It exists so that tests can number, delay and fail the very calls that production makes; nothing in
- * `lib/session-lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
+ * `lib/lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
  * takes 2–10 µs, a hop through the thread pool 30–60 µs.
  */
 import fs, { type BigIntStats } from "node:fs";
@@ -257,4 +257,16 @@ function errnoName(negated: number): string {
   if (/^E[A-Z0-9]+$/.test(name)) return name;
   const found = Object.entries(os.constants.errno).find(([, value]) => value === -negated);
   return found?.[0] ?? `errno ${String(-negated)}`;
+}
+
+/**
+ * Closes a descriptor through which nothing was written that matters. Whatever close says (EIO, EINTR), the
+ * descriptor and its kernel lock are gone, and what was done before stands.
+ */
+export function closeQuietly(fd: number, lockFs: LockFs): void {
+  try {
+    lockFs.close(fd);
+  } catch {
+    // See above.
+  }
 }

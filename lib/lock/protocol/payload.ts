@@ -1,10 +1,11 @@
-/** The lock file's JSON: its keys, how it is read from bytes and written to text. Pure. */
+/** The lock file's JSON: its keys, how it is read from bytes and written to text, how large it may be. Pure. */
+import { rangeError } from "../../util/argument-error.js";
 
 /**
  * What a lock file says. A key that is absent or of another shape is null. Other writers of this format
  * know only the first four keys; a lock that has no other is a *plain lock*.
  */
-export interface SessionLockPayload {
+export interface LockPayload {
   /** Integer > 0. */
   readonly pid: number | null;
   /** ISO 8601 UTC with milliseconds when written by this package; any string when read. */
@@ -48,7 +49,7 @@ const FILE_SYSTEM = /^[a-z0-9-]{1,32}$/;
  * @returns null when there is no payload: not JSON, not an object, or empty. Never throws, whatever
  *   the bytes.
  */
-export function parsePayload(bytes: Buffer): SessionLockPayload | null {
+export function parsePayload(bytes: Buffer): LockPayload | null {
   let value: unknown;
   try {
     // A byte order mark is an editor's doing, not damage: what follows still names the owner.
@@ -79,13 +80,28 @@ export function parsePayload(bytes: Buffer): SessionLockPayload | null {
 }
 
 /** The text of a lock file: keys in the documented order, absent ones left out, final newline. */
-export function formatPayload(payload: SessionLockPayload): string {
+export function formatPayload(payload: LockPayload): string {
+  return formatPublished(payload, payload);
+}
+
+/** What the publisher of a lock adds to what its holder says. */
+export type PublisherKeys = Pick<LockPayload, "nonce" | "kernelLock" | "fileSystem" | "verified">;
+
+/** What the holder of a lock says of itself. */
+export type PayloadDraft = Omit<LockPayload, keyof PublisherKeys>;
+
+/** {@link formatPayload} of the two together. Not `{ ...draft, ...added }`, which V8 clones many times slower. */
+export function formatPublished(draft: PayloadDraft, added: PublisherKeys): string {
   const present: Record<string, number | string | true> = {};
   for (const key of PAYLOAD_KEYS) {
-    const value = payload[key];
+    const value = isPublisherKey(key) ? added[key] : draft[key];
     if (value !== null) present[key] = value;
   }
   return `${JSON.stringify(present, null, 2)}\n`;
+}
+
+function isPublisherKey(key: keyof LockPayload): key is keyof PublisherKeys {
+  return key in LONGEST_ADDITIONS;
 }
 
 const PAYLOAD_KEYS = [
@@ -100,7 +116,7 @@ const PAYLOAD_KEYS = [
   "label",
   "fileSystem",
   "verified",
-] as const satisfies readonly (keyof SessionLockPayload)[];
+] as const satisfies readonly (keyof LockPayload)[];
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -118,3 +134,37 @@ function ownerText(owner: unknown): string | null {
 
 /** Stands for an owner that is no text at all; never a token. */
 const NO_TOKEN = "not a text";
+
+/** Readers take no larger file for a lock. */
+export const MAX_LOCK_BYTES = 64 * 1024;
+
+/** More than every key together takes that is not the caller's text. */
+const FIXED_PART_BYTES = 4096;
+
+/** A UTF-16 code unit takes at most three bytes as UTF-8, and six where JSON escapes it. */
+const MOST_BYTES_PER_UNIT = 6;
+
+/** What the publisher adds, at its longest: both 64-bit numbers, and a file system's name. */
+const LONGEST_ADDITIONS = {
+  nonce: "f".repeat(32),
+  kernelLock: `${"9".repeat(20)}:${"9".repeat(20)}`,
+  fileSystem: "f".repeat(64),
+  verified: true,
+} as const satisfies PublisherKeys;
+
+/**
+ * To be called before anything is created.
+ *
+ * @throws RangeError when readers would call the lock unreadable, and keep it for good
+ */
+export function checkPayloadSize(draft: PayloadDraft): void {
+  const units = (draft.label?.length ?? 0) + (draft.owner?.length ?? 0);
+  if (units * MOST_BYTES_PER_UNIT + FIXED_PART_BYTES <= MAX_LOCK_BYTES) return;
+  const bytes = Buffer.byteLength(formatPublished(draft, LONGEST_ADDITIONS));
+  if (bytes > MAX_LOCK_BYTES) {
+    throw rangeError(
+      "ERR_OUT_OF_RANGE",
+      `lock must have at most ${String(MAX_LOCK_BYTES)} bytes, its label is to blame: ${String(bytes)}`,
+    );
+  }
+}

@@ -1,10 +1,10 @@
-/** Removes one's own lock, and no other: the look at the nonce and the removal are one step. */
+/** Removes the holder's own lock, and no other: the look at the nonce and the removal are one step. */
 import { errorCode } from "../../util/error-code.js";
 import type { LockFs } from "./lock-fs.js";
 import type { BusyGuard } from "./guard.js";
 import { tryEnterAsHolder } from "./holder-guard.js";
-import type { Published } from "./publish.js";
-import { isOwnLock, type OwnLock } from "./read-lock.js";
+import type { Published } from "./new-lock-file.js";
+import { isLockAt, type LockIdentity } from "./read.js";
 import { freeName, type RemovalAttempt } from "./remove.js";
 
 /** `not-ours`: the file is gone or another acquisition's. `busy`: another process is in the guard, or has the file. */
@@ -42,7 +42,7 @@ export function tryRelease(
 
 function freeOwn(
   lockPath: string,
-  own: OwnLock,
+  own: LockIdentity,
   fs: LockFs,
   free: (lockPath: string, fs: LockFs) => RemovalAttempt,
 ): RemovalAttempt {
@@ -62,9 +62,9 @@ function freeOwn(
  *
  * @throws the file system's error when a file is there and cannot be read
  */
-export function isStillOwn(lockPath: string, own: OwnLock, fs: LockFs): boolean {
+export function isStillOwn(lockPath: string, own: LockIdentity, fs: LockFs): boolean {
   try {
-    return isOwnLock(lockPath, own, fs);
+    return isLockAt(lockPath, own, fs);
   } catch (error) {
     if (NO_FILE.has(errorCode(error))) return false;
     throw error;

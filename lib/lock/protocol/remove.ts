@@ -1,14 +1,15 @@
 /**
- * Removes somebody else's lock: the second look and the unlink are one step, inside the guard.
+ * Removes another holder's lock: the second look and the unlink are one step, inside the guard.
  *
- * While `L` exists nobody can publish another one in its place, and nobody but the guard's occupant
+ * While `L` exists no process can publish another one in its place, and only the process inside the guard
  * removes it; so what was verified in here is what gets unlinked.
  */
 import { errorCode, isDiskFull, isTransientOnWindows, isVanished } from "../../util/error-code.js";
 import type { LockFs } from "./lock-fs.js";
-import { foreignGuardOf, lookAtForeignGuard, removeForeignGuard } from "./foreign-guard.js";
-import { type GuardAttempt, guardPathOf, tryEnterGuard } from "./guard.js";
+import { lookAtForeignGuard, removeForeignGuard } from "./foreign-guard.js";
+import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import { tryEnterThroughLock } from "./guard-by-link.js";
+import { asidePathOf, foreignGuardPathOf, guardPathOf } from "./names.js";
 import { newNonce } from "./nonce.js";
 
 export type RemovalAttempt =
@@ -39,8 +40,8 @@ export function tryRemoveLock(
   isStillRemovable: (inside: LockFs) => boolean,
   platform: NodeJS.Platform = process.platform,
 ): RemovalAttempt {
-  // Whoever made it is about to change this lock.
-  const foreign = foreignGuardOf(lockPath);
+  // The process that made it is about to change this lock.
+  const foreign = foreignGuardPathOf(lockPath);
   const isForeignThere = fs.exists(foreign);
   const isForeignBusy = (): boolean => isForeignThere && lookAtForeignGuard(foreign, fs) === "busy";
   if (isForeignBusy()) return { kind: "busy", guardPath: foreign };
@@ -105,9 +106,9 @@ function enterFull(
 }
 
 /**
- * Frees the lock's name. Call only inside its guard, or for a lock of one's own where there is none.
+ * Frees the lock's name. Call only inside its guard, or as the holder where there is no guard.
  *
- * On Windows an unlinked name stays taken while anybody has the file open; a renamed one is free.
+ * On Windows an unlinked name stays taken while any process has the file open; a renamed one is free.
  *
  * @throws the file system's error; on Windows EPERM, EACCES and EBUSY are `busy` instead
  */
@@ -137,7 +138,7 @@ function isGone(path: string, fs: LockFs): boolean {
 
 /** Frees the name by a rename, then removes what is left, if that can be done now. */
 export function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
-  const aside = `${lockPath}.${newNonce()}.gone`;
+  const aside = asidePathOf(lockPath, newNonce());
   try {
     fs.rename(lockPath, aside);
   } catch (error) {

@@ -1,8 +1,12 @@
 /** From facts about one lock to reasons and a verdict: keep or remove. Pure, total, no clock. */
-import type { KernelEvidence, OwnerJudgement, OwnerReason, OwnerState } from "./owner.js";
-import type { SessionLockPayload } from "../protocol/payload.js";
+import type { KernelEvidence } from "./kernel-evidence.js";
+import type { OwnerJudgement, OwnerReason, OwnerState } from "./owner-judgement.js";
+import type { LockPayload } from "../protocol/payload.js";
 
-/** Why a lock is stale, in the order in which reasons are listed. */
+/**
+ * Why a lock is stale, in the order in which reasons are listed. `foreign-owner`: its pid belongs to a program that
+ * does not write such locks; faces of the engine may call it otherwise.
+ */
 export type StaleReason =
   | "missing-pid"
   | "dead-pid"
@@ -12,9 +16,18 @@ export type StaleReason =
   | "too-old"
   | "hold-exceeded"
   | "orphan-self-pid"
-  | "non-openclaw-owner";
+  | "foreign-owner";
 
-/** Why {@link classifySessionLock} keeps a lock although something is wrong with it. */
+/** Each of these alone shows that the owner has given the lock up; the others only say that something is odd. */
+export const PROOF_OF_ABANDONMENT: ReadonlySet<StaleReason> = new Set([
+  "dead-pid",
+  "recycled-pid",
+  "holder-gone",
+  "orphan-self-pid",
+  "foreign-owner",
+]);
+
+/** Why {@link classifyLock} keeps a lock although something is wrong with it. */
 export type ClassifiedKeptReason =
   | "owner-alive"
   | "owner-unknown"
@@ -25,7 +38,7 @@ export type ClassifiedKeptReason =
   | null;
 
 /** Everything the rule looks at beside the payload. Times are milliseconds. */
-export interface SessionLockFacts {
+export interface LockFacts {
   readonly nowMs: number;
   readonly staleMs: number;
   /** How long a lock file without a pid may exist before it counts as abandoned. */
@@ -49,12 +62,16 @@ export interface SessionLockFacts {
   readonly inWorkerThread: boolean;
   /** Judging on behalf of an acquire, where a lock of our own pid without start time is an orphan. */
   readonly atAcquire: boolean;
-  /** The owner's argument vector; null when not read or not readable. */
+}
+
+/** The command line of the pid that a lock names, and which ones belong to owners of such locks. */
+export interface OwnerCommandLine {
+  /** The argument vector; null when not read or not readable. */
   readonly ownerArgs: readonly string[] | null;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
 }
 
-export interface SessionLockClassification {
+export interface LockClassification {
   readonly ageMs: number | null;
   readonly stale: boolean;
   readonly staleReasons: readonly StaleReason[];
@@ -65,10 +82,11 @@ export interface SessionLockClassification {
 }
 
 /** Judges one lock. `payload` null: the file holds none. */
-export function classifySessionLock(
-  payload: SessionLockPayload | null,
-  facts: SessionLockFacts,
-): SessionLockClassification {
+export function classifyLock(
+  payload: LockPayload | null,
+  facts: LockFacts,
+  commandLine: OwnerCommandLine,
+): LockClassification {
   if (facts.unreadable) {
     return verdict(null, [], "unreadable", { state: "unknown", reason: "unreadable" });
   }
@@ -82,7 +100,7 @@ export function classifySessionLock(
   else if (ageMs > facts.staleMs) reasons.push("too-old");
   if (facts.respectMaxHold && isOverdue(payload, ageMs, facts)) reasons.push("hold-exceeded");
   if (isOrphanOfOurs(payload, facts)) reasons.push("orphan-self-pid");
-  else if (isForeign(payload, facts)) reasons.push("non-openclaw-owner");
+  else if (isForeign(payload, facts, commandLine)) reasons.push("foreign-owner");
 
   const kept = reasonToKeep(payload, reasons, facts);
   return verdict(ageMs, reasons, kept, facts.owner);
@@ -103,10 +121,7 @@ export function dependsOnNestedLook(
  * Whether the command line of the payload's pid can change the verdict: alive, not proven to be the
  * owner, not proven not to be.
  */
-export function needsOwnerArgs(
-  payload: SessionLockPayload | null,
-  facts: Omit<SessionLockFacts, "ownerArgs" | "isOwnerArgv">,
-): boolean {
+export function needsOwnerArgs(payload: LockPayload | null, facts: LockFacts): boolean {
   return (
     !facts.unreadable &&
     !facts.heldHere &&
@@ -116,22 +131,15 @@ export function needsOwnerArgs(
   );
 }
 
-/** Rule 1: how the owner ended, by the strongest word for it. */
-function ownersEnd(
-  payload: SessionLockPayload | null,
-  { owner, kernel }: SessionLockFacts,
-): StaleReason | null {
+/** Rule 1: how the owner ended, by the strongest reason. */
+function ownersEnd(payload: LockPayload | null, { owner, kernel }: LockFacts): StaleReason | null {
   if (kernel === "held" || owner.undecidable) return null;
   const namesNoProcess = payload === null || payload.pid === null;
   return namesNoProcess && owner.end === null ? "missing-pid" : owner.end;
 }
 
 /** Rule 3. */
-function isOverdue(
-  payload: SessionLockPayload | null,
-  ageMs: number | null,
-  facts: SessionLockFacts,
-): boolean {
+function isOverdue(payload: LockPayload | null, ageMs: number | null, facts: LockFacts): boolean {
   const heldMs = heldMsOf(payload, ageMs, facts);
   return payload?.maxHoldMs != null && heldMs !== null && heldMs > payload.maxHoldMs;
 }
@@ -142,9 +150,9 @@ function isOverdue(
  * that does was taken from another clock.
  */
 export function heldMsOf(
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   ageMs: number | null,
-  { monotonicNowMs }: Pick<SessionLockFacts, "monotonicNowMs">,
+  { monotonicNowMs }: Pick<LockFacts, "monotonicNowMs">,
 ): number | null {
   if (ageMs === null || monotonicNowMs === null || payload?.monotonicMs == null) return ageMs;
   return Math.min(ageMs, Math.max(0, monotonicNowMs - payload.monotonicMs));
@@ -152,15 +160,8 @@ export function heldMsOf(
 
 /** Rule 4, first half: a lock that an earlier life of this very process must have left. */
 function isOrphanOfOurs(
-  payload: SessionLockPayload | null,
-  {
-    owner,
-    kernel,
-    heldHere,
-    isSelf,
-    inWorkerThread,
-    atAcquire,
-  }: Omit<SessionLockFacts, "ownerArgs" | "isOwnerArgv">,
+  payload: LockPayload | null,
+  { owner, kernel, heldHere, isSelf, inWorkerThread, atAcquire }: LockFacts,
 ): boolean {
   if (payload === null || !isSelf || heldHere || kernel === "held" || owner.undecidable) {
     return false;
@@ -172,18 +173,21 @@ function isOrphanOfOurs(
   return owner.reason === "start-time-equal" || (atAcquire && payload.starttime === null);
 }
 
-/** Rule 4, second half: somebody else's program has the pid, and nothing proves it to be the owner. */
-function isForeign(payload: SessionLockPayload | null, facts: SessionLockFacts): boolean {
-  const { ownerArgs } = facts;
+/** Rule 4, second half: a program that writes no such locks has the pid, and nothing proves it to be the owner. */
+function isForeign(
+  payload: LockPayload | null,
+  facts: LockFacts,
+  { ownerArgs, isOwnerArgv }: OwnerCommandLine,
+): boolean {
   if (!needsOwnerArgs(payload, facts) || ownerArgs === null) return false;
-  return ownerArgs.some((argument) => argument.trim() !== "") && !facts.isOwnerArgv(ownerArgs);
+  return ownerArgs.some((argument) => argument.trim() !== "") && !isOwnerArgv(ownerArgs);
 }
 
 /** The table of what is done, first match; null means "remove", or "nothing is wrong". */
 function reasonToKeep(
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   reasons: readonly StaleReason[],
-  facts: SessionLockFacts,
+  facts: LockFacts,
 ): ClassifiedKeptReason {
   const { owner, kernel } = facts;
   if (reasons.length === 0) return null;
@@ -194,13 +198,13 @@ function reasonToKeep(
 }
 
 function reasonToKeepByRule(
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   reasons: readonly StaleReason[],
-  { graceMs, mtimeMs, nowMs, staleMs }: SessionLockFacts,
+  { graceMs, mtimeMs, nowMs, staleMs }: LockFacts,
 ): ClassifiedKeptReason {
   if (reasons.some((reason) => PROOF_OF_ABANDONMENT.has(reason))) return null;
   if (reasons.includes("hold-exceeded")) {
-    // Such a holder has no fence: only its own hand may remove its lock.
+    // Such a holder has no fence: only it may remove its lock.
     const isUnguardedHolder = payload?.nonce != null && payload.kernelLock === null;
     return isUnguardedHolder ? "no-guard" : null;
   }
@@ -209,14 +213,6 @@ function reasonToKeepByRule(
   const isPastGrace = mtimeMs !== null && nowMs - mtimeMs > Math.min(staleMs, graceMs);
   return isPastGrace ? null : "in-grace";
 }
-
-const PROOF_OF_ABANDONMENT: ReadonlySet<StaleReason> = new Set([
-  "dead-pid",
-  "recycled-pid",
-  "holder-gone",
-  "orphan-self-pid",
-  "non-openclaw-owner",
-]);
 
 /** Milliseconds since `createdAt`; a lock from the future is new: clocks step back. null: not a time. */
 export function ageOf(createdAt: string | null, nowMs: number): number | null {
@@ -229,7 +225,7 @@ function verdict(
   staleReasons: readonly StaleReason[],
   keptReason: ClassifiedKeptReason,
   owner: { readonly state: OwnerState; readonly reason: OwnerReason },
-): SessionLockClassification {
+): LockClassification {
   const stale = staleReasons.length > 0;
   return {
     ageMs,
@@ -240,4 +236,21 @@ function verdict(
     ownerState: owner.state,
     ownerReason: owner.reason,
   };
+}
+
+/** Milliseconds until an unchanged lock's age crosses a limit; Infinity when it never does. */
+export function msUntilLimit(payload: LockPayload | null, facts: LockFacts): number {
+  const { nowMs, staleMs, graceMs, mtimeMs } = facts;
+  const ageMs = ageOf(payload?.createdAt ?? null, nowMs);
+  const ahead = [
+    msLeft(staleMs, ageMs),
+    msLeft(payload?.maxHoldMs ?? null, heldMsOf(payload, ageMs, facts)),
+    msLeft(Math.min(staleMs, graceMs), mtimeMs === null ? null : nowMs - mtimeMs),
+  ];
+  // One millisecond more: limits are crossed strictly.
+  return Math.min(...ahead.filter((ms) => ms >= 0)) + 1;
+}
+
+function msLeft(limitMs: number | null, ageMs: number | null): number {
+  return limitMs === null || ageMs === null ? Infinity : limitMs - ageMs;
 }

@@ -22,12 +22,14 @@ export interface EvidenceSource {
   /** Who runs in nested pid namespaces, by a look that began after the lock was read; null: none was made. */
   readonly nested: NestedProcesses | null;
   readonly fileSystem: (lockPath: string) => FileSystem;
+  /** The same, asked now: the only evidence on which a lock may be removed. */
+  readonly fresh: () => EvidenceSource;
 }
 
 /**
- * Asks the OS every time: the only evidence on which a lock may be removed.
+ * Asks the OS every time.
  *
- * @param identity - Another way to a pid's occupant that is up to date at every call.
+ * @param identity - Another way to who has a pid, up to date at every call.
  */
 export function freshEvidence(
   fs: LockFs,
@@ -35,7 +37,7 @@ export function freshEvidence(
 ): EvidenceSource {
   const host = hostFacts();
   const own = tokenHost();
-  return {
+  const source: EvidenceSource = {
     host,
     tokenHost: own,
     identity,
@@ -47,7 +49,9 @@ export function freshEvidence(
     startTimeOffsetOf,
     nested: null,
     fileSystem: (lockPath) => fileSystemAt(dirname(lockPath), fs, host.platform),
+    fresh: () => source,
   };
+  return source;
 }
 
 function verifyBy(
@@ -64,7 +68,14 @@ function verifyBy(
  * among those it has seen.
  */
 export function withNestedLook(evidence: EvidenceSource, nested: NestedProcesses): EvidenceSource {
-  return { ...evidence, nested, verify: verifyBy(evidence.tokenHost, evidence.identity, nested) };
+  const source: EvidenceSource = {
+    ...evidence,
+    nested,
+    verify: verifyBy(evidence.tokenHost, evidence.identity, nested),
+    fresh: () =>
+      evidence.fresh() === evidence ? source : withNestedLook(evidence.fresh(), nested),
+  };
+  return source;
 }
 
 function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform): FileSystem {
@@ -91,6 +102,7 @@ export function memoisedEvidence(fresh: EvidenceSource): EvidenceSource {
     identity,
     verify: verifyBy(fresh.tokenHost, identity, fresh.nested),
     fileSystem: (lockPath) => fileSystemAtOnce(dirname(lockPath)),
+    fresh: () => fresh,
   };
 }
 
@@ -109,7 +121,7 @@ function memoised<K, V>(ask: (key: K) => V): (key: K) => V {
  * Whether two answers about one pid speak of the same process. Two answers that cannot be compared do
  * not: what was learnt from the first must not be used against the second.
  */
-export function isSameOccupant(a: ProcessIdentity, b: ProcessIdentity): boolean {
+export function isSameProcess(a: ProcessIdentity, b: ProcessIdentity): boolean {
   if (a.exactId !== null && b.exactId !== null) return a.exactId === b.exactId;
   return a.startTime !== null && a.startTime === b.startTime;
 }

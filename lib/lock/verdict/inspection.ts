@@ -1,6 +1,6 @@
-/** The words in which one lock is reported: the result types of inspection and sweep. */
+/** What is reported of one lock. */
 import type { ClassifiedKeptReason, StaleReason } from "./classify.js";
-import type { OwnerReason, OwnerState } from "./owner.js";
+import type { OwnerReason, OwnerState } from "./owner-judgement.js";
 
 /**
  * Why a lock is kept although something is wrong with it.
@@ -24,7 +24,7 @@ export type KeptReason =
   | "error";
 
 /** What is known and decided about one lock file. */
-export interface SessionLockInspection {
+export interface LockInspection {
   readonly lockPath: string;
   readonly pid: number | null;
   /** A process with that pid runs here; whether it is the lock's owner is {@link ownerState}. */
@@ -44,12 +44,7 @@ export interface SessionLockInspection {
   readonly error?: Error;
 }
 
-/** What a sweep found and did, in numbers. */
-export interface SweepCounts {
-  /** Locks found and judged. */
-  readonly total: number;
-  readonly stale: number;
-  readonly removed: number;
-  /** Locks still there: `total - removed`. */
-  readonly kept: number;
+/** The same in a face's own terms: it may call the reasons otherwise. */
+export interface PresentedInspection extends Omit<LockInspection, "staleReasons"> {
+  readonly staleReasons: readonly string[];
 }

@@ -1,21 +1,22 @@
-/** From one reading of a lock file to its inspection: gathers the facts, asks the pure rules. */
+/** From one reading of a lock file to its judgement: gathers the facts, asks the pure rules. */
 import { machineMonotonicMs } from "../../process/machine-clock.js";
+import { lookForNestedProcesses, type NestedProcesses } from "../../process/nested-processes.js";
 import { isSameBoot } from "../../process/token.js";
 import { isMainThread } from "../../util/thread.js";
-import { classifySessionLock, needsOwnerArgs, type SessionLockFacts } from "./classify.js";
-import type { EvidenceSource } from "./evidence.js";
-import type { SessionLockInspection } from "./inspection.js";
+import { TimeSlice } from "../../util/time-slice.js";
+import type { LockPayload } from "../protocol/payload.js";
+import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";
-import {
-  isDiskOfThisMachine,
-  judgeOwner,
-  type KernelEvidence,
-  type OwnerJudgement,
-  type PlainLocks,
-  tokenOf,
-} from "./owner.js";
-import type { SessionLockPayload } from "../protocol/payload.js";
-import type { LockContent, LockReading, SeenContent } from "../protocol/read-lock.js";
+import { classifyLock, dependsOnNestedLook, type LockFacts, needsOwnerArgs } from "./classify.js";
+import { type EvidenceSource, withNestedLook } from "./evidence.js";
+import type { LockInspection, PresentedInspection } from "./inspection.js";
+import { isDiskOfThisMachine, type KernelEvidence } from "./kernel-evidence.js";
+import { judgeOwner } from "./owner.js";
+import type { OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
+import { type OwnerJudgement, unproven } from "./owner-judgement.js";
+import { tokenOf } from "./owner-token.js";
+import type { PlainLocks } from "./plain-owner.js";
+import type { LockReading, ReadLock } from "./reading.js";
 
 /** How to judge; times in milliseconds. */
 export interface JudgingPolicy {
@@ -26,128 +27,177 @@ export interface JudgingPolicy {
   readonly atAcquire: boolean;
   /** Whether this process holds that lock, by its own memory. */
   readonly isHeldHere: (lockPath: string) => boolean;
-  /** A file that the judge has seen stay as it is; it counts for that file only. */
+  /** A file that this process has seen stay as it is; it counts for that file only. */
   readonly watched?: WatchedFile;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
   readonly plainLocks: PlainLocks;
   /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
   readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
+  /** An inspection as a face of the engine shows it in traces; absent: as it is. */
+  readonly present?: ((inspection: LockInspection) => PresentedInspection) | undefined;
 }
 
 /** A lock in another format; something that must not be touched; null: a lock that is broken. */
-export type OtherContent = SessionLockPayload | "no-lock" | null;
+export type OtherContent = LockPayload | "no-lock" | null;
+
+/** A lock file without pid may still be being written for so long, milliseconds. */
+export const DEFAULT_GRACE_MS = 30_000;
 
 /** A wall clock that stands still at `nowMs`, or the real one. */
 export function clockAt(nowMs: number | undefined): () => number {
   return nowMs === undefined ? Date.now : () => nowMs;
 }
 
-/** A caller's predicate that throws has not said "foreign". */
-export function tolerant(
-  isOwnerArgv: (args: readonly string[]) => boolean,
-): (args: readonly string[]) => boolean {
-  return (args) => {
-    try {
-      return isOwnerArgv(args);
-    } catch {
-      return true;
-    }
-  };
-}
+/** A file at a lock's path. */
+export type PresentReading = Exclude<LockReading, { readonly kind: "absent" }>;
 
-/** Asks once about each argument vector: one process may have written thousands of locks. */
-export function askedOnce(
-  isOwnerArgv: (args: readonly string[]) => boolean,
-): (args: readonly string[]) => boolean {
-  const answers = new WeakMap<readonly string[], boolean>();
-  return (args) => {
-    const known = answers.get(args);
-    if (known !== undefined) return known;
-    const answer = isOwnerArgv(args);
-    answers.set(args, answer);
-    return answer;
-  };
-}
-
-/** A lock file without pid may still be being written for so long. */
-export const DEFAULT_GRACE_MS = 30_000;
-
-/** A lock that is there, and every fact about it but the owner's command line, which is seldom needed. */
-export interface LockCase {
-  readonly lockPath: string;
-  readonly payload: SessionLockPayload | null;
+/** One look at a lock: what was read, what is known of it, and what follows. */
+export interface Judgement {
+  readonly reading: PresentReading;
+  readonly policy: JudgingPolicy;
+  /** What it was judged by. */
+  readonly evidence: EvidenceSource;
+  readonly payload: LockPayload | null;
   /** What the file says, in the lock format only; null when it could not be read or is no lock. */
-  readonly content: SeenContent | null;
-  readonly error: Error | null;
-  readonly facts: Omit<SessionLockFacts, "ownerArgs" | "isOwnerArgv">;
+  readonly content: LockContent | null;
+  readonly facts: LockFacts;
+  /** The command line of the pid, where it could decide. */
+  readonly ownerArgs: OwnerArgs | null;
+  readonly inspection: LockInspection;
+}
+
+/** By what, and by which command lines, a lock is judged. */
+export interface JudgeBy {
+  readonly policy: JudgingPolicy;
+  readonly evidence: EvidenceSource;
+  readonly args: OwnerArgsMemo;
+}
+
+/** Judges one lock. Synchronous, unless a command line has to be fetched: a promise costs more than a judgement. */
+export function judge(reading: PresentReading, by: JudgeBy): Judgement | Promise<Judgement> {
+  const look = lookAt(reading, by.policy, by.evidence);
+  if (look.argsWanted === null) return conclude(look, null);
+  const known = by.args.peek(look.argsWanted);
+  if (known !== undefined) return conclude(look, known);
+  return by.args.read(look.argsWanted).then((args) => conclude(look, args));
+}
+
+/**
+ * {@link judge} where nothing may be awaited.
+ *
+ * @param argsOf - The command line of a pid as far as it is known; null: it is not.
+ */
+export function judgeNow(
+  reading: PresentReading,
+  policy: JudgingPolicy,
+  evidence: EvidenceSource,
+  argsOf: (pid: number) => OwnerArgs | null,
+): Judgement {
+  const look = lookAt(reading, policy, evidence);
+  return conclude(look, look.argsWanted === null ? null : argsOf(look.argsWanted));
+}
+
+/**
+ * {@link judge} with a look at the processes of nested pid namespaces where the verdict depends on it.
+ *
+ * @param reading - From before this call: such a look counts only for what was read before it.
+ */
+export async function judgeFully(reading: PresentReading, by: JudgeBy): Promise<Judgement> {
+  const first = await judge(reading, by);
+  if (!waitsForNestedLook(first)) return first;
+  const nested = await lookForNestedProcesses(by.evidence.identity, new TimeSlice());
+  return await judgeAfterLook(reading, by, nested);
+}
+
+/** Whether the verdict may be another one after a look at nested pid namespaces. */
+export function waitsForNestedLook({ inspection, facts }: Judgement): boolean {
+  return dependsOnNestedLook(inspection, facts.owner);
+}
+
+/** {@link judge} by a look at nested pid namespaces that began after the reading. */
+export function judgeAfterLook(
+  reading: PresentReading,
+  by: JudgeBy,
+  nested: NestedProcesses,
+): Judgement | Promise<Judgement> {
+  return judge(reading, { ...by, evidence: withNestedLook(by.evidence, nested) });
+}
+
+/** Every fact but the owner's command line, which is seldom needed. */
+interface Look extends Omit<Judgement, "ownerArgs" | "inspection"> {
   /** The pid whose command line can decide; null when it cannot. */
   readonly argsWanted: number | null;
 }
 
-export function openCase(
-  lockPath: string,
-  reading: Exclude<LockReading, { readonly kind: "absent" }>,
-  policy: JudgingPolicy,
-  evidence: EvidenceSource,
-): LockCase {
+function lookAt(reading: PresentReading, policy: JudgingPolicy, evidence: EvidenceSource): Look {
   const other = readOther(reading, policy);
-  const isLock = reading.kind === "lock" && other !== "no-lock";
-  const payload = isLock ? (other ?? reading.payload) : null;
-  const kernel = isLock ? reading.kernel : "silent";
+  const lock = reading.kind === "lock" && other !== "no-lock" ? reading : null;
+  const payload = lock === null || other === "no-lock" ? null : (other ?? lock.payload);
+  const kernel = lock?.kernel ?? "silent";
   const pid = payload?.pid ?? null;
   const nowMs = policy.nowMs();
-  const facts = {
+  const facts: LockFacts = {
     nowMs,
     staleMs: policy.staleMs,
     graceMs: policy.graceMs,
-    mtimeMs: isLock ? lastChangeOf(reading, nowMs, policy) : null,
+    mtimeMs: lock === null ? null : lastChangeOf(lock, nowMs, policy),
     monotonicNowMs: monotonicNowMs(payload, kernel, evidence),
     respectMaxHold: policy.respectMaxHold,
-    unreadable: !isLock,
-    owner:
-      payload === null
-        ? NO_OWNER
-        : judgeOwner(payload, {
-            kernel,
-            verify: evidence.verify,
-            identity: evidence.identity,
-            host: evidence.host,
-            tokenHost: evidence.tokenHost,
-            sinceBootTicks: evidence.sinceBootTicks,
-            startTimeOffsetOf: evidence.startTimeOffsetOf,
-            fileSystem: () => evidence.fileSystem(lockPath),
-            isOnOwnDisk: () => isOnOwnDisk(payload, isLock ? reading.fileId : null, evidence),
-            nested: evidence.nested,
-            plainLocks: policy.plainLocks,
-          }),
+    unreadable: lock === null,
+    owner: ownerOf(payload, lock, policy, evidence),
     kernel,
     // As `isPidAlive`: what is denied or cannot be asked is not gone.
     pidAlive: pid !== null && evidence.identity(pid).state !== "gone",
-    heldHere: policy.isHeldHere(lockPath),
+    heldHere: policy.isHeldHere(reading.lockPath),
     isSelf: pid === process.pid,
     inWorkerThread: !isMainThread,
     atAcquire: policy.atAcquire,
   };
+  const argsWanted = needsOwnerArgs(payload, facts) ? pid : null;
+  return { reading, policy, evidence, payload, content: lock, facts, argsWanted };
+}
+
+/** Classifies; `ownerArgs` null: not asked for, or not known. */
+function conclude(look: Look, ownerArgs: OwnerArgs | null): Judgement {
+  const { reading, policy, evidence, payload, content, facts } = look;
+  const verdict = classifyLock(payload, facts, {
+    ownerArgs: ownerArgs?.args ?? null,
+    isOwnerArgv: policy.isOwnerArgv,
+  });
+  const inspection: LockInspection = {
+    lockPath: reading.lockPath,
+    pid: payload?.pid ?? null,
+    pidAlive: facts.pidAlive,
+    createdAt: payload?.createdAt ?? null,
+    ageMs: verdict.ageMs,
+    stale: verdict.stale,
+    staleReasons: verdict.staleReasons,
+    removable: verdict.removable,
+    keptReason: verdict.keptReason,
+    removed: false,
+    ownerState: verdict.ownerState,
+    ownerReason: verdict.ownerReason,
+  };
   return {
-    lockPath,
+    reading,
+    policy,
+    evidence,
     payload,
-    content: isLock ? reading : null,
-    error: reading.kind === "lock" ? null : reading.error,
+    content,
     facts,
-    argsWanted: needsOwnerArgs(payload, facts) ? pid : null,
+    ownerArgs,
+    inspection:
+      reading.kind === "unreadable" ? { ...inspection, error: reading.error } : inspection,
   };
 }
 
-function readOther(
-  reading: Exclude<LockReading, { readonly kind: "absent" }>,
-  policy: JudgingPolicy,
-): OtherContent {
+function readOther(reading: PresentReading, policy: JudgingPolicy): OtherContent {
   if (reading.kind !== "lock" || (reading.payload?.pid ?? null) !== null) return null;
   return policy.readOther?.(reading.bytes, reading.mtimeMs) ?? null;
 }
 
 function lastChangeOf(
-  { mtimeMs, ctimeMs }: LockContent,
+  { mtimeMs, ctimeMs }: ReadLock,
   nowMs: number,
   { watched }: JudgingPolicy,
 ): number | null {
@@ -155,60 +205,30 @@ function lastChangeOf(
   return lastChangeMs({ mtimeMs, ctimeMs }, nowMs, watched);
 }
 
-/** Classifies; `ownerArgs` null: not asked for, or not readable. */
-export function closeCase(
-  { lockPath, payload, facts, error }: LockCase,
-  ownerArgs: readonly string[] | null,
-  { isOwnerArgv }: Pick<JudgingPolicy, "isOwnerArgv">,
-): SessionLockInspection {
-  const { ageMs, stale, staleReasons, removable, keptReason, ownerState, ownerReason } =
-    classifySessionLock(payload, {
-      // Not `...facts`: V8 clones an object of this size fifty times slower than it builds one
-      // (2.6 µs against 0.05 on Node 20), as much as a system call and for every lock.
-      nowMs: facts.nowMs,
-      staleMs: facts.staleMs,
-      graceMs: facts.graceMs,
-      mtimeMs: facts.mtimeMs,
-      monotonicNowMs: facts.monotonicNowMs,
-      respectMaxHold: facts.respectMaxHold,
-      unreadable: facts.unreadable,
-      owner: facts.owner,
-      kernel: facts.kernel,
-      pidAlive: facts.pidAlive,
-      heldHere: facts.heldHere,
-      isSelf: facts.isSelf,
-      inWorkerThread: facts.inWorkerThread,
-      atAcquire: facts.atAcquire,
-      ownerArgs,
-      isOwnerArgv,
-    });
-  const inspection: SessionLockInspection = {
-    lockPath,
-    pid: payload?.pid ?? null,
-    pidAlive: facts.pidAlive,
-    createdAt: payload?.createdAt ?? null,
-    ageMs,
-    stale,
-    staleReasons,
-    removable,
-    keptReason,
-    removed: false,
-    ownerState,
-    ownerReason,
-  };
-  return error === null ? inspection : { ...inspection, error };
+function ownerOf(
+  payload: LockPayload | null,
+  lock: ReadLock | null,
+  { plainLocks }: JudgingPolicy,
+  evidence: EvidenceSource,
+): OwnerJudgement {
+  if (payload === null || lock === null) return unproven("missing-pid");
+  return judgeOwner(payload, {
+    kernel: lock.kernel,
+    verify: evidence.verify,
+    identity: evidence.identity,
+    host: evidence.host,
+    tokenHost: evidence.tokenHost,
+    sinceBootTicks: evidence.sinceBootTicks,
+    startTimeOffsetOf: evidence.startTimeOffsetOf,
+    fileSystem: () => evidence.fileSystem(lock.lockPath),
+    isOnOwnDisk: () => isOnOwnDisk(payload, lock.fileId, evidence),
+    nested: evidence.nested,
+    plainLocks,
+  });
 }
 
-const NO_OWNER: OwnerJudgement = {
-  state: "unknown",
-  reason: "missing-pid",
-  end: null,
-  undecidable: false,
-  needsNestedLook: false,
-};
-
 function isOnOwnDisk(
-  payload: SessionLockPayload,
+  payload: LockPayload,
   fileId: string | null,
   { tokenHost }: EvidenceSource,
 ): boolean {
@@ -224,7 +244,7 @@ function isOnOwnDisk(
  * still has the kernel lock.
  */
 function monotonicNowMs(
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   kernel: KernelEvidence,
   { tokenHost }: EvidenceSource,
 ): number | null {
@@ -232,6 +252,5 @@ function monotonicNowMs(
   const token = tokenOf(payload);
   const isOfThisBoot =
     kernel === "held" || (typeof token !== "string" && isSameBoot(token, tokenHost));
-  if (!isOfThisBoot) return null;
-  return machineMonotonicMs();
+  return isOfThisBoot ? machineMonotonicMs() : null;
 }

@@ -1,4 +1,4 @@
-/** Owners' command lines within one sweep: each pid asked once, and tied to the process it was read of. */
+/** Owners' command lines: each pid asked once, tied to the process it was read of, and what is made of them. */
 import type { ProcessIdentity } from "../../process/backends/backend.js";
 import { getProcessArgs } from "../../process/inspect.js";
 
@@ -12,8 +12,8 @@ export type ReadOwnerProcessArgs = (
 
 export interface OwnerArgs {
   readonly args: readonly string[] | null;
-  /** Who had the pid just before it was read. */
-  readonly occupant: ProcessIdentity;
+  /** The process that had the pid just before it was read. */
+  readonly process: ProcessIdentity;
 }
 
 export class OwnerArgsMemo {
@@ -35,13 +35,13 @@ export class OwnerArgsMemo {
 
   /** Asks the resolver. Its slot is written only after it returned: a throw is not an answer. */
   async read(pid: number): Promise<OwnerArgs> {
-    const occupant = this.#identity(pid);
+    const process = this.#identity(pid);
     try {
-      const answer: OwnerArgs = { args: toArgv(await this.#resolve(pid)), occupant };
+      const answer: OwnerArgs = { args: toArgv(await this.#resolve(pid)), process };
       this.#known.set(pid, answer);
       return answer;
     } catch {
-      return { args: null, occupant };
+      return { args: null, process };
     }
   }
 }
@@ -49,4 +49,31 @@ export class OwnerArgsMemo {
 /** What a resolver of untyped origin returns may be anything; only a list of strings is an answer. */
 function toArgv(value: unknown): readonly string[] | null {
   return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : null;
+}
+
+/** A caller's predicate that throws has not said "foreign". */
+export function tolerant(
+  isOwnerArgv: (args: readonly string[]) => boolean,
+): (args: readonly string[]) => boolean {
+  return (args) => {
+    try {
+      return isOwnerArgv(args);
+    } catch {
+      return true;
+    }
+  };
+}
+
+/** Asks once about each argument vector: one process may have written thousands of locks. */
+export function askedOnce(
+  isOwnerArgv: (args: readonly string[]) => boolean,
+): (args: readonly string[]) => boolean {
+  const answers = new WeakMap<readonly string[], boolean>();
+  return (args) => {
+    const known = answers.get(args);
+    if (known !== undefined) return known;
+    const answer = isOwnerArgv(args);
+    answers.set(args, answer);
+    return answer;
+  };
 }

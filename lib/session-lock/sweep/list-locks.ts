@@ -1,15 +1,12 @@
 /** What a sessions directory holds for the lock layer, listed and sorted in time slices. */
 import { errorCode } from "../../util/error-code.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
+import { lockNameOf, parseLeftoverName } from "../../lock/protocol/names.js";
 import { sortInSlices } from "../../util/sort-in-slices.js";
 import type { TimeSlice } from "../../util/time-slice.js";
 
-const LOCK_SUFFIX = ".jsonl.lock";
-
-// What the protocol leaves behind after a crash: private temps, locks renamed aside, guards.
-const LEFTOVER = /\.jsonl\.lock\.(?:[0-9a-f]{32}\.(?:tmp|gone)|guard)$/;
-// And another library's guard, which can be a directory (foreign-guard.ts).
-const FOREIGN_LEFTOVER = /\.jsonl\.lock\.reclaim$/;
+/** What the name of a session's lock ends with. */
+export const SESSION_LOCK_SUFFIX = lockNameOf(".jsonl");
 
 export interface ListedLocks {
   /** Names of regular files that are locks, sorted. */
@@ -39,15 +36,21 @@ export async function listLocks(
   try {
     for (let entry = listing.next(); entry !== null; entry = listing.next()) {
       const { name, isFile } = entry;
-      if (name.endsWith(LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
-      else if (isFile && LEFTOVER.test(name)) leftovers.push(name);
-      else if (FOREIGN_LEFTOVER.test(name)) leftovers.push(name);
+      if (name.endsWith(SESSION_LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
+      else if (isLeftover(name, isFile)) leftovers.push(name);
       if (slice.exhausted()) await slice.next();
     }
   } finally {
     listing.close();
   }
   return { locks: await sortInSlices(locks, slice), odd, leftovers, missing: false };
+}
+
+/** What the protocol left beside a session's lock; another library's guard can be a directory. */
+function isLeftover(name: string, isFile: boolean): boolean {
+  const leftover = parseLeftoverName(name);
+  if (leftover === null || !leftover.lockPath.endsWith(SESSION_LOCK_SUFFIX)) return false;
+  return isFile || leftover.kind === "foreign-guard";
 }
 
 function openListing(directory: string, fs: LockFs): ReturnType<LockFs["list"]> | null {

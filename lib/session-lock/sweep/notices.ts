@@ -2,7 +2,7 @@
 import type { Callbacks } from "./callbacks.js";
 import { printable } from "../../util/printable.js";
 import { warnOnStderr } from "../../util/warn-line.js";
-import type { StaleReason } from "../../lock/verdict/classify.js";
+import type { StaleReason } from "../reasons.js";
 import { describeMissingAddon, firstMissOfAddon } from "../../lock/missing-addon.js";
 
 /**

@@ -19,17 +19,11 @@ import {
 import { DEFAULT_SLICE_MS } from "../../util/time-slice.js";
 import { realLockFs } from "../../lock/protocol/lock-fs.js";
 import { isHeldHere } from "../../lock/held-locks.js";
-import {
-  askedOnce,
-  clockAt,
-  DEFAULT_GRACE_MS,
-  type JudgingPolicy,
-  tolerant,
-} from "../../lock/verdict/judge.js";
+import { askedOnce, tolerant, type ReadOwnerProcessArgs } from "../../lock/verdict/owner-args.js";
+import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy } from "../../lock/verdict/judge.js";
 import { isOpenClawArgv } from "../openclaw-owner.js";
 import { type Environment, resolveLimits, type SessionWriteLockConfig } from "../limits.js";
-import { PLAIN_LOCKS, type PlainLocks } from "../../lock/verdict/owner.js";
-import type { ReadOwnerProcessArgs } from "../../lock/verdict/owner-args.js";
+import { PLAIN_LOCKS, type PlainLocks } from "../../lock/verdict/plain-owner.js";
 
 /**
  * Where the sweep tells what it did; `console` fits. The result's `notices` say the same as fields. What `warn` throws

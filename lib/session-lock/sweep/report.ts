@@ -1,5 +1,15 @@
 /** What a sweep has found, in the order of the names, though some verdicts come later than others. */
-import type { SessionLockInspection, SweepCounts } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../reasons.js";
+
+/** What a sweep found and did, in numbers. */
+export interface SweepCounts {
+  /** Locks found and judged. */
+  readonly total: number;
+  readonly stale: number;
+  readonly removed: number;
+  /** Locks still there: `total - removed`. */
+  readonly kept: number;
+}
 
 export class SweepReport {
   readonly #keepsAll: boolean;

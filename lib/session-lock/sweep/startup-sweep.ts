@@ -16,7 +16,8 @@ import {
 import { errorCode } from "../../util/error-code.js";
 import { type LockFs, realLockFs } from "../../lock/protocol/lock-fs.js";
 import { printable } from "../../util/printable.js";
-import type { SessionLockInspection, SweepCounts } from "../../lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../reasons.js";
+import type { SweepCounts } from "./report.js";
 import { type CleanStaleLockFilesResult, sweepToTheEnd } from "./sweep.js";
 import {
   isToRemove,

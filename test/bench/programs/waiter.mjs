@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 
 import { importModule } from "../product.mjs";
 
-const { acquireOn } = await importModule("lock/acquire.js");
+const { acquireLock } = await importModule("lock/acquire.js");
 const { resolveAcquireOptions } = await importModule("session-lock/acquire-options.js");
 const { realLockFs } = await importModule("lock/protocol/lock-fs.js");
 
@@ -26,7 +26,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   };
   const cpu = process.cpuUsage();
   const started = performance.now();
-  const lock = await acquireOn(resolveAcquireOptions({ sessionFile }), fs);
+  const lock = await acquireLock(resolveAcquireOptions({ sessionFile }), fs);
   const waitedMs = performance.now() - started;
   const { user, system } = process.cpuUsage(cpu);
   const found = { waitedMs, cpuMs: (user + system) / 1e3, inspections };

@@ -116,8 +116,8 @@ test("mounts of one machine have their own: tmpfs, an overlay, and proc, which n
      mount -t proc proc p`,
   );
   const script = `
-    ${importCompiled("freshEvidence", "session-lock/evidence.js")}
-    ${importCompiled("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("freshEvidence", "lock/verdict/evidence.js")}
+    ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     const { fileSystem } = freshEvidence(realLockFs);
     console.log(JSON.stringify(["t", "t/merged", "p"].map((name) => fileSystem(${JSON.stringify(folder)} + "/" + name + "/s.lock"))));`;
   expect(await runNode(script, { prefix })).toEqual([

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireOn } from "../../../lib/lock/acquire.js";
+import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
 import { lastChangeMs } from "../../../lib/lock/protocol/file-times.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
@@ -104,7 +104,7 @@ describe("an empty lock whose change time lies in the future, too (a clock was s
     // 5 s of grace for a timeout below 30 s.
     const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 20_000 });
     const started = performance.now();
-    const lock = await acquireOn(plan, ahead);
+    const lock = await acquireLock(plan, ahead);
     expect(performance.now() - started).toBeGreaterThan(4900);
     expect(performance.now() - started).toBeLessThan(15_000);
     await lock.release();
@@ -120,7 +120,7 @@ describe("an empty lock whose change time lies in the future, too (a clock was s
     const writer = setInterval(() => writeFileSync(lockPath, " ", { flag: "a" }), 1000);
     const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 7500 });
     try {
-      await expect(acquireOn(plan, ahead)).rejects.toMatchObject({
+      await expect(acquireLock(plan, ahead)).rejects.toMatchObject({
         code: "SESSION_WRITE_LOCK_TIMEOUT",
       });
     } finally {

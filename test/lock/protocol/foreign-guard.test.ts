@@ -4,12 +4,12 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import {
   FOREIGN_GUARD_GRACE_MS,
-  foreignGuardOf,
   lookAtForeignGuard,
 } from "../../../lib/lock/protocol/foreign-guard.js";
+import { foreignGuardPathOf } from "../../../lib/lock/protocol/names.js";
 import { cleanStaleLockFiles } from "../../../lib/session-lock/sweep/sweep.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { endedPid, liveOwner } from "../../support/lock-directory.js";
@@ -46,7 +46,7 @@ interface Scene {
 async function sceneWith(form: keyof typeof FORMS, ageMs: number, pid: number): Promise<Scene> {
   const folder = temporaryFolder();
   const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
-  const reclaim = foreignGuardOf(lockPath);
+  const reclaim = foreignGuardPathOf(lockPath);
   FORMS[form](reclaim, pid);
   age(reclaim, ageMs);
   return { folder, lockPath, reclaim };
@@ -86,7 +86,7 @@ describe("a leftover is in no process's way, and goes with the lock", () => {
     requireNative(context);
     const scene = await sceneWith("a directory", OLD_MS, 0);
     rmSync(scene.lockPath);
-    const young = foreignGuardOf(join(scene.folder, "young.jsonl.lock"));
+    const young = foreignGuardPathOf(join(scene.folder, "young.jsonl.lock"));
     writeFileSync(young, "");
     await cleanStaleLockFiles({ sessionsDir: scene.folder, env: {} });
     expect(readdirSync(scene.folder)).toEqual(["young.jsonl.lock.reclaim"]);
@@ -142,7 +142,7 @@ test("a release of one's own lock does not ask for it", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   const lock = await acquireSessionWriteLock({ sessionFile: join(folder, "s.jsonl"), env: {} });
-  const reclaim = foreignGuardOf(lock.lockPath);
+  const reclaim = foreignGuardPathOf(lock.lockPath);
   writeFileSync(reclaim, JSON.stringify({ pid: process.pid }));
   expect(lock.withFence(() => "written")).toBe("written");
   await lock.release();

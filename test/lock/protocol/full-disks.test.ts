@@ -123,8 +123,8 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
     await disk.fill();
     // Killed between its look and the unlink.
     const script = `
-      ${importCompiled("tryRemoveLock", "session-lock/remove.js")}
-      ${importCompiled("realLockFs", "util/lock-fs.js")}
+      ${importCompiled("tryRemoveLock", "lock/protocol/remove.js")}
+      ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
       tryRemoveLock(${JSON.stringify(`${sessionFile}.lock`)}, realLockFs, () => {
         process.kill(process.pid, "SIGKILL");
       });`;

@@ -13,7 +13,8 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { guardPathOf, tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import { guardPathOf } from "../../../lib/lock/protocol/names.js";
+import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
 import { realLockFs, type LockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, runNode, startReady } from "../../support/child.js";
 import { importCompiled } from "../../support/lock-holder.js";
@@ -30,8 +31,8 @@ import { temporaryFolder } from "../../support/temporary-folder.js";
 import { waitFor } from "../../support/wait-for.js";
 
 const ENTER = `
-${importCompiled("tryEnterGuard", "session-lock/guard.js")}
-${importCompiled("realLockFs", "util/lock-fs.js")}
+${importCompiled("tryEnterGuard", "lock/protocol/guard.js")}
+${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
 const lockPath = process.argv[1];
 `;
 
@@ -272,7 +273,7 @@ test("eight processes incrementing one counter inside the guard lose no incremen
   expect(readdirSync(folder)).toEqual(["counter"]);
 });
 
-test("a guard whose occupant is stopped stays shut until it is continued", async (context) => {
+test("a guard stays shut while the process inside is stopped, until it is continued", async (context) => {
   requireNative(context);
   requirePosix(context, "SIGSTOP");
   const lockPath = lockIn(temporaryFolder());

@@ -4,10 +4,11 @@ import { join } from "node:path";
 
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
-import { acquireOn } from "../../../lib/lock/acquire.js";
+import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
-import { guardPathOf, tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
-import type { SessionWriteLock } from "../../../lib/lock/hold.js";
+import { guardPathOf } from "../../../lib/lock/protocol/names.js";
+import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import type { SessionWriteLock } from "../../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { requireLinux, requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -28,7 +29,7 @@ const FULL: LockFs = {
 
 async function holdOn(folder: string, fs: LockFs = FULL): Promise<SessionWriteLock> {
   const plan = resolveAcquireOptions({ sessionFile: join(folder, "s.jsonl"), env: {} });
-  const lock = await acquireOn(plan, fs);
+  const lock = await acquireLock(plan, fs);
   onTestFinished(() => lock.release());
   return lock;
 }

@@ -12,7 +12,7 @@ import { requireNative, requirePosix } from "../../support/require.js";
 /** What a process without the addon gives for an expression of `fs`, the real calls, and `fd`, the file opened. */
 function withoutAddon(path: string, expression: string): Promise<unknown> {
   return runNode(
-    `${importCompiled("realLockFs as fs", "util/lock-fs.js")}
+    `${importCompiled("realLockFs as fs", "lock/protocol/lock-fs.js")}
      const path = ${JSON.stringify(path)};
      const fd = fs.openForReading(path);
      if (fs.canLock()) throw new Error("the addon is there");

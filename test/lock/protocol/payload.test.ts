@@ -4,10 +4,10 @@ import { describe, expect, test } from "vitest";
 import {
   formatPayload,
   parsePayload,
-  type SessionLockPayload,
+  type LockPayload,
 } from "../../../lib/lock/protocol/payload.js";
 
-const EMPTY: SessionLockPayload = {
+const EMPTY: LockPayload = {
   pid: null,
   createdAt: null,
   maxHoldMs: null,
@@ -21,7 +21,7 @@ const EMPTY: SessionLockPayload = {
   verified: null,
 };
 
-function parse(text: string): SessionLockPayload | null {
+function parse(text: string): LockPayload | null {
   return parsePayload(Buffer.from(text));
 }
 
@@ -145,7 +145,7 @@ test("keys are written in the documented order, two-space indented, absent ones 
 });
 
 test("every key has its place", () => {
-  const whole: SessionLockPayload = {
+  const whole: LockPayload = {
     pid: 12,
     createdAt: "2026-01-02T03:04:05.678Z",
     maxHoldMs: 5,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireSessionWriteLock } from "../../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { startHolding, tryElsewhere } from "../../support/acquirer.js";
 import { type RunningChild, runNode, start, startReady } from "../../support/child.js";
 import { writePlainLock } from "../../support/lock-holder.js";

@@ -5,10 +5,12 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import {
+  type LockPayload,
+  parsePayload,
   type PayloadDraft,
-  type Published,
-  tryPublish,
-} from "../../../lib/lock/protocol/publish.js";
+} from "../../../lib/lock/protocol/payload.js";
+import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
+import { tryPublish } from "../../../lib/lock/protocol/publish.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -39,6 +41,12 @@ function published(lockPath: string, fs: LockFs): Published {
   return lock;
 }
 
+function payloadOf({ text }: Published): LockPayload {
+  const payload = parsePayload(Buffer.from(text));
+  if (payload === null) throw new Error(`no payload: ${text}`);
+  return payload;
+}
+
 function lockIn(folder: string): string {
   return join(folder, "s.jsonl.lock");
 }
@@ -62,7 +70,7 @@ describe("a publisher looks at its lock from outside", () => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const { fs, calls } = counting(EXT);
-    const { payload } = published(lockIn(temporaryFolder()), fs);
+    const payload = payloadOf(published(lockIn(temporaryFolder()), fs));
     expect(payload).toMatchObject({ fileSystem: "ext", verified: null });
     expect(payload.kernelLock).not.toBeNull();
     expect(calls).toEqual([
@@ -84,7 +92,7 @@ describe("a publisher looks at its lock from outside", () => {
     requireNative(context);
     const { fs, calls } = counting(type);
     const folder = temporaryFolder();
-    const { payload } = published(lockIn(folder), fs);
+    const payload = payloadOf(published(lockIn(folder), fs));
     expect(payload.verified).toBe(true);
     const looked = calls.indexOf("probe");
     expect(looked).toBeGreaterThan(0);
@@ -100,9 +108,9 @@ describe("a publisher looks at its lock from outside", () => {
     const { fs } = counting(FUSE);
     const answers: LockFs["probe"][] = [() => "acquired", () => ({ refused: "ENOSYS" })];
     for (const probe of answers) {
-      const { payload, showsWhenFree } = published(lockIn(temporaryFolder()), { ...fs, probe });
-      expect(payload).toMatchObject({ kernelLock: null, verified: null });
-      expect(showsWhenFree).toBe(false);
+      const lock = published(lockIn(temporaryFolder()), { ...fs, probe });
+      expect(payloadOf(lock)).toMatchObject({ kernelLock: null, verified: null });
+      expect(lock.showsWhenFree).toBe(false);
     }
   });
 
@@ -122,7 +130,7 @@ describe("a publisher looks at its lock from outside", () => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const fs: LockFs = { ...realLockFs, fileSystemTypeOf: () => null };
-    const { payload } = published(lockIn(temporaryFolder()), fs);
+    const payload = payloadOf(published(lockIn(temporaryFolder()), fs));
     expect(payload).toMatchObject({ fileSystem: null, verified: true });
   });
 });

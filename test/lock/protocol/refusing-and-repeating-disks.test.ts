@@ -112,8 +112,8 @@ describe("a guard that another process is in is busy, not an error", () => {
     writeFileSync(counter, "0");
     const rounds = 40;
     const script = `
-      ${importCompiled("tryEnterGuard", "session-lock/guard.js")}
-      ${importCompiled("realLockFs", "util/lock-fs.js")}
+      ${importCompiled("tryEnterGuard", "lock/protocol/guard.js")}
+      ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
       import { readFileSync, writeFileSync } from "node:fs";
       const pause = new Int32Array(new SharedArrayBuffer(4));
       const met = {};
@@ -173,8 +173,8 @@ describe("NFS repeats calls", () => {
     const lockPath = join(disk.folder, "s.jsonl.lock");
     writeFileSync(lockPath, "{}");
     const attempt = await runNode(
-      `${importCompiled("moveAside", "session-lock/remove.js")}
-       ${importCompiled("realLockFs", "util/lock-fs.js")}
+      `${importCompiled("moveAside", "lock/protocol/remove.js")}
+       ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
        console.log(JSON.stringify(moveAside(${JSON.stringify(lockPath)}, realLockFs)));`,
       { env: disk.env },
     );

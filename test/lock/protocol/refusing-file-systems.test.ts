@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireOn, acquireSessionWriteLock } from "../../../lib/lock/acquire.js";
+import { acquireLock } from "../../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
@@ -220,7 +221,7 @@ describe("kernel locks that are refused", () => {
         env: {},
         timeoutMs: 2000,
       });
-      const lock = await acquireOn(plan, fs);
+      const lock = await acquireLock(plan, fs);
       const reading: unknown = (await cleanStaleLockFiles({ sessionsDir: folder, env: {} })).counts;
       expect(reading).toMatchObject({ total: 1, stale: 0, removed: 0 });
       const payload = JSON.parse(readFileSync(lock.lockPath, "utf8")) as Record<string, unknown>;
@@ -234,7 +235,7 @@ describe("kernel locks that are refused", () => {
 
       const dead = writePlainLock(folder, "s", { pid: await endedPid() });
       const before = readFileSync(dead, "utf8");
-      await expect(acquireOn(plan, fs)).rejects.toMatchObject(
+      await expect(acquireLock(plan, fs)).rejects.toMatchObject(
         meaning !== "none just now"
           ? {
               code: "SESSION_WRITE_LOCK_STALE",
@@ -256,7 +257,7 @@ describe("kernel locks that are refused", () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const options = { sessionFile, env: {}, maxHoldMs: 1 };
-    const lock = await acquireOn(resolveAcquireOptions(options), refusing("ENOLCK"));
+    const lock = await acquireLock(resolveAcquireOptions(options), refusing("ENOLCK"));
     // Another process could lock: what counts is what the holder has.
     expect(await tryElsewhere(sessionFile)).toMatchObject({ name: "SessionWriteLockTimeoutError" });
     lock.assertHeld();

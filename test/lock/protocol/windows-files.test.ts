@@ -4,7 +4,7 @@ import { join, relative, toNamespacedPath } from "node:path";
 
 import { beforeEach, describe, expect, test } from "vitest";
 
-import { acquireOn } from "../../../lib/lock/acquire.js";
+import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
 import { freshEvidence } from "../../../lib/lock/verdict/evidence.js";
 import type { FileSystem } from "../../../lib/lock/protocol/file-system-kind.js";
@@ -148,7 +148,7 @@ test("two processes see one file under one number, which is what kernelLock name
   const ours = realLockFs.fileId(fd);
   realLockFs.close(fd);
   const theirs = await runNode(`
-    ${importCompiled("realLockFs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     console.log(JSON.stringify(realLockFs.fileId(realLockFs.openForReading(${JSON.stringify(lockPath)}))));`);
   expect(theirs).toBe(ours);
   expect(ours).toMatch(/^\d+:[1-9]\d*$/u);
@@ -242,7 +242,7 @@ describe("a lock file that a reader has open", () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const { fs, counted, onRefusal } = countingRefusals();
-    const lock = await acquireOn(resolveAcquireOptions({ sessionFile, env: {} }), fs);
+    const lock = await acquireLock(resolveAcquireOptions({ sessionFile, env: {} }), fs);
     const reader = await openBy(lock.lockPath, "read");
     onRefusal(5, () => reader.process.stdin?.end());
     await lock.release();
@@ -297,7 +297,7 @@ describe("a lock file that a reader has open", () => {
     const { fs, counted, onRefusal } = countingRefusals();
     onRefusal(5, () => reader.process.stdin?.end());
     const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 20_000 });
-    const lock = await acquireOn(plan, fs);
+    const lock = await acquireLock(plan, fs);
     expect(counted()).toBeGreaterThanOrEqual(5);
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);

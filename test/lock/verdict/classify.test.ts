@@ -2,13 +2,12 @@ import { describe, expect, test } from "vitest";
 
 import {
   classifySessionLock,
-  dependsOnNestedLook,
-  needsOwnerArgs,
   type SessionLockClassification,
   type SessionLockFacts,
-} from "../../../lib/lock/verdict/classify.js";
-import type { OwnerJudgement } from "../../../lib/lock/verdict/owner.js";
-import { parsePayload, type SessionLockPayload } from "../../../lib/lock/protocol/payload.js";
+} from "../../../lib/session-lock/classify.js";
+import { dependsOnNestedLook, needsOwnerArgs } from "../../../lib/lock/verdict/classify.js";
+import type { OwnerJudgement } from "../../../lib/lock/verdict/owner-judgement.js";
+import { parsePayload, type LockPayload } from "../../../lib/lock/protocol/payload.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");
 const MINUTE = 60_000;
@@ -35,7 +34,7 @@ const MOUNT_GONE: OwnerJudgement = { ...FREE, reason: "mount-gone" };
 const NO_TOKEN: OwnerJudgement = { ...OTHER_HOST, reason: "no-token" };
 const NOBODY: OwnerJudgement = { ...UNPROVEN, reason: "missing-pid" };
 
-function payload(fields: Record<string, unknown> = {}): SessionLockPayload | null {
+function payload(fields: Record<string, unknown> = {}): LockPayload | null {
   const standard = { pid: 7, createdAt: new Date(NOW - MINUTE).toISOString() };
   return parsePayload(Buffer.from(JSON.stringify({ ...standard, ...fields })));
 }
@@ -68,7 +67,7 @@ function createdAgo(ms: number): Record<string, unknown> {
 
 type Row = [
   name: string,
-  payload: SessionLockPayload | null,
+  payload: LockPayload | null,
   facts: Partial<SessionLockFacts>,
   expected: Partial<SessionLockClassification>,
 ];

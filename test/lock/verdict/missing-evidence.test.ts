@@ -6,10 +6,11 @@ import { beforeEach, expect, onTestFinished, test, type TestContext } from "vite
 
 import { hostFacts } from "../../../lib/process/identity.js";
 import { getProcessStartTime } from "../../../lib/process/inspect.js";
-import { acquireOn, acquireSessionWriteLock } from "../../../lib/lock/acquire.js";
+import { acquireLock } from "../../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
 import { inspectSessionLock } from "../../../lib/session-lock/inspect.js";
-import type { SessionLockInspection } from "../../../lib/lock/verdict/inspection.js";
+import type { SessionLockInspection } from "../../../lib/session-lock/reasons.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
@@ -229,7 +230,7 @@ test("a plain lock on a network's file system stays, whatever its pid says here"
     timeoutMs: 100,
     env: {},
   });
-  await expect(acquireOn(acquiring, overNfs)).rejects.toMatchObject({
+  await expect(acquireLock(acquiring, overNfs)).rejects.toMatchObject({
     code: "SESSION_WRITE_LOCK_TIMEOUT",
   });
   expect(existsSync(lockPath)).toBe(true);

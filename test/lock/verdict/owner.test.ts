@@ -10,20 +10,17 @@ import {
   type TokenHost,
 } from "../../../lib/process/token.js";
 import type { FileSystem, FileSystemKind } from "../../../lib/lock/protocol/file-system-kind.js";
+import { compareStartTime } from "../../../lib/lock/verdict/start-time.js";
 import {
-  compareStartTime,
   isDiskOfThisMachine,
-  isPlain,
-  judgeOwner,
   type KernelEvidence,
   type KernelLockClaim,
-  type OwnerFacts,
-  type OwnerJudgement,
-  type OwnerReason,
-  tokenOf,
   weighKernelLock,
-} from "../../../lib/lock/verdict/owner.js";
-import { parsePayload, type SessionLockPayload } from "../../../lib/lock/protocol/payload.js";
+} from "../../../lib/lock/verdict/kernel-evidence.js";
+import { isPlain, tokenOf } from "../../../lib/lock/verdict/owner-token.js";
+import { judgeOwner, type OwnerFacts } from "../../../lib/lock/verdict/owner.js";
+import type { OwnerJudgement, OwnerReason } from "../../../lib/lock/verdict/owner-judgement.js";
+import { parsePayload, type LockPayload } from "../../../lib/lock/protocol/payload.js";
 import type { LockAttempt } from "../../../lib/lock/protocol/lock-fs.js";
 
 const TOKEN: ProcessToken = {
@@ -50,7 +47,7 @@ const HOST: TokenHost = {
 };
 const INSIDE: TokenHost = { ...HOST, pidNamespace: CONTAINER, initialPidNamespace: false };
 
-function payload(fields: Record<string, unknown>): SessionLockPayload {
+function payload(fields: Record<string, unknown>): LockPayload {
   const parsed = parsePayload(Buffer.from(JSON.stringify({ pid: 7, ...fields })));
   if (parsed === null) throw new Error("no payload");
   return parsed;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { getProcessStartTime, identifyProcess } from "../../../lib/index.js";
-import { acquireSessionWriteLock } from "../../../lib/lock/acquire.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { SessionWriteLockTimeoutError } from "../../../lib/session-lock/errors.js";
 import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/acquirer.js";
 import { nodeArguments, type RunningChild, startReady } from "../../support/child.js";

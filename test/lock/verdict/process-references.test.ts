@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 
 import { identityOf } from "../../../lib/process/identity.js";
-import { WatchedOccupants } from "../../../lib/lock/verdict/process-references.js";
+import { ProcessReferences } from "../../../lib/lock/verdict/process-references.js";
 import { ENDED, runNode, startReady, type RunningChild } from "../../support/child.js";
 import { importCompiled } from "../../support/lock-holder.js";
 import { program } from "../../support/programs.js";
@@ -13,29 +13,29 @@ const startChild = (): Promise<RunningChild> =>
   startReady(process.execPath, ["-e", "console.log(1); process.stdin.resume()"]);
 
 test("a live process gives the same answer as a full question, every time", async () => {
-  const occupants = new WatchedOccupants();
+  const references = new ProcessReferences();
   const { pid } = await startChild();
-  expect(occupants.identity(pid)).toEqual(identityOf(pid));
-  expect(occupants.identity(pid)).toEqual(identityOf(pid));
-  occupants.close();
+  expect(references.identity(pid)).toEqual(identityOf(pid));
+  expect(references.identity(pid)).toEqual(identityOf(pid));
+  references.close();
 });
 
 test("the end of a process is seen at the next question", async () => {
-  const occupants = new WatchedOccupants();
+  const references = new ProcessReferences();
   const child = await startChild();
-  expect(occupants.identity(child.pid).state).toBe("alive");
+  expect(references.identity(child.pid).state).toBe("alive");
   await child.kill("SIGKILL");
-  expect(occupants.identity(child.pid)).toMatchObject({
+  expect(references.identity(child.pid)).toMatchObject({
     state: "gone",
     reason: expect.stringMatching(ENDED) as string,
   });
-  occupants.close();
+  references.close();
 });
 
 test("numbers that are no pids are gone", () => {
-  const occupants = new WatchedOccupants();
+  const references = new ProcessReferences();
   for (const pid of [0, -1, 1.5, Number.NaN, 2 ** 40]) {
-    expect(occupants.identity(pid)).toMatchObject({ state: "gone", reason: "invalid-pid" });
+    expect(references.identity(pid)).toMatchObject({ state: "gone", reason: "invalid-pid" });
   }
 });
 
@@ -43,14 +43,14 @@ test("it holds no descriptor for the dead, few for the living, and none after cl
   requireNative(context);
   requireLinux(context, "counts /proc/self/fd");
   const open = (): number => readdirSync("/proc/self/fd").length;
-  const occupants = new WatchedOccupants();
+  const references = new ProcessReferences();
   const child = await startChild();
   const before = open();
-  for (let pid = 1; pid <= 5000; pid++) occupants.identity(pid);
-  occupants.identity(child.pid);
+  for (let pid = 1; pid <= 5000; pid++) references.identity(pid);
+  references.identity(child.pid);
   expect(open()).toBeGreaterThan(before);
   expect(open()).toBeLessThanOrEqual(before + 64);
-  occupants.close();
+  references.close();
   expect(open()).toBe(before);
 });
 
@@ -58,20 +58,20 @@ test("a successor at the same pid is never taken for its predecessor", async (co
   requireRoot(context, "chooses a pid in a pid namespace");
   requireNative(context);
   const script = `
-    ${importCompiled("WatchedOccupants", "session-lock/watched-occupants.js")}
+    ${importCompiled("ProcessReferences", "lock/verdict/process-references.js")}
     import { spawn } from "node:child_process";
     import { createInterface } from "node:readline";
     const forks = spawn(${JSON.stringify(program("fork-as"))}, ["30000"]);
     const answers = createInterface({ input: forks.stdout })[Symbol.asyncIterator]();
     const tell = async (word) => { forks.stdin.write(word + "\\n"); await answers.next(); };
-    const occupants = new WatchedOccupants();
+    const references = new ProcessReferences();
     await tell("fork");
     const seen = new Set();
     for (let round = 0; round < 50; round++) {
-      seen.add(occupants.identity(30000).exactId);
+      seen.add(references.identity(30000).exactId);
       await tell("recycle");
     }
-    occupants.close();
+    references.close();
     forks.stdin.end();
     console.log(JSON.stringify([...seen].filter((id) => id !== null).length));`;
   const prefix = ["unshare", "--pid", "--fork", "--mount-proc"];

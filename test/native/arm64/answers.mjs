@@ -47,6 +47,12 @@ export function witness(path) {
   const addon = require(path);
   const locks = new Map();
   const watches = new Map();
+  const probe = (file) => {
+    const fd = openSync(file, "r");
+    const result = addon.lockProbe(fd);
+    closeSync(fd);
+    return result;
+  };
   return {
     architecture: () => process.arch,
     host: () => addon.host(),
@@ -59,18 +65,13 @@ export function witness(path) {
       else closeSync(fd);
       return result;
     },
+    /** Drops it, and answers what lockProbe does then. */
     unlock(file) {
-      const result = addon.lockRelease(locks.get(file));
       closeSync(locks.get(file));
       locks.delete(file);
-      return result;
+      return probe(file);
     },
-    probe(file) {
-      const fd = openSync(file, "r");
-      const result = addon.lockProbe(fd);
-      closeSync(fd);
-      return result;
-    },
+    probe,
     clocks: () => [addon.monotonicMs(), addon.sinceBootMs()],
     /** Which file `opened` is, on which kind of file system, and which of the paths name it. */
     file(opened, paths) {

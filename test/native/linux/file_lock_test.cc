@@ -95,15 +95,6 @@ void run() {
     file.open(O_RDWR).reset();
     check::equal(lock_probe(file.open().get()), kLockHeldElsewhere);
   });
-  check::test("a released lock is free", [] {
-    const TemporaryFile file;
-    const FileDescriptor holder = file.open(O_RDWR);
-    check::equal(lock_try_exclusive(holder.get()), kLockAcquired);
-    check::equal(lock_release(holder.get()), 0);
-    check::equal(lock_try_exclusive(file.open(O_RDWR).get()), kLockAcquired);
-    // Nothing to release is no error.
-    check::equal(lock_release(holder.get()), 0);
-  });
   check::test("a lock does not outlive its descriptor", [] {
     const TemporaryFile file;
     FileDescriptor holder = file.open(O_RDWR);
@@ -133,7 +124,6 @@ void run() {
     const TemporaryFile file;
     check::equal(lock_probe(-1), -EBADF);
     check::equal(lock_try_exclusive(-1), -EBADF);
-    check::equal(lock_release(-1), -EBADF);
     // O_PATH descriptors can be closed and stat'ed, nothing else.
     check::equal(lock_probe(file.open(O_PATH).get()), -EBADF);
   });

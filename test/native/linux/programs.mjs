@@ -27,7 +27,7 @@ function sourcesIn(folder) {
     .map((name) => `${folder}/${name}`);
 }
 
-/** Everything that is compiled, relative to the root; `native/addon.cc` is not. */
+/** Everything that is compiled, relative to the root: not what stands directly in native/. */
 function sourcesOf(name) {
   const own = ["native/linux", "native/parse", "native/posix"].flatMap((folder) =>
     sourcesIn(folder),

@@ -68,7 +68,6 @@ void a_runtime_without_the_translation_says_so() {
   const int fd = file.open(_O_RDWR);
   check::equal(pidentity::lock_try_exclusive(fd), kEnosys);
   check::equal(pidentity::lock_probe(fd), kEnosys);
-  check::equal(pidentity::lock_release(fd), kEnosys);
   check::equal(pidentity::keep_file(fd) == nullptr, true);
   _close(fd);
 }
@@ -81,12 +80,9 @@ void one_holder_at_a_time() {
   const int second = file.open(_O_RDWR);
   check::equal(pidentity::lock_try_exclusive(first), pidentity::kLockAcquired);
   check::equal(pidentity::lock_try_exclusive(second), pidentity::kLockHeldElsewhere);
-  check::equal(pidentity::lock_release(first), 0);
+  _close(first);
   check::equal(pidentity::lock_try_exclusive(second), pidentity::kLockAcquired);
   _close(second);
-  // Closing is enough.
-  check::equal(pidentity::lock_try_exclusive(first), pidentity::kLockAcquired);
-  _close(first);
 }
 
 void a_probe_leaves_nothing_behind() {
@@ -96,11 +92,12 @@ void a_probe_leaves_nothing_behind() {
   check::equal(pidentity::lock_probe(reader), pidentity::kLockAcquired);
   check::equal(pidentity::lock_try_exclusive(holder), pidentity::kLockAcquired);
   check::equal(pidentity::lock_probe(reader), pidentity::kLockHeldElsewhere);
-  check::equal(pidentity::lock_release(holder), 0);
-  check::equal(pidentity::lock_probe(reader), pidentity::kLockAcquired);
-  check::equal(pidentity::lock_try_exclusive(holder), pidentity::kLockAcquired);
-  _close(reader);
   _close(holder);
+  check::equal(pidentity::lock_probe(reader), pidentity::kLockAcquired);
+  const int next = file.open(_O_RDWR);
+  check::equal(pidentity::lock_try_exclusive(next), pidentity::kLockAcquired);
+  _close(reader);
+  _close(next);
 }
 
 void probers_do_not_see_each_other() {
@@ -155,13 +152,6 @@ void a_kept_file_ends_with_its_lock() {
   _close(reader);
 }
 
-void releasing_what_is_not_held_is_no_error() {
-  const TemporaryFile file;
-  const int fd = file.open(_O_RDWR);
-  check::equal(pidentity::lock_release(fd), 0);
-  _close(fd);
-}
-
 void a_bad_descriptor_is_an_error_and_no_crash() {
   const TemporaryFile file;
   const int closed = file.open(_O_RDWR);
@@ -169,7 +159,6 @@ void a_bad_descriptor_is_an_error_and_no_crash() {
   for (const int fd : {-1, -2147483647 - 1, closed, 100'000, 2147483647}) {
     check::equal(pidentity::lock_try_exclusive(fd), kEbadf);
     check::equal(pidentity::lock_probe(fd), kEbadf);
-    check::equal(pidentity::lock_release(fd), kEbadf);
     check::equal(pidentity::keep_file(fd) == nullptr, true);
   }
 }
@@ -204,7 +193,6 @@ int main() {
   check::test("probers do not see each other", probers_do_not_see_each_other);
   check::test("the payload stays readable", the_payload_stays_readable_and_writable);
   check::test("a kept file ends with its lock", a_kept_file_ends_with_its_lock);
-  check::test("releasing what is not held is no error", releasing_what_is_not_held_is_no_error);
   check::test("a bad descriptor is no crash", a_bad_descriptor_is_an_error_and_no_crash);
   check::test("a pipe is refused", a_pipe_is_refused);
 #endif

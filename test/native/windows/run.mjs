@@ -35,8 +35,9 @@ const PROGRAMS = [
 function build({ name, source = `${name}.cc`, extra, libraries, flags = [] }) {
   const program = join(output, `${name}.exe`);
   const { sources, compile, link } = compilerArguments("win32-x64");
-  // The addon without its JavaScript side. RTTI is for std::function in the tests.
-  const own = sources.filter((path) => !path.endsWith("/addon.cc"));
+  // The addon without its JavaScript side, which is what stands directly in native/. RTTI is for
+  // std::function in the tests.
+  const own = sources.filter((path) => dirname(path) !== "native");
   zig(
     [
       "c++",

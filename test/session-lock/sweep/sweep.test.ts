@@ -17,7 +17,7 @@ import { describe, expect, test, vi } from "vitest";
 import { getProcessStartTime } from "../../../lib/index.js";
 import { tokenHost } from "../../../lib/process/identity.js";
 import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
-import { isDiskOfThisMachine } from "../../../lib/lock/verdict/owner.js";
+import { isDiskOfThisMachine } from "../../../lib/lock/verdict/kernel-evidence.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import {
   type CleanStaleLockFilesOptions,

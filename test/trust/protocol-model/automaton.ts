@@ -305,7 +305,7 @@ function evidenceOf(ask: Ask): EvidenceSource {
       ? { state: "alive", reason: "running", startTime: pid, exactId: null }
       : { state: "gone", reason: "no-such-process", startTime: null, exactId: null };
   };
-  return {
+  const evidence: EvidenceSource = {
     host: { ...HOST, platform: "linux", startTimeOffset: 0 },
     tokenHost: TOKEN_HOST,
     identity,
@@ -319,7 +319,9 @@ function evidenceOf(ask: Ask): EvidenceSource {
     startTimeOffsetOf: () => 0,
     nested: null,
     fileSystem: () => ({ kind: "local", name: "ext" }),
+    fresh: () => evidence,
   };
+  return evidence;
 }
 
 // No real process has such a pid: the one that runs the checker must not take a lock for its own.

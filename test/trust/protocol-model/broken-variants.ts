@@ -1,7 +1,7 @@
 /** Protocols that are known to be broken, as small changes to the product's own: the checker must refute each. */
 import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { guardPathOf } from "../../../lib/lock/protocol/guard.js";
-import { isOwnLock } from "../../../lib/lock/protocol/read-lock.js";
+import { guardPathOf } from "../../../lib/lock/protocol/names.js";
+import { isLockAt } from "../../../lib/lock/protocol/read.js";
 import { tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
 import { LOCK_PATH, type Operation, type Surroundings } from "./automaton.js";
 import { OWN_LOCK } from "./operations.js";
@@ -28,7 +28,7 @@ export const BROKEN_VARIANTS = {
       } catch {
         return "changed";
       }
-      const isJudged = isOwnLock(ASIDE_PATH, OWN_LOCK, fs);
+      const isJudged = isLockAt(ASIDE_PATH, OWN_LOCK, fs);
       if (!isJudged) putBack(fs);
       fs.unlink(ASIDE_PATH);
       return isJudged ? "removed" : "changed";

@@ -1,19 +1,19 @@
 /** What processes do to a lock, each as one call of the product's own function. */
-import { closeCase, type JudgingPolicy, openCase } from "../../../lib/lock/verdict/judge.js";
+import { type JudgingPolicy, judgeNow } from "../../../lib/lock/verdict/judge.js";
 import { removeLeftover } from "../../../lib/lock/protocol/leftovers.js";
 import { parsePayload } from "../../../lib/lock/protocol/payload.js";
-import { type Published, tryPublish } from "../../../lib/lock/protocol/publish.js";
-import { type OwnLock, readLock } from "../../../lib/lock/protocol/read-lock.js";
-import { tryReclaim } from "../../../lib/lock/verdict/reclaim.js";
+import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
+import { tryPublish } from "../../../lib/lock/protocol/publish.js";
+import type { LockIdentity } from "../../../lib/lock/protocol/read.js";
+import { readLock } from "../../../lib/lock/verdict/reading.js";
+import { tryReclaim } from "../../../lib/lock/reclaim.js";
 import { tryRelease } from "../../../lib/lock/protocol/release.js";
 import { Hold } from "../../../lib/lock/hold.js";
 import { errorCode } from "../../../lib/util/error-code.js";
-import {
-  SessionWriteLockFileError,
-  SessionWriteLockLostError,
-  SessionWriteLockTimeoutError,
-} from "../../../lib/session-lock/errors.js";
-import { guardPathOf } from "../../../lib/lock/protocol/guard.js";
+import type { LockFailure } from "../../../lib/lock/failure.js";
+import { LockHandle } from "../../../lib/lock/handle.js";
+import type { LockFace } from "../../../lib/lock/plan.js";
+import { guardPathOf } from "../../../lib/lock/protocol/names.js";
 import {
   HOLD_LIMIT_MS,
   LOCK_PATH,
@@ -93,7 +93,7 @@ const DRAFT = {
 };
 
 /** The process's own lock. The model has no inode numbers to write into it: the nonce has to tell. */
-export const OWN_LOCK: OwnLock = { nonce: nonceOf(0), text: "of unknown inode" };
+export const OWN_LOCK: LockIdentity = { nonce: nonceOf(0), text: "of unknown inode" };
 
 /** The same as its holder knows it: what it wrote, with and without a kernel lock. */
 const LOCKED = published(lockText(0, 0));
@@ -102,8 +102,16 @@ const UNLOCKED = published(lockText(0, null));
 function published(text: string): Published {
   const payload = parsePayload(Buffer.from(text));
   if (payload === null) throw new Error("no payload");
-  const showsWhenFree = payload.kernelLock !== null;
-  return { kind: "published", fd: HELD_FD, ...OWN_LOCK, payload, showsWhenFree, isLockless: false };
+  const { kernelLock } = payload;
+  const showsWhenFree = kernelLock !== null;
+  return {
+    kind: "published",
+    fd: HELD_FD,
+    ...OWN_LOCK,
+    kernelLock,
+    showsWhenFree,
+    isLockless: false,
+  };
 }
 
 export function policyAt(nowMs: () => number): JudgingPolicy {
@@ -120,18 +128,18 @@ export function policyAt(nowMs: () => number): JudgingPolicy {
 }
 
 function inspect({ fs, evidence, nowMs }: Surroundings): string {
-  const reading = readLock(LOCK_PATH, fs, evidence, { isRegular: false });
+  const reading = readLock(LOCK_PATH, fs, evidence);
   if (reading.kind === "absent") return "absent";
   if (reading.kind === "unreadable") throw reading.error;
-  const policy = policyAt(nowMs);
-  const { removable } = closeCase(openCase(LOCK_PATH, reading, policy, evidence), null, policy);
-  return removable ? "removable" : "kept";
+  const { inspection } = judgeNow(reading, policyAt(nowMs), evidence, () => null);
+  return inspection.removable ? "removable" : "kept";
 }
 
 function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string {
   const bytes = Buffer.from(judged);
   const reading = {
     kind: "lock",
+    lockPath: LOCK_PATH,
     bytes,
     payload: parsePayload(bytes),
     kernel: "free",
@@ -141,11 +149,14 @@ function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string 
   } as const;
   // The first look is over; what it saw is given.
   const seen = { ...evidence, identity: () => GONE, verify: () => VERDICT };
-  const then = policyAt(() => 0);
-  const lockCase = openCase(LOCK_PATH, reading, then, seen);
-  const inspection = closeCase(lockCase, null, then);
-  const policy = policyAt(nowMs);
-  return orRefused(() => tryReclaim(lockCase, inspection, null, policy, evidence, fs).attempt.kind);
+  const first = judgeNow(
+    reading,
+    policyAt(() => 0),
+    seen,
+    () => null,
+  );
+  const judgement = { ...first, policy: policyAt(nowMs) };
+  return orRefused(() => tryReclaim(judgement, fs).attempt.kind);
 }
 
 const GONE = { state: "gone", reason: "no-such-process", startTime: null, exactId: null } as const;
@@ -167,11 +178,32 @@ function orRefused(operate: () => string): string {
   }
 }
 
+/** The engine's failures as they are. */
+class Failed extends Error {
+  readonly kind: LockFailure["kind"];
+
+  constructor({ kind }: LockFailure) {
+    super(kind);
+    this.kind = kind;
+  }
+}
+
+const FACE: LockFace<LockHandle> = {
+  logTag: "model",
+  toError: (failure) => new Failed(failure),
+  handleOf: (hold) => new LockHandle(hold, FACE.toError),
+  traced: (file) => ({ file }),
+};
+
+const ANSWERS = { lost: "lost", timeout: "busy", file: "refused", stale: "stale" } as const;
+
 function fence({ fs, write, stop }: Surroundings, lock: Published): string {
   let time = 0;
   const hold = new Hold({
     lockPath: LOCK_PATH,
-    sessionFile: "/sessions/s.jsonl",
+    file: "/sessions/s.jsonl",
+    label: null,
+    face: FACE,
     lock,
     maxHoldMs: HOLD_LIMIT_MS,
     fs,
@@ -181,15 +213,13 @@ function fence({ fs, write, stop }: Surroundings, lock: Published): string {
     onEnd: () => {},
   });
   try {
-    hold.open().withFence(() => {
+    hold.open(FACE).withFence(() => {
       write("begins");
       write("ends");
     });
     return "written";
   } catch (error) {
-    if (error instanceof SessionWriteLockLostError) return "lost";
-    if (error instanceof SessionWriteLockTimeoutError) return "busy";
-    if (error instanceof SessionWriteLockFileError) return "refused";
+    if (error instanceof Failed) return ANSWERS[error.kind];
     throw error;
   } finally {
     stop();
@@ -199,7 +229,9 @@ function fence({ fs, write, stop }: Surroundings, lock: Published): string {
 
 function sweep(path: string, fs: Surroundings["fs"]): string {
   try {
-    return orRefused(() => (removeLeftover(path, fs, 1e12, 0) ? "removed" : "left"));
+    return orRefused(() =>
+      removeLeftover(path, fs, { nowMs: 1e12, graceMs: 0 }) ? "removed" : "left",
+    );
   } catch (error) {
     // Gone between two calls: the sweep's caller logs it.
     if (error instanceof Error && error.message === "ENOENT") return "gone";

@@ -4,9 +4,9 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { acquireOn } from "../../lib/lock/acquire.js";
+import { acquireLock } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
-import { RefusalPatience } from "../../lib/lock/refusal-patience.js";
+import { RefusalPatience } from "../../lib/lock/patience.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { startHolding } from "../support/acquirer.js";
 import { requireWindows } from "../support/require.js";
@@ -49,7 +49,7 @@ describe("on Windows", () => {
     const sessionFile = join(folder, "s.jsonl");
     const holder = await startHolding(sessionFile);
     const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 20_000 });
-    const waiting = acquireOn(plan, refusingRenames(1));
+    const waiting = acquireLock(plan, refusingRenames(1));
     // Longer than the patience with refusals.
     await new Promise((resolve) => setTimeout(resolve, 2500));
     await holder.kill();
@@ -66,7 +66,7 @@ describe("on Windows", () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 20_000 });
     const started = performance.now();
-    await expect(acquireOn(plan, fs)).rejects.toMatchObject({
+    await expect(acquireLock(plan, fs)).rejects.toMatchObject({
       code: "SESSION_WRITE_LOCK_FILE",
       cause: { code: "EPERM" },
     });

@@ -9,11 +9,11 @@ import { pathToFileURL } from "node:url";
 
 import { describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
-import { loadNative } from "../../lib/native/load.js";
-import { acquireSessionWriteLock } from "../../lib/lock/acquire.js";
-import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { importDist } from "../support/lock-holder.js";
-import { ROOT } from "../support/programs.js";
+import { loadNative } from "../../../lib/native/load.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
+import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { importDist } from "../../support/lock-holder.js";
+import { ROOT } from "../../support/programs.js";
 import {
   requireLinux,
   requireNative,
@@ -23,9 +23,9 @@ import {
   requireWindows,
   type Runtime,
   RUNTIMES,
-} from "../support/require.js";
-import { endOf, type HostScript, startHost } from "../support/signal-host.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+} from "../../support/require.js";
+import { endOf, type HostScript, startHost } from "../../support/signal-host.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 /** Runs a host, sends it SIGTERM and waits for its end. */
 async function terminate(context: TestContext, runtime: Runtime, script: HostScript) {

@@ -12,7 +12,7 @@
  */
 import os from "node:os";
 
-import { isMainThread } from "../util/thread.js";
+import { isMainThread } from "../../util/thread.js";
 import { countReRaisers, RE_RAISES } from "./re-raisers.js";
 import { decideOnSignal, type SignalDecision } from "./signal-rule.js";
 

@@ -1,7 +1,7 @@
 /** The rule of signals by itself: when a signal takes the locks with it. */
 import { expect, test } from "vitest";
 
-import { decideOnSignal, type SignalFacts } from "../../lib/lock/signal-rule.js";
+import { decideOnSignal, type SignalFacts } from "../../../lib/lock/exit/signal-rule.js";
 
 const ALONE: SignalFacts = {
   listeners: 1,

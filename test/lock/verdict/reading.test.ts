@@ -17,13 +17,9 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { hostFacts } from "../../../lib/process/identity.js";
 import { freshEvidence } from "../../../lib/lock/verdict/evidence.js";
-import { isDiskOfThisMachine } from "../../../lib/lock/verdict/owner.js";
-import { parsePayload } from "../../../lib/lock/protocol/payload.js";
-import {
-  MAX_LOCK_BYTES,
-  type LockReading,
-  readLock,
-} from "../../../lib/lock/protocol/read-lock.js";
+import { isDiskOfThisMachine } from "../../../lib/lock/verdict/kernel-evidence.js";
+import { parsePayload, MAX_LOCK_BYTES } from "../../../lib/lock/protocol/payload.js";
+import { type LockReading, readLock } from "../../../lib/lock/verdict/reading.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { runNode } from "../../support/child.js";
 import { importCompiled, importDist, startHolder } from "../../support/lock-holder.js";
@@ -223,7 +219,7 @@ test("looking at a lock does not disturb others who look", async (context) => {
   const lockPath = lockIn(temporaryFolder());
   const holder = await startHolder(lockPath, { keep: false });
   const script = `
-    ${importCompiled("realLockFs as fs", "util/lock-fs.js")}
+    ${importCompiled("realLockFs as fs", "lock/protocol/lock-fs.js")}
     const answers = {};
     for (let i = 0; i < 2000; i++) {
       const fd = fs.openForReading(${JSON.stringify(lockPath)});
@@ -340,9 +336,9 @@ describe("a kernel lock that is free", () => {
     const { folder, prefix } = await mountPrivately(context, "mount -t tmpfs tmpfs .");
     const lockPath = join(folder, "s.jsonl.lock");
     const look = `
-      ${importCompiled("freshEvidence", "session-lock/evidence.js")}
-      ${importCompiled("readLock", "session-lock/read-lock.js")}
-      ${importCompiled("realLockFs", "util/lock-fs.js")}
+      ${importCompiled("freshEvidence", "lock/verdict/evidence.js")}
+      ${importCompiled("readLock", "lock/verdict/reading.js")}
+      ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
       import { readFileSync, writeFileSync } from "node:fs";
       const path = ${JSON.stringify(lockPath)};
       const payload = JSON.parse(readFileSync(path, "utf8"));

@@ -1,0 +1,114 @@
+/** How the engine fails: facts, which each of its faces makes an error of its own of. Pure. */
+import { printable } from "../util/printable.js";
+import type { LockInspection } from "./verdict/inspection.js";
+import type { KeptReason } from "./verdict/inspection.js";
+import type { StaleReason } from "./verdict/classify.js";
+
+/** What is in the way of an acquisition. */
+export type LockHolder =
+  | {
+      readonly kind: "process";
+      readonly pid: number;
+      readonly alive: boolean;
+      /** Milliseconds; null: not known. */
+      readonly ageMs: number | null;
+    }
+  | { readonly kind: "unknown"; readonly ageMs: number | null }
+  /** Another process is inside that guard. */
+  | { readonly kind: "guard"; readonly guardPath: string };
+
+export const UNKNOWN_HOLDER: LockHolder = { kind: "unknown", ageMs: null };
+
+/** What lies at a lock's path and is no lock of a kind that names its owner. */
+export type LockObstacle = "directory";
+
+/** - `timeout`: the budget is used up; the lock is, as far as is known, rightly held
+ * - `stale`: the lock is stale, and removing it is not safe or not for a contender to decide
+ * - `lost`: the holder's lock is no longer its own
+ * - `file`: the file system refused
+ */
+export type LockFailure =
+  | {
+      readonly kind: "timeout";
+      readonly lockPath: string;
+      readonly timeoutMs: number;
+      readonly holder: LockHolder;
+      readonly obstacle: LockObstacle | null;
+    }
+  | {
+      readonly kind: "stale";
+      readonly lockPath: string;
+      readonly holder: LockHolder;
+      readonly staleReasons: readonly StaleReason[];
+      readonly keptReason: KeptReason | null;
+    }
+  | LostFailure
+  | FileFailure;
+
+export interface LostFailure {
+  readonly kind: "lost";
+  readonly lockPath: string;
+  /** For people, e.g. `taken over`. */
+  readonly why: string;
+}
+
+export interface FileFailure {
+  readonly kind: "file";
+  readonly lockPath: string;
+  readonly cause: unknown;
+}
+
+/** Makes an error of a failure. */
+export type ToError = (failure: LockFailure) => Error;
+
+/** Runs one step of file work; what it throws becomes the error of a `file` failure. */
+export function orFileError<T>(lockPath: string, toError: ToError, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw toError({ kind: "file", lockPath, cause });
+  }
+}
+
+export function holderOf({ pid, pidAlive, ageMs }: HolderFacts): LockHolder {
+  if (pid === null) return { kind: "unknown", ageMs };
+  return { kind: "process", pid, alive: pidAlive, ageMs };
+}
+
+type HolderFacts = Pick<LockInspection, "pid" | "pidAlive" | "ageMs">;
+
+/** The pid that the lock names; null: it names none. */
+export function pidOf(holder: LockHolder): number | null {
+  return holder.kind === "process" ? holder.pid : null;
+}
+
+/** For people; nothing reads it back. */
+export function describeHolder(holder: LockHolder): string {
+  switch (holder.kind) {
+    case "guard":
+      return guardBusy(holder.guardPath);
+    case "unknown":
+      return `owner=unknown${describeAge(holder.ageMs)}`;
+    case "process":
+      return `pid=${String(holder.pid)} alive=${String(holder.alive)}${describeAge(holder.ageMs)}`;
+  }
+}
+
+function describeAge(ageMs: number | null): string {
+  return ageMs === null ? "" : ` ageMs=${String(Math.round(ageMs))}`;
+}
+
+export function guardBusy(guardPath: string): string {
+  return printable(`guard busy: ${guardPath}`);
+}
+
+/** null: no system call failed. */
+export function syscallOf(error: unknown): string | null {
+  if (typeof error !== "object" || error === null || !("syscall" in error)) return null;
+  return typeof error.syscall === "string" ? error.syscall : null;
+}
+
+/** The end of a timeout's message. */
+export function describeObstacle(obstacle: LockObstacle | null): string {
+  return obstacle === null ? "" : " (a directory: another library's lock, held or left)";
+}

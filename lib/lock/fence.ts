@@ -1,0 +1,55 @@
+/** Runs a holder's synchronous write inside the guard of its lock. */
+import { typeError } from "../util/argument-error.js";
+import { waitSynchronously } from "../util/timers.js";
+import type { BusyGuard, Guard } from "./protocol/guard.js";
+
+/** How long a fenced write waits for the guard, milliseconds. */
+export const FENCE_PATIENCE_MS = 50;
+
+/** What a fenced write asks of its hold. */
+export interface Fence {
+  /** A monotonic clock, milliseconds. */
+  readonly now: () => number;
+  readonly tryEnter: () => Guard | BusyGuard;
+  /** Called inside the guard. @throws when the lock is no longer the holder's */
+  readonly assertOurs: () => void;
+  /** The error where another process keeps the guard busy. */
+  readonly timeout: () => Error;
+}
+
+/** @throws what the fence throws; TypeError when `write` returns a promise; whatever `write` throws */
+export function writeFenced<T>(write: () => T, fence: Fence): T {
+  const guard = enter(fence);
+  try {
+    fence.assertOurs();
+    const result = write();
+    if (isThenable(result)) {
+      throw typeError(
+        "ERR_INVALID_RETURN_VALUE",
+        "write must be synchronous, got a promise from it",
+      );
+    }
+    return result;
+  } finally {
+    guard.leave();
+  }
+}
+
+function enter({ now, tryEnter, timeout }: Fence): Guard {
+  const deadline = now() + FENCE_PATIENCE_MS;
+  for (;;) {
+    const guard = tryEnter();
+    if (guard.kind === "entered") return guard;
+    if (now() >= deadline) throw timeout();
+    waitSynchronously(0.5 + Math.random());
+  }
+}
+
+function isThenable(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "then" in value &&
+    typeof value.then === "function"
+  );
+}

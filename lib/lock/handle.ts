@@ -1,0 +1,84 @@
+/** What an acquisition gives: one of the handles that share a hold. */
+import { checkFunction } from "../util/check-values.js";
+import type { LostFailure, ToError } from "./failure.js";
+
+/** A hold as its handles see it. */
+export interface SharedHold {
+  readonly lockPath: string;
+  /** The guarded file, as it was given and made absolute. */
+  readonly file: string;
+  /** null: the lock is not lost. */
+  readonly loss: LostFailure | null;
+  /** Calls `listener` once when the lock is lost. */
+  readonly onLoss: (listener: (loss: LostFailure) => void) => void;
+  readonly isHeld: boolean;
+  /** One handle less; with the last one the lock ends. */
+  readonly close: (toError: ToError) => Promise<void>;
+  readonly withFence: <T>(write: () => T, toError: ToError) => T;
+  readonly assertOurs: (toError: ToError) => void;
+}
+
+/**
+ * Its functions may be handed around on their own, so they are the instance's; but no accessor is, which V8 would make
+ * anew, slowly, for each acquisition.
+ */
+export class LockHandle {
+  readonly lockPath: string;
+  readonly #hold: SharedHold;
+  readonly #toError: ToError;
+  /** Made when the caller asks for the signal: most holders never do, and it costs several microseconds. */
+  #lost: AbortController | null = null;
+  #lossError: Error | null = null;
+  #released: Promise<void> | null = null;
+
+  constructor(hold: SharedHold, toError: ToError) {
+    this.lockPath = hold.lockPath;
+    this.#hold = hold;
+    this.#toError = toError;
+  }
+
+  get lost(): AbortSignal {
+    if (this.#lost === null) {
+      const controller = new AbortController();
+      this.#lost = controller;
+      const abort = (loss: LostFailure): void => controller.abort(this.#errorOf(loss));
+      if (this.#hold.loss === null) this.#hold.onLoss(abort);
+      else abort(this.#hold.loss);
+    }
+    return this.#lost.signal;
+  }
+
+  readonly release = (): Promise<void> => (this.#released ??= this.#hold.close(this.#toError));
+
+  readonly withFence = <T>(write: () => T): T => {
+    checkFunction("write", write);
+    this.#checkOpen();
+    return this.#hold.withFence(write, this.#toLoss);
+  };
+
+  readonly assertHeld = (): void => {
+    this.#checkOpen();
+    this.#hold.assertOurs(this.#toLoss);
+  };
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  /** The lock is over, or only this handle. */
+  #checkOpen(): void {
+    const { loss, lockPath, isHeld } = this.#hold;
+    if (loss !== null) throw this.#errorOf(loss);
+    if (this.#released !== null || !isHeld) {
+      throw this.#toError({ kind: "lost", lockPath, why: "released" });
+    }
+  }
+
+  /** One error for one loss: what `lost` aborts with is what the functions throw. */
+  readonly #toLoss: ToError = (failure) =>
+    failure.kind === "lost" ? this.#errorOf(failure) : this.#toError(failure);
+
+  #errorOf(loss: LostFailure): Error {
+    return (this.#lossError ??= this.#toError(loss));
+  }
+}

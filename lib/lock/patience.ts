@@ -1,0 +1,82 @@
+/** How long an acquisition waits: for a holder, for what others do at the lock, for a file that is only busy. */
+import { steadyMs } from "../process/machine-clock.js";
+import { describeHolder, type LockHolder, UNKNOWN_HOLDER } from "./failure.js";
+import { obstacleAt } from "./lock-path.js";
+import { budgetOf, type ContentionPlan } from "./plan.js";
+import type { LockFs } from "./protocol/lock-fs.js";
+
+const ON_WAIT_INTERVAL_MS = 1000;
+
+/** The time that one acquisition has, and what it says when nothing is left. */
+export class WaitBudget {
+  readonly #lockPath: string;
+  readonly #plan: ContentionPlan;
+  readonly #fs: LockFs;
+  readonly #startedAt: number;
+  #toldAt: number;
+  /** What was last seen in the way. */
+  holder: LockHolder = UNKNOWN_HOLDER;
+
+  constructor(lockPath: string, plan: ContentionPlan, fs: LockFs, startedAt: number) {
+    this.#lockPath = lockPath;
+    this.#plan = plan;
+    this.#fs = fs;
+    this.#startedAt = startedAt;
+    this.#toldAt = startedAt;
+  }
+
+  /** Milliseconds. @throws the error of a timeout when nothing is left */
+  left(): number {
+    return this.#leftOf(budgetOf(this.#plan));
+  }
+
+  /** For waiting for a holder. @throws as {@link left} */
+  leftForHolder(): number {
+    return this.#leftOf(this.#plan.timeoutMs);
+  }
+
+  #leftOf(budgetMs: number): number {
+    const left = budgetMs - (steadyMs() - this.#startedAt);
+    if (left > 0) return left;
+    const { timeoutMs, face } = this.#plan;
+    throw face.toError({
+      kind: "timeout",
+      lockPath: this.#lockPath,
+      timeoutMs,
+      holder: this.holder,
+      obstacle: obstacleAt(this.#lockPath, this.#fs),
+    });
+  }
+
+  /** Calls `onWait`, once a second at most. */
+  tellWaiting(): void {
+    const now = steadyMs();
+    if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
+    this.#toldAt = now;
+    const owner = describeHolder(this.holder);
+    this.#plan.onWait?.({ owner, waitedMs: now - this.#startedAt });
+  }
+}
+
+/** Milliseconds from the first refusal of a run of refusals: a virus scanner on Windows, say, keeps a file so long. */
+const PATIENCE_MS = 2000;
+
+/** A run of refusals ends with the first try that is answered otherwise, whatever that answer is. */
+export class RefusalPatience {
+  #since: number | null = null;
+
+  /**
+   * One more refusal.
+   *
+   * @param nowMs - A monotonic clock.
+   * @returns whether it is still worth waiting.
+   */
+  refused(nowMs: number): boolean {
+    this.#since ??= nowMs;
+    return nowMs - this.#since <= PATIENCE_MS;
+  }
+
+  answered(): void {
+    this.#since = null;
+  }
+}

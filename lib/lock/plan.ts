@@ -1,0 +1,88 @@
+/** What an acquisition is told: which lock, how long, how to judge the lock that is in the way, what to give. */
+import type { ToError } from "./failure.js";
+import type { SharedHold } from "./handle.js";
+import type { LockRoute } from "./lock-path.js";
+import { DEFAULT_GRACE_MS, type JudgingPolicy } from "./verdict/judge.js";
+import { type ReadOwnerProcessArgs, tolerant } from "./verdict/owner-args.js";
+import type { PlainLocks } from "./verdict/plain-owner.js";
+
+/** One of the public layers above the engine: what it calls things. */
+export interface LockFace<Handle> {
+  /** What log lines begin with. */
+  readonly logTag: string;
+  readonly toError: ToError;
+  readonly handleOf: (hold: SharedHold) => Handle;
+  /** What the acquisition's trace says of the guarded file. */
+  readonly traced: (file: string) => object;
+}
+
+/** What a waiter is told once a second. */
+export interface WaitingForLock {
+  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  readonly owner: string;
+  /** Milliseconds since the acquire began. */
+  readonly waitedMs: number;
+}
+
+/** Options in the shape that acquire works with; its paths are absolute. */
+export interface AcquirePlan<Handle> extends LockRoute {
+  readonly face: LockFace<Handle>;
+  /** The file to be guarded. */
+  readonly file: string;
+  /** Milliseconds, as the other two limits; may be Infinity. */
+  readonly timeoutMs: number;
+  readonly staleMs: number;
+  readonly maxHoldMs: number;
+  readonly allowReentrant: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly label: string | null;
+  readonly onWait: ((waiting: WaitingForLock) => void) | undefined;
+  readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
+  readonly policy: JudgingPolicy;
+}
+
+/** The part of a plan that does not depend on what its handles are. */
+export type ContentionPlan = Omit<AcquirePlan<unknown>, "face"> & {
+  readonly face: Pick<LockFace<unknown>, "toError">;
+};
+
+// What others do at the lock takes microseconds: not to wait for a holder is not to wait for that.
+const SHORTEST_BUDGET_MS = 100;
+
+/** How long acquire may take in all where it does not wait for a holder, milliseconds. */
+export function budgetOf({ timeoutMs }: Pick<ContentionPlan, "timeoutMs">): number {
+  return Math.max(timeoutMs, SHORTEST_BUDGET_MS);
+}
+
+// A caller in a hurry cannot wait out the sweep's grace.
+const SHORT_GRACE_MS = 5000;
+
+/** How contenders judge. */
+export function acquirePolicy(
+  { timeoutMs, staleMs }: Pick<ContentionPlan, "timeoutMs" | "staleMs">,
+  {
+    isOwnerArgv,
+    plainLocks = "judge",
+    readOther,
+    present,
+  }: {
+    readonly isOwnerArgv: (args: readonly string[]) => boolean;
+    readonly plainLocks?: PlainLocks | undefined;
+    readonly readOther?: JudgingPolicy["readOther"];
+    readonly present?: JudgingPolicy["present"];
+  },
+): JudgingPolicy {
+  return {
+    nowMs: Date.now,
+    staleMs,
+    graceMs: timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
+    respectMaxHold: true,
+    atAcquire: true,
+    // A thread contends only for a lock that it does not hold: its acquisitions of one lock queue.
+    isHeldHere: () => false,
+    isOwnerArgv: tolerant(isOwnerArgv),
+    plainLocks,
+    readOther,
+    present,
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * Makes one complete lock file: created, kernel-locked, written, and its lock seen from outside where that does not go
+ * without saying.
+ *
+ * What a payload claims must be true when it becomes visible, and a visible file is never written again (readers
+ * would see it torn). So where the file system is not one that keeps locks in this kernel (file-system-kind.ts) the
+ * publisher looks first whether its lock shows through a second open of the file: of a second private name, as the
+ * published name will be one (mergerfs and bindfs give a linked name another kernel inode), or of the published name
+ * where it was created in place. If it does not show, the payload claims no kernel lock: such a holder is never
+ * displaced, and its lock is judged by its token. And where a lock keeps even its holder from reading the file through
+ * another descriptor (SMB: flock is mandatory there), it is given up, and the lock is published without. A local disk
+ * pays for none of this.
+ */
+import { dirname } from "node:path";
+
+import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
+import { isLockless } from "./guard.js";
+import { closeQuietly, type LockFs } from "./lock-fs.js";
+import { newNonce } from "./nonce.js";
+import { formatPublished, type PayloadDraft } from "./payload.js";
+import type { LockIdentity } from "./read.js";
+
+/** A published lock; keep `fd` open for the whole hold. */
+export interface Published extends LockIdentity {
+  readonly kind: "published";
+  readonly fd: number;
+  /** What the payload says of its kernel lock; null: it claims none, and nobody displaces its holder. */
+  readonly kernelLock: string | null;
+  /** Once `fd` is closed, others know from the kernel alone that the lock is free. */
+  readonly showsWhenFree: boolean;
+  /** No process can lock files here: then there is no guard either. */
+  readonly isLockless: boolean;
+}
+
+/** Makes new lock files with one payload. */
+export class LockFileMaker {
+  readonly #draft: PayloadDraft;
+  readonly #fs: LockFs;
+  readonly #platform: NodeJS.Platform;
+
+  constructor(draft: PayloadDraft, fs: LockFs, platform: NodeJS.Platform) {
+    this.#draft = draft;
+    this.#fs = fs;
+    this.#platform = platform;
+  }
+
+  /**
+   * Creates `path`, locks it, writes the payload. On failure there is no file and no descriptor.
+   *
+   * @param openAgain - Opens the file once more, for reading.
+   * @throws the file system's error; EEXIST where there is a file
+   */
+  make(path: string, openAgain: () => number): Published {
+    const fs = this.#fs;
+    const fd = fs.createExclusive(path);
+    let second: number | null = null;
+    try {
+      const attempt = fs.tryExclusive(fd);
+      const isLocked = attempt === "acquired";
+      const { kind, name } = this.#fileSystemAt(path, fd);
+      if (!isLocked || kind === "local") {
+        const lock = this.#write(fd, { fileSystem: name, showsLock: isLocked, verified: null });
+        return isLockless(attempt) ? { ...lock, isLockless: true } : lock;
+      }
+      second = openAgain();
+      const shows = fs.probe(second) === "held";
+      const lock = this.#write(fd, { fileSystem: name, showsLock: shows, verified: shows || null });
+      if (isReadable(second, lock.text, fs)) return lock;
+    } catch (error) {
+      discard(path, fd, fs);
+      throw error;
+    } finally {
+      if (second !== null) closeQuietly(second, fs);
+    }
+    discard(path, fd, fs);
+    return this.#makeUnlocked(path);
+  }
+
+  #makeUnlocked(path: string): Published {
+    const fd = this.#fs.createExclusive(path);
+    try {
+      const { name } = this.#fileSystemAt(path, fd);
+      return this.#write(fd, { fileSystem: name, showsLock: false, verified: null });
+    } catch (error) {
+      discard(path, fd, this.#fs);
+      throw error;
+    }
+  }
+
+  #write(
+    fd: number,
+    {
+      fileSystem,
+      showsLock,
+      verified,
+    }: {
+      readonly fileSystem: string | null;
+      readonly showsLock: boolean;
+      readonly verified: true | null;
+    },
+  ): Published {
+    const nonce = newNonce();
+    const kernelLock = showsLock ? this.#fs.fileId(fd) : null;
+    const text = formatPublished(this.#draft, { nonce, kernelLock, fileSystem, verified });
+    this.#fs.writeText(fd, text);
+    return {
+      kind: "published",
+      fd,
+      nonce,
+      text,
+      kernelLock,
+      showsWhenFree: showsLock && verified === null,
+      isLockless: false,
+    };
+  }
+
+  #fileSystemAt(path: string, fd: number): FileSystem {
+    // Windows has no number: there the name of the directory tells.
+    const type = this.#platform === "win32" ? 0 : this.#fs.fileSystemTypeOf(fd);
+    return type === null ? NOT_KNOWN : fileSystemOf(this.#platform, type, dirname(path));
+  }
+}
+
+const NOT_KNOWN: FileSystem = { kind: "unlisted", name: null };
+
+/** Whether the holder can read what it wrote through another descriptor. */
+function isReadable(fd: number, text: string, fs: LockFs): boolean {
+  const buffer = Buffer.alloc(Buffer.byteLength(text));
+  try {
+    return fs.read(fd, buffer, 0, buffer.length) > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Takes back a file that was not published. */
+export function discard(path: string, fd: number, fs: LockFs): void {
+  unlinkQuietly(path, fs);
+  closeQuietly(fd, fs);
+}
+
+export function unlinkQuietly(path: string, fs: LockFs): void {
+  try {
+    fs.unlink(path);
+  } catch {
+    // A sweep finds it: once its descriptor is closed no process has it locked.
+  }
+}

@@ -1,0 +1,102 @@
+/** What the kernel's answer about a lock file is worth. Pure but for the questions that are handed in. */
+import {
+  isSameBoot,
+  isOfSameHost,
+  type ProcessToken,
+  type TokenHost,
+} from "../../process/token.js";
+import type { FileSystem } from "../protocol/file-system-kind.js";
+import type { LockAttempt } from "../protocol/lock-fs.js";
+import type { LockPayload } from "../protocol/payload.js";
+
+/**
+ * What the kernel says of a lock file.
+ *
+ * - `held`, `free`
+ * - `free-unconfirmed`: free, but the file system's daemon may keep locks to itself
+ * - `other-mount`: the holder's file lies on another overlay mount of this boot. An upper directory has one at
+ *   a time, so the holder's is gone
+ * - `other-view`: the holder's file lies on another device: this is another view of it, with no guard in
+ *   common, and not ours to remove
+ * - `silent`: nothing that counts
+ */
+export type KernelEvidence =
+  | "held"
+  | "free"
+  | "free-unconfirmed"
+  | "other-mount"
+  | "other-view"
+  | "silent";
+
+/** What a payload says of its kernel lock, and where it was found. */
+export interface KernelLockClaim {
+  readonly recorded: Pick<LockPayload, "kernelLock" | "fileSystem" | "verified">;
+  /** null: the payload has none that can be read. */
+  readonly token: ProcessToken | null;
+  /** `<st_dev>:<st_ino>` of the descriptor to be probed. */
+  readonly found: string;
+}
+
+/**
+ * What a probe of the lock file's kernel lock is worth.
+ *
+ * *Held* on the recorded inode is proof wherever it is seen. *Free* there is proof on a file system whose locks
+ * live in this kernel: a disk belongs to one kernel, so a holder of an earlier boot is gone with it. Where the
+ * device number is no disk's ({@link isDiskOfThisMachine}), an earlier boot must be this host's. FUSE: a
+ * daemon may keep locks to itself, and virtual machines share folders: free counts only in the holder's own
+ * boot, and only when the holder saw its own lock from outside.
+ */
+export function weighKernelLock(
+  { recorded, token, found }: KernelLockClaim,
+  host: TokenHost,
+  fileSystem: () => FileSystem,
+  probe: () => LockAttempt,
+): KernelEvidence {
+  if (recorded.kernelLock === null) return "silent";
+  const isOurBoot = token !== null && isSameBoot(token, host);
+  if (recorded.kernelLock !== found) {
+    // Another inode of the same device is a copy, or a file system that numbers anew: the token decides.
+    if (deviceOf(recorded.kernelLock) === deviceOf(found) || !isOurBoot) return "silent";
+    const areOverlays = recorded.fileSystem === OVERLAY && fileSystem().name === OVERLAY;
+    return areOverlays ? "other-mount" : "other-view";
+  }
+  const answer = probe();
+  if (answer === "held") return "held";
+  if (answer !== "acquired") return "silent";
+  const { kind } = fileSystem();
+  if (kind === "fuse")
+    return isOurBoot && recorded.verified === true ? "free-unconfirmed" : "silent";
+  if (kind !== "local") return "silent";
+  return isOurBoot || isDiskOfThisMachine(found, token, host) ? "free" : "silent";
+}
+
+const OVERLAY = "overlay";
+
+/**
+ * Whether what is written on a local file system was written by this machine, whatever boot it was. A disk is
+ * used by one kernel at a time. A file system without a disk of its own (overlay, btrfs' subvolumes, tmpfs:
+ * their device numbers have the major 0) may lie on something shared: there the host must be the token's.
+ *
+ * @param fileId - `<st_dev>:<st_ino>`
+ */
+export function isDiskOfThisMachine(
+  fileId: string,
+  token: ProcessToken | null,
+  host: TokenHost,
+): boolean {
+  return (
+    !isAnonymousDevice(deviceOf(fileId), host.platform) ||
+    (token !== null && isOfSameHost(token, host))
+  );
+}
+
+/** Linux's makedev(3): the major is bits 8 to 19 and from 44 on. Elsewhere local file systems have a disk. */
+function isAnonymousDevice(device: string, platform: string): boolean {
+  if (platform !== "linux" && platform !== "android") return false;
+  const bits = BigInt(device);
+  return ((bits >> 8n) & 0xfffn) === 0n && bits >> 44n === 0n;
+}
+
+function deviceOf(fileId: string): string {
+  return fileId.slice(0, fileId.indexOf(":"));
+}

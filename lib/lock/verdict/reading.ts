@@ -1,0 +1,132 @@
+/** Reads one lock file and, when that counts, asks the kernel whether its holder still has it locked. */
+import type { BigIntStats } from "node:fs";
+
+import { errorCode } from "../../util/error-code.js";
+import { printable } from "../../util/printable.js";
+import { timesOf } from "../protocol/file-times.js";
+import { closeQuietly, type LockFs } from "../protocol/lock-fs.js";
+import { type LockPayload, MAX_LOCK_BYTES } from "../protocol/payload.js";
+import { type LockContent, readContent } from "../protocol/read.js";
+import type { EvidenceSource } from "./evidence.js";
+import { type KernelEvidence, weighKernelLock } from "./kernel-evidence.js";
+import { isPlain, tokenOf } from "./owner-token.js";
+
+/** A lock, as its file was found. */
+export interface ReadLock extends LockContent {
+  readonly kind: "lock";
+  readonly lockPath: string;
+  readonly kernel: KernelEvidence;
+  /** `<st_dev>:<st_ino>`; null for plain locks, where nothing depends on it. */
+  readonly fileId: string | null;
+  /** Only read when a lock without pid makes it matter. */
+  readonly mtimeMs: number | null;
+  /** The same. */
+  readonly ctimeMs: number | null;
+}
+
+/** A file that is there and is not known to be a lock. */
+export interface UnreadableLock {
+  readonly kind: "unreadable";
+  readonly lockPath: string;
+  readonly error: Error;
+}
+
+export type LockReading = ReadLock | UnreadableLock | { readonly kind: "absent" };
+
+const ABSENT = { kind: "absent" } as const;
+const NO_TIMES = { mtimeMs: null, ctimeMs: null };
+
+/** What the reader knows of the file already. */
+export interface KnownOfFile {
+  /**
+   * The caller has just seen in a directory listing that this is a regular file. Without that, and wherever removal
+   * depends on it, the descriptor is asked.
+   */
+  readonly isRegular?: boolean;
+  /** What an earlier reading found: where the file still says that, it is not parsed again. */
+  readonly seen?: LockContent | null;
+}
+
+export function readLock(
+  lockPath: string,
+  fs: LockFs,
+  evidence: EvidenceSource,
+  known: KnownOfFile = {},
+): LockReading {
+  let fd: number;
+  try {
+    fd = fs.openForReading(lockPath);
+  } catch (cause) {
+    if (errorCode(cause) === "ENOENT") return ABSENT;
+    return { kind: "unreadable", lockPath, error: cause as Error };
+  }
+  try {
+    return new OpenLock(lockPath, fd, fs, evidence).read(known);
+  } catch (cause) {
+    return { kind: "unreadable", lockPath, error: cause as Error };
+  } finally {
+    closeQuietly(fd, fs);
+  }
+}
+
+class OpenLock {
+  readonly #lockPath: string;
+  readonly #fd: number;
+  readonly #fs: LockFs;
+  readonly #evidence: EvidenceSource;
+
+  constructor(lockPath: string, fd: number, fs: LockFs, evidence: EvidenceSource) {
+    this.#lockPath = lockPath;
+    this.#fd = fd;
+    this.#fs = fs;
+    this.#evidence = evidence;
+  }
+
+  read({ isRegular = false, seen = null }: KnownOfFile): LockReading {
+    let stats: BigIntStats | null = null;
+    if (!isRegular) {
+      stats = this.#fs.fstat(this.#fd);
+      if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
+    }
+    const content = readContent(this.#fd, this.#fs, seen);
+    if (content === null) {
+      return this.#unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes`);
+    }
+    const { bytes, payload } = content;
+    if (payload === null || payload.pid === null) {
+      stats ??= this.#fs.fstat(this.#fd);
+      if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
+    }
+    const fileId = payload === null || isPlain(payload) ? null : this.#fs.fileId(this.#fd);
+    const kernel = payload === null || fileId === null ? "silent" : this.#weigh(payload, fileId);
+    // Unlinked since it was opened: free because it was released, and no process's lock any more.
+    const isFree = kernel === "free" || kernel === "free-unconfirmed";
+    if (isFree && this.#fs.fstat(this.#fd).nlink === 0n) return ABSENT;
+    const { mtimeMs, ctimeMs } = stats === null ? NO_TIMES : timesOf(stats);
+    return {
+      kind: "lock",
+      lockPath: this.#lockPath,
+      bytes,
+      payload,
+      kernel,
+      fileId,
+      mtimeMs,
+      ctimeMs,
+    };
+  }
+
+  #weigh(payload: LockPayload, found: string): KernelEvidence {
+    const token = tokenOf(payload);
+    return weighKernelLock(
+      { recorded: payload, token: typeof token === "string" ? null : token, found },
+      this.#evidence.tokenHost,
+      () => this.#evidence.fileSystem(this.#lockPath),
+      () => this.#fs.probe(this.#fd),
+    );
+  }
+
+  #unreadable(what: string): UnreadableLock {
+    const error = new Error(printable(`${what}: ${this.#lockPath}`));
+    return { kind: "unreadable", lockPath: this.#lockPath, error };
+  }
+}

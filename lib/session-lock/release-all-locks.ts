@@ -1,0 +1,15 @@
+/** Gives up all locks of the thread. */
+import { drainLocks } from "../lock/held-locks.js";
+import { sessionLockError } from "./errors.js";
+
+/**
+ * Gives up every lock that this thread holds, for a program that starts anew within its process: `lost` aborts,
+ * the file goes, acquisitions in this process that wait for it go on. Resolves when all are gone. Their
+ * handles stay: `release` does nothing any more, `withFence` and `assertHeld` throw SessionWriteLockLostError.
+ *
+ * @throws SessionWriteLockFileError (rejection) when a lock could not be given up, as its own `release()` would;
+ *   an AggregateError of those when it was more than one. All the others are gone by then.
+ */
+export async function releaseAllLocks(): Promise<void> {
+  await drainLocks(sessionLockError);
+}

@@ -1,0 +1,178 @@
+/** Judges the locks of one sweep and removes those that are removable, with what the sweep remembers. */
+import { setTimeout as delay } from "node:timers/promises";
+
+import type { NestedProcesses } from "../../process/nested-processes.js";
+import { printable } from "../../util/printable.js";
+import type { TimeSlice } from "../../util/time-slice.js";
+import { guardBusy } from "../../lock/failure.js";
+import type { LockFs } from "../../lock/protocol/lock-fs.js";
+import { guardPathOf } from "../../lock/protocol/names.js";
+import type { RemovalAttempt } from "../../lock/protocol/remove.js";
+import { freshEvidence, memoisedEvidence } from "../../lock/verdict/evidence.js";
+import type { KeptReason } from "../../lock/verdict/inspection.js";
+import { judge, judgeAfterLook, type JudgeBy, type Judgement } from "../../lock/verdict/judge.js";
+import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
+import { ProcessReferences } from "../../lock/verdict/process-references.js";
+import { type LockReading, readLock } from "../../lock/verdict/reading.js";
+import { tryReclaim } from "../../lock/reclaim.js";
+import { presentInspection, type SessionLockInspection } from "../reasons.js";
+import type { SweepNotices } from "./notices.js";
+import type { SweepPlan } from "./options.js";
+
+// Another process is inside a lock's guard for microseconds; longer means that it is stopped there.
+const GUARD_PATIENCE_MS = 50;
+// Windows: a virus scanner keeps a file for longer. For all files of one sweep together: a directory
+// full of forbidden ones must not hold it up for hours.
+const BUSY_FILES_PATIENCE_MS = 2000;
+
+type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
+
+/** What one try to remove a lock came to. */
+type Attempt = Busy | { readonly kind: "done"; readonly inspection: SessionLockInspection };
+
+/** Each pid is asked once, for reports and for keeping locks; never for removing them. */
+export class LockSweeper {
+  readonly #plan: SweepPlan;
+  readonly #fs: LockFs;
+  readonly #slice: TimeSlice;
+  readonly #by: JudgeBy;
+  readonly #references = new ProcessReferences();
+  readonly #notices: SweepNotices;
+  #busyFilesPatienceMs = BUSY_FILES_PATIENCE_MS;
+
+  constructor(plan: SweepPlan, fs: LockFs, slice: TimeSlice, notices: SweepNotices) {
+    this.#plan = plan;
+    this.#fs = fs;
+    this.#slice = slice;
+    this.#notices = notices;
+    const fresh = freshEvidence(fs, this.#references.identity);
+    this.#by = {
+      policy: plan.policy,
+      evidence: memoisedEvidence(fresh),
+      args: new SlicedOwnerArgs(plan, fresh.identity, slice),
+    };
+  }
+
+  /** Lets go of the processes that it keeps references to. */
+  close(): void {
+    this.#references.close();
+  }
+
+  /** Judges one lock. Synchronous, unless a command line has to be fetched. null: no such file any more. */
+  judge(lockPath: string): Judgement | null | Promise<Judgement> {
+    const reading = this.#read(lockPath);
+    return reading.kind === "absent" ? null : judge(reading, this.#by);
+  }
+
+  #read(lockPath: string): LockReading {
+    try {
+      return readLock(lockPath, this.#fs, this.#by.evidence, { isRegular: true });
+    } catch (cause) {
+      return { kind: "unreadable", lockPath, error: cause as Error };
+    }
+  }
+
+  /** Judges again, by a look that began after the lock was read, and carries the verdict out. */
+  async carryOutAfterLook(
+    { reading }: Judgement,
+    nested: NestedProcesses,
+  ): Promise<SessionLockInspection> {
+    return await this.carryOut(await judgeAfterLook(reading, this.#by, nested));
+  }
+
+  /** Removes what is removable. Synchronous, unless a guard is busy. */
+  carryOut(judgement: Judgement): SessionLockInspection | Promise<SessionLockInspection> {
+    const inspection = presentInspection(judgement.inspection);
+    if (!inspection.removable) return inspection;
+    if (!this.#plan.removeStale) return { ...inspection, keptReason: "dry-run" };
+    const first = this.#tryRemove(judgement);
+    return first.kind === "done" ? first.inspection : this.#removeWithPatience(judgement, first);
+  }
+
+  async #removeWithPatience(judgement: Judgement, first: Busy): Promise<SessionLockInspection> {
+    const started = performance.now();
+    let waitedMs = 0;
+    let latest: Attempt = first;
+    while (latest.kind === "busy" && waitedMs < this.#patienceMs(latest)) {
+      // Jitter: sweeps that met here must not meet again. And ever less eager: files stay busy long.
+      await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
+      this.#slice.restart();
+      this.#plan.signal?.throwIfAborted();
+      latest = this.#tryRemove(judgement);
+      waitedMs = performance.now() - started;
+    }
+    this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
+    return latest.kind === "done" ? latest.inspection : keptBusy(judgement, latest);
+  }
+
+  #patienceMs({ error }: Busy): number {
+    return error === undefined
+      ? GUARD_PATIENCE_MS
+      : Math.max(GUARD_PATIENCE_MS, this.#busyFilesPatienceMs);
+  }
+
+  #tryRemove(judgement: Judgement): Attempt {
+    const { lockPath } = judgement.reading;
+    try {
+      const { attempt, judgement: latest } = tryReclaim(judgement, this.#fs);
+      switch (attempt.kind) {
+        case "busy":
+          return attempt;
+        case "changed":
+          return done(kept(latest, latest.inspection.keptReason ?? "changed"));
+        case "no-guard": {
+          this.#notices.addUnguarded(lockPath);
+          const why = `kernel locks are not available here (${attempt.code}): ${lockPath}`;
+          return done(kept(judgement, "no-guard", new Error(printable(why))));
+        }
+        case "removed": {
+          const inspection = presentInspection(latest.inspection);
+          const { staleReasons } = inspection;
+          this.#notices.add({ kind: "removed-lock", path: lockPath, staleReasons });
+          return done({ ...inspection, removed: true });
+        }
+      }
+    } catch (error) {
+      return done(kept(judgement, "error", error as Error));
+    }
+  }
+}
+
+/** Gives the event loop a turn after a caller's resolver, which may have worked for any time, awaited or not. */
+class SlicedOwnerArgs extends OwnerArgsMemo {
+  readonly #slice: TimeSlice | null;
+
+  constructor(
+    { readOwnerProcessArgs }: Pick<SweepPlan, "readOwnerProcessArgs">,
+    identity: ConstructorParameters<typeof OwnerArgsMemo>[1],
+    slice: TimeSlice,
+  ) {
+    super(readOwnerProcessArgs, identity);
+    this.#slice = readOwnerProcessArgs === undefined ? null : slice;
+  }
+
+  override async read(pid: number): Promise<OwnerArgs> {
+    const args = await super.read(pid);
+    await this.#slice?.next();
+    return args;
+  }
+}
+
+function done(inspection: SessionLockInspection): Attempt {
+  return { kind: "done", inspection };
+}
+
+function keptBusy(judgement: Judgement, { error, guardPath }: Busy): SessionLockInspection {
+  if (error !== undefined) return kept(judgement, "error", error);
+  const path = guardPath ?? guardPathOf(judgement.reading.lockPath);
+  return kept(judgement, "guard-busy", new Error(guardBusy(path)));
+}
+
+function kept(
+  { inspection }: Judgement,
+  keptReason: KeptReason,
+  error?: Error,
+): SessionLockInspection {
+  const { error: _, ...rest } = presentInspection(inspection);
+  return error === undefined ? { ...rest, keptReason } : { ...rest, keptReason, error };
+}

@@ -1,0 +1,36 @@
+/** What this entry tells `node:diagnostics_channel`; see lock/trace.ts. */
+import { tracingChannel } from "node:diagnostics_channel";
+
+import type {
+  AcquireTrace as EngineAcquireTrace,
+  ReclaimTrace as EngineReclaimTrace,
+  ReclaimTraceResult as EngineReclaimTraceResult,
+} from "../lock/trace.js";
+import type { SessionLockInspection } from "./reasons.js";
+import type { SweepCounts } from "./sweep/report.js";
+
+/** Messages of `pidentity:acquire`; `error` is on those of `error` and what follows it. */
+export interface AcquireTrace extends EngineAcquireTrace {
+  readonly sessionFile: string;
+}
+
+export interface ReclaimTraceResult extends EngineReclaimTraceResult {
+  /** The judgement that decided: the one inside the guard, if it came to that. */
+  readonly inspection: SessionLockInspection;
+}
+
+/** Messages of `pidentity:reclaim`: every attempt to remove another holder's lock. */
+export interface ReclaimTrace extends EngineReclaimTrace {
+  readonly result?: ReclaimTraceResult;
+}
+
+/** Messages of `pidentity:sweep`. */
+export interface SweepTrace {
+  readonly sessionsDir: string;
+  readonly staleMs: number;
+  readonly removeStale: boolean;
+  readonly result?: SweepCounts;
+  readonly error?: unknown;
+}
+
+export const sweepTrace = tracingChannel<SweepTrace, SweepTrace>("pidentity:sweep");

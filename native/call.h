@@ -1,0 +1,61 @@
+// One call from JavaScript into the addon, and what the calling thread owns.
+#ifndef PIDENTITY_NATIVE_CALL_H_
+#define PIDENTITY_NATIVE_CALL_H_
+
+#include <napi.h>
+
+#include <cstddef>
+#include <iterator>
+#include <map>
+#include <memory>
+
+#include "exit_watch.h"
+#include "file_lock.h"
+#include "process.h"
+
+namespace pidentity {
+
+// What one Node environment (the main thread, each worker) owns.
+struct Environment {
+  std::unique_ptr<ProcessReader> reader = ProcessReader::create();
+  ExitWatchClass exit_watch_class;
+  // By descriptor. They end with this object: when the thread is terminated, too.
+  std::map<int, std::unique_ptr<KeptFile>> kept_files;
+};
+
+// Missing arguments are undefined.
+struct Call {
+  Napi::Env env;
+  napi_value self;
+  napi_value arguments[3];
+  Environment* environment;
+
+  ProcessReader& reader() const { return *environment->reader; }
+};
+
+// Every function of the module. Null is undefined to JavaScript: it stands for "no result" and for
+// a Node-API call that failed. Where an exception can be pending then, it is.
+using Function = napi_value (*)(const Call&);
+
+template <Function kFunction>
+napi_value entry(napi_env env, napi_callback_info callback_info) {
+  Call call{env, nullptr, {}, nullptr};
+  std::size_t count = std::size(call.arguments);
+  if (napi_get_cb_info(env, callback_info, &count, call.arguments, &call.self, nullptr) !=
+      napi_ok) {
+    return nullptr;
+  }
+  call.environment = call.env.GetInstanceData<Environment>();
+  if (call.environment == nullptr) return nullptr;
+  return kFunction(call);
+}
+
+template <Function kFunction>
+constexpr napi_property_descriptor method(const char* name) {
+  return {name,    nullptr, entry<kFunction>,        nullptr,
+          nullptr, nullptr, napi_default_jsproperty, nullptr};
+}
+
+}  // namespace pidentity
+
+#endif  // PIDENTITY_NATIVE_CALL_H_
