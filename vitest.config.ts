@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 // `npm run test:all` adds them and LONG.
 const SLOW = [
   "test/ci/*.test.ts",
-  "test/cli/bounds-and-inputs.test.ts",
+  "test/cli/long-inputs.test.ts",
   "test/demo/*.test.ts",
   "test/native/leaks.test.ts",
   "test/process/worker-threads.test.ts",
@@ -21,7 +21,7 @@ const SLOW = [
 
 // Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
 const LONG = [
-  "test/cli/watch.test.ts",
+  "test/cli/terminal/watch.test.ts",
   "test/file-lock/guide.test.ts",
   "test/process/select-backend.test.ts",
   "test/readme.test.ts",
@@ -34,14 +34,16 @@ const LONG = [
 // These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the
 // machine) or look at it. All others share a few processes, which saves starting one for each.
 const ALONE = [
+  "test/cli/commands/locks-relative-directory.test.ts",
   "test/cli/guide.test.ts",
   "test/file-lock/*.test.ts",
   "test/native/*.test.ts",
   "test/process/*.test.ts",
-  "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
+  "test/session-controller/{abort,displaced-in-a-write,file-owner,lock-unavailable,relative-session-file}.test.ts",
+  "test/session-controller/fence/fence.test.ts",
   "test/lock/{acquire,ended-realm,exit/signals-and-ends,held-locks,missing-addon,terminated-workers,trace}.test.ts",
   "test/session-lock/{bounds-and-inputs,limits}.test.ts",
-  "test/util/{long-timer,on-abort,warn-line}.test.ts",
+  "test/util/{on-abort,timers,warn-line}.test.ts",
 ];
 
 const EVERY_TEST = "test/**/*.test.ts";

@@ -22,7 +22,11 @@ export type {
   ProcessReason,
   ProcessState,
 } from "./process/process-info.js";
-export { ProcessUnknownError } from "./process/process-unknown-error.js";
+export { ProcessUnknownError } from "./process/wait.js";
 export { nativeStatus, type NativeStatus } from "./process/backends/select-backend.js";
-export type { ProcessGoneReason, ProcessUnknownReason, ProcessVerdict } from "./process/token.js";
+export type {
+  ProcessGoneReason,
+  ProcessUnknownReason,
+  ProcessVerdict,
+} from "./process/judge-token.js";
 export { waitForProcessExit, type WaitForProcessExitOptions } from "./process/wait.js";

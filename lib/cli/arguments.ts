@@ -1,8 +1,8 @@
-/** The words behind a command's name: options and values, or a complaint that names the culprit. */
+/** The arguments behind a command's name: options and values, or an error that names the wrong one. */
 import { parseArgs, type ParseArgsConfig } from "node:util";
 
 import { printable, quote } from "../util/printable.js";
-import { UsageError } from "./usage-error.js";
+import { UsageError } from "./command.js";
 
 type OptionTable = NonNullable<ParseArgsConfig["options"]>;
 
@@ -23,7 +23,7 @@ export function parseArguments<const T extends OptionTable>(
   }
 }
 
-/** null: not found, also where Node's parser itself gives up (a hundred thousand short options in one word). */
+/** null: not found, also where Node's parser itself gives up (a hundred thousand short options in one argument). */
 function faultOf(args: readonly string[], options: OptionTable): string | null {
   try {
     return findFault(args, options);
@@ -32,7 +32,7 @@ function faultOf(args: readonly string[], options: OptionTable): string | null {
   }
 }
 
-/** Node's parser says what is wrong in sentences of its own; this finds the word that is to blame. */
+/** Node's parser has its own sentences for what is wrong; this finds the argument that is wrong. */
 function findFault(args: readonly string[], options: OptionTable): string | null {
   const { tokens } = parseArgs({
     args: [...args],
@@ -49,7 +49,7 @@ function findFault(args: readonly string[], options: OptionTable): string | null
     if (option.type === "boolean" && token.value !== undefined) {
       return `option takes no value: ${name}`;
     }
-    // The next word may be an option that was swallowed as a value.
+    // The next argument may be an option that was taken for a value.
     const isMissing =
       token.value === undefined || (!token.inlineValue && token.value.startsWith("-"));
     if (option.type === "string" && isMissing) return `option needs a value: ${name}`;
@@ -74,7 +74,7 @@ export function requireSome(what: string, values: readonly string[]): void {
 }
 
 /**
- * A word that can be a pid by its shape. Whether a process can have the number is the OS's business.
+ * A number that has the form of a pid. Whether a process can have it is for the OS to say.
  *
  * @throws UsageError
  */

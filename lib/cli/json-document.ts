@@ -1,4 +1,4 @@
-/** JSON as commands print it: one document with a version, in nothing that a terminal obeys. Pure. */
+/** JSON as commands print it: one document with a version, without a character that a terminal obeys. Pure. */
 import { escapeInJson } from "../util/printable.js";
 
 /** Grows when a key changes its meaning or goes; new keys come without a new version. */
@@ -10,12 +10,12 @@ export function jsonDocument(body: object): string {
 }
 
 /**
- * {@link jsonDocument} whose last key is a long list, piece by piece: a million locks as one string would be
- * longer than a string can be.
+ * {@link jsonDocument} whose last key is a long list, in parts: a million locks as one string would be longer than
+ * a string can be (V8: 2^29 - 24 units).
  *
  * @param list - Its items may be made while they are asked for.
  */
-export function* jsonDocumentPieces(
+export function* jsonDocumentParts(
   body: object,
   key: string,
   list: Iterable<object>,

@@ -8,7 +8,7 @@ import { run } from "./run.js";
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // `| head` has read enough. The work is done all the same, and the exit code tells of it.
+    // The reader, such as `| head`, has ended. The work goes on, and the exit code tells its result.
     if (error.code === "EPIPE") return;
     if (stream === process.stdout) {
       process.stderr.write(`pidentity: cannot write the output: ${error.message}\n`);
@@ -29,8 +29,8 @@ run(process.argv.slice(2), processIo()).then(
   },
   (error: unknown) => {
     // Node's own exit code for this, 1, would read as "gone".
-    const words = error instanceof Error ? printableStack(error) : printable(String(error));
-    process.stderr.write(`pidentity: ${words}\n`);
+    const text = error instanceof Error ? printableStack(error) : printable(String(error));
+    process.stderr.write(`pidentity: ${text}\n`);
     process.exitCode = EXIT.failure;
   },
 );

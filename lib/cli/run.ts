@@ -1,15 +1,14 @@
-/** Picks the command and answers for it: help, version, errors. */
+/** Picks the command and runs it; prints help, the version and usage errors. */
 import { readFileSync } from "node:fs";
 
 import { quote } from "../util/printable.js";
 import { asksForHelp, parseArguments } from "./arguments.js";
-import { type Command, EXIT, type ExitCode } from "./command.js";
+import { type Command, EXIT, type ExitCode, UsageError } from "./command.js";
 import { identify } from "./commands/identify.js";
 import type { CliIo } from "./terminal/io.js";
 import { locks } from "./commands/locks.js";
 import { native } from "./commands/native.js";
 import { ps } from "./commands/ps.js";
-import { UsageError } from "./usage-error.js";
 import { verify } from "./commands/verify.js";
 
 const COMMANDS: readonly Command[] = [ps, identify, verify, locks, native];
@@ -17,7 +16,7 @@ const COMMANDS: readonly Command[] = [ps, identify, verify, locks, native];
 /**
  * Runs `pidentity <args>`.
  *
- * @param args - The words behind the program's name.
+ * @param args - The arguments behind the program's name.
  * @returns the exit code. Wrong usage is answered on `io.stderr`; anything else that goes wrong is thrown.
  */
 export async function run(args: readonly string[], io: CliIo): Promise<ExitCode> {

@@ -1,6 +1,6 @@
 /** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
-import { waitForTurn } from "../util/queue.js";
+import { waitInQueue } from "../util/queue.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { Contention, tryOnce } from "./contention.js";
 import { type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
@@ -49,20 +49,20 @@ async function acquireQueued<Handle>(
     if (shared !== null) return { handle: shared.handle, nonce: null, reclaimed: 0 };
     heldLock(lockPath)?.checkOnTime();
     const left = timeoutMs - (steadyMs() - startedAt);
-    const turn = await waitForTurn(lockQueues(), lockPath, left, {
+    const place = await waitInQueue(lockQueues(), lockPath, left, {
       mayJoin: allowReentrant,
       signal,
     });
-    if (turn.kind === "joined") continue;
-    if (turn.kind !== "turn") {
+    if (place.kind === "joined") continue;
+    if (place.kind !== "first") {
       const obstacle = obstacleAt(lockPath, fs);
       const holder = obstacle === null ? THIS_PROCESS : UNKNOWN_HOLDER;
       throw face.toError({ kind: "timeout", lockPath, timeoutMs, holder, obstacle });
     }
     try {
-      return await acquireNow(lockPath, plan, fs, { startedAt, onEnd: turn.handOn });
+      return await acquireNow(lockPath, plan, fs, { startedAt, onEnd: place.leave });
     } catch (error) {
-      turn.handOn();
+      place.leave();
       throw error;
     }
   }

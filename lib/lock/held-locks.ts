@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers";
 
 import type { LockFs } from "./protocol/lock-fs.js";
 import { threadState } from "../util/thread.js";
-import type { TurnQueues } from "../util/queue.js";
+import type { CallerQueues } from "../util/queue.js";
 import { every } from "../util/timers.js";
 import { listenForEnd } from "./exit/listen.js";
 import type { FileFailure, ToError } from "./failure.js";
@@ -59,7 +59,7 @@ interface ThreadState {
   /** By canonical lock path. */
   readonly held: Map<string, HeldLock>;
   /** By canonical lock path. */
-  readonly queues: TurnQueues;
+  readonly queues: CallerQueues;
 }
 
 const state = threadState<ThreadState>(Symbol.for("pidentity.lock.v1"), () => ({
@@ -85,7 +85,7 @@ export function heldLock(lockPath: string): HeldLock | undefined {
 }
 
 /** The acquisitions of this thread that wait for a lock, by canonical lock path. */
-export function lockQueues(): TurnQueues {
+export function lockQueues(): CallerQueues {
   return state().queues;
 }
 

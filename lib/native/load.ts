@@ -4,7 +4,7 @@
  * node-gyp-build decides which file: `build/Release`, `build/Debug`, then the best match in
  * `prebuilds/<platform>-<arch>`. In a bundle there is no package any more, and perhaps no node-gyp-build: there the
  * files are loaded that the bundler has taken along (see {@link publishedFiles}). A file that does not load is no
- * error for the caller: the reason is kept and another backend answers. The environment has the last word:
+ * error for the caller: the reason is kept and another backend answers. The environment decides:
  *
  * - `PIDENTITY_NATIVE_PATH=<file>` names the file itself, for programs whose bundler or packager left
  *   the addon elsewhere (one-file bundles, Electron, single executables). Nothing else is tried.
@@ -113,7 +113,7 @@ function load(): NativeLoad {
     };
   }
   const named = environmentVariable("PIDENTITY_NATIVE_PATH");
-  // Whoever names a file wants this one: another version of the addon would be a surprise.
+  // A file that was named is the only one tried: another version of the addon must not be loaded in its place.
   if (named !== undefined && named !== "") return loadFile(resolve(named));
 
   try {
@@ -173,10 +173,10 @@ function findFile(root: string): Found {
     const { path } = require("node-gyp-build") as NodeGypBuild;
     return { path: path(root) };
   } catch (cause) {
-    const words = messageOf(cause);
-    const message = words.startsWith("No native build was found")
+    const reason = messageOf(cause);
+    const message = reason.startsWith("No native build was found")
       ? `this installation has no native addon for ${process.platform}-${process.arch}: ${root}`
-      : `cannot look for the native addon: ${words}`;
+      : `cannot look for the native addon: ${reason}`;
     return {
       error: new Error(message, { cause }),
       isLoaderMissing: errorCode(cause) === "MODULE_NOT_FOUND",

@@ -5,15 +5,8 @@ import { lookForNestedProcessesSync } from "./nested-processes.js";
 import { environmentVariable } from "../util/environment.js";
 import { isValidPid } from "./pid.js";
 import { processBackend } from "./backends/select-backend.js";
-import {
-  formatTokenOn,
-  judgeToken,
-  parseToken,
-  tokenPrefix,
-  type TokenHost,
-  type TokenLookups,
-  type ProcessVerdict,
-} from "./token.js";
+import { judgeToken, type TokenLookups, type ProcessVerdict } from "./judge-token.js";
+import { formatTokenOn, parseToken, tokenPrefix, type TokenHost } from "./token.js";
 
 let facts: HostFacts | undefined;
 /** The text of `PIDENTITY_HOST_ID`; null where it says nothing. */
@@ -31,8 +24,8 @@ export function hostFacts(): HostFacts {
 }
 
 /**
- * A container's machine id is its image's, or missing: `PIDENTITY_HOST_ID`, any text, names its host for those who
- * know better. Like the machine's own id it is only ever used hashed.
+ * A container's machine id is its image's, or missing: `PIDENTITY_HOST_ID`, any text, names its host
+ * instead. Like the machine's own id it is only ever used hashed.
  */
 function readHostFacts(): HostFacts {
   const host = processBackend().host();
@@ -84,7 +77,7 @@ function bootField(bootId: string): string | null {
   return field.length <= 40 ? field : digest(bootId, 32);
 }
 
-/** The occupant of `pid` now; `gone`/`invalid-pid` for numbers that no process can have. */
+/** The process that has `pid` now; `gone`/`invalid-pid` for numbers that no process can have. */
 export function identityOf(pid: number): ProcessIdentity {
   if (isValidPid(pid)) return processBackend().identity(pid);
   return { state: "gone", reason: "invalid-pid", startTime: null, exactId: null };
@@ -121,7 +114,7 @@ function tokenOf(pid: number): string | null {
 
 /**
  * What the tokens of this host begin with; null when it cannot be told from its other boots, or when
- * nobody could read the tokens back: tried with the longest numbers there are.
+ * {@link parseToken} would refuse its tokens: tried with the longest numbers there are.
  */
 function readablePrefix(host: TokenHost): string | null {
   if (host.boot === null) return null;

@@ -1,4 +1,4 @@
-/** The public questions about a pid. A pid says who has the number *now*: see identity.ts for names. */
+/** The public questions about a pid, which tell of the process that has it *now*. For one certain process see identity.ts. */
 import { DEFAULT_SLICE_MS, TimeSlice } from "../util/time-slice.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
@@ -83,7 +83,7 @@ export function inspectProcess(pid: number, options: InspectProcessOptions = {})
  * one and after every slice of work.
  *
  * @param pids - Each is asked once.
- * @returns In order of first appearance. Each snapshot is consistent, the whole is not one moment.
+ * @returns In order of first appearance. Each snapshot is consistent; they are not all of the same point in time.
  * @throws TypeError or RangeError (rejection) for bad options; the signal's reason when aborted.
  */
 export async function inspectProcesses(

@@ -14,7 +14,7 @@ import type { TimeSlice } from "../util/time-slice.js";
 import type { ProcessIdentity } from "./backends/backend.js";
 import { parseNamespacePids, parseTimeOffsets } from "./backends/procfs-parse.js";
 
-/** A process of a nested namespace, as it is at the moment of the question. */
+/** A process of a nested namespace, as it is when it is asked about. */
 export interface NestedProcess {
   /** Clock ticks since boot without any time-namespace offset; null when it may not be read. */
   readonly startTime: number | null;
@@ -37,7 +37,7 @@ export interface NestedProcesses {
   readonly having: (pid: number) => readonly NestedProcess[];
 }
 
-/** Who has a pid of ours now. */
+/** The process that has a pid of our namespace now. */
 type Identity = (pid: number) => ProcessIdentity;
 
 /** Looks at every process, in time slices. */
@@ -144,7 +144,7 @@ class Look implements NestedProcesses {
  * What a process's own time namespace adds to the start times that it reads, in clock ticks. null when that
  * cannot be known; 0 on kernels without time namespaces.
  *
- * Source: `/proc/<pid>/timens_offsets` (Linux 5.6), which everybody may read. It shows the namespace for the
+ * Source: `/proc/<pid>/timens_offsets` (Linux 5.6), which every user may read. It shows the namespace for the
  * process's children, which is its own except between unshare(CLONE_NEWTIME) and the next execve(2).
  */
 export function startTimeOffsetOf(pid: number): number | null {

@@ -1,10 +1,10 @@
-/** The words in which a process is described: the public result types of `pidentity`. */
+/** How a process is described: the public result types of `pidentity`. */
 
 /** `unknown` is neither: the OS denied an answer, or has no way to give one. */
 export type ProcessState = "alive" | "gone" | "unknown";
 
 /**
- * Which case a {@link ProcessState} is.
+ * Why the state is what it is, in more detail than {@link ProcessState}.
  *
  * - `running`: exists and has not exited (stopped and suspended processes run, too)
  * - `no-such-process`: nothing has this pid

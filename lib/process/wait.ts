@@ -1,11 +1,12 @@
-/** Waiting for the end of one very process, without a thread and without mistaking it for another. */
+/** Waiting for the end of one process, without a thread and without taking a later process of its pid for it. */
 import type { ExitWatch } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { onAbort } from "../util/on-abort.js";
+import { printable } from "../util/printable.js";
 import { tokenHost, verifyProcess } from "./identity.js";
+import type { ProcessUnknownReason } from "./judge-token.js";
 import { isValidPid } from "./pid.js";
-import { ProcessUnknownError } from "./process-unknown-error.js";
 import { processBackend } from "./backends/select-backend.js";
 import { isSameBoot, parseToken } from "./token.js";
 
@@ -20,6 +21,21 @@ const CHECKS: OptionChecks<WaitForProcessExitOptions> = {
   signal: optional(checkSignal),
   timeoutMs: optional(checkTimeout),
 };
+
+/** A process can be told neither running nor ended; {@link ProcessUnknownError.reason} says why. */
+export class ProcessUnknownError extends Error {
+  override readonly name = "ProcessUnknownError";
+  readonly code = "PROCESS_UNKNOWN";
+  readonly reason: ProcessUnknownReason;
+  /** What was passed as the token. */
+  readonly token: unknown;
+
+  constructor(token: unknown, reason: ProcessUnknownReason) {
+    super(printable(`cannot tell whether the process is running (${reason}): ${String(token)}`));
+    this.reason = reason;
+    this.token = token;
+  }
+}
 
 const FIRST_TICK_MS = 1;
 const LONGEST_TICK_MS = 50;
@@ -61,7 +77,7 @@ export async function waitForProcessExit(
   }
 }
 
-/** A reference to whoever has the token's pid here; null when its pid means nothing here. */
+/** A reference to the process that has the token's pid here; null when that pid means nothing here. */
 function openWatch(text: string): ExitWatch | null {
   const token = parseToken(text);
   const host = tokenHost();

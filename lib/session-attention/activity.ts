@@ -1,7 +1,7 @@
-/** What goes on inside one session: its active works and its last sign of progress. */
+/** What goes on inside one session: its active work and its last sign of progress. */
 import type { SessionActivity, SessionWorkKind } from "./classify.js";
 
-/** One piece of work that has started and not ended. */
+/** Work that has started and not ended: one model call, tool call or run. */
 export interface ActiveWork {
   readonly kind: SessionWorkKind;
   /** The run that it belongs to; null: not told. */

@@ -1,4 +1,4 @@
-/** How often one thing is said, or asked for, again about one session. */
+/** How often the same warning, or the same request, is repeated about one session. */
 
 interface Occasion {
   readonly sinceMs: number;
@@ -15,8 +15,8 @@ export class Backoff {
   }
 
   /**
-   * True when `what` is due about something that goes on since `sinceMs` and is `ageMs` old: the first time, then
-   * at max(last + warnMs, 2 × last). What begins later is another matter.
+   * True when `what` is due about a condition that began at `sinceMs` and is `ageMs` old: the first time, then
+   * at max(last + warnMs, 2 × last). A condition that began later starts anew.
    */
   isDue(what: string, sinceMs: number, ageMs: number): boolean {
     const last = this.#last.get(what);

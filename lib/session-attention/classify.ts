@@ -35,7 +35,7 @@ export interface SessionActivity {
 
 export interface SessionAttentionInput {
   readonly state?: SessionState | undefined;
-  /** Pieces of work that wait for the session. */
+  /** How many messages or tasks wait for the session. */
   readonly queueDepth: number;
   /** Older than this many milliseconds is stale; this very age is not. */
   readonly staleMs: number;

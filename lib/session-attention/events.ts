@@ -1,4 +1,4 @@
-/** What the monitor tells `node:diagnostics_channel`: plain objects, made only when somebody listens. */
+/** What the monitor tells `node:diagnostics_channel`: plain objects, made only when the channel has a subscriber. */
 import { channel } from "node:diagnostics_channel";
 
 import type { SessionAttention } from "./classify.js";
@@ -36,7 +36,7 @@ export interface SessionRecoverySettledEvent {
   /** What it threw or rejected with; absent when it did not. */
   readonly error?: unknown;
   /**
-   * False: the session has a newer life by now or has got on since, the outcome says that nothing was done, or it
+   * False: the session has a newer generation by now or has made progress since, the outcome says that nothing was done, or it
    * says a second time that a run was aborted which its owner still reports.
    */
   readonly applied: boolean;

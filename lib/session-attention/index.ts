@@ -1,6 +1,6 @@
 /**
- * Session attention: tells sessions that are stuck or stalled from those that merely take long, and has them
- * put right. Recent progress is never aborted, and never called stuck.
+ * Session attention: tells sessions that are stuck or stalled from sessions that only take long, and asks the host to
+ * recover them. A session with recent progress is never aborted, and never called stuck.
  *
  * @packageDocumentation
  */
@@ -21,11 +21,7 @@ export type {
   SessionRecoveryRequestedEvent,
   SessionRecoverySettledEvent,
 } from "./events.js";
-export {
-  createSessionAttentionMonitor,
-  type RegisterSessionOptions,
-  type SessionAttentionMonitor,
-} from "./monitor.js";
+export { createSessionAttentionMonitor, type SessionAttentionMonitor } from "./monitor.js";
 export type {
   AttentionLog,
   SessionAttentionMonitorOptions,
@@ -36,5 +32,6 @@ export type {
   SessionRecoveryOutcome,
   SessionRecoveryRequest,
 } from "./recovery.js";
+export type { RegisterSessionOptions } from "./registered-session.js";
 export type { MonitoredSession, SessionEventOptions, SessionWork } from "./session-handle.js";
 export type { SessionSnapshot } from "./snapshot.js";

@@ -2,14 +2,12 @@
  * Watches the sessions of a host: a heartbeat looks at each of them, tells which need attention, and asks the
  * host to put right what can be put right.
  */
-import { inspect } from "node:util";
-
 import { outOfRange } from "../util/argument-error.js";
-import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
-import { checkCount, checkFunction, checkName, optional } from "../util/check-values.js";
-import { printable, printableStack } from "../util/printable.js";
-import { classifySessionAttention, type SessionAttention, type SessionState } from "./classify.js";
+import { checkRequiredOptions } from "../util/check-options.js";
+import { classifySessionAttention, type SessionAttention } from "./classify.js";
 import { publish, type SessionAttentionEvent } from "./events.js";
+import { failureLog, type LogFailure } from "./failure-log.js";
+import { Heartbeat } from "./heartbeat.js";
 import {
   type MonitorPlan,
   resolveMonitorOptions,
@@ -23,31 +21,14 @@ import {
   type SessionRecoveryOutcome,
   type SessionRecoveryRequest,
 } from "./recovery.js";
-import { checkSessionState, type MonitoredSession, sessionHandle } from "./session-handle.js";
+import {
+  REGISTER_CHECKS,
+  RegisteredSession,
+  type RegisterSessionOptions,
+} from "./registered-session.js";
+import { type MonitoredSession, sessionHandle } from "./session-handle.js";
 import { WatchedSession } from "./session.js";
 import type { SessionSnapshot } from "./snapshot.js";
-
-export interface RegisterSessionOptions {
-  /** Names the session; one registration at a time. */
-  readonly sessionKey: string;
-  /** Default `idle`. */
-  readonly state?: SessionState | undefined;
-  /** Pieces of work that wait already. Default 0. */
-  readonly queueDepth?: number | undefined;
-  /**
-   * Whether a run of this session is there that can be aborted, by the host's own list of runs; also asked whether
-   * a run that `recover` has aborted is gone. Default: an `embedded_run` was started and has not ended, and an
-   * abort is believed.
-   */
-  readonly hasActiveEmbeddedRun?: (() => boolean) | undefined;
-}
-
-const CHECKS: OptionChecks<RegisterSessionOptions> = {
-  sessionKey: checkName,
-  state: optional(checkSessionState),
-  queueDepth: optional(checkCount),
-  hasActiveEmbeddedRun: optional(checkFunction),
-};
 
 export interface SessionAttentionMonitor extends Disposable {
   /**
@@ -74,12 +55,6 @@ export function createSessionAttentionMonitor(
   return { register: (session) => monitor.register(session), stop, [Symbol.dispose]: stop };
 }
 
-interface Registration {
-  readonly sessionKey: string;
-  readonly session: WatchedSession;
-  readonly hasActiveEmbeddedRun: (() => boolean) | undefined;
-}
-
 interface Judgement {
   readonly snapshot: SessionSnapshot;
   /** Since when what needs attention goes on. */
@@ -90,23 +65,26 @@ interface Judgement {
 
 class Monitor {
   readonly #plan: MonitorPlan;
-  readonly #registered = new Map<string, Registration>();
+  readonly #logFailure: LogFailure;
+  readonly #heartbeat: Heartbeat;
+  readonly #registered = new Map<string, RegisteredSession>();
   /** By key, not by registration: a session that is registered anew is still the same session. */
   readonly #recovering = new Set<string>();
   #generation = 0;
   #isStopped = false;
-  #stopHeart: (() => void) | null = null;
-  #lastBeatAtMs = 0;
-  #hasSkippedBeat = false;
 
   constructor(plan: MonitorPlan) {
+    const { startTimer, heartbeatMs: intervalMs, clock } = plan;
+    const onBeat = (nowMs: number): void => this.#lookAtAll(nowMs);
     this.#plan = plan;
+    this.#logFailure = failureLog(plan.warn);
+    this.#heartbeat = new Heartbeat({ startTimer, intervalMs, clock, onBeat });
   }
 
   register(options: RegisterSessionOptions): MonitoredSession {
     if (this.#isStopped) throw new Error("session attention monitor is stopped");
-    checkRequiredOptions(options, CHECKS);
-    const { sessionKey, state = "idle", queueDepth = 0, hasActiveEmbeddedRun } = options;
+    checkRequiredOptions(options, REGISTER_CHECKS);
+    const { sessionKey, state = "idle", queueDepth = 0 } = options;
     if (this.#registered.has(sessionKey)) {
       throw outOfRange("options.sessionKey", "that of no registered session", sessionKey);
     }
@@ -115,9 +93,9 @@ class Monitor {
       { state, queueDepth, nowMs: clock() },
       { warnMs, nextGeneration: () => ++this.#generation },
     );
-    const registration = { sessionKey, session, hasActiveEmbeddedRun };
+    const registration = new RegisteredSession(options, session);
     this.#registered.set(sessionKey, registration);
-    this.#stopHeart ??= this.#startHeart();
+    this.#heartbeat.start();
     return sessionHandle({
       sessionKey,
       session: () => (this.#isRegistered(registration) ? session : null),
@@ -132,50 +110,31 @@ class Monitor {
     for (const registration of this.#registered.values()) this.#unregister(registration);
   }
 
-  #unregister(registration: Registration): void {
+  #unregister(registration: RegisteredSession): void {
     if (!this.#isRegistered(registration)) return;
     this.#registered.delete(registration.sessionKey);
-    if (this.#registered.size > 0) return;
-    this.#stopHeart?.();
-    this.#stopHeart = null;
+    if (this.#registered.size === 0) this.#heartbeat.stop();
   }
 
-  #isRegistered(registration: Registration): boolean {
+  #isRegistered(registration: RegisteredSession): boolean {
     return this.#registered.get(registration.sessionKey) === registration;
   }
 
-  #startHeart(): () => void {
-    const { startTimer, heartbeatMs, clock } = this.#plan;
-    this.#lastBeatAtMs = clock();
-    this.#hasSkippedBeat = false;
-    return startTimer(() => this.#beat(), heartbeatMs);
+  #snapshot(registration: RegisteredSession, nowMs: number): SessionSnapshot {
+    return registration.snapshot(nowMs, this.#recovering.has(registration.sessionKey));
   }
 
-  #beat(): void {
-    const nowMs = this.#plan.clock();
-    if (this.#isFirstAfterStandstill(nowMs)) return;
+  #lookAtAll(nowMs: number): void {
     for (const registration of this.#registered.values()) {
       try {
         this.#look(registration, nowMs);
       } catch (error) {
-        this.#warn(`cannot judge session ${registration.sessionKey}`, error);
+        this.#logFailure(`cannot judge session ${registration.sessionKey}`, error);
       }
     }
   }
 
-  /**
-   * A beat that comes more than one interval late says that this process stood still (stopped, suspended, its
-   * event loop blocked): whatever progress the sessions made meanwhile is still to be told. The next beat
-   * looks.
-   */
-  #isFirstAfterStandstill(nowMs: number): boolean {
-    const isLate = nowMs - this.#lastBeatAtMs >= 2 * this.#plan.heartbeatMs;
-    this.#lastBeatAtMs = nowMs;
-    this.#hasSkippedBeat = isLate && !this.#hasSkippedBeat;
-    return this.#hasSkippedBeat;
-  }
-
-  #look(registration: Registration, nowMs: number): void {
+  #look(registration: RegisteredSession, nowMs: number): void {
     const { session, sessionKey } = registration;
     let judgement = this.#judge(registration, nowMs);
     if (judgement === null) return;
@@ -196,11 +155,11 @@ class Monitor {
   }
 
   /** null: the session needs no attention. */
-  #judge(registration: Registration, nowMs: number): Judgement | null {
+  #judge(registration: RegisteredSession, nowMs: number): Judgement | null {
     if (!this.#isRegistered(registration)) return null;
     const { warnMs, abortMs } = this.#plan;
     const { session } = registration;
-    if (session.hasOutlivedAbort) this.#askOwner(registration);
+    if (session.hasOutlivedAbort) registration.askOwner();
     const sinceMs = session.attentionSinceMs(nowMs);
     if (sinceMs === null || !(nowMs - sinceMs > warnMs)) return null;
     const snapshot = this.#snapshot(registration, nowMs);
@@ -220,16 +179,16 @@ class Monitor {
     publish(() => event);
     const { onAttention } = this.#plan;
     if (onAttention === undefined) return;
-    const complain = (error: unknown): void =>
-      this.#warn(`onAttention failed for session ${event.session.sessionKey}`, error);
+    const logError = (error: unknown): void =>
+      this.#logFailure(`onAttention failed for session ${event.session.sessionKey}`, error);
     try {
-      Promise.resolve(onAttention(event)).catch(complain);
+      Promise.resolve(onAttention(event)).catch(logError);
     } catch (error) {
-      complain(error);
+      logError(error);
     }
   }
 
-  #recover(registration: Registration, decision: RecoveryDecision, nowMs: number): void {
+  #recover(registration: RegisteredSession, decision: RecoveryDecision, nowMs: number): void {
     const { recover } = this.#plan;
     const { sessionKey, session } = registration;
     if (recover === undefined || decision === "none" || !session.isRecoveryDue(nowMs)) return;
@@ -246,7 +205,7 @@ class Monitor {
 
   /** Never rejects. */
   async #runRecovery(
-    registration: Registration,
+    registration: RegisteredSession,
     request: SessionRecoveryRequest,
     recover: NonNullable<MonitorPlan["recover"]>,
   ): Promise<void> {
@@ -261,7 +220,7 @@ class Monitor {
       outcome = this.#checkedOutcome(await recover(request), request);
     } catch (error) {
       failure = { error };
-      this.#warn(`recovery failed for session ${request.sessionKey}`, error);
+      this.#logFailure(`recovery failed for session ${request.sessionKey}`, error);
     }
     this.#recovering.delete(request.sessionKey);
     const nowMs = clock();
@@ -284,14 +243,10 @@ class Monitor {
     }));
   }
 
-  /** Whether the run's owner reports it, or might: it cannot be asked. */
-  #isRunReported({ sessionKey, hasActiveEmbeddedRun }: Registration): boolean {
-    try {
-      return hasActiveEmbeddedRun?.() === true;
-    } catch (error) {
-      this.#warn(`cannot ask for the run of session ${sessionKey}`, error);
-      return true;
-    }
+  #isRunReported(registration: RegisteredSession): boolean {
+    return registration.isRunReported((error) =>
+      this.#logFailure(`cannot ask for the run of session ${registration.sessionKey}`, error),
+    );
   }
 
   #checkedOutcome(
@@ -300,42 +255,7 @@ class Monitor {
   ): SessionRecoveryOutcome | null {
     if (isOutcome(value)) return value;
     if (value !== undefined)
-      this.#warn(`recovery gave no known outcome for session ${sessionKey}`, value);
+      this.#logFailure(`recovery gave no known outcome for session ${sessionKey}`, value);
     return null;
   }
-
-  #snapshot(registration: Registration, nowMs: number): SessionSnapshot {
-    const { sessionKey, session } = registration;
-    const isOwned = this.#askOwner(registration);
-    return {
-      sessionKey,
-      state: session.state,
-      stateGeneration: session.stateGeneration,
-      ageMs: session.ageMs(nowMs),
-      queueDepth: session.queueDepth,
-      activity: session.activity(nowMs, isOwned),
-      isRecovering: this.#recovering.has(sessionKey),
-    };
-  }
-
-  /** undefined: the host keeps no list of runs. */
-  #askOwner({ session, hasActiveEmbeddedRun }: Registration): boolean | undefined {
-    const isOwned = hasActiveEmbeddedRun?.();
-    if (isOwned !== true) session.confirmAbort();
-    return isOwned;
-  }
-
-  #warn(what: string, why: unknown): void {
-    try {
-      this.#plan.warn(`[session-attention] ${printable(what)}: ${describe(why)}`);
-    } catch {
-      // Nobody is left to be told.
-    }
-  }
-}
-
-const ON_ONE_LINE = { breakLength: Infinity, compact: true };
-
-function describe(why: unknown): string {
-  return why instanceof Error ? printableStack(why) : printable(inspect(why, ON_ONE_LINE));
 }

@@ -13,7 +13,7 @@ export interface SessionRecoveryRequest {
   readonly sessionKey: string;
   /** The state that the monitor believes in. */
   readonly expectedState: SessionState;
-  /** Which life of the session is meant; see {@link SessionSnapshot.stateGeneration}. */
+  /** The session's generation at the request; see {@link SessionSnapshot.stateGeneration}. */
   readonly stateGeneration: number;
   readonly queueDepth: number;
   /** True: active work may be aborted. Absent: it must not be. */
@@ -35,7 +35,7 @@ export interface SessionRecoveryOutcome {
   readonly reason?: string | undefined;
 }
 
-/** What an outcome does to the monitor's picture of a session. */
+/** What an outcome changes of what the monitor knows of a session. */
 export type OutcomeEffect = "none" | "reset" | "reset-and-empty-queue";
 
 /** Milliseconds. */

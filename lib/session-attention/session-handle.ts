@@ -1,4 +1,4 @@
-/** What the host holds of a registered session: the way in which it tells the monitor what happens. */
+/** The host's handle of a registered session: through it the host tells the monitor what happens. */
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkCount,
@@ -26,13 +26,13 @@ export interface SessionEventOptions {
   readonly runId?: string | undefined;
 }
 
-/** A piece of work that has started. */
+/** Work that has started: one model call, tool call or run. */
 export interface SessionWork extends Disposable {
   /** The work is over, however it ended. Calling it again does nothing. */
   end(): void;
 }
 
-/** A registered session. After `unregister` every call does nothing: late events are no fault. */
+/** A registered session. After `unregister` every call does nothing: late events are no error. */
 export interface MonitoredSession extends Disposable {
   readonly sessionKey: string;
   /** The session is in this state now. The same state of the same run again changes nothing. */

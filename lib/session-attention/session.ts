@@ -199,7 +199,7 @@ export class WatchedSession {
 
   /**
    * @param isRunReported - The run's owner reports it still, although it was aborted.
-   * @returns false when nothing was changed: the session has a newer life or has got on since the request, nothing
+   * @returns false when nothing was changed: the session has a newer generation or has made progress since the request, nothing
    *   was recovered, or the abort was told once before and the run is still reported.
    */
   settle(
@@ -233,8 +233,8 @@ export class WatchedSession {
   }
 
   /**
-   * A session that was idle for hours has not been stuck for hours when something comes in. That is no sign of life
-   * of one that is processing.
+   * A session that was idle for hours has not been stuck for hours when a message comes in. For a session that is
+   * processing, a message that comes in is no progress.
    */
   #noticeFirstInQueue(count: number, nowMs: number): void {
     const isFirst = this.#queueDepth === 0 && count > 0;

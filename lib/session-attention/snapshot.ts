@@ -1,12 +1,12 @@
-/** What the monitor knows of a session at one moment, as plain data. */
+/** What the monitor knows of a session at one point in time, as plain data. */
 import type { SessionActivity, SessionState } from "./classify.js";
 
 export interface SessionSnapshot {
   readonly sessionKey: string;
   readonly state: SessionState;
-  /** Different for every life of a session: each change of state, each new run, each reset begins one. */
+  /** Grows with each change of state, each new run and each reset: a number is never used twice. */
   readonly stateGeneration: number;
-  /** Milliseconds since that life began. */
+  /** Milliseconds since that number was given. */
   readonly ageMs: number;
   readonly queueDepth: number;
   readonly activity: SessionActivity;

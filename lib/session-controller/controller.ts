@@ -1,19 +1,19 @@
-/** Keeps a run's writes safe while its lock is given up: the public face. */
-import { ControlledRun, type RunSurroundings } from "./controlled-run.js";
-import type { SessionWrite } from "./fenced-write.js";
-import type { SessionCleanupLock } from "./lock-handle.js";
+/** The controller of a run: the public interface of {@link ControlledRun}. */
+import { ControlledRun, type RunEnvironment } from "./controlled-run.js";
+import type { SessionWrite } from "./writes/fenced-write.js";
+import type { SessionCleanupLock } from "./locks/lock-handle.js";
 import {
   type ControllerPlan,
   resolveControllerOptions,
   type SessionControllerOptions,
 } from "./options.js";
-import { realSessionFs } from "./session-file.js";
+import { realSessionFs } from "./fence/session-file.js";
 
 /**
  * Keeps a run's writes safe while its lock is given up around a long model call or an abort.
  *
- * Everything may be called in any order, repeatedly and concurrently. Whoever waits for a release, whoever
- * began it, resolves only after the lock was physically released.
+ * Everything may be called in any order, repeatedly and concurrently. Each call that waits for a release resolves
+ * only after the lock was physically released, whichever call began it.
  */
 export interface SessionController extends AsyncDisposable {
   /**
@@ -62,7 +62,7 @@ export interface SessionController extends AsyncDisposable {
    */
   readonly acquireForCleanup: () => Promise<SessionCleanupLock>;
   /**
-   * Declares what the file is at this moment to be this process's own work, for writes that did not go through
+   * Declares what the file is now to be this process's own work, for writes that did not go through
    * `withWriteLock`. All controllers of the process accept it.
    *
    * @throws (rejection) the file system's error.
@@ -84,7 +84,7 @@ export interface SessionController extends AsyncDisposable {
   readonly hasTakeover: () => boolean;
 }
 
-const realSurroundings: RunSurroundings = {
+const realEnvironment: RunEnvironment = {
   fs: realSessionFs,
   startTimer: (ms, fire) => {
     const timer = setTimeout(fire, ms).unref();
@@ -100,15 +100,15 @@ const realSurroundings: RunSurroundings = {
 export async function createSessionController(
   options: SessionControllerOptions,
 ): Promise<SessionController> {
-  return await createControllerIn(resolveControllerOptions(options), realSurroundings);
+  return await createControllerIn(resolveControllerOptions(options), realEnvironment);
 }
 
-/** {@link createSessionController} in any surroundings. */
+/** {@link createSessionController} with any file system and timer. */
 export async function createControllerIn(
   plan: ControllerPlan,
-  surroundings: RunSurroundings,
+  environment: RunEnvironment,
 ): Promise<SessionController> {
-  const run = new ControlledRun(plan, surroundings);
+  const run = new ControlledRun(plan, environment);
   await run.begin();
   return {
     withWriteLock: (write) => run.withWriteLock(write),

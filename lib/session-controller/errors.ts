@@ -3,7 +3,7 @@ import { findErrorByCode } from "../util/find-error.js";
 import { printable } from "../util/printable.js";
 
 /**
- * How a session came to be in other hands: its file was changed while the lock was released; the lock was lost
+ * How a session was taken over: its file was changed while the lock was released; the lock was lost
  * to the watchdog or a contender; a write had not settled when an abort's time was up; the lock could not be
  * had (timeout, stale), since another holder has it.
  */

@@ -4,9 +4,9 @@ import { checkRequiredOptions, type OptionChecks } from "../util/check-options.j
 import { checkPath, checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { threadState } from "../util/thread.js";
-import { type TurnQueues, waitForTurn } from "../util/queue.js";
+import { type CallerQueues, waitInQueue } from "../util/queue.js";
 import { SessionFileOwnerTimeoutError } from "./errors.js";
-import { canonicalSessionPath, realSessionFs } from "./session-file.js";
+import { canonicalSessionPath, realSessionFs } from "./fence/session-file.js";
 
 export interface AcquireSessionFileOwnerOptions {
   /** All routes to one file are one session. Need not exist. Resolved at the call. */
@@ -28,12 +28,12 @@ const CHECKS: OptionChecks<AcquireSessionFileOwnerOptions> = {
 
 /** A session file's owner, until it is released. */
 export interface SessionFileOwner extends Disposable {
-  /** Hands on to who came next. Calling it again does nothing. */
+  /** Lets the next run in the queue own the file. Calling it again does nothing. */
   readonly release: () => void;
 }
 
 // Copies of this module in one thread share the queues: see util/thread.ts.
-const queues = threadState<TurnQueues>(
+const queues = threadState<CallerQueues>(
   Symbol.for("pidentity.session-file-owners.v1"),
   () => new Map(),
 );
@@ -53,7 +53,7 @@ export async function acquireSessionFileOwner(
   const sessionFile = absolutePath(options.sessionFile);
   const path = canonicalSessionPath(sessionFile, realSessionFs);
   const budgetMs = timeoutMs === undefined ? Infinity : Math.min(timeoutMs, LONGEST_TIMER_MS);
-  const turn = await waitForTurn(queues(), path, budgetMs, { mayJoin: false, signal });
-  if (turn.kind !== "turn") throw new SessionFileOwnerTimeoutError(budgetMs, sessionFile);
-  return { release: turn.handOn, [Symbol.dispose]: turn.handOn };
+  const place = await waitInQueue(queues(), path, budgetMs, { mayJoin: false, signal });
+  if (place.kind !== "first") throw new SessionFileOwnerTimeoutError(budgetMs, sessionFile);
+  return { release: place.leave, [Symbol.dispose]: place.leave };
 }

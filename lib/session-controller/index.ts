@@ -11,15 +11,15 @@ export {
   type SessionTakeoverReason,
   SessionWriteScopeError,
 } from "./errors.js";
-export type { IsBenignChange } from "./fence.js";
-export type { RunWrite, SessionWrite } from "./fenced-write.js";
+export type { IsBenignChange } from "./fence/fence.js";
+export type { RunWrite, SessionWrite } from "./writes/fenced-write.js";
 export {
   acquireSessionFileOwner,
   type AcquireSessionFileOwnerOptions,
   type SessionFileOwner,
 } from "./file-owner.js";
-export type { SessionFileFingerprint } from "./fingerprint.js";
-export type { ControlledLock, SessionCleanupLock } from "./lock-handle.js";
+export type { SessionFileFingerprint } from "./fence/fingerprint.js";
+export type { ControlledLock, SessionCleanupLock } from "./locks/lock-handle.js";
 export type {
   AcquireControlledLock,
   ControllerLockOptions,

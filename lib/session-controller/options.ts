@@ -13,8 +13,8 @@ import {
 import { type Environment, positiveInteger } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
-import type { IsBenignChange } from "./fence.js";
-import type { ControlledLock } from "./lock-handle.js";
+import type { IsBenignChange } from "./fence/fence.js";
+import type { ControlledLock } from "./locks/lock-handle.js";
 
 /** What `acquire` is called with: these four keys, as they were given, but for the path, which is absolute. */
 export interface ControllerLockOptions {
@@ -42,11 +42,11 @@ export interface SessionControllerOptions extends Omit<ControllerLockOptions, "s
    */
   readonly settleTimeoutMs?: number | undefined;
   /**
-   * Asked when somebody else has changed the file while the lock was released: true means that the run may go
+   * Asked when another writer has changed the file while the lock was released: true means that the run may go
    * on with the file as it is now.
    */
   readonly isBenignChange?: IsBenignChange | undefined;
-  /** Where is told what nobody can be told by an error. Default: standard error; `console` fits. */
+  /** Where failures are told that no caller gets as an error. Default: standard error; `console` fits. */
   readonly log?: { readonly warn?: ((message: string) => void) | undefined } | undefined;
   /** Default `process.env`; only `OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS` matters here. */
   readonly env?: Environment | undefined;
@@ -80,7 +80,7 @@ const CHECKS: OptionChecks<SessionControllerOptions> = {
 export function resolveControllerOptions(options: SessionControllerOptions): ControllerPlan {
   checkRequiredOptions(options, CHECKS);
   const { acquire, timeoutMs, staleMs, maxHoldMs, isBenignChange, log } = options;
-  // Once, for the lock, the fence and every append: a later chdir must not part them.
+  // Once, for the lock, the fence and every append: a later chdir must not make them differ.
   const sessionFile = absolutePath(options.sessionFile);
   return {
     sessionFile,

@@ -1,13 +1,13 @@
-/** Whether the session is in other hands: once it is, it stays so. */
+/** Whether the session was taken over: once it was, it stays so. */
 import { findErrorByCode } from "../util/find-error.js";
-import { Moment } from "./drain.js";
+import { Latch } from "./locks/latch.js";
 import { SessionTakeoverError, type SessionTakeoverReason } from "./errors.js";
 
 export class Takeover {
   readonly #sessionFile: string;
   readonly #onMarked: () => void;
   readonly #signal = new AbortController();
-  readonly #marked = new Moment();
+  readonly #marked = new Latch();
   #found: { readonly reason: SessionTakeoverReason; readonly cause: unknown } | null = null;
 
   /** @param onMarked - Called once, right after the first mark. */
@@ -27,13 +27,13 @@ export class Takeover {
 
   /** Resolves after the first mark. */
   get marked(): Promise<void> {
-    return this.#marked.reached;
+    return this.#marked.opened;
   }
 
   mark(reason: SessionTakeoverReason, cause: unknown): void {
     if (this.#found !== null) return;
     this.#found = { reason, cause };
-    this.#marked.reach();
+    this.#marked.open();
     this.#onMarked();
     this.#signal.abort(this.#error(reason, cause));
   }

@@ -5,7 +5,7 @@ import {
   checkBoolean,
   checkDuration,
   checkFunction,
-  checkMoment,
+  checkEpochMs,
   checkOneOf,
   checkPath,
   optional,
@@ -47,7 +47,7 @@ export interface InspectSessionLockOptions {
 
 const CHECKS: OptionChecks<InspectSessionLockOptions> = {
   staleMs: optional(checkDuration),
-  nowMs: optional(checkMoment),
+  nowMs: optional(checkEpochMs),
   respectMaxHold: optional(checkBoolean),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
   readOwnerProcessArgs: optional(checkFunction),

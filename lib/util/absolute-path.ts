@@ -8,7 +8,7 @@ const IS_WINDOWS = process.platform === "win32";
  * An absolute path for `path`, which is returned as it is when it is one already. A URL must be a `file:` URL.
  *
  * A path with `..` in it is not shortened: behind a symbolic link `..` leads elsewhere than to the name before it,
- * and the kernel is who knows. (Windows shortens it by name itself.)
+ * and only the kernel follows the link. (Windows shortens it by name itself.)
  *
  * @throws Error ENOENT when it is relative and the current directory does not exist any more
  */

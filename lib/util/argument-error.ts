@@ -16,7 +16,7 @@ export function wrongType(field: string, expected: string, value: unknown): Type
   return typeError("ERR_INVALID_ARG_TYPE", mustBe(field, expected, value));
 }
 
-/** A value of the right type that is none of those which can be. */
+/** A value of the right type that is not accepted. */
 export function outOfRange(field: string, expected: string, value: unknown): RangeError {
   return rangeError("ERR_OUT_OF_RANGE", mustBe(field, expected, value));
 }

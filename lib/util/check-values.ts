@@ -43,8 +43,8 @@ export function checkSlice(field: string, value: unknown): void {
   }
 }
 
-/** A moment: milliseconds since the Unix epoch, fractions too. */
-export function checkMoment(field: string, value: unknown): void {
+/** A point in time: milliseconds since the Unix epoch, fractions too. */
+export function checkEpochMs(field: string, value: unknown): void {
   checkNumber(field, value);
   if (!Number.isFinite(value)) {
     throw outOfRange(field, "milliseconds since the Unix epoch", value);

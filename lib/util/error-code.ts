@@ -9,8 +9,8 @@ export function errorCode(error: unknown): string | undefined {
 const TRANSIENT_ON_WINDOWS: ReadonlySet<unknown> = new Set(["EPERM", "EACCES", "EBUSY"]);
 
 /**
- * Whether Windows may say otherwise in a moment: a virus scanner or indexer has the file open, or somebody
- * has deleted it and another process still has it open. A real refusal looks the same.
+ * Whether the same call may succeed on Windows soon: a virus scanner or indexer has the file open, or the file was
+ * deleted while another process still has it open. A lasting refusal has the same codes.
  */
 export function isTransientOnWindows(error: unknown): boolean {
   return TRANSIENT_ON_WINDOWS.has(errorCode(error));
@@ -28,10 +28,10 @@ export function isDiskFull(error: unknown): boolean {
   return code === "ENOSPC" || code === "EDQUOT";
 }
 
-// What a file system that took a file a moment ago refuses for good: read-only by now, its rights changed, full.
+// What a file system that took a file just before refuses for good: read-only by now, its rights changed, full.
 const LASTING: ReadonlySet<unknown> = new Set(["EROFS", "EACCES", "EPERM", "ENOSPC", "EDQUOT"]);
 
-/** Whether trying again within seconds is in vain; on Windows see {@link isTransientOnWindows}. */
+/** Whether the same call will fail again within seconds; on Windows see {@link isTransientOnWindows}. */
 export function isLasting(error: unknown, platform: NodeJS.Platform = process.platform): boolean {
   const code = errorCode(error);
   return LASTING.has(code) && !(platform === "win32" && TRANSIENT_ON_WINDOWS.has(code));

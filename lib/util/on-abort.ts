@@ -20,7 +20,7 @@ const waiting = new WeakMap<AbortSignal, Waiters>();
 export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
   if (signal === undefined) return () => {};
   const { callbacks, stop } = waiting.get(signal) ?? listenTo(signal);
-  // One's own, also when others have passed the same function.
+  // A function of this call's own: other callers may have passed the same `callback`.
   const call = (): void => callback();
   callbacks.add(call);
   return () => {

@@ -1,5 +1,5 @@
 /**
- * Text of other people's making (command lines, file names, error messages) on its way to a terminal, a log or an
+ * Text that this package has not made (command lines, file names, error messages) on its way to a terminal, a log or an
  * error's message.
  *
  * A process chooses its own command line and any user may name a file: what a terminal would obey

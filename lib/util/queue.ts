@@ -1,72 +1,72 @@
-/** Waiting for one's turn at something within this thread, first come first served. */
+/** Queues for things that one caller of this thread uses at a time, first come first served. */
 import { startTimer } from "./timers.js";
 import { onAbort } from "./on-abort.js";
 
-/** A place in a queue. */
-export interface Turn {
-  /** Called once when it is this one's turn. */
+/** A caller in a queue. All copies of this package in a thread share the queues: the two names stay as they are. */
+export interface QueuedCaller {
+  /** Called once when the caller has become the first of its queue. */
   readonly start: () => void;
-  /** Called instead, out of order, when the thing is in use and this one may share it; null: may not. */
+  /** Called instead, out of order, when the thing is in use and the caller may share it; null: it may not. */
   readonly join: (() => void) | null;
 }
 
-/** Those who wait, by what they wait for, in order of arrival; the first one of each has its turn. */
-export type TurnQueues = Map<string, Turn[]>;
+/** Callers by what they wait for, in order of arrival; the first of each queue uses the thing. */
+export type CallerQueues = Map<string, QueuedCaller[]>;
 
-/** `turn`: ours until `handOn` is called. `joined`: it is in use and may be shared. */
-export type TurnResult =
-  | { readonly kind: "turn"; readonly handOn: () => void }
+/** `first`: the caller may use it until it calls `leave`. `joined`: it is in use and may be shared. */
+export type QueueResult =
+  | { readonly kind: "first"; readonly leave: () => void }
   | { readonly kind: "joined" | "timeout" };
 
 /**
- * @param budgetMs - Milliseconds, as many as you like.
+ * @param budgetMs - Milliseconds, Infinity included.
  * @throws the signal's reason (rejection) when aborted; the place in the queue is given up
  */
-export async function waitForTurn(
-  queues: TurnQueues,
+export async function waitInQueue(
+  queues: CallerQueues,
   key: string,
   budgetMs: number,
   { mayJoin, signal }: { readonly mayJoin: boolean; readonly signal: AbortSignal | undefined },
-): Promise<TurnResult> {
+): Promise<QueueResult> {
   signal?.throwIfAborted();
   const queue = queues.get(key);
-  if (queue === undefined) return takeFreeTurn(queues, key);
-  let turn: Turn | undefined;
+  if (queue === undefined) return enterFreeQueue(queues, key);
+  let caller: QueuedCaller | undefined;
   let stopTimer: (() => void) | undefined;
   let stopListening: (() => void) | undefined;
-  const handOn = (): void => {
-    if (turn !== undefined) leaveQueue(queues, key, turn);
+  const leave = (): void => {
+    if (caller !== undefined) leaveQueue(queues, key, caller);
   };
-  let kind: TurnResult["kind"] = "timeout";
+  let kind: QueueResult["kind"] = "timeout";
   try {
-    kind = await new Promise<TurnResult["kind"]>((resolve, reject) => {
+    kind = await new Promise<QueueResult["kind"]>((resolve, reject) => {
       stopListening = onAbort(signal, () => reject(signal?.reason as Error));
       stopTimer = startTimer(() => resolve("timeout"), budgetMs, { keepsAlive: true });
-      turn = {
-        start: () => resolve("turn"),
+      caller = {
+        start: () => resolve("first"),
         join: mayJoin ? () => resolve("joined") : null,
       };
-      queue.push(turn);
+      queue.push(caller);
     });
-    return kind === "turn" ? { kind, handOn } : { kind };
+    return kind === "first" ? { kind, leave } : { kind };
   } finally {
     stopTimer?.();
     stopListening?.();
-    if (kind !== "turn") handOn();
+    if (kind !== "first") leave();
   }
 }
 
-/** Nobody is in the queue: no timer, nothing to wait for. */
-function takeFreeTurn(queues: TurnQueues, key: string): TurnResult {
-  const turn: Turn = { start: () => {}, join: null };
-  queues.set(key, [turn]);
-  return { kind: "turn", handOn: () => leaveQueue(queues, key, turn) };
+/** The queue is empty: no timer, nothing to wait for. */
+function enterFreeQueue(queues: CallerQueues, key: string): QueueResult {
+  const caller: QueuedCaller = { start: () => {}, join: null };
+  queues.set(key, [caller]);
+  return { kind: "first", leave: () => leaveQueue(queues, key, caller) };
 }
 
-/** Leaves the queue, from any place in it; when it was this one's turn, the next one's starts. */
-function leaveQueue(queues: TurnQueues, key: string, turn: Turn): void {
+/** Leaves the queue, from any place in it; when the caller was the first, the next one starts. */
+function leaveQueue(queues: CallerQueues, key: string, caller: QueuedCaller): void {
   const queue = queues.get(key);
-  const place = queue?.indexOf(turn) ?? -1;
+  const place = queue?.indexOf(caller) ?? -1;
   if (queue === undefined || place === -1) return;
   queue.splice(place, 1);
   if (queue.length === 0) queues.delete(key);

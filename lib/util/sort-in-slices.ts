@@ -20,20 +20,26 @@ export async function sortInSlices(items: string[], slice: TimeSlice): Promise<s
   for (let width = RUN_LENGTH; width < length; width *= 2) {
     for (let start = 0; start < length; start += 2 * width) {
       const middle = Math.min(start + width, length);
-      await mergeRuns(from, to, start, middle, Math.min(middle + width, length), slice);
+      const end = Math.min(middle + width, length);
+      await mergeRuns(from, to, { start, middle, end }, slice);
     }
     [from, to] = [to, from];
   }
   return from;
 }
 
-/** Merges the sorted runs [start, middle) and [middle, end) of `from` into the same place of `to`. */
+/** Two sorted runs: [start, middle) and [middle, end). */
+interface AdjacentRuns {
+  readonly start: number;
+  readonly middle: number;
+  readonly end: number;
+}
+
+/** Merges two runs of `from` into the same place of `to`. */
 async function mergeRuns(
   from: readonly string[],
   to: string[],
-  start: number,
-  middle: number,
-  end: number,
+  { start, middle, end }: AdjacentRuns,
   slice: TimeSlice,
 ): Promise<void> {
   let left = start;

@@ -59,11 +59,11 @@ test("no module is in two files: its state and its classes exist once", () => {
   const twice = placed.filter((name, index) => placed.indexOf(name) !== index);
   expect(twice).toEqual([]);
   expect(placed).toContain("// native/load.js");
-  expect(placed).toContain("// session-lock/held-locks.js");
+  expect(placed).toContain("// lock/held-locks.js");
 });
 
 test("every published file is named by an expression that bundlers and tracers follow", () => {
-  const code = readFileSync(join(ROOT, "dist/shared/util.js"), "utf8");
+  const code = readFileSync(join(ROOT, "dist/shared/process.js"), "utf8");
   const listed = readFileSync(join(ROOT, ".ci/prebuilds.mjs"), "utf8");
   const published = [...listed.matchAll(/"(prebuilds\/[^"]+)"/gu)];
   expect(published).toHaveLength(8);

@@ -25,6 +25,16 @@ function tableBelow(heading: string): string[][] {
   return rows.slice(2);
 }
 
+/** The options in the guide's table; a row without a command belongs to the one above. */
+function guideOptionsOf(command: string): string[] {
+  let current = "";
+  return tableBelow("## Options").flatMap(([name = "", option = ""]) => {
+    if (name !== "") current = name.replaceAll("`", "");
+    const [, long] = /^`(--[\w-]+)/u.exec(option) ?? [];
+    return current === command && long !== undefined ? [long] : [];
+  });
+}
+
 describe("the guide's texts are those of --explain", () => {
   const rowsOf = (explanations: Readonly<Record<string, Explanation>>): string[][] =>
     Object.entries(explanations).map(([reason, { meaning, remedy }]) => [
@@ -98,10 +108,11 @@ test.each([
   ["identify", "--json"],
   ["verify", "--json"],
   ["native", "--json"],
-])("the guide names %s, and its help each option", async (command, ...options) => {
+])("the guide and the help of %s list the same options", async (command, ...options) => {
   expect(GUIDE).toContain(`\`pidentity ${command}`);
   const { stdout } = await runHere([command, "--help"]);
   const [, section = ""] = stdout.split("\nOptions:\n");
   const named = [...section.matchAll(/^ {2}(--[\w-]+)/gmu)].map(([, option]) => option);
   expect(named).toEqual(options);
+  expect(guideOptionsOf(command).toSorted()).toEqual(options.toSorted());
 });

@@ -43,7 +43,7 @@ test("a reader that has gone (| head) is no error, and the exit code still tells
   const child = startProgram(["ps", String(await endedPid())]);
   let errors = "";
   child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors += text));
-  // Before it can have written anything: its first byte finds nobody.
+  // Before it can have written anything: its first byte finds no reader.
   child.stdout?.destroy();
   const [code] = (await once(child, "close")) as [number];
   expect(errors).toBe("");

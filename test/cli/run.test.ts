@@ -16,7 +16,7 @@ describe("help", () => {
     for (const name of NAMES) expect(stdout).toContain(`pidentity ${name} `);
   });
 
-  test("without any argument is an error and leaves standard output to nobody", async () => {
+  test("without any argument is an error and leaves standard output empty", async () => {
     const { code, stdout, stderr } = await runHere([]);
     expect(code).toBe(2);
     expect(stdout).toBe("");

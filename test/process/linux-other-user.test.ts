@@ -12,7 +12,7 @@ beforeEach((context) => requireLinux(context, "other users without rights"));
 
 describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   test("root's process is alive for nobody, with start time and arguments", async (context) => {
-    requireRoot(context, "to be somebody else's process");
+    requireRoot(context, "to be another user's process");
     backendNamed(name, context);
     const child = await startReady(program("idle"), ["of", "root"]);
     const token = identifyProcess(child.pid) ?? "";
@@ -40,7 +40,7 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   });
 
   test("root's zombie is gone for nobody", async (context) => {
-    requireRoot(context, "to be somebody else's process");
+    requireRoot(context, "to be another user's process");
     backendNamed(name, context);
     const zombie = Number((await startReady(program("zombie-parent"))).first);
     const seen = await runNode(
@@ -51,7 +51,7 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
     expect(seen).toEqual([false, "gone", "zombie"]);
   });
 
-  test("a child that became somebody else is still itself", async (context) => {
+  test("a child that has changed its user is still the same process", async (context) => {
     requireRoot(context, "to start a process as nobody");
     const backend = backendNamed(name, context);
     const shell = await startReady("/bin/sh", [

@@ -3,7 +3,8 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../lib/process/identity.js";
-import { judgeToken, parseToken } from "../../lib/process/token.js";
+import { judgeToken } from "../../lib/process/judge-token.js";
+import { parseToken } from "../../lib/process/token.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import { nodeArguments, runNode, startReady } from "../support/child.js";
 import { program } from "../support/programs.js";
@@ -13,7 +14,7 @@ import { waitFor } from "../support/wait-for.js";
 beforeEach((context) => requireLinux(context, "pid namespaces"));
 
 const INSIDE = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"] as const;
-/** With the /proc of the namespace around it: every number in there means somebody else. */
+/** With the /proc of the namespace around it: every number in there means another process. */
 const INSIDE_FOREIGN_PROC = ["unshare", "--pid", "--fork", "--kill-child"] as const;
 
 describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {

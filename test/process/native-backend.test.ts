@@ -1,4 +1,4 @@
-/** An addon's numbers in words: none may become a word that says more than the number did. */
+/** An addon's numbers become reasons: none may become a reason that says more than the number did. */
 import { describe, expect, test } from "vitest";
 
 import {
@@ -88,7 +88,7 @@ test("what is known is passed on", () => {
   });
 });
 
-test("what is not known is null, and so is the parent 0, which is nobody", () => {
+test("what is not known is null, and so is the parent 0, which is no process", () => {
   const backend = createNativeBackend(
     addon({ state: alive, reason: running, parentPid: 0, argsReason: read }),
   );

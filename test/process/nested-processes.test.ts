@@ -16,7 +16,8 @@ import {
   type NestedProcesses,
   startTimeOffsetOf,
 } from "../../lib/process/nested-processes.js";
-import { judgeToken, parseToken, type ProcessVerdict } from "../../lib/process/token.js";
+import { judgeToken, type ProcessVerdict } from "../../lib/process/judge-token.js";
+import { parseToken } from "../../lib/process/token.js";
 import { TimeSlice } from "../../lib/util/time-slice.js";
 import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
 import {

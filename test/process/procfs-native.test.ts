@@ -26,7 +26,7 @@ function everyNumber(): number[] {
       // Gone meanwhile: still a number worth asking about.
     }
   }
-  // Numbers that nobody has, or somebody.
+  // Numbers that no process has, or some process.
   for (let pid = 1; pid <= 2 ** 22; pid = pid * 2 + 1) numbers.add(pid);
   numbers.add(2 ** 22);
   return [...numbers];

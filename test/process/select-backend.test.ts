@@ -65,7 +65,7 @@ function prebuild(root: string, file: string, content: Buffer | string): string 
   return join(folder, file);
 }
 
-test("with the addon: native, and where it lies", (context) => {
+test("with the addon the backend is native, and the status names its file", (context) => {
   requireNative(context);
   const status = nativeStatus();
   expect(status.backend).toBe("native");
@@ -101,7 +101,7 @@ test("importing keeps no handle: a script that only imports ends by itself", asy
 });
 
 describe("a package whose addon cannot be used", () => {
-  test("missing: told in one sentence, and the loader's words are kept", async () => {
+  test("because it is missing says so in one sentence, with the loader's message as the cause", async () => {
     const root = packageCopy();
     const status = await statusOf(root);
     expect(status).toMatchObject(FALLBACK);
@@ -112,7 +112,7 @@ describe("a package whose addon cannot be used", () => {
     expect(status.cause).toContain("No native build was found for platform=");
   });
 
-  test("with its loader: that is told, too", async () => {
+  test("because its loader is missing, too, says so", async () => {
     const root = packageCopy();
     rmSync(join(root, "node_modules"), { recursive: true });
     const status = await statusOf(root);
@@ -122,7 +122,7 @@ describe("a package whose addon cannot be used", () => {
     );
   });
 
-  test("corrupt: dlopen's words and the file's path are kept", async () => {
+  test("because it is corrupt gives dlopen's message and the file's path", async () => {
     const root = packageCopy();
     const path = prebuild(root, "pidentity.node", "this is no shared object");
     const status = await statusOf(root);
@@ -132,14 +132,14 @@ describe("a package whose addon cannot be used", () => {
     expect(status.cause).toContain(path);
   });
 
-  test("cut short: likewise", async (context) => {
+  test("because it is cut short falls back to another backend", async (context) => {
     requireNative(context);
     const root = packageCopy();
     prebuild(root, "pidentity.node", readFileSync(nativeStatus().path ?? "").subarray(0, 60));
     expect(await statusOf(root)).toMatchObject(FALLBACK);
   });
 
-  test("of another package: the missing function is named", async () => {
+  test("because it is of an older version names the missing function", async () => {
     const root = packageCopy();
     const loader = join(root, "node_modules/node-gyp-build");
     // A loader that finds some module which does load: an addon of an older version is just that.
@@ -156,7 +156,7 @@ describe("a package whose addon cannot be used", () => {
     ["glibc", "musl"],
     ["musl", "glibc"],
   ] as const)(
-    "of the wrong libc (%s): the sibling for %s is tried",
+    "because it is for %s is replaced by the file for %s beside it",
     async ([wrong, right], context) => {
       requireLinux(context, "two C libraries");
       requireNative(context);
@@ -175,7 +175,7 @@ describe("a package whose addon cannot be used", () => {
     },
   );
 
-  test("of the wrong libc without a sibling: the first failure is reported", async (context) => {
+  test("because it is for another libc, with none beside it, reports the first failure", async (context) => {
     requireLinux(context, "two C libraries");
     const root = packageCopy();
     const path = prebuild(root, "pidentity.glibc.node", "not for this libc");

@@ -30,7 +30,7 @@ test("resolves at once for one that is already gone", async () => {
   await expect(waitForProcessExit(child.first, { timeoutMs: 0 })).resolves.toBe("exited");
 });
 
-test("an exited process that nobody has reaped has ended", async (context) => {
+test("an exited process that its parent has not reaped has ended", async (context) => {
   requireLinux(context, "zombies");
   const child = Number((await startReady(program("zombie-parent"), ["later"])).first);
   const exit = waitForProcessExit(identifyProcess(child) ?? "");
@@ -72,7 +72,7 @@ describe("what cannot be decided rejects with the reason", () => {
   });
 });
 
-describe("abort", () => {
+describe("an abort", () => {
   test("rejects with the signal's reason and leaves no listener behind", async () => {
     const controller = new AbortController();
     const reason = new Error("changed my mind");
@@ -82,13 +82,13 @@ describe("abort", () => {
     expect(getEventListeners(controller.signal, "abort")).toHaveLength(0);
   });
 
-  test("before the call: rejects without looking", async () => {
+  test("before the call rejects without looking", async () => {
     const reason = new Error("too late");
     const exit = waitForProcessExit("malformed", { signal: AbortSignal.abort(reason) });
     await expect(exit).rejects.toBe(reason);
   });
 
-  test("right after the call: rejects as well", async () => {
+  test("right after the call rejects as well", async () => {
     const controller = new AbortController();
     const exit = waitForProcessExit(OWN, { signal: controller.signal });
     controller.abort();

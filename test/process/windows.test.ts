@@ -26,7 +26,7 @@ function startIdle(): Promise<RunningChild & { readonly first: string }> {
   return startReady(process.execPath, IDLE);
 }
 
-/** Somebody who has a handle to that process and keeps it beyond its end. */
+/** A process that has a handle to that process and keeps it beyond its end. */
 function holdProcess(pid: number): Promise<RunningChild> {
   return startReady(program("hold-process"), [String(pid)]);
 }
@@ -44,7 +44,7 @@ test("the addon answers", () => {
   expect(nativeStatus()).toMatchObject({ backend: "native" });
 });
 
-test("a pid is a multiple of four: the three numbers after a live one are nobody's", async () => {
+test("a pid is a multiple of four: the three numbers after a live one are no process's", async () => {
   const child = await startIdle();
   for (const offset of [1, 2, 3]) {
     const pid = child.pid + offset;
@@ -59,7 +59,7 @@ test("a pid is a multiple of four: the three numbers after a live one are nobody
   expect(isPidAlive(child.pid)).toBe(true);
 });
 
-describe("a process that has ended while somebody holds a handle to it", () => {
+describe("a process that has ended while another process holds a handle to it", () => {
   test("is gone, and says why", async () => {
     const child = await startIdle();
     await holdProcess(child.pid);

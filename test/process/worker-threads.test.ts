@@ -51,7 +51,7 @@ describe.each(BACKENDS)("with the backend %s", (name) => {
     }
   });
 
-  test("threads that are terminated in the middle of their work harm nobody", async (context) => {
+  test("threads that are terminated in the middle of their work leave the process and its other threads intact", async (context) => {
     if (name === "native") requireNative(context);
     const busy = JSON.stringify(`
       Promise.all([import(${ENTRY}), import("node:worker_threads")]).then(([p, { parentPort }]) => {

@@ -9,12 +9,11 @@ import { describe, expect, test } from "vitest";
 
 import type { ProcessIdentity } from "../../lib/process/backends/backend.js";
 import type { NestedProcess, NestedProcesses } from "../../lib/process/nested-processes.js";
+import { judgeToken, type ProcessVerdict } from "../../lib/process/judge-token.js";
 import {
   formatToken,
   INITIAL_PID_NAMESPACE,
-  judgeToken,
   type ProcessToken,
-  type ProcessVerdict,
   type TokenHost,
 } from "../../lib/process/token.js";
 import {

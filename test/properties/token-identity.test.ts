@@ -3,9 +3,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import type { NestedProcess } from "../../lib/process/nested-processes.js";
+import { judgeToken } from "../../lib/process/judge-token.js";
 import {
   formatToken,
-  judgeToken,
   parseToken,
   type ProcessToken,
   type TokenHost,

@@ -11,7 +11,7 @@ const STALE_MS = 120_000;
 const ABORT_MS = 300_000;
 
 /** One input with every field spelled out. */
-interface Case {
+interface Row {
   readonly state: "idle" | "processing" | "waiting" | undefined;
   readonly queueDepth: number;
   readonly kind: "model_call" | "tool_call" | "embedded_run" | undefined;
@@ -22,7 +22,7 @@ interface Case {
   readonly reason: string | undefined;
 }
 
-function classify(row: Case): Record<string, unknown> {
+function classify(row: Row): Record<string, unknown> {
   return {
     ...classifySessionAttention({
       state: row.state,
@@ -50,19 +50,19 @@ const TERMINAL = [
 ];
 const ORDINARY = [undefined, "", "run:started", "tool_call:ended", "run:completed later"];
 
-const isProgressStale = ({ progressAgeMs }: Case): boolean => (progressAgeMs ?? 0) > STALE_MS;
-const isToolStale = ({ toolAgeMs }: Case): boolean => (toolAgeMs ?? 0) > STALE_MS;
-const isTerminal = ({ reason }: Case): boolean => TERMINAL.includes(reason ?? "");
-const isPastAbort = ({ abortMs, progressAgeMs }: Case): boolean =>
+const isProgressStale = ({ progressAgeMs }: Row): boolean => (progressAgeMs ?? 0) > STALE_MS;
+const isToolStale = ({ toolAgeMs }: Row): boolean => (toolAgeMs ?? 0) > STALE_MS;
+const isTerminal = ({ reason }: Row): boolean => TERMINAL.includes(reason ?? "");
+const isPastAbort = ({ abortMs, progressAgeMs }: Row): boolean =>
   abortMs !== undefined && (progressAgeMs ?? 0) >= abortMs;
 
 const ROWS = ["1", "2", "3", "4", "5", "6", "7", "7a", "8"] as const;
 
 /** The contract's table: the first row that matches. */
 const TABLE: readonly {
-  readonly when: (row: Case) => boolean;
+  readonly when: (row: Row) => boolean;
   /** eventType, reason, classification, recoveryEligible, and whether the work kind is told. */
-  readonly answer: (row: Case) => readonly [string, string, string, boolean, boolean];
+  readonly answer: (row: Row) => readonly [string, string, string, boolean, boolean];
 }[] = [
   {
     when: (row) =>
@@ -126,7 +126,7 @@ const TABLE: readonly {
   },
 ];
 
-function expected(row: Case): { readonly number: string | undefined; readonly answer: object } {
+function expected(row: Row): { readonly number: string | undefined; readonly answer: object } {
   const index = TABLE.findIndex(({ when }) => when(row));
   const [event, reason, classification, recoveryEligible, tellsKind] =
     TABLE[index]?.answer(row) ?? [];
@@ -140,7 +140,7 @@ function expected(row: Case): { readonly number: string | undefined; readonly an
   return { number: ROWS[index], answer };
 }
 
-function* everyCase(): Generator<Case> {
+function* everyRow(): Generator<Row> {
   for (const state of [undefined, "idle", "processing", "waiting"] as const)
     for (const queueDepth of [0, 1, 7])
       for (const kind of [undefined, "model_call", "tool_call", "embedded_run"] as const)
@@ -163,8 +163,8 @@ function* everyCase(): Generator<Case> {
 
 test("every combination is answered as the table says, with no other key", () => {
   const hits = new Set<string | undefined>();
-  const wrong: { readonly row: Case; readonly actual: object; readonly answer: object }[] = [];
-  for (const row of everyCase()) {
+  const wrong: { readonly row: Row; readonly actual: object; readonly answer: object }[] = [];
+  for (const row of everyRow()) {
     const { number, answer } = expected(row);
     const actual = classify(row);
     hits.add(number);
@@ -189,8 +189,8 @@ function processing(
   });
 }
 
-describe("each row, by hand", () => {
-  test("1: idle, with work waiting behind work that nobody owns", () => {
+describe("each row of the table, by an example", () => {
+  test("1: idle, with messages waiting behind work that has no owner", () => {
     const activity = { activeWorkKind: "model_call", lastProgressAgeMs: 120_001 } as const;
     expect(processing(activity, { state: "idle", queueDepth: 1 })).toStrictEqual({
       eventType: "session.stuck",

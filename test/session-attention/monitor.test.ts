@@ -92,7 +92,7 @@ describe("the heartbeat", () => {
   });
 });
 
-describe("what is looked at", () => {
+describe("the monitor looks at", () => {
   test("a processing session that is older than the limit, not one that is as old", () => {
     const { time, events, register } = watch();
     register("a", { state: "processing" });
@@ -104,7 +104,7 @@ describe("what is looked at", () => {
     ]);
   });
 
-  test("not an idle session with nothing to do, nor one that waits for its user", () => {
+  test("no idle session with nothing to do, and none that waits for its user", () => {
     const { time, events, register } = watch();
     register("idle");
     register("waiting", { state: "waiting", queueDepth: 3 });
@@ -183,7 +183,7 @@ describe("an abort", () => {
     expect(recoveries).toEqual([]);
   });
 
-  test("takes an owned model call", () => {
+  test("hits an owned model call", () => {
     const { time, recoveries, register } = watch();
     const session = register("a");
     startRun(session, "r1");
@@ -192,7 +192,7 @@ describe("an abort", () => {
     expect(only(recoveries).request.allowActiveAbort).toBe(true);
   });
 
-  test("takes a blocked tool by its own age, also when its run told of progress meanwhile", () => {
+  test("hits a blocked tool by its own age, also when its run told of progress meanwhile", () => {
     const { time, recoveries, register } = watch();
     const session = register("a");
     startRun(session, "r1");
@@ -244,7 +244,7 @@ describe("an abort", () => {
 });
 
 describe("recoveries", () => {
-  test("two stalled sessions recover independently", async () => {
+  test("of two stalled sessions are independent", async () => {
     const { time, recoveries, register } = watch();
     const [a, b] = [register("a"), register("b")];
     startRun(a, "r1");
@@ -309,7 +309,7 @@ describe("recoveries", () => {
     expect(recoveries).toHaveLength(2);
   });
 
-  test("are not asked for when there is nobody to ask", () => {
+  test("are not asked for without a recover function", () => {
     const { time, events, register } = watch({ recover: undefined });
     register("a", { queueDepth: 1 });
     time.advance(WARN_MS + BEAT_MS);
@@ -330,7 +330,7 @@ describe("recoveries", () => {
 });
 
 describe("an outcome", () => {
-  /** A session whose run stalls with two pieces of work waiting, and the recovery of it. */
+  /** A session whose run stalls with two messages waiting, and the recovery of it. */
   async function stalled(): Promise<Watch & { session: MonitoredSession; recovery: Recovery }> {
     const watched = watch();
     const session = watched.register("a", { queueDepth: 2 });

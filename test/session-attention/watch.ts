@@ -6,7 +6,6 @@ import { expect, onTestFinished } from "vitest";
 import type { SessionAttentionEvent } from "../../lib/session-attention/events.js";
 import {
   createSessionAttentionMonitor,
-  type RegisterSessionOptions,
   type SessionAttentionMonitor,
 } from "../../lib/session-attention/monitor.js";
 import type { SessionAttentionMonitorOptions } from "../../lib/session-attention/monitor-options.js";
@@ -14,6 +13,7 @@ import type {
   SessionRecoveryOutcome,
   SessionRecoveryRequest,
 } from "../../lib/session-attention/recovery.js";
+import type { RegisterSessionOptions } from "../../lib/session-attention/registered-session.js";
 import type { MonitoredSession, SessionWork } from "../../lib/session-attention/session-handle.js";
 import { FakeTime } from "./fake-time.js";
 
@@ -86,4 +86,12 @@ export function only(recoveries: readonly Recovery[]): Recovery {
 export function startRun(session: MonitoredSession, runId: string): SessionWork {
   session.update("processing", { runId });
   return session.startWork("embedded_run", { runId });
+}
+
+export const ABORTED: SessionRecoveryOutcome = { status: "aborted" };
+
+/** What of a snapshot an answer may change. */
+export function picture(session: MonitoredSession): object {
+  const { isRecovering: _, ...rest } = session.snapshot();
+  return rest;
 }

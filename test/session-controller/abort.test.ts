@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { describe, expect, test, vi } from "vitest";
 
 import { createControllerIn } from "../../lib/session-controller/controller.js";
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Latch } from "../../lib/session-controller/locks/latch.js";
 import {
   createSessionController,
   type SessionController,
@@ -12,7 +12,7 @@ import {
   type SessionWrite,
 } from "../../lib/session-controller/index.js";
 import { resolveControllerOptions } from "../../lib/session-controller/options.js";
-import { realSessionFs } from "../../lib/session-controller/session-file.js";
+import { realSessionFs } from "../../lib/session-controller/fence/session-file.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { nodeArguments, runNode, start } from "../support/child.js";
 import { importDist } from "../support/lock-holder.js";
@@ -46,15 +46,15 @@ async function controllerInTest(sessionFile = sessionFileWith()) {
 
 /** A write that settles only when told to, and what it then can still do. */
 async function beginStuckWrite(controller: SessionController) {
-  const [begun, end] = [new Moment(), new Moment()];
+  const [begun, end] = [new Latch(), new Latch()];
   const writes: SessionWrite[] = [];
   const written = controller.withWriteLock(async (write) => {
     writes.push(write);
-    begun.reach();
-    await end.reached;
+    begun.open();
+    await end.opened;
   });
   written.catch(() => {});
-  await begun.reached;
+  await begun.opened;
   const [write] = writes;
   if (write === undefined) throw new Error("not begun");
   return { write, end, written };
@@ -75,7 +75,7 @@ describe("a write that does not settle", () => {
       expect(controller.hasTakeover()).toBe(true);
       expect(write.signal.aborted).toBe(true);
       expect(() => write.appendFenced(LINE)).toThrow(SessionTakeoverError);
-      end.reach();
+      end.open();
       await expect(written).rejects.toMatchObject({
         reason: "write-abandoned",
         cause: { message: "writes did not settle within the time for it: 2000ms" },
@@ -95,12 +95,12 @@ describe("a write that does not settle", () => {
     letTimePass();
     await released;
     expect(locks.holder()).toBeNull();
-    end.reach();
+    end.open();
     await expect(written).rejects.toThrow(SessionTakeoverError);
     expect(locks.events.filter((event) => event.startsWith("releasing"))).toHaveLength(2);
   });
 
-  test("does not keep those who wait for a prompt's release, once an abort's time is up", async () => {
+  test("does not keep callers that wait for a prompt's release, once an abort's time is up", async () => {
     const { controller, locks, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     const waiting = [
@@ -146,17 +146,17 @@ describe("a write that does not settle", () => {
 
   test("that waits inside for its own abort is not waited for", async () => {
     const { controller, locks, letTimePass } = await controllerInTest();
-    const never = new Moment();
-    const aborted = new Moment();
+    const never = new Latch();
+    const aborted = new Latch();
     void controller
       .withWriteLock(async () => {
         // As from a timer that was set inside: it is in the scope, too.
         await controller.releaseForAbort();
-        aborted.reach();
-        await never.reached;
+        aborted.open();
+        await never.opened;
       })
       .catch(() => {});
-    await aborted.reached;
+    await aborted.opened;
     letTimePass();
     await waitFor("the release", () => locks.holder() === null);
     expect(controller.hasTakeover()).toBe(true);
@@ -168,7 +168,7 @@ describe("a write that does not settle", () => {
     const first = await beginStuckWrite(controller);
     const aborted = controller.releaseForAbort();
     const second = beginStuckWrite(controller);
-    first.end.reach();
+    first.end.open();
     await aborted;
     await second;
     locks.displace();
@@ -185,7 +185,7 @@ test("a write that settles in time keeps the graceful path", async () => {
   const { write, end, written } = await beginStuckWrite(controller);
   const released = controller.releaseForAbort();
   write.appendFenced(LINE);
-  end.reach();
+  end.open();
   await Promise.all([written, released]);
   expect(controller.hasTakeover()).toBe(false);
   expect(timers.size).toBe(0);
@@ -194,15 +194,15 @@ test("a write that settles in time keeps the graceful path", async () => {
   expect(locks.holder()).toBeNull();
 });
 
-test("a slow physical release is waited for, and is no reason to give the writes up", async () => {
+test("a slow physical release is waited for, and does not make the writes count as abandoned", async () => {
   const { controller, locks, letTimePass } = await controllerInTest();
-  const physical = new Moment();
-  locks.holdReleasesUntil(physical.reached);
+  const physical = new Latch();
+  locks.holdReleasesUntil(physical.opened);
   const released = controller.releaseForAbort();
   await waitFor("the release", () => locks.events.includes("releasing 1"));
   letTimePass();
   expect(await watch(released).isSettled()).toBe(false);
-  physical.reach();
+  physical.open();
   await released;
   expect(controller.hasTakeover()).toBe(false);
 });
@@ -210,8 +210,8 @@ test("a slow physical release is waited for, and is no reason to give the writes
 test("a session file that cannot be read in time does not keep the lock", async () => {
   const locks = memoryLocks();
   const sessionFile = sessionFileWith();
-  const disk = new Moment();
-  const closed = new Moment();
+  const disk = new Latch();
+  const closed = new Latch();
   const fire: (() => void)[] = [];
   const controller = await createControllerIn(
     resolveControllerOptions({ acquire: locks.acquire, sessionFile, env: {} }),
@@ -219,11 +219,11 @@ test("a session file that cannot be read in time does not keep the lock", async 
       fs: {
         ...realSessionFs,
         open: async (path) => {
-          await disk.reached;
+          await disk.opened;
           const file = await realSessionFs.open(path);
           const close = async (): Promise<void> => {
             await file.close();
-            closed.reach();
+            closed.open();
           };
           return { ...file, close };
         },
@@ -241,8 +241,8 @@ test("a session file that cannot be read in time does not keep the lock", async 
   expect(locks.holder()).toBeNull();
   expect(controller.hasTakeover()).toBe(true);
   // Whatever the disk gives in the end is closed.
-  disk.reach();
-  await closed.reached;
+  disk.open();
+  await closed.opened;
 });
 
 describe("abort", () => {
@@ -305,14 +305,14 @@ describe("abort", () => {
     rmdirSync(sessionFile);
   });
 
-  test.each([undefined, null, {}, { timeout: 1 }])("takes no %j", async (options) => {
+  test.each([undefined, null, {}, { timeout: 1 }])("refuses %j as its options", async (options) => {
     const { controller } = await controllerOf(sessionFileWith());
     expect(() => controller.abort(options as never)).toThrow(TypeError);
   });
 });
 
-describe("the bound", () => {
-  test("keeps the process alive for those who wait, and only for them", async () => {
+describe("the time limit of an abort", () => {
+  test("keeps the process alive while a caller waits, and only then", async () => {
     const { controller, kept, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     controller.abort({ timeout: true });
@@ -323,7 +323,7 @@ describe("the bound", () => {
     await cleanup;
   });
 
-  test("keeps the process alive for those who had been waiting before", async () => {
+  test("keeps the process alive for callers that had been waiting before", async () => {
     const { controller, kept, letTimePass } = await controllerInTest();
     await beginStuckWrite(controller);
     const released = controller.releaseForPrompt();
@@ -348,7 +348,7 @@ describe("the bound", () => {
     expect(outcome).toBe(true);
   });
 
-  test("an abort that nobody waits for does not keep a process from ending", async () => {
+  test("an abort that no caller waits for does not keep a process from ending", async () => {
     const sessionFile = sessionFileWith();
     const outcome = await runNode(
       `${LOCK_IMPORT} ${CONTROLLER_IMPORT}
@@ -415,7 +415,7 @@ test("a real session: the next process writes while the aborted one's write stil
   await controller.releaseForAbort();
   expect(await next.line()).toBe("written");
   expect(() => write.appendFenced(LINE)).toThrow(SessionTakeoverError);
-  end.reach();
+  end.open();
   await expect(written).rejects.toThrow(SessionTakeoverError);
   next.say("end");
   expect(await next.exited()).toBe(0);

@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { createControllerIn } from "../../lib/session-controller/controller.js";
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Latch } from "../../lib/session-controller/locks/latch.js";
 import type {
   AcquireControlledLock,
   ControlledLock,
@@ -15,7 +15,7 @@ import type {
   SessionWrite,
 } from "../../lib/session-controller/index.js";
 import { resolveControllerOptions } from "../../lib/session-controller/options.js";
-import { realSessionFs } from "../../lib/session-controller/session-file.js";
+import { realSessionFs } from "../../lib/session-controller/fence/session-file.js";
 import { SessionWriteLockTimeoutError } from "../../lib/session-lock/errors.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { findErrorByCode } from "../../lib/util/find-error.js";
@@ -67,14 +67,14 @@ const HOSTILE = [
 type Event = (typeof HOSTILE)[number] | readonly Step[];
 
 /** The lock that the controller and the stranger compete for. */
-interface Surroundings {
+interface LockSource {
   readonly acquire: (
     options: ControllerLockOptions & { readonly signal?: AbortSignal },
   ) => Promise<ControlledLock>;
   readonly takeAway: () => void;
 }
 
-function inMemory(): Surroundings {
+function inMemory(): LockSource {
   const locks = memoryLocks();
   return {
     acquire: locks.acquire,
@@ -85,7 +85,7 @@ function inMemory(): Surroundings {
 }
 
 /** Its holder has to ask whether it still has the lock. */
-function inMemoryUnsignalled(): Surroundings {
+function inMemoryUnsignalled(): LockSource {
   const { acquire, takeAway } = inMemory();
   return {
     acquire: async (options) => {
@@ -96,7 +96,7 @@ function inMemoryUnsignalled(): Surroundings {
   };
 }
 
-function onDisk(sessionFile: string): Surroundings {
+function onDisk(sessionFile: string): LockSource {
   return {
     acquire: ({ signal, ...options }) =>
       acquireSessionWriteLock({ ...options, ...(signal && { signal }), env: {} }),
@@ -112,11 +112,11 @@ class OwnLocks {
   /** Acquired and not yet released. */
   readonly out = new Set<ControlledLock>();
   readonly #waits = new Set<AbortController>();
-  readonly #acquire: Surroundings["acquire"];
+  readonly #acquire: LockSource["acquire"];
   readonly #complain: (what: string) => void;
   #isOfAnother = false;
 
-  constructor(acquire: Surroundings["acquire"], complain: (what: string) => void) {
+  constructor(acquire: LockSource["acquire"], complain: (what: string) => void) {
     this.#acquire = acquire;
     this.#complain = complain;
   }
@@ -180,20 +180,20 @@ class Trial {
   readonly complaints: string[] = [];
   readonly locks: OwnLocks;
   readonly #sessionFile: string;
-  readonly #surroundings: Surroundings;
+  readonly #lockSource: LockSource;
   /** The writes that are in the middle; with `isDisplaced` the lock was taken from under them. */
   readonly #inTheMiddle = new Set<{ isDisplaced: boolean }>();
   #hasCleanupBegun = false;
   readonly #timers = new Set<() => void>();
-  readonly #pauses: Moment[] = [];
+  readonly #pauses: Latch[] = [];
   readonly #pending = new Set<string>();
   #lines = 0;
   #expectedText = FIRST_LINE;
 
-  constructor(sessionFile: string, surroundings: Surroundings) {
+  constructor(sessionFile: string, lockSource: LockSource) {
     this.#sessionFile = sessionFile;
-    this.#surroundings = surroundings;
-    this.locks = new OwnLocks(surroundings.acquire, (what) => void this.complaints.push(what));
+    this.#lockSource = lockSource;
+    this.locks = new OwnLocks(lockSource.acquire, (what) => void this.complaints.push(what));
   }
 
   async run(events: readonly Event[]): Promise<SessionController> {
@@ -201,7 +201,7 @@ class Trial {
       resolveControllerOptions({
         acquire: this.locks.acquire,
         sessionFile: this.#sessionFile,
-        // Nobody waits that long: the test would fail first.
+        // Longer than the test's own time limit.
         timeoutMs: 1_000_000,
         env: {},
         log: { warn: (line) => this.complaints.push(line) },
@@ -264,7 +264,7 @@ class Trial {
       case "dispose":
         return this.#track(event, controller.dispose());
       case "go on":
-        return this.#pauses.shift()?.reach();
+        return this.#pauses.shift()?.open();
       case "turns":
         return await turns(20);
       case "time passes":
@@ -273,7 +273,7 @@ class Trial {
         return this.locks.timeOut(this.#sessionFile);
       case "lock is taken away":
         if (this.locks.areHeld) this.#inTheMiddle.forEach((write) => (write.isDisplaced = true));
-        return this.#surroundings.takeAway();
+        return this.#lockSource.takeAway();
       case "stranger appends":
         return this.#appendAsStranger();
       case STRANGER:
@@ -355,7 +355,7 @@ class Trial {
   }
 
   async #lockAsStranger(): Promise<void> {
-    const lock = await this.#surroundings.acquire({
+    const lock = await this.#lockSource.acquire({
       sessionFile: this.#sessionFile,
       timeoutMs: 1e6,
     });
@@ -372,9 +372,9 @@ class Trial {
   }
 
   async #pause(): Promise<void> {
-    const pause = new Moment();
+    const pause = new Latch();
     this.#pauses.push(pause);
-    await pause.reached;
+    await pause.opened;
   }
 
   /** Its end is waited for, and its failure must be one of those that are documented. */
@@ -389,11 +389,11 @@ class Trial {
       .finally(() => this.#pending.delete(name));
   }
 
-  /** All pauses end. Nobody may then be waiting of those that `isWaitedFor`. */
+  /** All pauses end. Then no call may wait any more of those that `isWaitedFor`. */
   async #windUp(isWaitedFor: (name: string) => boolean): Promise<void> {
     const pending = (): readonly string[] => [...this.#pending].filter(isWaitedFor);
     const isOver = (): boolean => {
-      this.#pauses.splice(0).forEach((pause) => pause.reach());
+      this.#pauses.splice(0).forEach((pause) => pause.open());
       return pending().length === 0 && this.#timers.size === 0;
     };
     try {
@@ -448,12 +448,12 @@ const LOCKS = [
 ] as const;
 
 test.each(LOCKS)(
-  "with a lock %s: no lock is released twice, nothing written after a takeover, nobody waits for ever",
+  "with a lock %s no lock is released twice, nothing is written after a takeover, and no call waits for ever",
   { timeout: 300_000 },
-  async (_name, surroundingsOf, numRuns) => {
+  async (_name, lockSourceOf, numRuns) => {
     const property = fc.asyncProperty(eventsOf(HOSTILE, ENCOUNTERS), async (events) => {
       const sessionFile = sessionFileWith();
-      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      const trial = new Trial(sessionFile, lockSourceOf(sessionFile));
       await trial.run(events);
       expect(trial.faults()).toEqual([]);
     });
@@ -462,12 +462,12 @@ test.each(LOCKS)(
 );
 
 test.each(LOCKS)(
-  "with a lock %s: where nobody interferes there is no takeover",
+  "with a lock %s that no other process wants there is no takeover",
   { timeout: 300_000 },
-  async (_name, surroundingsOf, numRuns) => {
+  async (_name, lockSourceOf, numRuns) => {
     const property = fc.asyncProperty(eventsOf(PEACEFUL, []), async (events) => {
       const sessionFile = sessionFileWith();
-      const trial = new Trial(sessionFile, surroundingsOf(sessionFile));
+      const trial = new Trial(sessionFile, lockSourceOf(sessionFile));
       const controller = await trial.run(events);
       expect(trial.faults()).toEqual([]);
       expect(controller.hasTakeover()).toBe(false);

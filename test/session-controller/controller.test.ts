@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, test, vi } from "vitest";
 
-import { Moment } from "../../lib/session-controller/drain.js";
+import { Latch } from "../../lib/session-controller/locks/latch.js";
 import {
   createSessionController,
   type SessionController,
@@ -22,16 +22,16 @@ const LINE = '{"role":"user"}\n';
 async function beginWrite(
   controller: SessionController,
   run: (write: SessionWrite) => void = () => {},
-): Promise<{ readonly end: Moment; readonly written: Promise<void> }> {
-  const [begun, end] = [new Moment(), new Moment()];
+): Promise<{ readonly end: Latch; readonly written: Promise<void> }> {
+  const [begun, end] = [new Latch(), new Latch()];
   const written = controller.withWriteLock(async (write) => {
-    begun.reach();
-    await end.reached;
+    begun.open();
+    await end.opened;
     run(write);
   });
   // Some tests only look at it later, or not at all.
   written.catch(() => {});
-  await begun.reached;
+  await begun.opened;
   return { end, written };
 }
 
@@ -114,10 +114,10 @@ describe("giving the lock up", () => {
     const released = controller.releaseForPrompt();
     const late = vi.fn();
     const lateWrite = controller.withWriteLock(late);
-    first.end.reach();
+    first.end.open();
     expect(await watch(released).isSettled()).toBe(false);
     expect(late).not.toHaveBeenCalled();
-    second.end.reach();
+    second.end.open();
     await Promise.all([released, lateWrite]);
     expect(locks.events.slice(0, 4)).toEqual([
       "acquired 1",
@@ -127,10 +127,10 @@ describe("giving the lock up", () => {
     ]);
   });
 
-  test("everybody resolves only after the physical release, whoever asked first", async () => {
+  test("every call resolves only after the physical release, whichever call came first", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
-    const physical = new Moment();
-    locks.holdReleasesUntil(physical.reached);
+    const physical = new Latch();
+    locks.holdReleasesUntil(physical.opened);
     const order: string[] = [];
     const note = (name: string) => (): void => {
       order.push(locks.events.includes("released 1") ? name : `${name} too early`);
@@ -147,7 +147,7 @@ describe("giving the lock up", () => {
       }),
     ];
     expect(await watch(Promise.any(all)).isSettled()).toBe(false);
-    physical.reach();
+    physical.open();
     await Promise.all(all);
     expect(order.toSorted()).toEqual([
       "abort",
@@ -210,7 +210,7 @@ describe("taking the lock again", () => {
     expect(locks.holder()?.id).toBe(2);
   });
 
-  test("that is not to be had is a takeover to every caller", async () => {
+  test("is a takeover to every caller when another holder has the lock", async () => {
     const locks = memoryLocks();
     const { controller, sessionFile } = await controllerOf(
       sessionFileWith(),
@@ -231,7 +231,7 @@ describe("taking the lock again", () => {
   });
 
   test.each(["releaseForAbort", "dispose"] as const)(
-    "%s meanwhile: the lock goes back as soon as it is there",
+    "is cancelled by %s: the lock is released as soon as it is acquired",
     async (name) => {
       const { controller, sessionFile, locks } = await controllerOf(sessionFileWith(), {
         settleTimeoutMs: 20,
@@ -271,18 +271,18 @@ describe("scopes", () => {
   test("a nested call that is not awaited keeps the scope open until it has settled", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     await controller.releaseForPrompt();
-    const [end, innermost] = [new Moment(), new Moment()];
+    const [end, innermost] = [new Latch(), new Latch()];
     const written = controller.withWriteLock(() => {
       void controller.withWriteLock(async () => {
-        await end.reached;
-        void controller.withWriteLock(() => innermost.reached);
+        await end.opened;
+        void controller.withWriteLock(() => innermost.opened);
       });
     });
     expect(await watch(written).isSettled()).toBe(false);
-    end.reach();
+    end.open();
     expect(await watch(written).isSettled()).toBe(false);
     expect(locks.holder()?.id).toBe(2);
-    innermost.reach();
+    innermost.open();
     await written;
     expect(locks.events.filter((event) => event.startsWith("acquired"))).toHaveLength(2);
   });
@@ -290,12 +290,12 @@ describe("scopes", () => {
   test("work that outlives its scope takes a lock of its own", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     await controller.releaseForPrompt();
-    const later = new Moment();
+    const later = new Latch();
     const leaked: Promise<string>[] = [];
     await controller.withWriteLock(() => {
-      leaked.push(later.reached.then(() => controller.withWriteLock(() => "late")));
+      leaked.push(later.opened.then(() => controller.withWriteLock(() => "late")));
     });
-    later.reach();
+    later.open();
     expect(await Promise.all(leaked)).toEqual(["late"]);
     expect(locks.events.filter((event) => event.startsWith("acquired"))).toHaveLength(3);
   });
@@ -350,7 +350,7 @@ describe("scopes", () => {
     expect(locks.holder()?.id).toBe(3);
   });
 
-  test("the last wish from inside counts: released and taken again is kept", async () => {
+  test("the last call from inside counts: after a release and a reacquisition the lock is held", async () => {
     const { controller, locks } = await controllerOf(sessionFileWith());
     await controller.withWriteLock(async () => {
       await controller.releaseForPrompt();
@@ -445,7 +445,7 @@ describe("the cleanup", () => {
     const write = await beginWrite(controller);
     const asked = controller.acquireForCleanup();
     expect(await watch(asked).isSettled()).toBe(false);
-    write.end.reach();
+    write.end.open();
     const lock = await asked;
     await controller.dispose();
     await controller.releaseForAbort();
@@ -559,7 +559,7 @@ describe("a lock that is lost", () => {
     locks.displace();
     expect(controller.hasTakeover()).toBe(true);
     await expect(controller.withWriteLock(vi.fn())).rejects.toMatchObject({ reason: "lock-lost" });
-    write.end.reach();
+    write.end.open();
     await expect(write.written).rejects.toMatchObject({
       code: "SESSION_TAKEOVER",
       cause: { code: "SESSION_WRITE_LOCK_LOST" },
@@ -568,7 +568,7 @@ describe("a lock that is lost", () => {
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
   });
 
-  test("without a sign of it is noticed by the fence of the lock", async () => {
+  test("without a signal is noticed by the fence of the lock", async () => {
     const locks = memoryLocks();
     const { controller, sessionFile } = await controllerOf(
       sessionFileWith(),
@@ -588,7 +588,7 @@ describe("a lock that is lost", () => {
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
   });
 
-  test("without a sign of it is noticed before a write begins", async () => {
+  test("without a signal is noticed before a write begins", async () => {
     const locks = memoryLocks();
     const { controller } = await controllerOf(
       sessionFileWith(),
@@ -619,7 +619,7 @@ describe("a lock that is lost", () => {
     await expect(released.reacquireAfterPrompt()).rejects.toThrow(SessionTakeoverError);
   });
 
-  test("without a sign of it is noticed after a write that does not use the fence", async () => {
+  test("without a signal is noticed after a write that does not use the fence", async () => {
     const locks = memoryLocks();
     const { controller } = await controllerOf(
       sessionFileWith(),
@@ -657,7 +657,7 @@ describe("a lock that is lost", () => {
     expect(controller.hasTakeover()).toBe(true);
   });
 
-  test("before it was ever used is given back", async () => {
+  test("before it was ever used is released", async () => {
     const release = vi.fn();
     const lost = AbortSignal.abort(new Error("lost"));
     const { controller } = await controllerOf(sessionFileWith(), {
@@ -707,23 +707,30 @@ test("a takeover found by one write releases the lock once the others have settl
   });
   await expect(finder).rejects.toThrow(SessionTakeoverError);
   expect(locks.events).toEqual(["acquired 1"]);
-  write.end.reach();
+  write.end.open();
   await expect(write.written).rejects.toThrow(SessionTakeoverError);
   expect(locks.events).toEqual(["acquired 1", "releasing 1", "released 1"]);
   expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE);
 });
 
-test("who hears of a takeover finds the lock released", async () => {
+test("a caller that gets a takeover error finds the lock released", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());
-  const physical = new Moment();
-  locks.holdReleasesUntil(physical.reached);
+  const physical = new Latch();
+  locks.holdReleasesUntil(physical.opened);
   const finder = controller.withWriteLock(() => {
     throw Object.assign(new Error("lost"), { code: "SESSION_WRITE_LOCK_LOST" });
   });
   expect(await watch(finder).isSettled()).toBe(false);
   expect(locks.events).toEqual(["acquired 1", "releasing 1"]);
-  physical.reach();
+  physical.open();
   await expect(finder).rejects.toThrow(SessionTakeoverError);
+});
+
+test("a takeover is said before anything else, also before a wrong argument", async () => {
+  const { controller, locks } = await controllerOf(sessionFileWith());
+  locks.displace();
+  await waitFor("the takeover", () => controller.hasTakeover());
+  await expect(controller.withWriteLock(undefined as never)).rejects.toThrow(SessionTakeoverError);
 });
 
 test("after the end writes take short locks", async () => {

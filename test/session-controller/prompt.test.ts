@@ -19,7 +19,7 @@ test("the lock is released during the model call and held again after it", async
   expect(locks.events).toEqual(["acquired 1", "releasing 1", "released 1", "acquired 2"]);
 });
 
-test("also when the model fails, whose error it is", async () => {
+test("the lock is held again also after the model has failed, whose error is passed on", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());
   const failing = withPromptReleased(controller, () => Promise.reject(new Error("overloaded")));
   await expect(failing).rejects.toThrow("overloaded");
@@ -51,7 +51,7 @@ test("a release that fails keeps the model from being called", async () => {
   expect(run).not.toHaveBeenCalled();
 });
 
-test("inside a write the lock is kept, and nobody waits for himself", async () => {
+test("inside a write the lock is kept, and the write does not wait for itself", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());
   const inside = controller.withWriteLock(() => withPromptReleased(controller, () => "answer"));
   expect(await inside).toBe("answer");

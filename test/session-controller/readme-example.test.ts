@@ -51,7 +51,7 @@ function newSession(): Session {
           clearInterval(alive);
           return text + "? After " + entries.length + " entries.";
         };
-        // Whoever asks for the text of the prompt, to write it, holds the lock.
+        // The caller that asks for the text of the prompt, to write it, holds the lock.
         const deadly = { toJSON: () => process.kill(process.pid, "SIGKILL") };
         const answer = await turn({ ...call, callModel, prompt: diesWriting ? deadly : prompt })
           .catch((error) => error.code ?? error.name);
@@ -77,7 +77,7 @@ async function expectAnswer(child: RunningChild): Promise<void> {
   expect(await child.exited()).toBe(0);
 }
 
-test("it has less than 40 lines", () => {
+test("the example of the README has fewer than 40 lines", () => {
   expect(EXAMPLE.trimEnd().split("\n").length).toBeLessThan(40);
 });
 
@@ -142,7 +142,7 @@ test("while one turn asks its model, another is taken; the first one is told, an
   expect(entries()).toMatchObject([USER, { id: "t2" }, { id: "t2" }]);
 });
 
-test("the examples of the room guide run", async () => {
+test("the examples of the guide run", async () => {
   const folder = temporaryFolder();
   const sessionFile = join(folder, "s.jsonl");
   for (const mark of ["withPromptReleased", "acquireSessionFileOwner("]) {

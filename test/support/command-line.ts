@@ -20,7 +20,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export interface Surroundings {
+export interface IoOptions {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -31,18 +31,15 @@ export interface Surroundings {
 }
 
 /** Runs a command in this process, with streams that remember what was written. */
-export async function runHere(
-  args: readonly string[],
-  surroundings: Surroundings = {},
-): Promise<Outcome> {
-  const io = recordingIo(surroundings);
+export async function runHere(args: readonly string[], options: IoOptions = {}): Promise<Outcome> {
+  const io = recordingIo(options);
   const code = await run(args, io);
   return { code, stdout: io.stdout.text(), stderr: io.stderr.text() };
 }
 
 export type RecordingStream = CliStream & { text(): string };
 
-/** The world of a command, with streams that remember; nothing ever happens in it by itself. */
+/** A command's input and output, with streams that remember; no event happens by itself. */
 export function recordingIo({
   isTTY = false,
   columns,
@@ -51,7 +48,7 @@ export function recordingIo({
   now = () => 0,
   wallClock = Date.now,
   events = NO_EVENTS,
-}: Surroundings = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
+}: IoOptions = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
   const stdout = recordingStream(isTTY, columns, env, rows);
   const stderr = recordingStream(isTTY, columns, env, rows);
   return { stdout, stderr, env, now, wallClock, events };

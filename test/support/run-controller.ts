@@ -9,6 +9,7 @@ import {
   type SessionController,
   type SessionControllerOptions,
 } from "../../lib/session-controller/index.js";
+import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { type MemoryLocks, memoryLocks } from "./memory-lock.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
@@ -56,4 +57,17 @@ export function watch(work: Promise<unknown>): { readonly isSettled: () => Promi
       return settled;
     },
   };
+}
+
+/** A controller with a real lock file. */
+export async function onRealLock(options: Partial<SessionControllerOptions> = {}) {
+  const sessionFile = sessionFileWith();
+  const controller = await createSessionController({
+    acquire: (lockOptions) => acquireSessionWriteLock({ ...lockOptions, env: {} }),
+    sessionFile,
+    env: {},
+    ...options,
+  });
+  onTestFinished(() => controller.dispose());
+  return { controller, sessionFile, lockPath: `${sessionFile}.lock` };
 }

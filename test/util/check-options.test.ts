@@ -40,7 +40,7 @@ test.each([
   });
 });
 
-test("__proto__ as a key of its own is no way around", () => {
+test("a key __proto__ of the object itself is refused like any unknown key", () => {
   const options: unknown = JSON.parse('{"path": true, "__proto__": 1}');
   expect(refusalOf(() => checkOptions(options, CHECKS))).toMatchObject({
     code: "ERR_UNKNOWN_OPTION",
@@ -57,7 +57,7 @@ test("values of known keys are checked, inherited ones too", () => {
   expect(refusalOf(() => checkOptions({ path: true, timeoutMs: 1 }, CHECKS))).toBeNull();
 });
 
-test("what must be given is missed; an object that may be absent is not", () => {
+test("an object that must be given is missed, and one that may be absent is not", () => {
   expect(refusalOf(() => checkOptions({}, CHECKS))).toMatchObject({
     message: "options.path must be a boolean, got undefined",
   });

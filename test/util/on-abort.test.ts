@@ -28,7 +28,7 @@ async function rejectionsOf(waiting: readonly Promise<unknown>[]): Promise<unkno
   return ends.map((end) => (end.status === "rejected" ? end.reason : end.value));
 }
 
-test("each is told once, in order, and nothing is left", () => {
+test("each waiter is told once, in order, and no listener is left", () => {
   const controller = new AbortController();
   const told: number[] = [];
   for (let i = 0; i < 3; i++) onAbort(controller.signal, () => told.push(i));
@@ -37,7 +37,7 @@ test("each is told once, in order, and nothing is left", () => {
   expect(getEventListeners(controller.signal, "abort")).toEqual([]);
 });
 
-test("who has stopped is not told, also when another stops it while telling", () => {
+test("a waiter that has stopped is not told, also when another waiter stops it while being told", () => {
   const controller = new AbortController();
   const told: string[] = [];
   const same = (): void => void told.push("same");
@@ -50,7 +50,7 @@ test("who has stopped is not told, also when another stops it while telling", ()
   expect(told).toEqual(["same"]);
 });
 
-test("the listener goes with the last one that stops, and comes back with the next", () => {
+test("the listener is removed with the last waiter that stops, and added with the next", () => {
   const { signal } = new AbortController();
   const stops = Array.from({ length: MANY }, () => onAbort(signal, () => {}));
   expect(getEventListeners(signal, "abort")).toHaveLength(1);
@@ -60,7 +60,7 @@ test("the listener goes with the last one that stops, and comes back with the ne
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
-test("no signal is one that never aborts", () => {
+test("undefined is a signal that never aborts", () => {
   const callback = vi.fn();
   onAbort(undefined, callback)();
   expect(callback).not.toHaveBeenCalled();

@@ -39,7 +39,7 @@ describe("printable", () => {
     ["half of a character", "\uD800", String.raw`\ud800`],
     ["a language tag", "\u{E0001}", String.raw`\u{e0001}`],
     ["a joiner that joins no pictures", "a\u200Db 👩\u200D", String.raw`a\u200db 👩\u200d`],
-    ["what nobody sees", "a\u200Bb\uFEFF", String.raw`a\u200bb\ufeff`],
+    ["invisible characters", "a\u200Bb\uFEFF", String.raw`a\u200bb\ufeff`],
   ])("%s", (_what, text, shown) => {
     expect(printable(text)).toBe(shown);
   });

@@ -9,7 +9,7 @@ import { importCompiled } from "../support/lock-holder.js";
 import { requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-test.for(RUNTIMES)("%s", async (runtime, context) => {
+test.for(RUNTIMES)("%s tells its main thread from its workers", async (runtime, context) => {
   const command = requireRuntime(context, runtime);
   const folder = temporaryFolder();
   const IS_MAIN = importCompiled("isMainThread", "util/thread.js");

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { startTimer } from "../../lib/util/timers.js";
-import { type TurnQueues, waitForTurn } from "../../lib/util/queue.js";
+import { type CallerQueues, waitInQueue } from "../../lib/util/queue.js";
 
 const LIMIT = 2 ** 31;
 const keepsAlive = { keepsAlive: true };
@@ -35,7 +35,7 @@ test("a timer of Infinity never calls back, and waits", () => {
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("a stopped timer calls back no more, in whichever of its parts it was", () => {
+test("a stopped timer calls back no more, also when it is made of several timers", () => {
   const callback = vi.fn();
   const stop = startTimer(callback, 3 * LIMIT, keepsAlive);
   vi.advanceTimersByTime(LIMIT + 5000);
@@ -45,13 +45,13 @@ test("a stopped timer calls back no more, in whichever of its parts it was", () 
 });
 
 test.each([LIMIT - 0.4, LIMIT, LIMIT + 0.5, 10 * LIMIT])(
-  "who waits for a turn with a budget of %s ms gets no timeout before it is used up",
+  "a waiter in a queue with a budget of %s ms gets no timeout before it is used up",
   async (budgetMs) => {
-    const queues: TurnQueues = new Map();
+    const queues: CallerQueues = new Map();
     const options = { mayJoin: false, signal: undefined };
-    const first = await waitForTurn(queues, "lock", 1000, options);
+    const first = await waitInQueue(queues, "lock", 1000, options);
     let result: string | null = null;
-    const waiting = waitForTurn(queues, "lock", budgetMs, options).then(({ kind }) => {
+    const waiting = waitInQueue(queues, "lock", budgetMs, options).then(({ kind }) => {
       result = kind;
     });
     await vi.advanceTimersByTimeAsync(Math.floor(budgetMs) - 10);
@@ -59,7 +59,7 @@ test.each([LIMIT - 0.4, LIMIT, LIMIT + 0.5, 10 * LIMIT])(
     await vi.advanceTimersByTimeAsync(20);
     expect(result).toBe("timeout");
     await waiting;
-    if (first.kind === "turn") first.handOn();
+    if (first.kind === "first") first.leave();
     expect(queues.size).toBe(0);
   },
 );

@@ -3,9 +3,8 @@ import { identifyProcess } from "../../process/identity.js";
 import { inspectProcess } from "../../process/inspect.js";
 import { quote } from "../../util/printable.js";
 import { parseArguments, parsePid } from "../arguments.js";
-import { type Command, EXIT } from "../command.js";
+import { type Command, EXIT, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";
-import { UsageError } from "../usage-error.js";
 
 export const identify: Command = {
   name: "identify",

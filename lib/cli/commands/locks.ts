@@ -2,24 +2,27 @@
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable, quote } from "../../util/printable.js";
 import { parseArguments, parsePositiveInteger } from "../arguments.js";
-import { type Command, EXIT, type ExitCode } from "../command.js";
+import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";
 import { formatLocalTime } from "../terminal/duration.js";
-import { examineLocks, type LocksReport, type Patients, type Treatment } from "../locks/examine.js";
+import {
+  examineLocks,
+  type LockDirectories,
+  type LocksReport,
+  type SweepRequest,
+} from "../locks/examine.js";
 import { explanationOf, reasonsIn } from "../locks/explain.js";
 import { shortenToWidth, wrapToWidth } from "../terminal/display-width.js";
-import { canMoveCursor, type CliIo } from "../terminal/io.js";
-import { jsonDocumentPieces } from "../json-document.js";
+import { canMoveCursor, type CliIo, writeInChunks } from "../terminal/io.js";
+import { jsonDocumentParts } from "../json-document.js";
 import { locksLines } from "../locks/lines.js";
 import { locksScreen, selectLocks } from "../locks/screen.js";
 import { type OwnerPrograms, ownerPrograms, programOf } from "../locks/owner-programs.js";
 import { paint } from "../terminal/paint.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
-import { UsageError } from "../usage-error.js";
 import { watch } from "../terminal/watch.js";
-import { writePieces } from "../terminal/write-pieces.js";
 import { isWrong } from "../locks/describe.js";
 
-/** A terminal keeps no more lines than about that, and nobody reads them. */
+/** Terminals keep about that many lines of their past. */
 const MOST_ROWS = 1000;
 
 /** Summary, blank line, header, and the line that counts the rest. */
@@ -79,9 +82,9 @@ Examples:
       watch: { type: "boolean" },
     });
     const { explain = false, fix = false, json = false } = values;
-    const patients = toPatients(positionals, values["state-dir"] ?? []);
+    const directories = toDirectories(positionals, values["state-dir"] ?? []);
     const staleText = values["stale-ms"];
-    const treatment: Treatment = {
+    const request: SweepRequest = {
       fix,
       staleMs: staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText),
       ownerNames: (values.owner ?? []).map(parseOwnerName),
@@ -89,20 +92,21 @@ Examples:
     };
     if (values.watch) {
       checkWatchable({ fix, json }, io);
-      return await watchLocks(patients, treatment, { explain }, io);
+      return await watchLocks(directories, request, { explain }, io);
     }
 
     const bar = new ProgressBar(io);
     let report: LocksReport;
     try {
-      report = await examineLocks(patients, treatment, io, (checked, total) =>
-        bar.update(checked, total),
-      );
+      report = await examineLocks(directories, request, {
+        env: io.env,
+        onProgress: (checked, total) => bar.update(checked, total),
+      });
     } finally {
       bar.clear();
     }
     for (const line of remarksOf(report)) io.stderr.write(`pidentity: ${line}\n`);
-    writePieces(io.stdout, await answer(report, { fix, explain, json }, io));
+    writeInChunks(io.stdout, await answer(report, { fix, explain, json }, io));
     return exitCodeOf(report);
   },
 };
@@ -117,7 +121,10 @@ function parseOwnerName(text: string): string {
 }
 
 /** @throws UsageError unless exactly one kind of directory is given */
-function toPatients(sessionsDirs: readonly string[], stateDirs: readonly string[]): Patients {
+function toDirectories(
+  sessionsDirs: readonly string[],
+  stateDirs: readonly string[],
+): LockDirectories {
   if (sessionsDirs.length === 0 && stateDirs.length === 0) {
     throw new UsageError("at least one directory is required");
   }
@@ -134,7 +141,7 @@ function checkWatchable(
   { fix, json }: { readonly fix: boolean; readonly json: boolean },
   { stdout, env }: CliIo,
 ): void {
-  // A repair that nobody asked for again would go on for as long as somebody looks.
+  // Each look would remove locks again, which the user has asked for once.
   if (fix) throw new UsageError("--fix cannot be combined with --watch, which removes nothing");
   if (json) throw new UsageError("--json cannot be combined with --watch, which is for people");
   if (!canMoveCursor(stdout.isTTY, env)) {
@@ -162,13 +169,13 @@ async function answer(
 }
 
 async function watchLocks(
-  patients: Patients,
-  treatment: Treatment,
+  directories: LockDirectories,
+  request: SweepRequest,
   { explain }: { readonly explain: boolean },
   io: CliIo,
 ): Promise<ExitCode> {
   const look = (signal: AbortSignal): Promise<LocksReport> =>
-    examineLocks(patients, treatment, io, () => {}, signal);
+    examineLocks(directories, request, { env: io.env, signal });
   const draw = async (report: LocksReport, rows: number): Promise<string[]> => {
     const { stdout } = io;
     const columns = stdout.columns ?? Infinity;
@@ -179,7 +186,7 @@ async function watchLocks(
       "",
       ...remarksOf(report).flatMap((line) => wrapToWidth(line, columns, "  ")),
     ];
-    // What does not fit is counted in a line of its own, rather than cut off with what may be wrong with it.
+    // Locks that do not fit are counted in a line of their own; a cut would hide that some of them are stale.
     const shown = selectLocks(report.locks, Math.max(1, rows - head.length - LINES_AROUND_ROWS));
     const programs = await ownerPrograms(shown);
     const options = { fix: false, explain, shown, programs, hints: false };
@@ -189,7 +196,7 @@ async function watchLocks(
   return last === null ? EXIT.failure : exitCodeOf(last);
 }
 
-/** What is told beside the answer. */
+/** What standard error is told beside the answer. */
 function remarksOf({ problems, notices }: LocksReport): string[] {
   return [...problems, ...notices];
 }
@@ -206,7 +213,7 @@ function toJson(
   });
   const explanations = explain ? { explanations: explanationsFor(found) } : {};
   const body = { counts, problems, notices, ...explanations };
-  return jsonDocumentPieces(body, "locks", mapLazily(found, toEntry));
+  return jsonDocumentParts(body, "locks", mapLazily(found, toEntry));
 }
 
 function explanationsFor(found: readonly SessionLockInspection[]): object {

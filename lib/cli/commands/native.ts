@@ -1,13 +1,12 @@
-/** `pidentity native`: who answers on this machine, and why. */
+/** `pidentity native`: which backend answers on this machine, and why. */
 import { inspect } from "node:util";
 
 import { nativeStatus, type NativeStatus } from "../../process/backends/select-backend.js";
 import { oneLine } from "../../util/printable.js";
 import { printable, quote } from "../../util/printable.js";
 import { parseArguments } from "../arguments.js";
-import { type Command, EXIT } from "../command.js";
+import { type Command, EXIT, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";
-import { UsageError } from "../usage-error.js";
 
 export const native: Command = {
   name: "native",

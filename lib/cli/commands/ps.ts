@@ -5,9 +5,9 @@ import { printable } from "../../util/printable.js";
 import { parseArguments, parsePid, requireSome } from "../arguments.js";
 import { type Command, EXIT, type ExitCode } from "../command.js";
 import { formatDuration, formatLocalTime } from "../terminal/duration.js";
-import { jsonDocumentPieces } from "../json-document.js";
+import { jsonDocumentParts } from "../json-document.js";
+import { writeInChunks } from "../terminal/io.js";
 import { type Cell, type Column, tableLines } from "../terminal/table.js";
-import { writePieces } from "../terminal/write-pieces.js";
 
 export const ps: Command = {
   name: "ps",
@@ -32,10 +32,10 @@ Examples:
     const found = await inspectProcesses(positionals.map(parsePid));
     const processes = [...found.values()];
     const nowMs = io.wallClock();
-    writePieces(
+    writeInChunks(
       io.stdout,
       values.json
-        ? jsonDocumentPieces({}, "processes", processes)
+        ? jsonDocumentParts({}, "processes", processes)
         : tableLines(
             COLUMNS,
             processes.map((info) => toRow(info, nowMs)),

@@ -1,12 +1,12 @@
 /** `pidentity verify`: do the processes that some tokens name still run? */
 import { verifyProcess } from "../../process/identity.js";
-import type { ProcessVerdict } from "../../process/token.js";
+import type { ProcessVerdict } from "../../process/judge-token.js";
 import { printable } from "../../util/printable.js";
 import { parseArguments, requireSome } from "../arguments.js";
 import { type Command, EXIT, type ExitCode } from "../command.js";
-import { jsonDocumentPieces } from "../json-document.js";
+import { jsonDocumentParts } from "../json-document.js";
+import { writeInChunks } from "../terminal/io.js";
 import { type Cell, type Column, tableLines } from "../terminal/table.js";
-import { writePieces } from "../terminal/write-pieces.js";
 
 type VerifiedToken = ProcessVerdict & { readonly token: string };
 
@@ -33,10 +33,10 @@ Examples:
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
     requireSome("token", positionals);
     const tokens = positionals.map((token): VerifiedToken => ({ token, ...verifyProcess(token) }));
-    writePieces(
+    writeInChunks(
       io.stdout,
       values.json
-        ? jsonDocumentPieces({}, "tokens", tokens)
+        ? jsonDocumentParts({}, "tokens", tokens)
         : tableLines(COLUMNS, tokens.map(toRow), io.stdout),
     );
     return exitCodeOf(tokens);

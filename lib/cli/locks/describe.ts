@@ -1,6 +1,11 @@
-/** What was found out about one lock, in words for people. Pure. */
-import { isProof, type StaleReason } from "../../session-lock/reasons.js";
-import type { SessionLockInspection } from "../../session-lock/reasons.js";
+/** What was found out about one lock, as text for people. Pure. */
+import { basename } from "node:path";
+
+import {
+  isProof,
+  type SessionLockInspection,
+  type StaleReason,
+} from "../../session-lock/reasons.js";
 import type { OwnerReason } from "../../lock/verdict/owner-judgement.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration } from "../terminal/duration.js";
@@ -12,6 +17,11 @@ export function countLocks(
   kind: "session" | "stale session" | "more session" = "session",
 ): string {
   return `${String(count)} ${kind} lock file${count === 1 ? "" : "s"}`;
+}
+
+/** The session's name, from the lock's path. */
+export function sessionOf({ lockPath }: SessionLockInspection): string {
+  return printable(basename(lockPath, ".jsonl.lock"));
 }
 
 /** The facts of one lock on one line: path, pid, age, verdict. */
@@ -53,7 +63,7 @@ export function remedyFor({ ownerReason }: SessionLockInspection): string | null
 }
 
 /**
- * What became of the process that a lock's pid names, in words that agree with the verdict: who has that pid here
+ * What became of the process that a lock's pid names. It agrees with the verdict: the process that has that pid here
  * now need not be the lock's owner.
  */
 export type Life =
@@ -118,7 +128,7 @@ export function whyKept(lock: SessionLockInspection): string {
   return detail === undefined ? because : `${because} (${printable(detail)})`;
 }
 
-/** The verdict in a few words, for a cell. */
+/** The verdict in short, for a cell. */
 export function briefVerdict(lock: SessionLockInspection): string {
   const { keptReason, ownerReason } = lock;
   if (keptReason === "unreadable" || keptReason === "in-grace")
@@ -162,7 +172,7 @@ function mainReason({ staleReasons }: SessionLockInspection): StaleReason | null
 }
 
 interface UnknownOwner {
-  /** A few words for a table's cell. */
+  /** In short, for a table's cell. */
   readonly brief: string;
   readonly remedy: string;
 }

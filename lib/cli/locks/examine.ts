@@ -1,4 +1,4 @@
-/** The doctor's examination: sweeps directories, and gathers what was found and what went wrong. */
+/** Sweeps the directories that `pidentity locks` was given; gathers what was found and what went wrong. */
 import { statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
 
@@ -19,14 +19,16 @@ import { realLockFs } from "../../lock/protocol/lock-fs.js";
 import { printable } from "../../util/printable.js";
 import type { CliIo } from "../terminal/io.js";
 
-/** What to examine: sessions directories, or the state directories of gateways. */
-export interface Patients {
+/** Where to look for locks: sessions directories, or the state directories of gateways. */
+export interface LockDirectories {
   readonly sessionsDirs: readonly string[];
   /** `<stateDir>/agents/<agent>/sessions` are examined. */
   readonly stateDirs: readonly string[];
 }
 
-export interface Treatment {
+/** What the command's options say about the sweep. */
+export interface SweepRequest {
+  /** Remove what is proven abandoned. */
   readonly fix: boolean;
   /** Milliseconds; undefined: the environment's or the default. */
   readonly staleMs: number | undefined;
@@ -44,18 +46,25 @@ export interface LocksReport {
   readonly notices: readonly string[];
 }
 
+export interface ExamineOptions extends Pick<CliIo, "env"> {
+  /** Called during the sweep of each directory with the locks of that directory. */
+  readonly onProgress?: (checked: number, total: number) => void;
+  /** Aborting ends the work; what was found by then is returned. */
+  readonly signal?: AbortSignal;
+}
+
+/** Whether this process can remove locks of other processes: without the addon only Windows has a guard (delete-on-close). */
+export function canRemove(): boolean {
+  return process.platform === "win32" || realLockFs.canLock();
+}
+
 /**
- * One directory after another; what cannot be examined does not keep the rest from it.
- *
- * @param onProgress - Told of each directory's locks, again and again.
- * @param signal - Aborting ends the work; what was found by then is returned.
+ * Sweeps one directory after another; one that cannot be examined becomes a problem of the report.
  */
 export async function examineLocks(
-  { sessionsDirs, stateDirs }: Patients,
-  { fix, staleMs, ownerNames, plainLocks }: Treatment,
-  { env }: Pick<CliIo, "env">,
-  onProgress: (checked: number, total: number) => void,
-  signal?: AbortSignal,
+  { sessionsDirs, stateDirs }: LockDirectories,
+  { fix, staleMs, ownerNames, plainLocks }: SweepRequest,
+  { env, onProgress, signal }: ExamineOptions,
 ): Promise<LocksReport> {
   const examination = new Examination(signal, {
     staleMs,
@@ -63,14 +72,14 @@ export async function examineLocks(
     env,
     plainLocks,
     isOwnerArgv: ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames),
-    onProgress: ({ checked, total }: SweepProgress) => onProgress(checked, total),
-    // The report has the notices; without a log some would go to standard error as well.
+    onProgress: ({ checked, total }: SweepProgress) => onProgress?.(checked, total),
+    // The report has the sweep's notices; without a log the one about the addon would go to standard error as well.
     log: { warn: () => {} },
   });
   for (const given of distinct(stateDirs)) {
     const agents = below(given, "agents");
     try {
-      // For a program a missing directory is one without locks; for a person it is a typing error.
+      // The sweep takes a missing directory for one without locks; a user has probably mistyped it.
       statSync(agents.path);
       for (const path of listSessionsDirs(absolutePath(given), realLockFs)) {
         await examination.examine({ path, shown: shownAs(given, path) });
@@ -91,13 +100,13 @@ export async function examineLocks(
   return examination;
 }
 
-/** A directory, and the same as it is shown to people: as they have given it. */
+/** A directory, and its path as it is shown: as the user has given it. */
 interface ShownDirectory {
   readonly path: string;
   readonly shown: string;
 }
 
-/** Directory after directory, into one report. */
+/** Collects the sweeps of several directories in one report. */
 class Examination implements LocksReport {
   readonly locks: SessionLockInspection[] = [];
   readonly counts = { total: 0, stale: 0, removed: 0, kept: 0 };
@@ -111,7 +120,7 @@ class Examination implements LocksReport {
     this.#options = options;
   }
 
-  /** What goes wrong is noted. */
+  /** Does not reject: an error is noted as a problem. */
   async examine(directory: ShownDirectory): Promise<void> {
     if (this.#isAborted()) return;
     try {
@@ -161,7 +170,7 @@ function below(directory: string, name: string): ShownDirectory {
   return { path, shown: shownAs(directory, path) };
 }
 
-/** `path`, which lies below the directory that was given, as people have given that. */
+/** `path`, which lies below the directory that the user has given, in the form in which it was given. */
 function shownAs(given: string, path: string): string {
   const absolute = absolutePath(given);
   return isAbsolute(given) ? path : join(given, path.slice(pathPrefix(absolute).length));

@@ -1,6 +1,6 @@
 /** `--explain`: every reason that occurs in a report, with what it means and what to do. Pure. */
-import type { StaleReason } from "../../session-lock/reasons.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
+import type { StaleReason } from "../../session-lock/reasons.js";
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { wrapToWidth } from "../terminal/display-width.js";
 import { type Explanation, KEPT_REASONS, STALE_REASONS } from "./explanations.js";
@@ -15,7 +15,7 @@ export function reasonsIn(locks: readonly SessionLockInspection[]): Map<Reason, 
   for (const lock of locks) {
     for (const reason of lock.staleReasons) count(reason);
     const kept = lock.keptReason ?? (isOwnerUnknown(lock) ? "owner-unknown" : null);
-    // That nobody asked for a removal explains itself.
+    // A dry run is what the user asked for: it needs no explanation.
     if (kept !== null && kept !== "dry-run") count(kept);
   }
   const all = Object.keys(ALL_REASONS) as Reason[];

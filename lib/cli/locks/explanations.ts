@@ -1,12 +1,12 @@
 /**
- * Every word of a verdict: what it means and what to do about it. The one place of these texts; README.md
- * beside this file repeats them, and a test compares the two. Pure data.
+ * Every reason of a verdict: what it means and what to do about it. The one place of these texts; lib/cli/README.md
+ * repeats them, and a test compares the two. Pure data.
  */
-import type { StaleReason } from "../../session-lock/reasons.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
+import type { StaleReason } from "../../session-lock/reasons.js";
 
 export interface Explanation {
-  /** A few words for a table's cell. */
+  /** In short, for a table's cell. */
   readonly brief: string;
   /** The same as a clause: behind "stale:", "kept:", "but". */
   readonly clause: string;

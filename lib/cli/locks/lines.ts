@@ -1,7 +1,6 @@
-/** The doctor's report for pipes and files: lines that stay as they are, one or two for each lock. */
+/** The report of `pidentity locks` for pipes and files: one line or two for each lock, the same in every version. */
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
-import { canRemove } from "./can-remove.js";
-import type { LocksReport } from "./examine.js";
+import { canRemove, type LocksReport } from "./examine.js";
 import { explainLocks } from "./explain.js";
 import {
   countLocks,
@@ -17,7 +16,7 @@ export function* locksLines(
   { locks, counts, problems }: LocksReport,
   { fix, explain }: { readonly fix: boolean; readonly explain: boolean },
 ): Generator<string> {
-  // "Found 0" is a finding only where somebody could look.
+  // "Found 0" would be wrong where no directory could be read.
   if (counts.total === 0 && problems.length > 0) return;
   yield `Found ${countLocks(counts.total)}.\n`;
   let removable = 0;

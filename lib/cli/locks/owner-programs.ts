@@ -26,7 +26,7 @@ export async function ownerPrograms(
   return programs;
 }
 
-/** The program of a lock's owner, or of whoever has its pid now; null when unknown. */
+/** The program of the process that has the lock's pid now, be it the owner or another; null when unknown. */
 export function programOf(lock: SessionLockInspection, programs: OwnerPrograms): string | null {
   return lock.pid === null || isOwnerUnknown(lock) ? null : (programs.get(lock.pid) ?? null);
 }

@@ -54,7 +54,7 @@ function scriptOf(args: readonly string[]): string | null {
 
 const ABSOLUTE_PATH = /^(?:\/|[A-Za-z]:[/\\])/u;
 const INLINE_SCRIPT = /^(?:-e|-c|-p|-pe|--eval|--print|-Command)(?:=|$)/u;
-/** Options of Node, Bun and Deno that come before the script with a word of their own. */
+/** Options of Node, Bun and Deno that come before the script and take the next argument as their value. */
 const TAKES_VALUE: ReadonlySet<string> = new Set([
   "-r",
   "-C",

@@ -1,4 +1,4 @@
-/** Spans and moments of time in words for people. Pure but for the time zone. */
+/** Durations and points in time as text for people. Pure but for the time zone. */
 
 const UNITS = [
   ["d", 86_400],

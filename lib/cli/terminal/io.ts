@@ -1,4 +1,4 @@
-/** The outside world as commands see it: streams, the environment, clocks and the person at the keys. */
+/** What commands use of their process: streams, the environment, clocks, keys and signals. */
 
 /** One output stream. */
 export interface CliStream {
@@ -7,9 +7,23 @@ export interface CliStream {
   readonly columns: number | undefined;
   /** Height in lines; undefined likewise. */
   readonly rows: number | undefined;
-  /** Whether escape sequences for colour are welcome. */
+  /** Whether escape sequences for colour may be written. */
   readonly hasColor: boolean;
   write(text: string): void;
+}
+
+const CHUNK_LENGTH = 65_536;
+
+/** Writes texts in the order given, in chunks: a system call for each would cost more than making them. */
+export function writeInChunks(stream: CliStream, texts: Iterable<string>): void {
+  let chunk = "";
+  for (const text of texts) {
+    chunk += text;
+    if (chunk.length < CHUNK_LENGTH) continue;
+    stream.write(chunk);
+    chunk = "";
+  }
+  if (chunk !== "") stream.write(chunk);
 }
 
 /** What a command that stays on the screen listens to. Each function stops listening with its result. */
@@ -18,11 +32,11 @@ export interface CliEvents {
   onKeys(listener: (keys: string) => void): () => void;
   /** The terminal has another size now. */
   onResize(listener: () => void): () => void;
-  /** Somebody wants the program to end. */
+  /** The process was sent a signal that asks it to end. */
   onSignal(listener: (signal: NodeJS.Signals) => void): () => void;
   /** The process ends in whatever way; the listener can only work synchronously. */
   onExit(listener: () => void): () => void;
-  /** Ends by that signal, as if nobody had listened. */
+  /** Ends the process by that signal, as if it had no listener. */
   endBySignal(signal: NodeJS.Signals): void;
 }
 
@@ -39,7 +53,7 @@ export interface CliIo {
 }
 
 /**
- * Colour only on a terminal that understands it, and only for people who have not refused it
+ * Colour only on a terminal that understands it, and only where the user has not refused it
  * (no-color.org: `NO_COLOR` present and not empty).
  */
 export function wantsColor(isTTY: boolean, env: CliIo["env"]): boolean {

@@ -1,4 +1,4 @@
-/** A bar on a terminal for work that takes long enough to wonder. */
+/** A progress bar on a terminal, for work of more than 300 ms. */
 import { formatDuration } from "./duration.js";
 import { canMoveCursor, type CliIo, type CliStream } from "./io.js";
 
@@ -12,14 +12,14 @@ const FORECAST_AFTER_SHARE = 0.01;
 
 /**
  * Draws itself on one line of standard error; without a capable terminal it does nothing. May be used for one
- * piece of work after the other: fewer done than before is the next piece.
+ * task after the other: when fewer steps are done than before, the next task has begun.
  */
 export class ProgressBar {
   readonly #stream: CliStream;
   readonly #isVisible: boolean;
   readonly #now: () => number;
   #nextDrawAt: number;
-  /** Where the forecast reckons from: the first look at this piece of work. */
+  /** Where the forecast reckons from: the first update of this task. */
   #start: { readonly at: number; readonly done: number } | null = null;
   #lastDone = 0;
   #isDrawn = false;

@@ -1,4 +1,4 @@
-/** A live view: looks again and again, and shows each look, until somebody has seen enough. */
+/** A live view: looks again and again, and shows each look, until a key or a signal ends it. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import type { CliIo } from "./io.js";

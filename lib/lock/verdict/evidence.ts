@@ -6,12 +6,8 @@ import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../process/id
 import { machineSinceBootMs } from "../../process/machine-clock.js";
 import { type NestedProcesses, startTimeOffsetOf } from "../../process/nested-processes.js";
 import { MS_PER_TICK } from "../../process/backends/procfs-parse.js";
-import {
-  judgeToken,
-  type ProcessToken,
-  type ProcessVerdict,
-  type TokenHost,
-} from "../../process/token.js";
+import { judgeToken, type ProcessVerdict } from "../../process/judge-token.js";
+import type { ProcessToken, TokenHost } from "../../process/token.js";
 import type { LockFs } from "../protocol/lock-fs.js";
 import { type FileSystem, fileSystemOf } from "../protocol/file-system-kind.js";
 

@@ -1,5 +1,5 @@
 /** What can be said of a lock's owner. Pure. */
-import type { ProcessVerdict } from "../../process/token.js";
+import type { ProcessVerdict } from "../../process/judge-token.js";
 
 export type OwnerState = "same" | "gone" | "unknown";
 

@@ -17,12 +17,12 @@
  * one-sided on purpose: a live process is never called gone; a dead one may be called unknown. Evidence that
  * cannot be had is never taken for evidence.
  */
+import type { ProcessVerdict } from "../../process/judge-token.js";
 import {
   isOfOtherBoot,
   isOfOtherNamespace,
   isSameBoot,
   type ProcessToken,
-  type ProcessVerdict,
 } from "../../process/token.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { KernelEvidence } from "./kernel-evidence.js";

@@ -1,7 +1,7 @@
 /** What a source of process facts has to offer; implemented by native.ts, procfs.ts and basic.ts. */
 import type { ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
-/** The pid's current occupant, named as exactly as the backend can. */
+/** The process that has a pid now, named as exactly as the backend can. */
 export interface ProcessIdentity {
   readonly state: ProcessState;
   readonly reason: ProcessReason;

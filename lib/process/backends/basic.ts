@@ -4,7 +4,7 @@
  * process can be named, so a token is never judged gone here except by its absent pid.
  */
 import type { ProcessBackend } from "./backend.js";
-import { hostName } from "./host-name.js";
+import { hostName } from "./os-facts.js";
 import { probePid, type SignalZero } from "./probe-pid.js";
 import type { ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 

@@ -1,4 +1,4 @@
-/** The addon in the words of this package: numbers become reasons, NaN and "" become null. */
+/** Translates the addon's results: numbers become reasons, NaN and "" become null. */
 import {
   ARGS_REASONS,
   FACT,
@@ -9,7 +9,7 @@ import {
   STATES,
 } from "../../native/binding.js";
 import type { HostFacts, ProcessBackend } from "./backend.js";
-import { hostName } from "./host-name.js";
+import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {

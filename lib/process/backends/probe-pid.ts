@@ -3,7 +3,7 @@ import { errorCode } from "../../util/error-code.js";
 
 /**
  * - `found`: something has this pid, be it a process, a zombie or (Linux) a thread
- * - `access-denied`: likewise, and it belongs to somebody else
+ * - `access-denied`: likewise, and this user may not signal it
  * - `unsupported`: the question itself was refused
  */
 export type PidProbe = "found" | "no-such-process" | "access-denied" | "unsupported";

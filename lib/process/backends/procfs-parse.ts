@@ -10,7 +10,7 @@ export interface ProcStat {
   readonly state: string;
   /** 0 when the parent is outside the reader's pid namespace. */
   readonly parentPid: number;
-  /** Not reliable for a moment while threads end or execute a program, see {@link isSettled}. */
+  /** Not reliable while threads end or execute a program, see {@link isSettled}. */
   readonly threads: number;
   /** The kernel's PF_* bits (include/linux/sched.h). */
   readonly flags: number;

@@ -9,7 +9,7 @@ import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 
 import { errorCode } from "../../util/error-code.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
-import { hostName } from "./host-name.js";
+import { hostName, secondsSinceBoot } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 import {
@@ -31,10 +31,9 @@ import {
   type ProcStat,
   type TimeOffsets,
 } from "./procfs-parse.js";
-import { secondsSinceBoot } from "./seconds-since-boot.js";
 import { INITIAL_PID_NAMESPACE } from "../token.js";
 
-/** What was found out about one pid at one moment. */
+/** What was found out about one pid by one look. */
 interface Observation {
   readonly state: ProcessState;
   readonly reason: ProcessReason;
@@ -44,9 +43,12 @@ interface Observation {
   readonly argsReason: ArgsReason;
 }
 
-type CommandLineResult = { readonly line: CommandLine } | { readonly argsReason: ArgsReason };
+type CommandLineResult =
+  | { readonly line: CommandLine; readonly argsReason: null }
+  | { readonly line: null; readonly argsReason: ArgsReason };
 
 const NO_SUCH_PROCESS = gone("no-such-process");
+const NO_LINE = unread("gone");
 
 /** How often a read that met a process in the middle of execve(2) or of being reaped is repeated. */
 const ATTEMPTS = 4;
@@ -71,13 +73,13 @@ export function createProcfsBackend(): ProcessBackend {
   /** Observes, reads the command line and observes again, so that both describe one process. */
   const observeWithArgs = (pid: number): [Observation, CommandLineResult] => {
     const before = observe(pid);
-    if (before.stat === null) return [before, before];
+    if (before.stat === null) return [before, unread(before.argsReason)];
     const result = readCommandLine(pid, before.stat);
     const after = observe(pid);
-    if (after.stat === null) return [after, after];
+    if (after.stat === null) return [after, unread(after.argsReason)];
     // Another process by now: the one that was asked about is gone, whatever has its pid.
     const isReplaced = after.stat.startTime !== before.stat.startTime;
-    return isReplaced ? [NO_SUCH_PROCESS, NO_SUCH_PROCESS] : [after, result];
+    return isReplaced ? [NO_SUCH_PROCESS, NO_LINE] : [after, result];
   };
 
   return {
@@ -86,12 +88,12 @@ export function createProcfsBackend(): ProcessBackend {
     startTime: (pid) => startTimeOf(observe(pid).stat),
     args(pid) {
       const [, result] = observeWithArgs(pid);
-      return "line" in result ? result.line.args : null;
+      return result.line?.args ?? null;
     },
     inspect(pid, withArgs): ProcessInfo {
       const [seen, result] = withArgs ? observeWithArgs(pid) : skipArgs(observe(pid));
       const { state, reason, stat } = seen;
-      const line = "line" in result ? result.line : null;
+      const { line, argsReason } = result;
       return {
         pid,
         state,
@@ -99,7 +101,7 @@ export function createProcfsBackend(): ProcessBackend {
         startTime: startTimeOf(stat),
         startedAtMs: startedAtMs(startTimeOf(stat), offsets()),
         args: line?.args ?? null,
-        argsReason: "line" in result ? null : result.argsReason,
+        argsReason,
         commandLine: line?.commandLine ?? null,
         parentPid: stat?.parentPid || null,
       };
@@ -119,7 +121,7 @@ function gone(reason: ProcessReason): Observation {
 }
 
 function skipArgs(seen: Observation): [Observation, CommandLineResult] {
-  return [seen, { argsReason: seen.state === "gone" ? "gone" : "skipped" }];
+  return [seen, unread(seen.state === "gone" ? "gone" : "skipped")];
 }
 
 /**
@@ -168,8 +170,8 @@ function isNotFound(error: unknown): boolean {
 }
 
 /**
- * Not to be found in `/proc` is not dead: hidepid hides what kill still reaches. Nor is it alive, for
- * kill reaches zombies, too.
+ * A process that is not in `/proc` is not proven dead: hidepid hides processes that kill still reaches. Nor is it
+ * proven alive: kill reaches zombies, too.
  */
 function unreadable(pid: number, argsReason: ArgsReason): Observation {
   const probe = probePid(pid);
@@ -193,31 +195,38 @@ function readCommandLine(pid: number, stat: ProcStat): CommandLineResult {
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       // An exited leader's memory is gone from its own /proc entry.
-      if (isKernelThread(before) || hasExitedLeader(before))
-        return { line: parseCmdline(NO_BYTES) };
+      if (isKernelThread(before) || hasExitedLeader(before)) return read(NO_BYTES);
       // Reading would wait for the target's memory lock, on which the target itself may be stuck.
-      if (before.state === "D") return { argsReason: "busy" };
+      if (before.state === "D") return unread("busy");
       const bytes = readFileSync(`/proc/${pid}/cmdline`);
       const after = readStat(pid);
-      if (after === null) return { argsReason: "unsupported" };
+      if (after === null) return unread("unsupported");
       const isSame = hasSameMemory(before, after);
       before = after;
       // An execve(2) between the two reads: the area's length is not that of these bytes.
       if (!isSame) continue;
       const areaBytes = argumentBytes(after);
-      if (bytes.length > 0) return { line: parseCmdline(bytes, areaBytes) };
-      if (isExiting(after)) return { argsReason: "gone" };
+      if (bytes.length > 0) return read(bytes, areaBytes);
+      if (isExiting(after)) return unread("gone");
       // Empty until execve(2) has laid out the new program's environment (fs/proc/base.c), or for good:
       // executed without any argument (possible until Linux 5.18).
-      if (after.memory.envEnd !== "0" && areaBytes === null) return { line: parseCmdline(bytes) };
+      if (after.memory.envEnd !== "0" && areaBytes === null) return read(bytes);
     }
-    return { argsReason: "busy" };
+    return unread("busy");
   } catch (error) {
-    return { argsReason: argsReasonOf(error) };
+    return unread(argsReasonOf(error));
   }
 }
 
 const NO_BYTES = Buffer.alloc(0);
+
+function read(bytes: Buffer, areaBytes: number | null = null): CommandLineResult {
+  return { line: parseCmdline(bytes, areaBytes), argsReason: null };
+}
+
+function unread(argsReason: ArgsReason): CommandLineResult {
+  return { line: null, argsReason };
+}
 
 /** Gone or hidden: the observation that follows tells which. */
 function argsReasonOf(error: unknown): ArgsReason {

@@ -1,4 +1,4 @@
-/** Who answers questions about processes in this thread: decided on the first question. */
+/** Which backend answers questions about processes in this thread: decided on the first question. */
 import { loadNative } from "../../native/load.js";
 import type { ProcessBackend } from "./backend.js";
 import { createBasicBackend } from "./basic.js";

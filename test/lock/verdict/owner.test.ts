@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 
 import type { ProcessIdentity } from "../../../lib/process/backends/backend.js";
 import type { NestedProcess, NestedProcesses } from "../../../lib/process/nested-processes.js";
+import type { ProcessVerdict } from "../../../lib/process/judge-token.js";
 import {
   formatToken,
   INITIAL_PID_NAMESPACE,
   type ProcessToken,
-  type ProcessVerdict,
   type TokenHost,
 } from "../../../lib/process/token.js";
 import type { FileSystem, FileSystemKind } from "../../../lib/lock/protocol/file-system-kind.js";

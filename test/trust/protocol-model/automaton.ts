@@ -10,7 +10,8 @@
 import type { BigIntStats } from "node:fs";
 
 import { hostFacts } from "../../../lib/process/identity.js";
-import { formatToken, judgeToken, type TokenHost } from "../../../lib/process/token.js";
+import { judgeToken } from "../../../lib/process/judge-token.js";
+import { formatToken, type TokenHost } from "../../../lib/process/token.js";
 import type { EvidenceSource } from "../../../lib/lock/verdict/evidence.js";
 import { formatPayload } from "../../../lib/lock/protocol/payload.js";
 import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
