@@ -1,6 +1,6 @@
 /** The examples of the README and of the session lock's guide, run as a user would run them; what the guides name. */
-import { readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
@@ -85,28 +85,6 @@ test.for(GUIDES)(
     expect(functions.filter((name) => !isNamed(name) && !abstract.has(name))).toEqual([]);
   },
 );
-
-test.for(GUIDES)("the guides of %s name each option of its functions", ([entry, guides]) => {
-  const room = entry === "index.js" ? "process" : dirname(entry);
-  const text = textOf(guides);
-  const options = sourcesIn(join(ROOT, "lib", room)).flatMap(optionsIn);
-  expect(options.length).toBeGreaterThan(0);
-  expect(options.filter((name) => !text.includes(`\`${name}\``))).toEqual([]);
-});
-
-function sourcesIn(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => readFileSync(join(folder, name), "utf8"));
-}
-
-/** The names of all options that the interfaces of a source declare. */
-function optionsIn(source: string): readonly string[] {
-  const interfaces = source.matchAll(/^(?:export )?interface \w*Options\b[^{]*\{\n(.*?)^\}/gmsu);
-  return [...interfaces].flatMap(([, body = ""]) =>
-    [...body.matchAll(/^ {2}readonly (\w+)\??:/gmu)].map(([, name = ""]) => name),
-  );
-}
 
 test("the example of the tracing channels counts, and says why a lock was taken", async (context) => {
   requireNative(context);

@@ -4,11 +4,21 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { acquireFileLock, acquirePidFile } from "../../lib/file-lock/index.js";
+import { inspectProcess, inspectProcesses, waitForProcessExit } from "../../lib/index.js";
 import { createSessionAttentionMonitor } from "../../lib/session-attention/index.js";
 import {
   acquireSessionFileOwner,
   createSessionController,
 } from "../../lib/session-controller/index.js";
+import {
+  acquireSessionWriteLock,
+  cleanStaleLockFiles,
+  inspectSessionLock,
+  resolveSessionLockMaxHoldFromTimeout,
+  resolveSessionWriteLockOptions,
+  sweepSessionLocks,
+} from "../../lib/session-lock/index.js";
 import { ROOT } from "../support/programs.js";
 
 /** The names in the first column of the table that follows `heading`. */
@@ -49,4 +59,47 @@ const FUNCTIONS: readonly (readonly [string, string, (options: never) => unknown
 
 test.each(FUNCTIONS)("%s lists each option below %j", async (guide, heading, call) => {
   expect(namesBelow(guide, heading).toSorted()).toEqual((await optionsOf(call)).toSorted());
+});
+
+/** The sections of the reference, and the functions whose options they list together. */
+const REFERENCE: readonly (readonly [string, readonly ((options: never) => unknown)[]])[] = [
+  [
+    "## Processes",
+    [
+      (options) => inspectProcess(1, options),
+      (options) => inspectProcesses([1], options),
+      (options) => waitForProcessExit("pi1", options),
+    ],
+  ],
+  ["### Options of `acquireSessionWriteLock`", [acquireSessionWriteLock]],
+  [
+    "### Options of `inspectSessionLock`",
+    [
+      (options) => inspectSessionLock("/s.jsonl.lock", options),
+      cleanStaleLockFiles,
+      sweepSessionLocks,
+    ],
+  ],
+  [
+    "### Options of `resolveSessionWriteLockOptions`",
+    [
+      (options) => resolveSessionWriteLockOptions(null, options),
+      resolveSessionLockMaxHoldFromTimeout,
+    ],
+  ],
+  ["### Options of `acquireFileLock`", [acquireFileLock, acquirePidFile]],
+];
+
+test.each(REFERENCE)("the reference lists each option below %j", async (heading, calls) => {
+  const text = readFileSync(join(ROOT, "lib/README.md"), "utf8");
+  const section = text.slice(text.indexOf(heading));
+  // The table that begins with a column of options.
+  const [, table = ""] = /^\| option[^\n]*\n[^\n]*\n((?:\|[^\n]*\n)+)/mu.exec(section) ?? [];
+  const listed = table
+    .split("\n")
+    .flatMap((row) => (row.split("|")[1] ?? "").split(","))
+    .map((name) => name.trim().replaceAll("`", ""))
+    .filter((name) => name !== "");
+  const taken = await Promise.all(calls.map(optionsOf));
+  expect([...new Set(listed)].toSorted()).toEqual([...new Set(taken.flat())].toSorted());
 });

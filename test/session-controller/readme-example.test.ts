@@ -1,4 +1,4 @@
-/** The turn in the README, run for real: through an abort, through kills, and after a stranger's write. */
+/** The turn in the controller's guide, run for real: through an abort, through kills, and after a stranger's write. */
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,7 +10,7 @@ import { codeBlock, writeExample } from "../support/readme-code.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-const EXAMPLE = codeBlock("README.md", "js", "createSessionController");
+const EXAMPLE = codeBlock("lib/session-controller/README.md", "js", "export async function turn");
 
 interface Session {
   readonly sessionFile: string;
@@ -77,7 +77,7 @@ async function expectAnswer(child: RunningChild): Promise<void> {
   expect(await child.exited()).toBe(0);
 }
 
-test("the example of the README has fewer than 40 lines", () => {
+test("the example of a turn has fewer than 40 lines", () => {
   expect(EXAMPLE.trimEnd().split("\n").length).toBeLessThan(40);
 });
 
@@ -145,7 +145,7 @@ test("while one turn asks its model, another is taken; the first one is told, an
 test("the examples of the guide run", async () => {
   const folder = temporaryFolder();
   const sessionFile = join(folder, "s.jsonl");
-  for (const mark of ["withPromptReleased", "acquireSessionFileOwner("]) {
+  for (const mark of ["the model's answer", "acquireSessionFileOwner("]) {
     const example = writeExample(codeBlock("lib/session-controller/README.md", "js", mark), folder);
     const child = await start(process.execPath, [example, sessionFile]);
     expect(await child.exited()).toBe(0);
