@@ -234,8 +234,8 @@ test("two copies of the package in one process end by one signal, each without i
   requirePosix(context, "signals that can be handled");
   const folder = temporaryFolder();
   for (const [copy, key] of [
-    ["same", "pidentity.session-lock.v1"],
-    ["later", "pidentity.session-lock.v9"],
+    ["same", "pidentity.lock.v1"],
+    ["later", "pidentity.lock.v9"],
   ] as const) {
     cpSync(join(ROOT, "dist"), join(folder, copy), { recursive: true });
     let changed = 0;
@@ -243,8 +243,8 @@ test("two copies of the package in one process end by one signal, each without i
       if (!file.endsWith(".js")) continue;
       const path = join(folder, copy, file);
       const text = readFileSync(path, "utf8");
-      if (!text.includes("pidentity.session-lock.v1")) continue;
-      writeFileSync(path, text.replace("pidentity.session-lock.v1", key));
+      if (!text.includes("pidentity.lock.v1")) continue;
+      writeFileSync(path, text.replace("pidentity.lock.v1", key));
       changed++;
     }
     expect(changed).toBe(1);
