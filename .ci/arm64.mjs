@@ -42,7 +42,15 @@ const PACKAGES = ["qemu-user", "libstdc++6-arm64-cross", "g++"];
 const NEEDED = ["fast-check", "node-gyp-build", "vitest"];
 
 /** What the suite needs of the repository, as it is; what is built last, since it must not look outdated. */
-const COPIED = ["tsconfig.json", "vitest.config.ts", "native", "lib", "test", "compiled", "dist"];
+const COPIED = [
+  "tsconfig.json",
+  "vitest.config.ts",
+  "native",
+  "lib",
+  "test",
+  "build/modules",
+  "dist",
+];
 
 // qemu makes up that file (linux-user/syscall.c open_self_stat): no emulated process can read its own
 // start time. What others say of it is the kernel's word, and tested.

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const NOBODY = 65_534;
 const NEEDED = [
   "package.json",
-  "compiled",
+  "build/modules",
   "dist",
   "build/Release/pidentity.node",
   "node_modules/node-gyp-build",

@@ -166,8 +166,11 @@ try {
   const tarball = options.tarball ?? packPublished(root, folder);
   const files = readTarball(tarball);
   const { size } = statSync(tarball);
-  const dist = distFiles(root);
-  const problems = packageProblems(files, { size, dist, release: options.release });
+  const problems = packageProblems(files, {
+    size,
+    dist: distFiles(),
+    release: options.release,
+  });
   const binaries = [...PREBUILDS.values()].filter((path) => files.has(path)).length;
   console.log(`${files.size} files, ${binaries} binaries, ${size} bytes packed`);
   for (const problem of problems) console.error(problem);

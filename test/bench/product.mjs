@@ -9,9 +9,11 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const DIST = resolve(
   process.env.PIDENTITY_BENCH_DIST ?? fileURLToPath(new URL("../../dist", import.meta.url)),
 );
-const COMPILED = join(DIST, "../compiled");
-// Builds before bundling have their modules in dist/ itself.
-const MODULES = existsSync(COMPILED) ? COMPILED : DIST;
+// Older builds have their modules elsewhere, those before bundling in dist/ itself.
+const MODULES =
+  ["../build/modules", "../compiled"]
+    .map((name) => join(DIST, name))
+    .find((folder) => existsSync(folder)) ?? DIST;
 
 /** @param {string} file inside dist: what users import */
 export function productUrl(file) {
@@ -26,7 +28,7 @@ export async function importProduct(file) {
 /**
  * A module that is not published. It has a state of its own: not to be mixed with {@link importProduct}.
  *
- * @param {string} file inside compiled/
+ * @param {string} file inside build/modules/
  */
 export async function importModule(file) {
   return await import(pathToFileURL(join(MODULES, file)).href);

@@ -19,11 +19,11 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
-import { processIo } from "../../compiled/cli/terminal/io.js";
-import { whyKept, whyRemoved } from "../../compiled/cli/locks/describe.js";
-import { formatTable } from "../../compiled/cli/terminal/table.js";
-import { nativeStatus } from "../../compiled/index.js";
-import { cleanStaleLockFiles } from "../../compiled/session-lock/index.js";
+import { processIo } from "../../build/modules/cli/terminal/io.js";
+import { whyKept, whyRemoved } from "../../build/modules/cli/locks/describe.js";
+import { formatTable } from "../../build/modules/cli/terminal/table.js";
+import { nativeStatus } from "../../build/modules/index.js";
+import { cleanStaleLockFiles } from "../../build/modules/session-lock/index.js";
 import { kill, killAll, startProgram, startWriter } from "./children.mjs";
 
 const CROWD = 1000;

@@ -11,7 +11,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { loadNative } from "../../compiled/native/load.js";
+import { loadNative } from "../../build/modules/native/load.js";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../..");

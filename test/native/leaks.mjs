@@ -15,8 +15,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
-import { FACT_COUNT, IDENTITY_FACT } from "../../compiled/native/binding.js";
-import { loadNative } from "../../compiled/native/load.js";
+import { FACT_COUNT, IDENTITY_FACT } from "../../build/modules/native/binding.js";
+import { loadNative } from "../../build/modules/native/load.js";
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,

@@ -8,11 +8,11 @@ import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
-import { loadNative } from "../../compiled/native/load.js";
-import { acquireLock } from "../../compiled/lock/acquire.js";
-import { resolveAcquireOptions } from "../../compiled/session-lock/acquire-options.js";
-import { describeSessionLockFailure } from "../../compiled/session-lock/index.js";
-import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
+import { loadNative } from "../../build/modules/native/load.js";
+import { acquireLock } from "../../build/modules/lock/acquire.js";
+import { resolveAcquireOptions } from "../../build/modules/session-lock/acquire-options.js";
+import { describeSessionLockFailure } from "../../build/modules/session-lock/index.js";
+import { realLockFs } from "../../build/modules/lock/protocol/lock-fs.js";
 
 const task = JSON.parse(process.argv[2]);
 const lockName = `${basename(task.sessionFile)}.lock`;

@@ -17,9 +17,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { tryEnterGuard } from "../../compiled/lock/protocol/guard.js";
-import { cleanStaleLockFiles } from "../../compiled/session-lock/index.js";
-import { realLockFs } from "../../compiled/lock/protocol/lock-fs.js";
+import { tryEnterGuard } from "../../build/modules/lock/protocol/guard.js";
+import { cleanStaleLockFiles } from "../../build/modules/session-lock/index.js";
+import { realLockFs } from "../../build/modules/lock/protocol/lock-fs.js";
 
 const SIGNAL_MODES = ["abandon", "killed", "stopped", "stopped-inside"];
 const MODES = ["plain", "overdue", ...(process.platform === "win32" ? [] : SIGNAL_MODES)];

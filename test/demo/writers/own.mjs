@@ -8,12 +8,12 @@
 import { randomBytes } from "node:crypto";
 import { openSync, writeFileSync } from "node:fs";
 
-import { identifyProcess } from "../../../compiled/process/identity.js";
-import { getProcessStartTime } from "../../../compiled/process/inspect.js";
-import { machineMonotonicMs } from "../../../compiled/process/machine-clock.js";
-import { fileSystemOf } from "../../../compiled/lock/protocol/file-system-kind.js";
-import { formatPayload } from "../../../compiled/lock/protocol/payload.js";
-import { realLockFs } from "../../../compiled/lock/protocol/lock-fs.js";
+import { identifyProcess } from "../../../build/modules/process/identity.js";
+import { getProcessStartTime } from "../../../build/modules/process/inspect.js";
+import { machineMonotonicMs } from "../../../build/modules/process/machine-clock.js";
+import { fileSystemOf } from "../../../build/modules/lock/protocol/file-system-kind.js";
+import { formatPayload } from "../../../build/modules/lock/protocol/payload.js";
+import { realLockFs } from "../../../build/modules/lock/protocol/lock-fs.js";
 import { stayAlive } from "./stay.mjs";
 
 const [lockPath, ageMs] = process.argv.slice(2);

@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { getProcessStartTime } from "../../../compiled/process/inspect.js";
+import { getProcessStartTime } from "../../../build/modules/process/inspect.js";
 import { stayAlive } from "./stay.mjs";
 
 const [directory, name, count] = process.argv.slice(2);
