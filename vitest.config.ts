@@ -7,15 +7,13 @@ import { defineConfig } from "vitest/config";
 const SLOW = [
   "test/ci/*.test.ts",
   "test/cli/bounds-and-inputs.test.ts",
-  "test/demo/*.test.ts",
+  "test/lab/*/*.test.ts",
   "test/native/leaks.test.ts",
   "test/process/worker-threads.test.ts",
   "test/properties/*.test.ts",
   "test/session-controller/any-order.test.ts",
-  "test/session-lock/crash-*.test.ts",
+  "test/lock/crash-*.test.ts",
   "test/lock/protocol/refusing-and-repeating-disks.test.ts",
-  "test/torture/*.test.ts",
-  "test/trial/*.test.ts",
   "test/trust/*.test.ts",
 ];
 
@@ -41,11 +39,11 @@ const ALONE = [
   "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
   "test/lock/{acquire,ended-realm,held-locks,missing-addon,re-raisers,signals-and-ends,terminated-workers,trace}.test.ts",
   "test/session-lock/{bounds-and-inputs,limits}.test.ts",
-  "test/util/{long-timer,on-abort,warn-line}.test.ts",
+  "test/util/{on-abort,timers,warn-line}.test.ts",
 ];
 
 const EVERY_TEST = "test/**/*.test.ts";
-const NO_TESTS = ["test/bench/**", "**/node_modules/**"];
+const NO_TESTS = ["test/lab/bench/**", "**/node_modules/**"];
 
 export default defineConfig({
   test: {

@@ -1,4 +1,4 @@
-/** `test/bench/chart.mjs` draws the README's chart: a picture that misleads is worse than none. */
+/** `test/lab/bench/chart.mjs` draws the README's chart: a picture that misleads is worse than none. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -64,7 +64,7 @@ test("no module is in two files: its state and its classes exist once", () => {
 
 test("every published file is named by an expression that bundlers and tracers follow", () => {
   const code = readFileSync(join(ROOT, "dist/shared/process.js"), "utf8");
-  const listed = readFileSync(join(ROOT, ".ci/prebuilds.mjs"), "utf8");
+  const listed = readFileSync(join(ROOT, ".ci/addon/prebuilds.mjs"), "utf8");
   const published = [...listed.matchAll(/"(prebuilds\/[^"]+)"/gu)];
   expect(published).toHaveLength(8);
   const named = [
