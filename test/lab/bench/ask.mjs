@@ -1,7 +1,7 @@
 /** Times the package's questions about one process against the C loop of the same system calls. */
 import { do_not_optimize, measure } from "mitata";
 
-import { interleave } from "./interleave.mjs";
+import { interleave } from "./measure/interleave.mjs";
 import { OPERATIONS } from "./operations.mjs";
 
 // About 20 ms of work per side and round.
@@ -30,7 +30,7 @@ async function timeAsking(ask, pid) {
  * @param {string} question.operation a key of OPERATIONS and the floor's name for the same system calls
  * @param {readonly number[]} question.pids asked in turn, one per round
  * @param {(pid: number) => unknown} [question.ask] instead of the operation's own question
- * @param {Awaited<ReturnType<typeof import("./floor.mjs").startFloors>>} floors
+ * @param {Awaited<ReturnType<typeof import("./measure/floor.mjs").startFloors>>} floors
  * @param {number} rounds
  */
 export async function askBesideFloor({ operation, pids, ask }, floors, rounds) {

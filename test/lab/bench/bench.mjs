@@ -9,9 +9,9 @@ import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
 import { drawChart } from "./chart.mjs";
-import { describeMachine } from "./machine.mjs";
+import { describeMachine } from "./measure/machine.mjs";
 import { showSuite, showTargets } from "./report.mjs";
-import { temporaryFolder } from "./temporary-folder.mjs";
+import { temporaryFolder } from "./measure/temporary-folder.mjs";
 
 /** Loaded only when they run. Each exports `title` and `run({ rounds, folder, million })`. */
 const SUITES = {

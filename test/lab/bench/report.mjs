@@ -1,13 +1,13 @@
 /** How results are shown: a table for people, Markdown for the README. */
-import { machineLine } from "./machine.mjs";
+import { machineLine } from "./measure/machine.mjs";
 
 /**
  * @typedef {object} SuiteResult
  * @property {string} suite
  * @property {string} title
- * @property {ReturnType<typeof import("./machine.mjs").describeMachine>} machine
+ * @property {ReturnType<typeof import("./measure/machine.mjs").describeMachine>} machine
  * @property {readonly string[]} notes how it was measured
- * @property {readonly import("./figures.mjs").Measurement[]} measurements
+ * @property {readonly import("./measure/figures.mjs").Measurement[]} measurements
  */
 
 const COLUMNS = ["", "median", "p99", "ratio"];
@@ -58,7 +58,7 @@ export function showTargets(results) {
   return [summary, ...lines, ...warning].join("\n");
 }
 
-/** @param {import("./figures.mjs").Target} target */
+/** @param {import("./measure/figures.mjs").Target} target */
 function showTarget({ what, value, limit, bound, unit, met }) {
   const shown = unit === "×" ? `${digits(value)}×` : show(value, unit);
   const sign = bound === "at most" ? "≤" : "≥";

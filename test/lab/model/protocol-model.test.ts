@@ -1,6 +1,6 @@
 /**
  * Every interleaving of the lock's operations: the product's own functions, call by call, on a model of the
- * file system (protocol-model/). Each scenario visits all states that it can reach and checks that
+ * file system, beside this file. Each scenario visits all states that it can reach and checks that
  *
  * - there are never two holders, and no live holder's lock loses its name before its limit is over,
  * - a removal takes the very lock that was judged, a release its own,

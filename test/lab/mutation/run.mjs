@@ -1,5 +1,5 @@
 // Mutates the rules that decide about locks, one change at a time, and counts the changes that the tests
-// notice: lib/session-lock/{classify,guard,owner}.ts.
+// notice: lib/lock/verdict/{classify,owner}.ts and lib/lock/protocol/guard.ts.
 //
 //   npm run mutate [-- file...]
 //

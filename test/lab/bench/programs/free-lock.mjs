@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { createInterface } from "node:readline";
 
-import { timeEach } from "../interleave.mjs";
+import { timeEach } from "../measure/interleave.mjs";
 import { wayOfLocking } from "../ways-of-locking.mjs";
 
 const [, , name, file] = process.argv;

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 
-import { lockName } from "../lock-directory.mjs";
+import { lockName } from "../measure/lock-directory.mjs";
 import { importProduct } from "../product.mjs";
 
 const { acquireSessionWriteLock } = await importProduct("session-lock/index.js");

@@ -7,8 +7,8 @@
  * which the last one's event-loop delay is printed as well: by then V8 has compiled what it compiles.
  */
 import { importModule } from "../product.mjs";
-import { watchEmptySlices } from "../empty-slices.mjs";
-import { watchLoop } from "../loop-health.mjs";
+import { watchEmptySlices } from "../measure/empty-slices.mjs";
+import { watchLoop } from "../measure/loop-health.mjs";
 
 const { sweepDirectory } = await importModule("session-lock/sweep/sweep.js");
 const { resolveSweepOptions } = await importModule("session-lock/sweep/options.js");

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 
 import { askBesideFloor } from "../ask.mjs";
-import { compareSystemCalls } from "../compare-system-calls.mjs";
-import { atMost, ratio, toMeasurement } from "../figures.mjs";
-import { compileFloor, startFloors } from "../floor.mjs";
-import { interleave, timeEach } from "../interleave.mjs";
-import { startLiveProcess } from "../live-processes.mjs";
+import { compareSystemCalls } from "../measure/compare-system-calls.mjs";
+import { atMost, ratio, toMeasurement } from "../measure/figures.mjs";
+import { compileFloor, startFloors } from "../measure/floor.mjs";
+import { interleave, timeEach } from "../measure/interleave.mjs";
+import { startLiveProcess } from "../measure/live-processes.mjs";
 import { importProduct } from "../product.mjs";
 
 const { identifyProcess, nativeStatus, verifyProcess } = await importProduct("index.js");

@@ -9,11 +9,11 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { max, median } from "simple-statistics";
 
-import { compareLockCalls } from "../compare-system-calls.mjs";
-import { compileFloor, startFloor } from "../floor.mjs";
-import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
-import { interleave } from "../interleave.mjs";
-import { watchLoop } from "../loop-health.mjs";
+import { compareLockCalls } from "../measure/compare-system-calls.mjs";
+import { compileFloor, startFloor } from "../measure/floor.mjs";
+import { atLeast, atMost, ratio, toMeasurement } from "../measure/figures.mjs";
+import { interleave } from "../measure/interleave.mjs";
+import { watchLoop } from "../measure/loop-health.mjs";
 import { importProduct } from "../product.mjs";
 import { node22, startNodeServer } from "../programs.mjs";
 

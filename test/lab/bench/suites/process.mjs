@@ -12,12 +12,12 @@ import { promisify } from "node:util";
 import { median } from "simple-statistics";
 
 import { askBesideFloor } from "../ask.mjs";
-import { compareSystemCalls } from "../compare-system-calls.mjs";
-import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
-import { compileFloor, startFloors } from "../floor.mjs";
-import { interleave, timeEach } from "../interleave.mjs";
-import { absentPids, startCrowd, startLiveProcess } from "../live-processes.mjs";
-import { watchLoop } from "../loop-health.mjs";
+import { compareSystemCalls } from "../measure/compare-system-calls.mjs";
+import { atLeast, atMost, ratio, toMeasurement } from "../measure/figures.mjs";
+import { compileFloor, startFloors } from "../measure/floor.mjs";
+import { interleave, timeEach } from "../measure/interleave.mjs";
+import { absentPids, startCrowd, startLiveProcess } from "../measure/live-processes.mjs";
+import { watchLoop } from "../measure/loop-health.mjs";
 import { OPERATIONS } from "../operations.mjs";
 import { importProduct, productUrl } from "../product.mjs";
 import { runNode } from "../programs.mjs";

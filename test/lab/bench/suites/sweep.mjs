@@ -11,12 +11,12 @@ import { setTimeout as delay } from "node:timers/promises";
 import { median } from "simple-statistics";
 
 import { readEveryLock } from "../bare-loop.mjs";
-import { watchEmptySlices } from "../empty-slices.mjs";
-import { atLeast, atMost, ratio, toMeasurement } from "../figures.mjs";
-import { interleave } from "../interleave.mjs";
-import { absentPids, startCrowd, startLiveProcess } from "../live-processes.mjs";
-import { countFiles, fileCostMicroseconds, writeLocks } from "../lock-directory.mjs";
-import { watchLoop } from "../loop-health.mjs";
+import { watchEmptySlices } from "../measure/empty-slices.mjs";
+import { atLeast, atMost, ratio, toMeasurement } from "../measure/figures.mjs";
+import { interleave } from "../measure/interleave.mjs";
+import { absentPids, startCrowd, startLiveProcess } from "../measure/live-processes.mjs";
+import { countFiles, fileCostMicroseconds, writeLocks } from "../measure/lock-directory.mjs";
+import { watchLoop } from "../measure/loop-health.mjs";
 import { cleanOneAwaitPerLock } from "../one-await-per-lock.mjs";
 import { importModule, importProduct } from "../product.mjs";
 import { compile, runNode, startNodeServer } from "../programs.mjs";

@@ -1,6 +1,6 @@
 /** The event-loop delay that remains when slices of work do nothing: the slice itself, and what the machine adds. */
 import { watchLoop } from "./loop-health.mjs";
-import { importModule } from "./product.mjs";
+import { importModule } from "../product.mjs";
 
 const { TimeSlice } = await importModule("util/time-slice.js");
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { spawn } from "node:child_process";
 
-import { compile, startServer } from "./programs.mjs";
+import { compile, startServer } from "../programs.mjs";
 
 /**
  * @typedef {object} LiveProcess

@@ -1,5 +1,5 @@
 /** Drives floor.c, the same system calls in C. */
-import { compile, startServer } from "./programs.mjs";
+import { compile, startServer } from "../programs.mjs";
 
 /** @returns {string} path of the program */
 export function compileFloor() {

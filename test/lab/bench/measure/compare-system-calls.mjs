@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { programPath } from "./programs.mjs";
+import { programPath } from "../programs.mjs";
 
 const ASK_ONCE = programPath("ask-once.mjs");
 const MARKER = "/pidentity-bench-marker";
