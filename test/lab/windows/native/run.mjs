@@ -13,8 +13,7 @@ import { compilerArguments, zig } from "../../../../.ci/addon/cross.mjs";
 import { countChecks } from "../../../native/count-checks.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const native = dirname(here);
-const root = dirname(dirname(native));
+const root = join(here, "../../../..");
 const output = join(root, "build", "windows-unit");
 
 /** Sources beside the addon's own, and what else each program needs. */
@@ -45,7 +44,7 @@ function build({ name, source = `${name}.cc`, extra, libraries, flags = [] }) {
       "-frtti",
       ...flags,
       `-I${here}`,
-      `-I${join(native, "unit")}`,
+      `-I${join(root, "test/native/unit")}`,
       "-s",
       "-o",
       program,
