@@ -55,7 +55,7 @@ async function buildHere() {
 
 /** Copies what cross.mjs built into prebuilds/ and returns the targets. */
 function takeCrossBuilt() {
-  const cross = join(ROOT, ".ci", "cross.mjs");
+  const cross = join(ROOT, ".ci/addon/cross.mjs");
   const { status } = spawnSync(process.execPath, [cross], { stdio: "inherit" });
   if (status !== 0) throw new Error("the cross-build failed");
   // Nothing from before may stay among them.
