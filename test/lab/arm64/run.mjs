@@ -1,7 +1,7 @@
 // The addon for arm64 on this x64 machine: under qemu's user-mode emulation, where an arm64 Node does
 // its system calls on the real kernel.
 //
-//   node test/lab/arm64/run.mjs
+//   node test/lab/arm64/run.mjs [file…]   some files of the suite, by a part of their names
 //
 // Installs qemu and arm64's C library when they are missing, cross-builds the addon, assembles a tree
 // of its own in build/arm64 and runs there, with Node for arm64:
@@ -58,6 +58,8 @@ const SELF = "qemu answers /proc/<own pid>/stat with zeroes";
 // One process runs all files there, and a loader loads once.
 const STAND_IN = "loads a stand-in for the addon, which every other file would get, too";
 const NO_ARCHITECTURE = "plain TypeScript without the addon, slow under emulation";
+
+const WANTED = process.argv.slice(2);
 
 /** Files of the suite that are not run. */
 const LEFT_OUT_FILES = new Map([
@@ -228,7 +230,11 @@ function suiteFiles() {
   );
   const stale = [...LEFT_OUT_FILES.keys()].find((name) => !existsSync(join(ROOT, name)));
   if (stale !== undefined) throw new Error(`left out, but there is no such file: ${stale}`);
-  return files.filter((name) => !LEFT_OUT_FILES.has(name));
+  return files.filter(
+    (name) =>
+      !LEFT_OUT_FILES.has(name) &&
+      (WANTED.length === 0 || WANTED.some((part) => name.includes(part))),
+  );
 }
 
 /** Runs vitest; what it says goes to a file, whose counts would otherwise be counted twice. */
@@ -293,7 +299,7 @@ function report({ testResults, success }, status) {
   }
   const passed = tests.filter((test) => test.status === "passed").length;
   const leftOut = tests.filter((test) => LEFT_OUT_TESTS.has(test.name));
-  const stale = [...LEFT_OUT_TESTS.keys()].filter(
+  const stale = (WANTED.length === 0 ? [...LEFT_OUT_TESTS.keys()] : []).filter(
     (name) => !leftOut.some((test) => test.name === name),
   );
   for (const name of stale) console.log(`FAILED: left out, but there is no such test: ${name}`);
