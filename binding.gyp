@@ -1,6 +1,6 @@
 {
   "variables": {
-    # .ci/build-addon.mjs --sanitize: AddressSanitizer and UndefinedBehaviorSanitizer (gcc, clang).
+    # .ci/addon/build-addon.mjs --sanitize: AddressSanitizer and UndefinedBehaviorSanitizer (gcc, clang).
     "sanitize%": 0
   },
   "targets": [

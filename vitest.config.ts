@@ -7,15 +7,13 @@ import { defineConfig } from "vitest/config";
 const SLOW = [
   "test/ci/*.test.ts",
   "test/cli/long-inputs.test.ts",
-  "test/demo/*.test.ts",
+  "test/lab/*/*.test.ts",
   "test/native/leaks.test.ts",
   "test/process/worker-threads.test.ts",
   "test/properties/*.test.ts",
   "test/session-controller/any-order.test.ts",
-  "test/session-lock/crash-*.test.ts",
+  "test/lock/crash-*.test.ts",
   "test/lock/protocol/refusing-and-repeating-disks.test.ts",
-  "test/torture/*.test.ts",
-  "test/trial/*.test.ts",
   "test/trust/*.test.ts",
 ];
 
@@ -47,7 +45,7 @@ const ALONE = [
 ];
 
 const EVERY_TEST = "test/**/*.test.ts";
-const NO_TESTS = ["test/bench/**", "**/node_modules/**"];
+const NO_TESTS = ["test/lab/bench/**", "**/node_modules/**"];
 
 export default defineConfig({
   test: {

@@ -1,7 +1,7 @@
 // Builds what Node can run of lib/: `npm run build:ts`.
 //
-//   compiled/   one file per module, for tests, benchmarks and whatever else looks inside; not published
-//   dist/       what is published: declarations, and code bundled from compiled/
+//   build/modules/   one file per module, for tests, benchmarks and whatever else looks inside; not published
+//   dist/            what is published: code and declarations, bundled as rolldown.config.mjs says
 //
 //   node .ci/build-dist.mjs [--no-check] [--into <folder>]
 //                                   without checking types; both folders in <folder>
@@ -10,17 +10,19 @@
 // source is gone are removed afterwards: they would be published.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { rolldown } from "rolldown";
 
-import { distFiles, ENTRIES, SHARED } from "./dist-files.mjs";
-import { filesIn, nameIn } from "./files-in.mjs";
+import { distFiles } from "./dist-files.mjs";
+import { filesIn } from "./files-in.mjs";
+import { codeIn, declarationsIn } from "./rolldown.config.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
+const MADE = ["build/modules", "dist"];
 
 function compile(flags) {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
@@ -29,54 +31,41 @@ function compile(flags) {
   if (status !== 0) throw new Error(`the compiler failed with exit code ${status}`);
 }
 
-/** The bundled files: their names in dist/ and their code. */
-async function bundle(compiled) {
-  const build = await rolldown({
-    input: Object.fromEntries(ENTRIES.map((name) => [name, join(compiled, `${name}.js`)])),
-    // All that is not ours stays an import: Node's own modules, and node-gyp-build, which require() loads.
-    external: /^node:/u,
-    platform: "node",
-    // Files are named in the code, relative to this.
-    cwd: compiled,
-    onLog: (level, { message }) => {
-      if (level === "warn") throw new Error(`rolldown: ${message}`);
-    },
-  });
-  const { output } = await build.generate({
-    entryFileNames: "[name].js",
-    chunkFileNames: "[name].js",
-    // People read it, in stack traces and with a debugger.
-    minify: false,
-    minifyInternalExports: false,
-    codeSplitting: {
-      groups: SHARED.map(({ name, modules }, index) => ({
-        name,
-        test: (path) => modules.test(nameIn(compiled, path)),
-        minShareCount: 2,
-        priority: SHARED.length - index,
-      })),
-    },
-  });
+/** Writes into `dist` what a configuration of rolldown.config.mjs makes. */
+async function bundle({ output: outputOptions, ...inputOptions }, dist) {
+  const build = await rolldown(inputOptions);
+  const { output } = await build.generate(outputOptions);
   await build.close();
   for (const { fileName, code } of output) {
     // lib/native/load.ts and lib/cli/run.ts name files of the package, from two levels below its root.
     if (code.includes("import.meta.url") && fileName.split("/").length !== 2) {
       throw new Error(`the package root is not two levels above dist/${fileName}`);
     }
+    mkdirSync(dirname(join(dist, fileName)), { recursive: true });
+    writeFileSync(join(dist, fileName), code.endsWith("\n") ? code : `${code}\n`);
   }
-  return output;
 }
 
-/** Makes both folders in `folder`, from nothing. */
-async function buildIn(folder, flags) {
-  const [compiled, dist] = [join(folder, "compiled"), join(folder, "dist")];
-  compile([...flags, "--outDir", compiled, "--declarationDir", dist]);
-  for (const { fileName, code } of await bundle(compiled)) {
-    mkdirSync(dirname(join(dist, fileName)), { recursive: true });
-    writeFileSync(join(dist, fileName), code);
+/** What names files of the package does so from two levels below its root, and build/modules/ is one more. */
+function seenFromOneLevelDeeper(modules) {
+  const near = /(?<=new URL\("\.\.\/\.\.\/)(?=[^"]+", import\.meta\.url\))/gu;
+  for (const path of filesIn(modules).map((name) => join(modules, name))) {
+    const code = readFileSync(path, "utf8");
+    const moved = code.replaceAll(near, "../");
+    if (moved !== code) writeFileSync(path, moved);
   }
+}
+
+/** Makes all folders in `folder`, from nothing. */
+async function buildIn(folder, flags) {
+  const [modules, dist] = MADE.map((name) => join(folder, name));
+  const types = join(folder, "build/types");
+  compile([...flags, "--outDir", modules, "--declarationDir", types]);
+  await bundle(codeIn(modules), dist);
+  await bundle(declarationsIn(types), dist);
+  seenFromOneLevelDeeper(modules);
   const made = filesIn(dist).map((name) => `dist/${name}`);
-  assert.deepEqual(made.toSorted(), distFiles(ROOT).toSorted());
+  assert.deepEqual(made.toSorted(), distFiles().toSorted());
 }
 
 /** Makes `to` what `from` is, file by file: whoever reads a file meanwhile has the old one or the new one. */
@@ -98,7 +87,7 @@ mkdirSync(join(target, "build"), { recursive: true });
 const fresh = mkdtempSync(join(target, "build", "ts-"));
 try {
   await buildIn(fresh, options["no-check"] ? ["--noCheck"] : []);
-  for (const name of ["compiled", "dist"]) replaceFiles(join(fresh, name), join(target, name));
+  for (const name of MADE) replaceFiles(join(fresh, name), join(target, name));
 } finally {
   rmSync(fresh, { recursive: true, force: true });
 }

@@ -1,7 +1,7 @@
 // Checks by name what would be published: `npm pack`, then every file of the tarball.
 //
-//   npm run check:package                  whatever binaries there are
-//   npm run check:package -- --release     exactly the eight of a release
+//   node .ci/check-package.mjs               whatever binaries there are
+//   node .ci/check-package.mjs --release     exactly the eight of a release
 //   node .ci/check-package.mjs [--release] [--tarball <file>] [folder of the package]
 //                                          that very tarball instead of a fresh one
 import { spawnSync } from "node:child_process";
@@ -11,10 +11,10 @@ import { dirname, join, posix, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-import { checkBinary } from "./check-binary.mjs";
+import { checkBinary } from "./addon/check-binary.mjs";
 import { distFiles } from "./dist-files.mjs";
 import { packPublished, readTarball } from "./pack.mjs";
-import { PREBUILDS } from "./prebuilds.mjs";
+import { PREBUILDS } from "./addon/prebuilds.mjs";
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -149,11 +149,20 @@ function packageProblems(files, { size, dist, release }) {
   return problems;
 }
 
-/** How every kind of importer finds the types: attw's answer, which it prints. */
-function typesAreRight(tarball) {
-  const attw = join(ROOT, "node_modules/@arethetypeswrong/cli/dist/index.js");
-  const args = [attw, tarball, "--profile", "esm-only"];
-  return spawnSync(process.execPath, args, { cwd: ROOT, stdio: "inherit" }).status === 0;
+/** What others see in the tarball; they print it. attw: how every kind of importer finds the types. */
+function othersAgree(tarball) {
+  const commands = [
+    ["publint/src/cli.js", "run", tarball],
+    ["@arethetypeswrong/cli/dist/index.js", tarball, "--profile", "esm-only"],
+  ];
+  return commands.every(([program, ...args]) => {
+    const file = join(ROOT, "node_modules", program);
+    const { status } = spawnSync(process.execPath, [file, ...args], {
+      cwd: ROOT,
+      stdio: "inherit",
+    });
+    return status === 0;
+  });
 }
 
 const { values: options, positionals } = parseArgs({
@@ -166,13 +175,16 @@ try {
   const tarball = options.tarball ?? packPublished(root, folder);
   const files = readTarball(tarball);
   const { size } = statSync(tarball);
-  const dist = distFiles(root);
-  const problems = packageProblems(files, { size, dist, release: options.release });
+  const problems = packageProblems(files, {
+    size,
+    dist: distFiles(),
+    release: options.release,
+  });
   const binaries = [...PREBUILDS.values()].filter((path) => files.has(path)).length;
   console.log(`${files.size} files, ${binaries} binaries, ${size} bytes packed`);
   for (const problem of problems) console.error(problem);
-  const areTypesRight = root !== ROOT || typesAreRight(resolve(tarball));
-  process.exitCode = problems.length === 0 && areTypesRight ? 0 : 1;
+  const isAgreed = root !== ROOT || othersAgree(resolve(tarball));
+  process.exitCode = problems.length === 0 && isAgreed ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,18 +1,17 @@
-// What the package consists of: declarations of every module, and code bundled into one file per entry
-// and three that entries share. Finding and opening a file costs an import more than running it.
-import { join } from "node:path";
+// What the package consists of: code and declarations, bundled into one file per entry and a few that entries share.
+// Finding and opening a file costs an import more than running it.
 
-import { filesIn } from "./files-in.mjs";
-
-/** What users can name, without extensions: `exports` and `bin` of package.json. */
-export const ENTRIES = [
+/** What can be imported, without extensions: `exports` of package.json. */
+export const TYPED_ENTRIES = [
   "index",
   "session-lock/index",
   "session-controller/index",
   "session-attention/index",
   "file-lock/index",
-  "cli/main",
 ];
+
+/** What users can name: those, and the command. */
+export const ENTRIES = [...TYPED_ENTRIES, "cli/main"];
 
 /**
  * The shared files, and whose modules go there as soon as two entries need them; the first one that claims a
@@ -27,10 +26,9 @@ export const SHARED = [
 ];
 
 /** What belongs into dist/: paths in the package, `/` between folders. */
-export function distFiles(root) {
-  const declarations = filesIn(join(root, "lib"))
-    .filter((name) => name.endsWith(".ts"))
-    .map((name) => name.replace(/\.ts$/u, ".d.ts"));
-  const code = [...ENTRIES, ...SHARED.map(({ name }) => name)].map((name) => `${name}.js`);
-  return [...declarations, ...code].map((name) => `dist/${name}`);
+export function distFiles() {
+  const shared = SHARED.map(({ name }) => name);
+  const code = [...ENTRIES, ...shared].map((name) => `${name}.js`);
+  const types = [...TYPED_ENTRIES, ...shared].map((name) => `${name}.d.ts`);
+  return [...code, ...types].map((name) => `dist/${name}`);
 }

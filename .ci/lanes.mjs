@@ -1,4 +1,5 @@
-// Runs the lanes of the CI one after the other: `node .ci/lanes.mjs [lane…]`, all of them by default.
+// Runs the lanes of the CI one after the other: `node .ci/lanes.mjs [--prebuilt] [lane…]`, by default all that one
+// machine can run. The jobs of .github/workflows/ci.yml run the same lanes, each on its own machine.
 //
 // A lane is a list of commands. Its output goes to build/ci/<lane>.log and is shown when it fails. Tests
 // are counted by the lines in which runners close ("N passed"); a lane without such lines counts as one.
@@ -6,64 +7,76 @@ import { spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const logs = join(root, "build/ci");
 
-/** `proof`: how the lane's platform was tried: run, emulated, compiled and linked, stand-in. */
+/**
+ * `proof`: how the lane's platform was tried: run, emulated, compiled and linked, stand-in.
+ * `needsPrebuilds`: tries what is in prebuilds/, which the lane `cross` makes first, unless `--prebuilt` says that it is
+ * there, such as a release's.
+ * `isElsewhere`: for machines that have nothing but a release's binaries; only by its name.
+ */
 const LANES = [
   {
     name: "static",
-    what: "format, lint, types, unused code",
+    what: "format, lint, types, unused code, workflows",
     proof: "checked",
-    commands: [
-      // The types of what is published are among what is checked.
-      "npm run --silent build:ts",
-      "npm run check:format",
-      "npm run check:lint",
-      "npm run check:types",
-      "npm run check:unused",
-      "npm run check:workflows",
-    ],
+    commands: ["npm run --silent check -- build format lint types unused workflows"],
   },
   {
     name: "first-run",
     what: "the README's two commands, as strangers run them",
     proof: "run",
-    commands: ["node .ci/first-run.mjs"],
+    commands: ["node test/lab/install/first-run.mjs"],
   },
   {
-    name: "linux",
-    what: "Linux x64, everything quick",
+    name: "quick",
+    what: "this machine, everything quick",
     proof: "run",
-    commands: ["node .ci/get-runtimes.mjs", "npm test"],
+    commands: ["npm test"],
   },
   {
     name: "slow",
-    what: "Linux x64, the long proofs",
+    what: "this machine, the long proofs",
     proof: "run",
-    commands: ["npm run test:built -- --project long --project slow"],
+    commands: ["npx vitest run --project long --project slow"],
+  },
+  {
+    name: "published",
+    what: "this machine, everything, on the addon in prebuilds/",
+    proof: "run",
+    isElsewhere: true,
+    commands: ["npm run --silent build:ts", "npx vitest run"],
   },
   {
     name: "worlds",
     what: "locks between containers, hosts, boots, overlays, FUSE and runtimes",
     proof: "run in namespaces",
-    commands: ["npm run --silent build", "node test/worlds/worlds.mjs"],
+    commands: ["npm run --silent build", "node test/lab/worlds/worlds.mjs"],
   },
   {
     name: "demo",
     what: "the demo, as root and as an ordinary user",
     proof: "run",
-    commands: ["npm run demo", "node .ci/as-nobody.mjs test/demo/demo.mjs"],
+    commands: ["npm run demo", "node test/lab/demo/as-nobody.mjs test/lab/demo/demo.mjs"],
   },
   {
     name: "sanitizers",
-    what: "parsers, the Linux side and the addon under ASan, UBSan and LSan, all but the addon under Valgrind",
+    what: "parsers, the Linux side and the addon under ASan, UBSan and LSan",
     proof: "run",
     commands: [
       "node test/native/run-unit.mjs --sanitize",
       "node test/native/linux/run.mjs --sanitize",
-      "node .ci/sanitized.mjs",
+      "node test/lab/sanitizers/run.mjs",
+    ],
+  },
+  {
+    name: "valgrind",
+    what: "parsers and the Linux side under Valgrind",
+    proof: "run",
+    commands: [
       "node test/native/run-unit.mjs --valgrind",
       "node test/native/linux/run.mjs --valgrind",
     ],
@@ -81,63 +94,79 @@ const LANES = [
     commands: ["npm run fuzz -- --seconds 10"],
   },
   {
-    name: "cross",
-    what: "the addon for all eight targets",
-    proof: "compiled and linked",
-    commands: ["npm run cross"],
-  },
-  {
     name: "windows",
     what: "Windows x64, all but the slow proofs",
     proof: "run on node.exe under Wine",
     commands: [
-      "npm run test:windows -- --project unit --project alone --project long",
-      "npm run test:native:windows",
+      "node test/lab/windows/run.mjs --project unit --project alone --project long",
+      "node test/lab/windows/native/run.mjs",
     ],
   },
   {
     name: "arm64",
     what: "Linux arm64, addon and processes",
     proof: "emulated (qemu)",
-    commands: ["npm run --silent build", "npm run test:arm64"],
+    commands: ["npm run --silent build", "node test/lab/arm64/run.mjs"],
   },
   {
     name: "musl",
     what: "Linux musl, addons and the native side",
     proof: "run, static program",
-    commands: ["npm run test:musl"],
+    commands: ["node test/lab/musl/run.mjs"],
   },
   {
     name: "darwin",
     what: "macOS, the native side",
     proof: "stand-in",
-    commands: ["node test/native/darwin/run.mjs --sanitize --apple-headers"],
+    commands: ["node test/lab/darwin/run.mjs --sanitize --apple-headers"],
+  },
+  {
+    name: "cross",
+    what: "the addon for all eight targets, in prebuilds/",
+    proof: "compiled and linked",
+    commands: ["npm run make:prebuild -- --cross"],
   },
   {
     name: "package",
     what: "publint, attw, every file and all eight binaries by name",
     proof: "checked",
-    commands: ["npm run make:prebuild -- --cross", "npm run check:package -- --release"],
+    needsPrebuilds: true,
+    commands: ["npm run --silent build:ts", "node .ci/check-package.mjs --release"],
   },
   {
     name: "install",
-    what: "the tarball with npm 10, 11, 12, pnpm, yarn, bun; with npm on node.exe under Wine; in bundlers, Jest, tsx",
+    what: "the tarball with npm 10, 11, 12, pnpm, yarn, bun",
     proof: "run",
-    commands: [
-      "npm run test:install",
-      "npm run test:install -- --windows --prebuilt",
-      "npm run test:bundlers -- --prebuilt",
-    ],
+    needsPrebuilds: true,
+    commands: ["node test/lab/install/package-managers.mjs --prebuilt"],
+  },
+  {
+    name: "install-windows",
+    what: "the tarball with npm on node.exe",
+    proof: "run on node.exe under Wine",
+    needsPrebuilds: true,
+    commands: ["node test/lab/install/package-managers.mjs --windows --prebuilt"],
+  },
+  {
+    name: "bundlers",
+    what: "the tarball in bundlers, Jest, tsx",
+    proof: "run",
+    needsPrebuilds: true,
+    commands: ["node test/lab/install/bundlers.mjs --prebuilt"],
   },
   {
     name: "runtimes",
     what: "the tarball on Node 20 to 26, Bun, Deno, in workers, under permissions",
     proof: "run",
-    commands: ["npm run test:runtimes"],
+    needsPrebuilds: true,
+    commands: ["node test/lab/install/runtimes.mjs --prebuilt"],
   },
 ];
 
-const wanted = process.argv.slice(2);
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { prebuilt: { type: "boolean", default: false } },
+});
 const unknown = wanted.find((name) => !LANES.some((lane) => lane.name === name));
 if (unknown !== undefined) {
   console.error(`no such lane: ${unknown}`);
@@ -145,10 +174,13 @@ if (unknown !== undefined) {
 }
 mkdirSync(logs, { recursive: true });
 
-const results = [];
-for (const lane of LANES) {
-  if (wanted.length === 0 || wanted.includes(lane.name)) results.push(run(lane));
-}
+const isWanted = ({ name, isElsewhere = false }) =>
+  wanted.length === 0 ? !isElsewhere : wanted.includes(name);
+const makesPrebuilds =
+  !options.prebuilt && LANES.some((lane) => lane.needsPrebuilds && isWanted(lane));
+const results = LANES.filter(
+  (lane) => isWanted(lane) || (lane.name === "cross" && makesPrebuilds),
+).map((lane) => run(lane));
 
 console.log();
 console.table(

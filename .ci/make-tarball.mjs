@@ -21,6 +21,6 @@ const { values: options, positionals } = parseArgs({
 const folder = resolve(positionals[0] ?? `${root}build/package`);
 
 run(process.execPath, [".ci/build-dist.mjs"]);
-if (!options.release) run(process.execPath, [".ci/make-prebuild.mjs", "--host-glibc"]);
+if (!options.release) run(process.execPath, [".ci/addon/make-prebuild.mjs", "--host-glibc"]);
 mkdirSync(folder, { recursive: true });
 console.log(packPublished(root, folder));

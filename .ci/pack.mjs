@@ -10,7 +10,8 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { gunzipSync } from "node:zlib";
+
+import { list } from "tar";
 
 /**
  * Packs this repository's package, in `root`, as it is published: without the script `prepare`, which only refuses
@@ -64,26 +65,21 @@ export function pack(root, destination) {
  *
  * @param {string} tarball
  * @returns {Map<string, Buffer>}
+ * @throws when it holds anything else, such as a link, or is no whole archive
  */
 export function readTarball(tarball) {
-  const tar = gunzipSync(readFileSync(tarball));
-  const text = (start, length) =>
-    tar.toString("utf8", start, start + length).replace(/\0.*$/su, "");
   const files = new Map();
-  for (let offset = 0; offset + 512 <= tar.length && tar[offset] !== 0;) {
-    const size = Number.parseInt(text(offset + 124, 12), 8);
-    const type = text(offset + 156, 1);
-    const prefix = text(offset + 345, 155);
-    const path = (prefix === "" ? "" : `${prefix}/`) + text(offset, 100);
-    const content = tar.subarray(offset + 512, offset + 512 + size);
-    if (type === "0" || type === "") {
-      // Everything lies in one folder, "package".
-      files.set(path.slice(path.indexOf("/") + 1), content);
-    } else if (type !== "5") {
-      // Links, and names that take an extension of the format.
-      throw new Error(`the tarball has an entry of the type ${type}: ${path}`);
+  const onReadEntry = (entry) => {
+    if (entry.type === "Directory") return;
+    if (!["File", "OldFile"].includes(entry.type)) {
+      throw new Error(`the tarball has an entry of the type ${entry.type}: ${entry.path}`);
     }
-    offset += 512 + Math.ceil(size / 512) * 512;
-  }
+    const chunks = [];
+    entry.on("data", (chunk) => chunks.push(chunk));
+    // Everything lies in one folder, "package".
+    const path = entry.path.slice(entry.path.indexOf("/") + 1);
+    entry.on("end", () => files.set(path, Buffer.concat(chunks)));
+  };
+  list({ file: tarball, sync: true, strict: true, onReadEntry });
   return files;
 }

@@ -1,4 +1,4 @@
-/** `test/bench/chart.mjs` draws the README's chart: a picture that misleads is worse than none. */
+/** `test/lab/bench/chart.mjs` draws the README's chart: a picture that misleads is worse than none. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ function draw(results: unknown): { svg: string | null; status: number | null; st
   const folder = temporaryFolder();
   const [from, to] = [join(folder, "results.json"), join(folder, "chart.svg")];
   writeFileSync(from, JSON.stringify(results));
-  const program = join(ROOT, "test", "bench", "chart.mjs");
+  const program = join(ROOT, "test/lab/bench/chart.mjs");
   const { status, stderr } = spawnSync(process.execPath, [program, from, to], { encoding: "utf8" });
   return { svg: existsSync(to) ? readFileSync(to, "utf8") : null, status, stderr };
 }

@@ -64,7 +64,7 @@ test("no module is in two files: its state and its classes exist once", () => {
 
 test("every published file is named by an expression that bundlers and tracers follow", () => {
   const code = readFileSync(join(ROOT, "dist/shared/process.js"), "utf8");
-  const listed = readFileSync(join(ROOT, ".ci/prebuilds.mjs"), "utf8");
+  const listed = readFileSync(join(ROOT, ".ci/addon/prebuilds.mjs"), "utf8");
   const published = [...listed.matchAll(/"(prebuilds\/[^"]+)"/gu)];
   expect(published).toHaveLength(8);
   const named = [
@@ -84,4 +84,20 @@ test("no file imports the name `constants`, with which @vercel/nft fails whereve
       /import \{[^}]*\bconstants\b/u,
     );
   }
+});
+
+test("the declarations name nothing of the command", () => {
+  const files = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" });
+  const declarations = files.filter((name) => name.endsWith(".d.ts"));
+  expect(declarations).toHaveLength(8);
+  for (const name of declarations) {
+    expect(readFileSync(join(ROOT, "dist", name), "utf8")).not.toMatch(/^\/\/ cli\//mu);
+  }
+});
+
+test("a declaration keeps what its source says about it, and an entry what it is for", () => {
+  const text = readFileSync(join(ROOT, "dist/index.d.ts"), "utf8");
+  expect(text).toMatch(/^\/\*\*\n \* Processes: [^/]*@packageDocumentation/u);
+  const undocumented = [...text.matchAll(/(?<!\*\/)\ndeclare function (\w+)/gu)];
+  expect(undocumented.map(([, name]) => name)).toEqual([]);
 });

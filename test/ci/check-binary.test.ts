@@ -1,5 +1,5 @@
 /**
- * `.ci/check-binary.mjs` decides whether a binary may be published: it has to refuse what users
+ * `.ci/addon/check-binary.mjs` decides whether a binary may be published: it has to refuse what users
  * could not load. The fixtures are real binaries, made by the system's compiler and by Zig.
  */
 import { spawnSync } from "node:child_process";
@@ -62,7 +62,7 @@ const zig = (target: string): string[] => [
 function problems(target: string, binary: string): string[] {
   const checked = spawnSync(
     process.execPath,
-    [join(ROOT, ".ci/check-binary.mjs"), target, binary],
+    [join(ROOT, ".ci/addon/check-binary.mjs"), target, binary],
     { encoding: "utf8" },
   );
   const lines = checked.stderr.trim().split("\n").filter(Boolean);
@@ -173,7 +173,7 @@ it("refuses what is no binary at all", (context) => {
   writeFileSync(path, "not a binary, but long enough to have a header");
   const checked = spawnSync(
     process.execPath,
-    [join(ROOT, ".ci/check-binary.mjs"), thisMachine, path],
+    [join(ROOT, ".ci/addon/check-binary.mjs"), thisMachine, path],
     {
       encoding: "utf8",
     },

@@ -116,15 +116,15 @@ describe("files", () => {
   it("refuses missing code and types, and whatever imports them", () => {
     const root = packageCopy();
     rmSync(join(root, "dist/shared/util.js"));
-    rmSync(join(root, "dist/process/process-info.d.ts"));
+    rmSync(join(root, "dist/shared/process.d.ts"));
     const found = problems(root);
     expect(found).toContain("is not in the package: dist/shared/util.js");
-    expect(found).toContain("is not in the package: dist/process/process-info.d.ts");
+    expect(found).toContain("is not in the package: dist/shared/process.d.ts");
     expect(found).toContain(
       "dist/shared/process.js imports a file that is not there: dist/shared/util.js",
     );
     expect(found).toContain(
-      "dist/index.d.ts imports a file that is not there: dist/process/process-info.d.ts",
+      "dist/index.d.ts imports a file that is not there: dist/shared/process.d.ts",
     );
   });
 

@@ -5,7 +5,9 @@ import { describe, expect, test } from "vitest";
 
 import { ROOT } from "../support/programs.js";
 
-const { terminalSvg } = (await import(pathToFileURL(join(ROOT, ".ci/terminal-svg.mjs")).href)) as {
+const { terminalSvg } = (await import(
+  pathToFileURL(join(ROOT, "test/lab/trial/terminal-svg.mjs")).href
+)) as {
   readonly terminalSvg: (output: string, options: { readonly title: string }) => string;
 };
 

@@ -137,7 +137,7 @@ function watchLateness(): () => number {
   };
 }
 
-// Less than the safety interval of a second. How quick it is bench:lock says.
+// Less than the safety interval of a second. How quick it is npm run bench -- lock says.
 const LIMIT_MS = 900;
 const TRIES = 5;
 

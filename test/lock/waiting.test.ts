@@ -143,7 +143,7 @@ describe("two seconds behind a live owner", () => {
     expect(told[1]?.waitedMs).toBeGreaterThanOrEqual(2000);
   });
 
-  // How many milliseconds of a processor they cost is the benchmark's to say (bench:lock): the same forty
+  // How many milliseconds of a processor they cost is the benchmark's to say (npm run bench -- lock): the same forty
   // wake-ups cost twice as much on a busy machine. That a waiter does not spin can be said here, by the processor
   // time of a thread that does, measured right after it.
   test("leave the processor to others", async (context) => {

@@ -7,7 +7,7 @@
 // rounds until one of them costs next to nothing, or the last one has not. --self-check runs cases that do
 // leak and passes when every one of them is found. --exercise calls and measures nothing, for a leak
 // detector that does. Descriptors are counted on Linux and macOS (Windows
-// counts handles in test/native/windows). Closes with the line "N passed, N failed".
+// counts handles in test/lab/windows/native). Closes with the line "N passed, N failed".
 import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,8 +15,8 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
-import { FACT_COUNT, IDENTITY_FACT } from "../../compiled/native/binding.js";
-import { loadNative } from "../../compiled/native/load.js";
+import { FACT_COUNT, IDENTITY_FACT } from "../../build/modules/native/binding.js";
+import { loadNative } from "../../build/modules/native/load.js";
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,

@@ -9,7 +9,8 @@ import { ROOT } from "../support/programs.js";
 import { requireLinux, requireNative } from "../support/require.js";
 
 const SCRIPT = join(ROOT, "test/native/leaks.mjs");
-const WHY_LINUX = "its descriptors and allocator; Windows counts handles in test/native/windows";
+const WHY_LINUX =
+  "its descriptors and allocator; Windows counts handles in test/lab/windows/native";
 // Under emulation a thread takes a second to start.
 const DEADLINE_MS = 600_000;
 

@@ -77,7 +77,7 @@ export async function startReady(
 export const DIST = pathToFileURL(join(ROOT, "dist", sep)).href;
 
 /** URL of the folder with one file for each module of lib/, with a slash at its end. */
-export const COMPILED = pathToFileURL(join(ROOT, "compiled", sep)).href;
+export const COMPILED = pathToFileURL(join(ROOT, "build/modules", sep)).href;
 
 /**
  * A Node process that runs `script` (an ES module) with `p`, the package, in scope: the published files, or,

@@ -10,10 +10,10 @@ export default function setup(): void {
   buildDist();
 }
 
-/** Child processes load dist/ and compiled/: plain Node cannot load TypeScript. */
+/** Child processes load dist/ and build/modules/: plain Node cannot load TypeScript. */
 function buildDist(): void {
   const changed = newest(join(ROOT, "lib"));
-  const built = ["compiled/index.js", "dist/index.js"].map((name) => join(ROOT, name));
+  const built = ["build/modules/index.js", "dist/index.js"].map((name) => join(ROOT, name));
   if (built.every((file) => existsSync(file) && statSync(file).mtimeMs >= changed)) return;
   // No type check: that is a lane of its own.
   const args = [join(ROOT, ".ci/build-dist.mjs"), "--no-check"];

@@ -66,7 +66,7 @@ export function requireOfRoot(context: TestContext, obstacle: string | null): vo
 export const RUNTIMES = ["Node", "Bun", "Deno"] as const;
 export type Runtime = (typeof RUNTIMES)[number];
 
-/** The command that runs a module file on that runtime: this Node, or what .ci/get-runtimes.mjs got. */
+/** The command that runs a module file on that runtime: this Node, or what test/lab/install/get-runtimes.mjs got. */
 export function requireRuntime(context: TestContext, runtime: Runtime): readonly string[] {
   if (runtime === "Node") return [process.execPath];
   requirePosix(context, `${runtime} is tried there`);
@@ -75,7 +75,7 @@ export function requireRuntime(context: TestContext, runtime: Runtime): readonly
     refuse(
       context,
       "PIDENTITY_REQUIRE_RUNTIMES",
-      `needs ${runtime}: "node .ci/get-runtimes.mjs" downloads it into build/tools`,
+      `needs ${runtime}: "node test/lab/install/get-runtimes.mjs" downloads it into build/tools`,
     );
     return [];
   }

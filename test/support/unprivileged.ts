@@ -21,7 +21,7 @@ export const AS_NOBODY = [
 export interface ReadablePackage {
   /** dist/index.js of the copy. */
   readonly entry: string;
-  /** Its folder compiled/: the same, with a file for each module. */
+  /** Its folder build/modules/: the same, with a file for each module. */
   readonly compiled: string;
   /** A node that nobody may execute. */
   readonly node: string;
@@ -33,7 +33,7 @@ export function readablePackage(): ReadablePackage {
   const loader = "node_modules/node-gyp-build";
   mkdirSync(join(root, "node_modules"), { recursive: true });
   mkdirSync(join(root, "build/Release"), { recursive: true });
-  for (const name of ["compiled", "dist"]) {
+  for (const name of ["build/modules", "dist"]) {
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
   }
   cpSync(join(ROOT, "package.json"), join(root, "package.json"));
@@ -42,7 +42,7 @@ export function readablePackage(): ReadablePackage {
   if (path !== undefined) copyFileSync(path, join(root, "build/Release/pidentity.node"));
   const node = nodeForEverybody(root);
   openToAll(join(root, ".."));
-  return { entry: join(root, "dist/index.js"), compiled: join(root, "compiled"), node };
+  return { entry: join(root, "dist/index.js"), compiled: join(root, "build/modules"), node };
 }
 
 function nodeForEverybody(root: string): string {

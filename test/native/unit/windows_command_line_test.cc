@@ -1,5 +1,5 @@
 // parse/windows_command_line: the rules of CommandLineToArgvW, one fear per test. The same parser
-// is compared with the system's own function in test/native/windows.
+// is compared with the system's own function in test/lab/windows/native.
 #include "parse/windows_command_line.h"
 
 #include <memory>

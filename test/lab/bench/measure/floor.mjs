@@ -1,0 +1,42 @@
+/** Drives floor.c, the same system calls in C. */
+import { compile, startServer } from "../programs.mjs";
+
+/** @returns {string} path of the program */
+export function compileFloor() {
+  return compile("floor");
+}
+
+/**
+ * Starts the program in this process group; it ends with its input.
+ *
+ * @param {string} path
+ * @param {{ thread?: boolean }} [options] `thread`: beside an idle thread, as in every Node
+ */
+export async function startFloor(path, { thread = false } = {}) {
+  const server = await startServer(path, thread ? ["--thread"] : []);
+  return {
+    /**
+     * @param {string} operation
+     * @param {number | string} target a pid, several separated by commas, or a session file
+     * @param {{ samples: number, batch: number }} amount
+     * @returns {Promise<number[]>} microseconds of one operation, one number per sample
+     */
+    async measure(operation, target, { samples, batch }) {
+      const nanoseconds = await server.ask(`${operation} ${target} ${samples} ${batch}`);
+      return nanoseconds.map((ns) => ns / 1e3);
+    },
+    end: () => server.end(),
+  };
+}
+
+/**
+ * The two that answers about processes are shown beside, by the names of their sides.
+ *
+ * @param {string} path
+ */
+export async function startFloors(path) {
+  return {
+    "C loop": await startFloor(path),
+    "C loop beside a thread": await startFloor(path, { thread: true }),
+  };
+}

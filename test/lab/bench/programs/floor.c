@@ -1,0 +1,285 @@
+// The floor under pidentity's figures: what the bare system calls cost in C, on this machine, now.
+// Linux. Every operation makes the system calls of the package, in the same order and with read
+// sizes of the same order, and looks at nothing that they bring: those about a process the addon's
+// (native/linux/process.cc), `acquireRelease` the lock protocol's (lib/lock/protocol/publish.ts,
+// guard.ts, release.ts), `createUnlink` the least that a lock file can cost.
+//
+//   cc -O2 -pthread -o floor test/lab/bench/programs/floor.c
+//   ./floor   serves requests: each line on standard input
+//                 <operation> <target> <samples> <batch>
+//             is answered by one line, a JSON array of the nanoseconds of one operation, one number
+//             per sample (the mean of `batch` operations). The target is a pid, or for a lock the
+//             session file; several pids, separated by commas, are one operation on each of them.
+//             This is how the suites interleave their rounds with this program's.
+//   ./floor --thread
+//             the same beside an idle thread, as Node always has some: threads share their
+//             descriptors, and the kernel then counts who is using one in every call.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+enum { kMaxSamples = 10000, kMaxPath = 4096 };
+
+static struct target {
+  pid_t pid;
+  char stat_path[32];
+  char cmdline_path[32];
+} targets[512];
+static size_t target_count;
+static const struct target* target;    // the one asked about now
+static char stat_line[2048];           // as ProcDirectory::read_stat
+static char command_line_area[16384];  // as ByteBuffer
+static char directory[kMaxPath];
+static char lock_path[kMaxPath + 64];
+static char temporary_path[kMaxPath + 64];
+static char guard_path[kMaxPath + 64];
+static char payload[320];          // as long as a payload of the package
+static char lock_area[64 * 1024];  // as read-lock.ts
+
+static void fail(const char* what) {
+  fprintf(stderr, "%s: %s\n", what, strerror(errno));
+  exit(1);
+}
+
+static int open_pidfd(void) {
+  const int fd = (int)syscall(SYS_pidfd_open, target->pid, 0);
+  if (fd < 0) fail("pidfd_open");
+  return fd;
+}
+
+static void expect_running(int pidfd) {
+  struct pollfd exited = {pidfd, POLLIN, 0};
+  if (poll(&exited, 1, 0) < 0) fail("poll");
+  if (exited.revents != 0) {
+    fprintf(stderr, "the target has exited: %d\n", (int)target->pid);
+    exit(1);
+  }
+}
+
+static int open_file(const char* path) {
+  const int fd = open(path, O_RDONLY | O_CLOEXEC);
+  if (fd < 0) fail(path);
+  return fd;
+}
+
+static void read_file(int fd, char* buffer, size_t capacity) {
+  const ssize_t count = pread(fd, buffer, capacity, 0);
+  if (count < 0) fail("pread");
+  // The addon would need another read here: no longer the same system calls.
+  if ((size_t)count == capacity) {
+    fprintf(stderr, "a file of the target is too long for one read: %d\n", (int)target->pid);
+    exit(1);
+  }
+}
+
+static void read_stat(int fd) { read_file(fd, stat_line, sizeof stat_line); }
+
+static void is_alive(void) {
+  const int fd = open_pidfd();
+  expect_running(fd);
+  close(fd);
+}
+
+static void start_time(void) {
+  const int fd = open_file(target->stat_path);
+  read_stat(fd);
+  close(fd);
+}
+
+static void expect_present(void) {
+  errno = 0;
+  if (getpriority(PRIO_PROCESS, (id_t)target->pid) == -1 && errno != 0) fail("getpriority");
+}
+
+static void args(void) {
+  expect_present();
+  const int stat_fd = open_file(target->stat_path);
+  const int cmdline_fd = open_file(target->cmdline_path);
+  read_stat(stat_fd);
+  read_file(cmdline_fd, command_line_area, sizeof command_line_area);
+  close(cmdline_fd);
+  close(stat_fd);
+}
+
+static void inspect_without_args(void) {
+  expect_present();
+  start_time();
+}
+
+static void identity(void) {
+  const int fd = open_pidfd();
+  const int stat_fd = open_file(target->stat_path);
+  read_stat(stat_fd);
+  expect_running(fd);
+  close(stat_fd);
+  struct stat status;
+  if (fstat(fd, &status) != 0) fail("fstat");
+  close(fd);
+}
+
+static int expect_fd(int fd, const char* what) {
+  if (fd < 0) fail(what);
+  return fd;
+}
+
+static void expect_zero(int result, const char* what) {
+  if (result != 0) fail(what);
+}
+
+static void write_payload(int fd, size_t length) {
+  if (write(fd, payload, length) != (ssize_t)length) fail("write");
+}
+
+static void create_unlink(void) {
+  const int fd = expect_fd(open(lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), "open");
+  write_payload(fd, 80);
+  close(fd);
+  expect_zero(unlink(lock_path), "unlink");
+}
+
+static void acquire_release(void) {
+  static char resolved[PATH_MAX];
+  struct stat by_path;
+  struct stat by_descriptor;
+  if (realpath(directory, resolved) == NULL) fail("realpath");
+  const int lock_flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
+  const int lock = expect_fd(open(temporary_path, lock_flags, 0666), "open");
+  expect_zero(flock(lock, LOCK_EX | LOCK_NB), "flock");
+  expect_zero(fstat(lock, &by_descriptor), "fstat");
+  write_payload(lock, sizeof payload);
+  expect_zero(link(temporary_path, lock_path), "link");
+  expect_zero(unlink(temporary_path), "unlink");
+
+  const int safe = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  const int guard = expect_fd(open(guard_path, O_RDONLY | O_CREAT | safe, 0666), "open");
+  expect_zero(flock(guard, LOCK_EX | LOCK_NB), "flock");
+  expect_zero(lstat(guard_path, &by_path), "lstat");
+  expect_zero(fstat(guard, &by_descriptor), "fstat");
+  const int reader = expect_fd(open(lock_path, O_RDONLY | safe), "open");
+  if (read(reader, lock_area, sizeof lock_area) < 0) fail("read");
+  close(reader);
+  expect_zero(unlink(lock_path), "unlink");
+  expect_zero(unlink(guard_path), "unlink");
+  close(guard);
+  close(lock);
+}
+
+static const struct {
+  const char* name;
+  void (*run)(void);
+} kOperations[] = {
+    {"isAlive", is_alive},
+    {"startTime", start_time},
+    {"args", args},
+    {"inspect", args},  // the same system calls, and two clocks of the vDSO
+    {"inspectWithoutArgs", inspect_without_args},
+    {"identity", identity},
+    {"createUnlink", create_unlink},
+    {"acquireRelease", acquire_release},
+};
+enum { kOperationCount = sizeof kOperations / sizeof *kOperations };
+
+static double now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
+}
+
+// Pids, separated by commas. False for anything else.
+static int aim_at_processes(const char* text) {
+  for (target_count = 0; target_count < sizeof targets / sizeof *targets;) {
+    char* end = NULL;
+    struct target* const next = &targets[target_count++];
+    next->pid = (pid_t)strtol(text, &end, 10);
+    snprintf(next->stat_path, sizeof next->stat_path, "/proc/%d/stat", (int)next->pid);
+    snprintf(next->cmdline_path, sizeof next->cmdline_path, "/proc/%d/cmdline", (int)next->pid);
+    if (next->pid <= 0) return 0;
+    if (*end == '\0') return 1;
+    if (*end != ',') return 0;
+    text = end + 1;
+  }
+  return 0;
+}
+
+// False for a target that is neither pids nor an absolute path.
+static int aim_at(const char* text) {
+  if (text[0] != '/') return aim_at_processes(text);
+  target_count = 1;
+  const int folder = (int)(strrchr(text, '/') - text);
+  snprintf(directory, sizeof directory, "%.*s", folder, text);
+  snprintf(lock_path, sizeof lock_path, "%s.lock", text);
+  snprintf(temporary_path, sizeof temporary_path, "%s.lock.%032d.tmp", text, 0);
+  snprintf(guard_path, sizeof guard_path, "%s.lock.guard", text);
+  memset(payload, ' ', sizeof payload);
+  return 1;
+}
+
+static void run_batch(void (*operation)(void), int batch) {
+  for (int i = 0; i < batch; ++i) {
+    for (target = targets; target < targets + target_count; ++target) operation();
+  }
+}
+
+static void measure(void (*operation)(void), int count, int batch, double* samples) {
+  run_batch(operation, batch);  // warms up: caches, and a core that was asleep
+  for (int sample = 0; sample < count; ++sample) {
+    const double started = now_ns();
+    run_batch(operation, batch);
+    samples[sample] = (now_ns() - started) / batch;
+  }
+}
+
+static void* idle(void* unused) {
+  for (;;) pause();
+  return unused;
+}
+
+static double samples[kMaxSamples];
+
+int main(int argc, char** argv) {
+  pthread_t thread;
+  if (argc == 2 && strcmp(argv[1], "--thread") == 0) {
+    if (pthread_create(&thread, NULL, idle, NULL) != 0) fail("pthread_create");
+  } else if (argc != 1) {
+    fprintf(stderr, "unknown option: %s\n", argv[1]);
+    return 2;
+  }
+  static char line[kMaxPath];
+  static char aim[kMaxPath];
+  while (fgets(line, sizeof line, stdin) != NULL) {
+    char name[32];
+    int count = 0;
+    int batch = 0;
+    void (*operation)(void) = NULL;
+    if (sscanf(line, "%31s %4000s %d %d", name, aim, &count, &batch) == 4) {
+      for (size_t i = 0; i < kOperationCount; ++i) {
+        if (strcmp(kOperations[i].name, name) == 0) operation = kOperations[i].run;
+      }
+    }
+    if (operation == NULL || !aim_at(aim) || count <= 0 || count > kMaxSamples || batch <= 0) {
+      fprintf(stderr, "bad request: %s", line);
+      return 2;
+    }
+    measure(operation, count, batch, samples);
+    for (int i = 0; i < count; ++i) printf("%c%.1f", i == 0 ? '[' : ',', samples[i]);
+    printf("]\n");
+    fflush(stdout);
+  }
+  return 0;
+}

@@ -1,0 +1,331 @@
+/**
+ * Every interleaving of the lock's operations: the product's own functions, call by call, on a model of the
+ * file system, beside this file. Each scenario visits all states that it can reach and checks that
+ *
+ * - there are never two holders, and no live holder's lock loses its name before its limit is over,
+ * - a removal takes the very lock that was judged, a release its own,
+ * - a fenced write happens only while its lock is there, from its beginning to its end,
+ * - from every state somebody can get the lock, however processes crashed before,
+ * - no operation throws or leaves a file open.
+ */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { describe, expect, test } from "vitest";
+
+import { acquireLock } from "../../../lib/lock/acquire.js";
+import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
+import { startHolder } from "../../support/lock-holder.js";
+import { requireNative } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { Automaton, type Operation } from "./automaton.js";
+import { BROKEN_VARIANTS } from "./broken-variants.js";
+import { type Exploration, explore } from "./explore.js";
+import { operationsOf } from "./operations.js";
+import { byName, callsIn, recordCalls } from "./recording.js";
+import { type Scenario, World } from "./world.js";
+
+const TWO = ["contender", "contender"] as const;
+const THREE = ["contender", "contender", "contender"] as const;
+
+const POSIX: Scenario = {
+  roles: TWO,
+  crashes: 1,
+  overdue: 1,
+  initially: "stale",
+  hasLinks: true,
+  platform: "linux",
+  mayPutBack: false,
+  refusals: null,
+  fullDisk: false,
+  symmetric: true,
+  merged: true,
+};
+
+/** All outcomes that two contenders, one of them late, can meet: a model that misses some proves little. */
+const OUTCOMES = [
+  "publish: published",
+  "publish: contended",
+  "inspect: absent",
+  "inspect: kept",
+  "inspect: removable",
+  "reclaim: removed",
+  "reclaim: changed",
+  "reclaim: busy",
+  "fence: written",
+  "fence: lost",
+  "fence: busy",
+  "release: removed",
+  "release: not-ours",
+  "release: busy",
+  "close: closed",
+];
+
+function check(
+  change: Partial<Scenario>,
+  operations: Readonly<Record<string, Operation>> = operationsOf(
+    change.platform ?? "linux",
+    change.refusals === "ENOTSUP",
+  ),
+): Exploration {
+  const scenario = { ...POSIX, ...change };
+  return explore(scenario, new Automaton(operations, scenario.platform));
+}
+
+interface Case {
+  readonly name: string;
+  readonly change: Partial<Scenario>;
+  /** So many states at least: fewer would mean that the model has lost something. */
+  readonly atLeast: number;
+  readonly outcomes: readonly string[];
+}
+
+const withoutLateness = OUTCOMES.filter((name) => !/lost|not-ours/u.test(name));
+
+const CASES: readonly Case[] = [
+  {
+    name: "three processes, one of which may crash",
+    change: { roles: THREE, overdue: 0 },
+    atLeast: 300_000,
+    outcomes: withoutLateness,
+  },
+  {
+    name: "two processes, of which one may crash and one be overdue, every call by itself",
+    change: { merged: false },
+    atLeast: 40_000,
+    outcomes: OUTCOMES,
+  },
+  {
+    name: "two processes on a file system without hard links",
+    change: { hasLinks: false },
+    atLeast: 70_000,
+    outcomes: [...OUTCOMES, "publish: busy", "reclaim empty: removed"],
+  },
+  {
+    name: "two processes to which the kernel may refuse every lock for a while",
+    change: { refusals: "ENOLCK" },
+    atLeast: 25_000,
+    outcomes: [
+      ...OUTCOMES,
+      "fence: refused",
+      "release: refused",
+      "reclaim: refused",
+      "fence unlocked: written",
+      "release unlocked: removed",
+    ],
+  },
+  {
+    name: "two processes to which the kernel may say that there are no locks here, though there are",
+    change: { refusals: "ENOTSUP" },
+    atLeast: 20_000,
+    outcomes: [
+      ...OUTCOMES,
+      "fence: refused",
+      "release: refused",
+      "reclaim: no-guard",
+      "fence unlocked: written",
+      "release unlocked: removed",
+    ],
+  },
+  {
+    name: "two processes on a disk without free inodes, which a guard may find now and then",
+    change: { fullDisk: true },
+    atLeast: 45_000,
+    outcomes: [...OUTCOMES, "reclaim: refused"],
+  },
+  {
+    name: "two processes on Windows",
+    change: { platform: "win32", initially: "stale and guard" },
+    atLeast: 9000,
+    outcomes: [...OUTCOMES, "publish: busy", "reclaim empty: removed"],
+  },
+  {
+    name: "a process and a sweep of leftovers that takes everything for old",
+    change: {
+      roles: ["contender", "sweeper"],
+      overdue: 0,
+      symmetric: false,
+      initially: "stale and guard",
+    },
+    atLeast: 2000,
+    outcomes: ["sweep T0: removed", "sweep T0: gone", "sweep G: removed", "publish: swept"],
+  },
+  {
+    name: "a process and such a sweep on a disk without free inodes, where locks may be refused",
+    change: {
+      roles: ["contender", "sweeper"],
+      overdue: 0,
+      symmetric: false,
+      initially: "stale and guard",
+      fullDisk: true,
+      refusals: "ENOLCK",
+    },
+    atLeast: 2000,
+    outcomes: ["sweep G: removed", "sweep G: refused", "publish: swept", "release: removed"],
+  },
+];
+
+/** The whole of it, too large for every day: minutes and 3 GB. Run by `npm run trust`. */
+const LONG_CASES: readonly Case[] = [
+  {
+    name: "three processes, of which one may crash, to which the kernel may refuse every lock",
+    change: { roles: THREE, overdue: 0, refusals: "ENOLCK" },
+    atLeast: 1_000_000,
+    outcomes: [...withoutLateness, "fence: refused", "release: refused", "reclaim: refused"],
+  },
+  {
+    name: "two processes on a disk without free inodes, to which the kernel may refuse every lock",
+    change: { fullDisk: true, refusals: "ENOLCK" },
+    atLeast: 200_000,
+    outcomes: [...OUTCOMES, "fence: refused", "release: refused", "reclaim: refused"],
+  },
+  {
+    name: "two processes on such a disk without hard links",
+    change: { fullDisk: true, refusals: "ENOLCK", hasLinks: false },
+    atLeast: 600_000,
+    outcomes: [...OUTCOMES, "fence: refused", "publish: refused", "reclaim empty: refused"],
+  },
+  {
+    name: "three processes, of which one may crash and one be overdue",
+    change: { roles: THREE },
+    atLeast: 2_000_000,
+    outcomes: OUTCOMES,
+  },
+];
+
+describe("nothing is broken, whatever the order of steps", () => {
+  const cases = process.env["PIDENTITY_TRUST"] === "1" ? [...CASES, ...LONG_CASES] : CASES;
+  const named = cases.map((one) => [one.name, one] as const);
+  test.for(named)("%s", { timeout: 600_000 }, ([, { change, atLeast, outcomes }]) => {
+    const found = check(change);
+    expect(found.counterexample).toBeNull();
+    expect([...found.outcomes]).toEqual(expect.arrayContaining([...outcomes]));
+    expect(found.states).toBeGreaterThan(atLeast);
+  });
+});
+
+const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenario>, string])[] = [
+  [
+    "a reclaim that reads, compares and unlinks by path",
+    { roles: THREE },
+    "a removal of another lock than the judged one",
+  ],
+  [
+    "a reclaim that renames aside and verifies there",
+    { roles: THREE, mayPutBack: true },
+    "two holders",
+  ],
+  ["a reclaim that compares inode numbers", {}, "a removal of another lock than the judged one"],
+  [
+    // Of the two that go by different ways, the one in the guard hits a third one's lock.
+    "a release without guard",
+    { roles: THREE, crashes: 0 },
+    "a removal of another lock than the judged one",
+  ],
+  ["a fence without guard", {}, "a fenced write without the lock"],
+  [
+    "a guard whose path is not looked at again",
+    { roles: THREE, crashes: 0 },
+    "a fenced write without the lock",
+  ],
+  [
+    "a guard that is closed before it is unlinked",
+    { roles: THREE, crashes: 0 },
+    "a fenced write without the lock",
+  ],
+  ["a guard file that only its maker removes", {}, "nobody can ever get the lock again"],
+  [
+    "a lock that is locked after it is published",
+    { merged: false },
+    "a live holder's lock is gone",
+  ],
+  ["a lock that is published by a rename", { merged: false }, "a live holder's lock is gone"],
+  [
+    "a refused guard that counts as none",
+    { refusals: "ENOLCK" },
+    "a fenced write without the lock",
+  ],
+  [
+    "a second name for a guard that is not looked at",
+    { fullDisk: true },
+    "a fenced write without the lock",
+  ],
+];
+
+describe("the checker refutes protocols that are known to be broken", () => {
+  test("every one of them", () => {
+    expect(VARIANTS.map(([name]) => name).sort()).toEqual(Object.keys(BROKEN_VARIANTS).sort());
+  });
+
+  test.for(VARIANTS)("%s", { timeout: 300_000 }, ([name, change, what]) => {
+    const { counterexample, states } = check(change, BROKEN_VARIANTS[name](operationsOf("linux")));
+    expect(counterexample?.what).toBe(what);
+    const trace = (counterexample?.trace ?? []).join("\n  ");
+    process.stdout.write(`${name}: ${what}, after ${states} states:\n  ${trace}\n`);
+  });
+});
+
+describe("the model's process makes the real one's calls", () => {
+  const platform = process.platform === "win32" ? "win32" : "linux";
+  const alone: Scenario = {
+    ...POSIX,
+    platform,
+    roles: ["contender"],
+    crashes: 0,
+    overdue: 0,
+    symmetric: false,
+    merged: false,
+  };
+
+  /** Lets the model's one process do the named operations, each to its end. */
+  function callsOfModel(initially: Scenario["initially"], plan: readonly string[]): string[] {
+    const scenario = { ...alone, initially };
+    const world = new World(scenario, new Automaton(operationsOf(platform), platform));
+    let state = world.initial();
+    const calls: string[] = [];
+    for (const operation of plan) {
+      for (let isOver = false; !isOver;) {
+        const step = world.steps(state).find(({ label }) => label.startsWith(`${operation}: `));
+        if (step === undefined) throw new Error(`cannot ${operation} now`);
+        calls.push(...callsIn(step.label));
+        state = step.next;
+        isOver = step.ended.includes(operation);
+      }
+    }
+    return byName(calls);
+  }
+
+  async function callsOfProduct(folder: string): Promise<string[]> {
+    const { fs, calls } = recordCalls(join(folder, "s.jsonl.lock"));
+    const plan = resolveAcquireOptions({ sessionFile: join(folder, "s.jsonl"), env: {} });
+    const lock = await acquireLock(plan, fs);
+    lock.withFence(() => {});
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+    return byName(calls);
+  }
+
+  test("acquire, fence and release of a free lock", async (context) => {
+    requireNative(context);
+    const modelled = callsOfModel("empty", ["publish", "fence", "release", "close"]);
+    expect(await callsOfProduct(temporaryFolder())).toEqual(modelled);
+    expect(modelled.length).toBeGreaterThan(15);
+  });
+
+  test("and of one that a dead process left", async (context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const holder = await startHolder(join(folder, "s.jsonl.lock"));
+    await holder.kill();
+    const modelled = callsOfModel("stale", [
+      "publish",
+      "inspect",
+      "reclaim",
+      "publish",
+      "fence",
+      "release",
+      "close",
+    ]);
+    expect(await callsOfProduct(folder)).toEqual(modelled);
+  });
+});

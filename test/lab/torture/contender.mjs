@@ -1,0 +1,193 @@
+// One of the processes that fight for a lock. Arguments: a JSON task. Tells what happens the moment it
+// happens, one word per line, so that nothing is lost when it is killed: "acquired", "reclaimed" (it
+// removed another's lock on the way), "written", "refused" (a late write), "overlap", "stopping <where>",
+// "error <message>". The oracle is outside of the lock code: a kernel lock of its own, held from right after
+// the acquisition until right before the release, and a counter that is read and written back, so that two
+// writers at once lose an update.
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { basename } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+
+import { loadNative } from "../../../build/modules/native/load.js";
+import { acquireLock } from "../../../build/modules/lock/acquire.js";
+import { resolveAcquireOptions } from "../../../build/modules/session-lock/acquire-options.js";
+import { describeSessionLockFailure } from "../../../build/modules/session-lock/index.js";
+import { realLockFs } from "../../../build/modules/lock/protocol/lock-fs.js";
+
+const task = JSON.parse(process.argv[2]);
+const lockName = `${basename(task.sessionFile)}.lock`;
+const { binding } = loadNative();
+let oracle = openSync(task.oracle, "r+");
+const counter = openSync(task.counter, "r+");
+// Whose lock it is that is being removed: another's while acquiring, one's own afterwards.
+let doing = "reclaim";
+let hasReclaimed = false;
+
+/** The real calls, with an eye on the one by which a lock's name goes; it is made inside the guard. */
+const fs = {
+  ...realLockFs,
+  unlink: (path) => remove(path, () => realLockFs.unlink(path)),
+  rename: (path, aside) => remove(path, () => realLockFs.rename(path, aside)),
+};
+
+const HOLDS = {
+  plain: hold,
+  abandon: hold,
+  killed: hold,
+  stopped: hold,
+  overdue: holdTooLong,
+  "stopped-inside": holdFenced,
+};
+
+for (let round = 0; round < task.rounds; round++) {
+  let lock;
+  try {
+    doing = "reclaim";
+    hasReclaimed = false;
+    lock = await acquireLock(
+      resolveAcquireOptions({
+        sessionFile: task.sessionFile,
+        timeoutMs: task.timeoutMs,
+        maxHoldMs: task.maxHoldMs,
+        isOwnerArgv: () => true,
+      }),
+      fs,
+    );
+  } catch (error) {
+    tell(`error ${String(error).replaceAll("\n", " ")}`);
+    continue;
+  }
+  doing = "release";
+  tell("acquired");
+  // Not where it happens, inside the guard, where every moment more makes others wait.
+  if (hasReclaimed) tell("reclaimed");
+  await HOLDS[task.mode](lock);
+  await delay(Math.random() * task.pauseMs);
+}
+
+function tell(what) {
+  writeSync(1, `${what}\n`);
+}
+
+function remove(path, call) {
+  const isLock = basename(path) === lockName;
+  if (isLock) maybeStop(doing);
+  call();
+  if (isLock && doing === "reclaim") hasReclaimed = true;
+}
+
+/** Inside the guard, where nobody else can do anything until somebody continues or kills us. */
+function maybeStop(where) {
+  if (task.mode !== "stopped-inside" || Math.random() >= task.stopShare[where]) return;
+  tell(`stopping ${where}`);
+  process.kill(process.pid, "SIGSTOP");
+}
+
+function readCounter() {
+  return Number(readFileSync(task.counter, "utf8"));
+}
+
+/** In place and in one call: a process killed between truncating and writing would lose them all. */
+function writeCounter(value) {
+  writeSync(counter, String(value).padEnd(12), 0);
+  tell("written");
+}
+
+/**
+ * Enters the oracle. A process that is being killed lets go of its descriptors in an order that nobody
+ * promises, the lock's perhaps before the oracle's: only an occupant that goes on living is an overlap.
+ */
+async function enterOracle() {
+  for (let patience = 0; binding.lockTryExclusive(oracle) !== 0; patience++) {
+    const occupant = Number(readFileSync(task.oracle, "utf8"));
+    if (patience === 100 || !isDying(occupant)) {
+      tell("overlap");
+      return;
+    }
+    await delay(1);
+  }
+  writeSync(oracle, String(process.pid).padEnd(10), 0);
+}
+
+/** The kernel lock goes with its descriptor. */
+function leaveOracle() {
+  closeSync(oracle);
+  oracle = openSync(task.oracle, "r+");
+}
+
+/** Killed, but not yet gone: only those who could not answer any more. */
+function isDying(pid) {
+  const status = readIfThere(`/proc/${pid}/status`);
+  if (status === "" || /^State:\s+[ZX]/mu.test(status)) return true;
+  // SIGKILL is bit 8 of the pending signals; PF_EXITING is bit 2 of the flags in stat's ninth field.
+  const pending = /^(?:ShdPnd|SigPnd):\s+([0-9a-f]+)$/gmu;
+  const isKilled = [...status.matchAll(pending)].some(
+    ([, mask]) => (BigInt(`0x${mask}`) & 256n) !== 0n,
+  );
+  const flags = Number(
+    readIfThere(`/proc/${pid}/stat`)
+      .replace(/^.*\) /u, "")
+      .split(" ")[6] ?? 0,
+  );
+  return isKilled || (flags & 4) !== 0;
+}
+
+function readIfThere(path) {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+async function hold(lock) {
+  await enterOracle();
+  const before = readCounter();
+  if (Math.random() < 0.3) await delay(Math.random() * task.pauseMs);
+  // Not even a chance to tidy up. The update was not written, so it is not missed.
+  if (Math.random() < task.abandonShare) process.kill(process.pid, "SIGKILL");
+  writeCounter(before + 1);
+  leaveOracle();
+  await lock.release();
+}
+
+/** Stays beyond its own limit now and then; only what passes the fence may be written. */
+async function holdTooLong(lock) {
+  const isLate = Math.random() < 0.5;
+  if (isLate) await delay(task.maxHoldMs * (0.8 + Math.random()));
+  try {
+    lock.withFence(() => {
+      if (binding.lockTryExclusive(oracle) !== 0) tell("overlap");
+      writeCounter(readCounter() + 1);
+      leaveOracle();
+    });
+  } catch (error) {
+    tellRefusal(error, lock);
+  }
+  await lock.release();
+}
+
+/** The fence may refuse, but only because the lock is lost, or because somebody stays in its guard. */
+function tellRefusal(error, lock) {
+  const kind = describeSessionLockFailure(error)?.kind;
+  if (kind !== "lost" && kind !== "timeout") throw error;
+  // After a timeout nothing was written, and the lock may still be ours.
+  tell("refused");
+  if (kind === "lost" && !lock.lost.aborted) tell("error lost without the signal");
+}
+
+/** May be stopped in the middle of its fenced write, and again in the middle of its release. */
+async function holdFenced(lock) {
+  await enterOracle();
+  try {
+    lock.withFence(() => {
+      const before = readCounter();
+      maybeStop("fence");
+      writeCounter(before + 1);
+    });
+  } catch (error) {
+    tellRefusal(error, lock);
+  }
+  leaveOracle();
+  await lock.release();
+}
