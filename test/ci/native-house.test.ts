@@ -14,7 +14,7 @@ const MAX_LINES = 300;
 /** Folders of native/ beside those that every OS compiles, by the OS's name in binding.gyp. */
 const OS_FOLDERS = { linux: ["linux", "posix"], mac: ["darwin", "posix"], win: ["windows"] };
 
-const { readTarget } = (await import(pathToFileURL(join(ROOT, ".ci/gyp.mjs")).href)) as {
+const { readTarget } = (await import(pathToFileURL(join(ROOT, ".ci/addon/gyp.mjs")).href)) as {
   readTarget: (path: string, variables: object) => { readonly sources: readonly string[] };
 };
 
