@@ -1,9 +1,9 @@
 // Mutates the rules that decide about locks, one change at a time, and counts the changes that the tests
-// notice: lib/lock/verdict/{classify,owner}.ts and lib/lock/protocol/guard.ts.
+// notice: lib/lock/protocol/guard.ts and, of lib/lock/verdict, classify.ts and all that judges an owner.
 //
 //   npm run mutate [-- file...]
 //
-// A file's name (classify, guard, owner) selects it. Stryker has a package and a lockfile of its own in this
+// A file's name (classify, guard, owner, …) selects it. Stryker has a package and a lockfile of its own in this
 // folder, installed here. Prints the survivors of each file and closes with the line "N passed, N failed", a
 // file being one: it fails below 85 % killed. The whole report goes to build/mutation/report.json.
 import { spawnSync } from "node:child_process";
