@@ -7,6 +7,7 @@ import {
   type StaleReason,
 } from "../../session-lock/reasons.js";
 import type { OwnerReason } from "../../lock/verdict/owner-judgement.js";
+import { SESSION_LOCK_SUFFIX } from "../../session-lock/sweep/list-locks.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration } from "../terminal/duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
@@ -21,7 +22,7 @@ export function countLocks(
 
 /** The session's name, from the lock's path. */
 export function sessionOf({ lockPath }: SessionLockInspection): string {
-  return printable(basename(lockPath, ".jsonl.lock"));
+  return printable(basename(lockPath, SESSION_LOCK_SUFFIX));
 }
 
 /** The facts of one lock on one line: path, pid, age, verdict. */

@@ -215,7 +215,7 @@ function reasonToKeepByRule(
 }
 
 /** Milliseconds since `createdAt`; a lock from the future is new: clocks step back. null: not a time. */
-export function ageOf(createdAt: string | null, nowMs: number): number | null {
+function ageOf(createdAt: string | null, nowMs: number): number | null {
   const created = createdAt === null ? Number.NaN : Date.parse(createdAt);
   return Number.isNaN(created) ? null : Math.max(0, nowMs - created);
 }
