@@ -12,7 +12,7 @@ const SLOW = [
   "test/process/worker-threads.test.ts",
   "test/properties/*.test.ts",
   "test/session-controller/any-order.test.ts",
-  "test/session-lock/crash-*.test.ts",
+  "test/lock/crash-*.test.ts",
   "test/lock/protocol/refusing-and-repeating-disks.test.ts",
   "test/torture/*.test.ts",
   "test/trial/*.test.ts",
