@@ -40,7 +40,7 @@ const ALONE = [
   "test/process/*.test.ts",
   "test/session-controller/{abort,around-a-run,fence,file-owner}.test.ts",
   "test/lock/{acquire,ended-realm,exit/signals-and-ends,held-locks,missing-addon,terminated-workers,trace}.test.ts",
-  "test/session-lock/{bounds-and-inputs,limits}.test.ts",
+  "test/session-lock/{limits,unusual-inputs}.test.ts",
   "test/util/{long-timer,on-abort,warn-line}.test.ts",
 ];
 
