@@ -20,7 +20,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-export interface Surroundings {
+export interface CommandOptions {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
@@ -33,16 +33,16 @@ export interface Surroundings {
 /** Runs a command in this process, with streams that remember what was written. */
 export async function runHere(
   args: readonly string[],
-  surroundings: Surroundings = {},
+  options: CommandOptions = {},
 ): Promise<Outcome> {
-  const io = recordingIo(surroundings);
+  const io = recordingIo(options);
   const code = await run(args, io);
   return { code, stdout: io.stdout.text(), stderr: io.stderr.text() };
 }
 
 export type RecordingStream = CliStream & { text(): string };
 
-/** The world of a command, with streams that remember; nothing ever happens in it by itself. */
+/** What a command reads and writes, with streams that remember; no event ever comes by itself. */
 export function recordingIo({
   isTTY = false,
   columns,
@@ -51,7 +51,7 @@ export function recordingIo({
   now = () => 0,
   wallClock = Date.now,
   events = NO_EVENTS,
-}: Surroundings = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
+}: CommandOptions = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
   const stdout = recordingStream(isTTY, columns, env, rows);
   const stderr = recordingStream(isTTY, columns, env, rows);
   return { stdout, stderr, env, now, wallClock, events };
