@@ -39,7 +39,7 @@ test(
 );
 
 test(
-  "a leak would be found",
+  "a leak in the addon would be found",
   async (context) => {
     requireNative(context);
     requireLinux(context, WHY_LINUX);
