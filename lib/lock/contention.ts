@@ -1,4 +1,4 @@
-/** One acquisition's contention with other processes: publish, or find out who is in the way and what to do about it. */
+/** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { steadyMs } from "../process/machine-clock.js";
@@ -42,7 +42,7 @@ export interface Won {
   readonly reclaimed: number;
 }
 
-/** One try, without looking who is in the way. */
+/** One try, without a look at what is in the way. */
 export function tryOnce(lockPath: string, plan: ContentionPlan, fs: LockFs): PublishAttempt {
   plan.signal?.throwIfAborted();
   return orFileError(lockPath, plan.face.toError, () => tryPublish(lockPath, draftOf(plan), fs));

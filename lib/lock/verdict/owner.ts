@@ -38,7 +38,7 @@ export interface OwnerFacts extends PlainOwnerFacts {
   readonly isOnOwnDisk: () => boolean;
 }
 
-/** Judges who wrote a lock, by the evidence chain described at the top of this file. */
+/** Judges the process that wrote a lock, by the evidence chain described at the top of this file. */
 export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgement {
   if (facts.kernel === "held") return same("kernel-lock-held");
   const token = tokenOf(payload);
