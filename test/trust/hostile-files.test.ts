@@ -456,7 +456,7 @@ describe("a directory that every user may write to", () => {
     },
   );
 
-  test("a user who stays in the guard delays others and stops nobody for good", async () => {
+  test("a user who stays in the guard delays other processes and stops none for good", async () => {
     vi.spyOn(process.stderr, "write").mockImplementation(() => true);
     const folder = sharedFolder(0o1777);
     const guard = join(folder, "s.jsonl.lock.guard");

@@ -117,8 +117,8 @@ test("a directory that may not be written is a file error that names the guard, 
   requireNative(context);
   const folder = temporaryFolder();
   chmodSync(folder, 0o777);
-  const nobody = { ...readablePackage(), prefix: AS_NOBODY };
-  const holder = await startHolding(join(folder, "s.jsonl"), nobody);
+  const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
+  const holder = await startHolding(join(folder, "s.jsonl"), otherUser);
   chmodSync(folder, 0o755);
   expect(await holder.write()).toMatchObject({
     name: "SessionWriteLockFileError",

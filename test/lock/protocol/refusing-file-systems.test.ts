@@ -109,15 +109,15 @@ describe("file errors", () => {
     requireNative(context);
     const folder = temporaryFolder();
     chmodSync(folder, 0o755);
-    const nobody = { ...readablePackage(), prefix: AS_NOBODY };
-    const refusal = await tryElsewhere(join(folder, "s.jsonl"), nobody);
+    const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
+    const refusal = await tryElsewhere(join(folder, "s.jsonl"), otherUser);
     expect(refusal).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "open",
       cause: { code: "EACCES" },
     });
     expect(refusal.message).toContain(join(folder, "s.jsonl.lock"));
-    expect(await tryElsewhere(join(folder, "new/s.jsonl"), nobody)).toMatchObject({
+    expect(await tryElsewhere(join(folder, "new/s.jsonl"), otherUser)).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "mkdir",
       cause: { code: "EACCES" },

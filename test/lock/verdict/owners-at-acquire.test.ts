@@ -73,29 +73,29 @@ const WRITERS: readonly [string, (folder: string, pid: number) => void][] = [
 
 describe("another user's processes", () => {
   /** A folder in which every user may lock, and how the user nobody does. */
-  function shared(): { folder: string; nobody: AcquirerOptions } {
+  function shared(): { folder: string; otherUser: AcquirerOptions } {
     const folder = temporaryFolder();
     chmodSync(folder, 0o777);
-    return { folder, nobody: { ...readablePackage(), prefix: AS_NOBODY } };
+    return { folder, otherUser: { ...readablePackage(), prefix: AS_NOBODY } };
   }
 
   test("a live holder that is root's is waited for by another user, and its death is noticed", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     const holder = await startHolding(sessionIn(folder));
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
       name: "SessionWriteLockTimeoutError",
       owner: expect.stringMatching(`^pid=${holder.pid} alive=true `) as string,
     });
     await holder.kill();
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
     expect(readdirSync(folder)).toEqual([]);
   });
 
   test("a live holder that is another user's is waited for by root, and its death is noticed", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
-    const holder = await startHolding(sessionIn(folder), nobody);
+    const { folder, otherUser } = shared();
+    const holder = await startHolding(sessionIn(folder), otherUser);
     expect(await contend(folder)).toBe(keptFor(holder.pid));
     await holder.kill();
     expect(await contend(folder)).toBe("taken");
@@ -103,22 +103,22 @@ describe("another user's processes", () => {
 
   test("a guard that root left behind does not keep another user out", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     const holder = await startHolding(sessionIn(folder));
     await holder.kill();
     writeFileSync(`${sessionIn(folder)}.lock.guard`, "");
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
     expect(readdirSync(folder)).toEqual([]);
   });
 
   test("a dead owner's lock in a sticky directory may not be removed by another user, and the error says so", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     chmodSync(folder, 0o1777);
     const holder = await startHolding(sessionIn(folder));
     await holder.kill();
     const before = readFileSync(`${sessionIn(folder)}.lock`, "utf8");
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "unlink",
       cause: { code: "EPERM", path: `${sessionIn(folder)}.lock` },
@@ -130,15 +130,15 @@ describe("another user's processes", () => {
     "%s of root's process is not another user's to take",
     async ([, write], context) => {
       requireRoot(context, "to be another user");
-      const { folder, nobody } = shared();
+      const { folder, otherUser } = shared();
       const owner = await startReady(program("idle"));
       write(folder, owner.pid);
-      expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
+      expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
         name: "SessionWriteLockTimeoutError",
         owner: expect.stringMatching(`^pid=${owner.pid} alive=true `) as string,
       });
       await owner.kill();
-      expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
+      expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
     },
   );
 });
