@@ -26,7 +26,7 @@ const EXAMPLES: readonly {
 describe("README.md", () => {
   const blocks = codeBlocks("README.md", "js");
 
-  test("each example is known here", () => {
+  test("each example of README.md is known to its test", () => {
     const known = EXAMPLES.map(({ mark }) => mark);
     const marks = blocks.flatMap((block) => {
       const found = known.filter((mark) => block.includes(mark));
@@ -35,17 +35,20 @@ describe("README.md", () => {
     expect(marks.sort()).toEqual(known.sort());
   });
 
-  test.for(EXAMPLES)("$mark", async ({ mark, says }, context) => {
-    requireNative(context);
-    const folder = temporaryFolder();
-    const code = blocks.find((block) => block.includes(mark)) ?? "";
-    const here = JSON.stringify(join(folder, "sub")).slice(1, -1);
-    const script = writeExample(
-      code.replaceAll(/\/tmp\/example|\/var\/lib\/gateway/gu, () => here),
-      folder,
-    );
-    expect(await runExample(script)).toMatch(says);
-  });
+  test.for(EXAMPLES)(
+    "the example with `$mark` says what README.md says of it",
+    async ({ mark, says }, context) => {
+      requireNative(context);
+      const folder = temporaryFolder();
+      const code = blocks.find((block) => block.includes(mark)) ?? "";
+      const here = JSON.stringify(join(folder, "sub")).slice(1, -1);
+      const script = writeExample(
+        code.replaceAll(/\/tmp\/example|\/var\/lib\/gateway/gu, () => here),
+        folder,
+      );
+      expect(await runExample(script)).toMatch(says);
+    },
+  );
 });
 
 test("the session lock's example that tries once takes a lock that is free", async () => {

@@ -78,7 +78,7 @@ export class FileLockTimeoutError extends FileLockError {
   }
 }
 
-/** The lock is stale, and removing it is not safe or not ours to decide. */
+/** The lock is stale, and removing it is not safe or not for a contender to decide. */
 export class FileLockStaleError extends FileLockError {
   override readonly name = "FileLockStaleError";
   readonly code = "FILE_LOCK_STALE";

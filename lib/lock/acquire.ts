@@ -82,9 +82,9 @@ function openShared<Handle>(
 ): { readonly handle: Handle } | null {
   const held = heldLock(lockPath);
   if (held?.isHeld !== true) return null;
-  // A displaced one ends by this look.
-  const isOurs = orFileError(lockPath, face.toError, () => held.isStillOurs());
-  return isOurs ? { handle: held.open(face) } : null;
+  // This look ends the hold of a lock that was displaced.
+  const isHeld = orFileError(lockPath, face.toError, () => held.isStillOurs());
+  return isHeld ? { handle: held.open(face) } : null;
 }
 
 async function acquireNow<Handle>(

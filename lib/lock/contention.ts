@@ -1,4 +1,4 @@
-/** One acquisition's contention with other processes: publish, or find out who is in the way and what to do about it. */
+/** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { setTimeout as delay } from "node:timers/promises";
 
 import { steadyMs } from "../process/machine-clock.js";
@@ -25,7 +25,7 @@ import { type FileSighting, LockWatch, sightFile, type Wake } from "./watch.js";
 
 /** The longest time after which an unchanged lock is inspected again. */
 const SAFETY_INTERVAL_MS = 1000;
-/** A lock may be so young that it is not worth a look at its owner yet. */
+/** A lock younger than this, in milliseconds, is not worth a look at its owner yet. */
 const BRIEF_MS = 5;
 
 /** The lock that is in the way: how its file looked, and then how it was judged. */
@@ -42,7 +42,7 @@ export interface Won {
   readonly reclaimed: number;
 }
 
-/** One try, without looking who is in the way. */
+/** One try, without a look at what is in the way. */
 export function tryOnce(lockPath: string, plan: ContentionPlan, fs: LockFs): PublishAttempt {
   plan.signal?.throwIfAborted();
   return orFileError(lockPath, plan.face.toError, () => tryPublish(lockPath, draftOf(plan), fs));
@@ -89,7 +89,7 @@ export class Contention {
     }
   }
 
-  /** Eight waiters who all wake for one release must not all make a file for it. */
+  /** Of many waiters that wake for one release, those that find the name taken again make no file for it. */
   #tryAgain(): PublishAttempt {
     if (this.#fs.exists(this.#lockPath)) return { kind: "contended" };
     return tryOnce(this.#lockPath, this.#plan, this.#fs);
@@ -99,13 +99,13 @@ export class Contention {
   async #dealWithHolder(): Promise<void> {
     let reported: Judgement | null = null;
     for (;;) {
-      // The event loop comes first, however long the owner's inspection takes.
+      // The event loop gets a turn before each inspection of the owner, which may take long.
       await nextTurn();
       this.#plan.signal?.throwIfAborted();
       const sighting = await this.#sightSettled();
       const seen = sighting === null ? null : await this.#inspect(sighting);
       if (seen === null) {
-        // Gone or changed between two looks: others are quicker, which must not go on for ever.
+        // Gone or changed between two looks: other contenders are quicker. The budget limits how often.
         this.#budget.left();
         this.#budget.tellWaiting();
         return;
@@ -118,7 +118,7 @@ export class Contention {
         continue;
       }
       if (isToBeReported(inspection)) {
-        // One fresh look: what vanished or changed hands meanwhile was only passing through.
+        // Reported only when a second look finds the same content: a lock may vanish or change hands meanwhile.
         if (reported !== null && isSameContent(reported, judgement)) {
           throw this.#staleError(inspection);
         }
@@ -169,7 +169,7 @@ export class Contention {
 
   /** Where a file's times lie in the future, how long this process has seen it unchanged is all that tells its age. */
   #policyFor({ identity, mtimeMs, ctimeMs }: FileSighting): JudgingPolicy {
-    // On a clock that stands still while the machine sleeps: so did the writer.
+    // This clock stands still while the machine sleeps, and the writer cannot write then.
     const now = steadyMs();
     if (this.#seen?.identity !== identity) this.#seen = { identity, sinceMs: now };
     const { policy } = this.#plan;
@@ -219,7 +219,7 @@ export class Contention {
     const left = this.#budget.left();
     this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();
-    // Windows: a file that no process may touch stays so.
+    // Windows: waiting does not help with a file that no process may touch.
     else if (!this.#patience.refused(steadyMs())) {
       throw this.#plan.face.toError({ kind: "file", lockPath: this.#lockPath, cause: error });
     }

@@ -46,7 +46,7 @@ export async function removeInTime(ending: EndingLock, isOver: () => boolean): P
       obstacle = error;
     }
     if (now() >= deadline) break;
-    // Read-only by now, or full: what the few tries before did not get, two seconds more do not bring.
+    // Read-only by now, or full: after these tries two more seconds would not help.
     if (attempts >= PROMPT_ATTEMPTS && isLasting(obstacle)) break;
     // A process in the guard is there for microseconds, as a rule.
     await (attempts < PROMPT_ATTEMPTS ? nextTurn() : delay(2 + Math.random() * 6));

@@ -1,4 +1,4 @@
-/** How the engine fails: facts, which each of its faces makes an error of its own of. Pure. */
+/** How the engine fails: facts, from which each face makes its own errors. Pure. */
 import { printable } from "../util/printable.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import type { KeptReason } from "./verdict/inspection.js";

@@ -12,7 +12,7 @@ export interface Fence {
   readonly now: () => number;
   readonly tryEnter: () => Guard | BusyGuard;
   /** Called inside the guard. @throws when the lock is no longer the holder's */
-  readonly assertOurs: () => void;
+  readonly assertStillHeld: () => void;
   /** The error where another process keeps the guard busy. */
   readonly timeout: () => Error;
 }
@@ -21,7 +21,7 @@ export interface Fence {
 export function writeFenced<T>(write: () => T, fence: Fence): T {
   const guard = enter(fence);
   try {
-    fence.assertOurs();
+    fence.assertStillHeld();
     const result = write();
     if (isThenable(result)) {
       throw typeError(

@@ -15,7 +15,7 @@ export interface SharedHold {
   /** One handle less; with the last one the lock ends. */
   readonly close: (toError: ToError) => Promise<void>;
   readonly withFence: <T>(write: () => T, toError: ToError) => T;
-  readonly assertOurs: (toError: ToError) => void;
+  readonly assertStillHeld: (toError: ToError) => void;
 }
 
 /**
@@ -58,7 +58,7 @@ export class LockHandle {
 
   readonly assertHeld = (): void => {
     this.#checkOpen();
-    this.#hold.assertOurs(this.#toLoss);
+    this.#hold.assertStillHeld(this.#toLoss);
   };
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -28,7 +28,7 @@ export interface HeldLockSummary {
 
 /** One lock of this thread, as all copies of the module see it. */
 export interface HeldLock extends HeldLockSummary {
-  /** False from the moment at which its release begins. */
+  /** False as soon as its release begins. */
   readonly isHeld: boolean;
   /**
    * Looks whether the file is still this lock's; when it is not, `lost` aborts and the hold ends.
@@ -162,7 +162,7 @@ function stopLooking(): void {
 }
 
 function startLooking(): () => void {
-  // Looking may end a hold: a Map takes that well.
+  // A look may end a hold; a Map allows deletion during iteration.
   const stopWatchdog = every(() => {
     for (const lock of state().held.values()) lock.check();
   }, WATCHDOG_INTERVAL_MS);
@@ -180,7 +180,7 @@ const EXIT_PATIENCE_MS = 50;
 
 function endAll(signal: NodeJS.Signals | null): void {
   const locks = [...state().held.values()];
-  // The signal that is raised again may yet be survived.
+  // The process may survive the signal that is raised again.
   if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);
   const deadline = performance.now() + EXIT_PATIENCE_MS;
   for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));

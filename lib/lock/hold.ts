@@ -101,7 +101,7 @@ export class Hold implements HeldLock, SharedHold {
     try {
       this.isStillOurs();
     } catch {
-      // The file cannot be read just now: the next look will see.
+      // The file cannot be read now: the next look decides.
     }
   }
 
@@ -231,7 +231,7 @@ export class Hold implements HeldLock, SharedHold {
     return writeFenced(write, {
       now: this.#options.now,
       tryEnter: () => this.#tryEnterGuard(toError),
-      assertOurs: () => this.assertOurs(toError),
+      assertStillHeld: () => this.assertStillHeld(toError),
       timeout: () =>
         toError({
           kind: "timeout",
@@ -249,13 +249,13 @@ export class Hold implements HeldLock, SharedHold {
       return tryEnterAsHolder(this.lockPath, lock, fs);
     } catch (cause) {
       // Gone with its directory, or another's by now.
-      this.assertOurs(toError);
+      this.assertStillHeld(toError);
       throw toError({ kind: "file", lockPath: this.lockPath, cause });
     }
   }
 
-  /** {@link SharedHold.assertOurs} */
-  assertOurs(toError: ToError): void {
+  /** {@link SharedHold.assertStillHeld} */
+  assertStillHeld(toError: ToError): void {
     const { lockPath } = this;
     if (orFileError(lockPath, toError, () => this.isStillOurs())) return;
     throw toError(this.#loss ?? { kind: "lost", lockPath, why: "taken over" });

@@ -14,12 +14,12 @@ const state = threadState(Symbol.for("pidentity.missing-addon.v1"), () => ({ isT
 export interface MissingAddon {
   /** The loader's. */
   readonly error: Error;
-  /** By the environment: then that is what there is to change. */
+  /** Switched off by an environment variable, which is then what to change. */
   readonly isSwitchedOff: boolean;
 }
 
 /**
- * To be asked when a stale lock stays for want of a guard.
+ * To be asked when a stale lock stays because there is no guard.
  *
  * @returns why there is none the first time that this thread asks without the addon; null later, and with the addon
  *   (then the file system is what has no locks)

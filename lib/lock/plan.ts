@@ -46,7 +46,7 @@ export type ContentionPlan = Omit<AcquirePlan<unknown>, "face"> & {
   readonly face: Pick<LockFace<unknown>, "toError">;
 };
 
-// What others do at the lock takes microseconds: not to wait for a holder is not to wait for that.
+// Other processes change a lock within microseconds: also a caller that does not wait for a holder waits for that.
 const SHORTEST_BUDGET_MS = 100;
 
 /** How long acquire may take in all where it does not wait for a holder, milliseconds. */
@@ -54,7 +54,7 @@ export function budgetOf({ timeoutMs }: Pick<ContentionPlan, "timeoutMs">): numb
   return Math.max(timeoutMs, SHORTEST_BUDGET_MS);
 }
 
-// A caller in a hurry cannot wait out the sweep's grace.
+// A shorter timeout would be over before the sweep's grace is.
 const SHORT_GRACE_MS = 5000;
 
 /** How contenders judge. */

@@ -2,7 +2,7 @@
  * Watches a lock that another process holds: wakes when its file changes or goes, and notices its owner's end.
  *
  * Linux and macOS watch the lock file itself: a directory watcher would wake on every transcript append.
- * Windows can only watch directories. Where no watcher is to be had (inotify's limits), the tick alone does.
+ * Windows can only watch directories. Where there is no watcher (inotify's limits), the tick alone notices changes.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname } from "node:path";
@@ -96,7 +96,7 @@ export class LockWatch {
 
   /**
    * Microseconds, and no inspection: the kept reference is asked, and the kernel lock probed. Where there is a
-   * reference the lock is probed at every other tick: that a thread ended whose process lives on is seldom news.
+   * reference the lock is probed at every other tick: it seldom happens that a thread ends and its process lives on.
    */
   #ownerEnded(tick: number): boolean {
     if (this.#owner?.exited() === true) {
@@ -132,7 +132,7 @@ export class LockWatch {
       watcher.on("error", () => watcher.close());
       this.#watcher = watcher;
     } catch {
-      // None to be had: the tick alone does.
+      // No watcher (see above): the tick alone notices changes.
     }
   }
 

@@ -56,14 +56,14 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
   }
 }
 
-/** The lock is stale, and removing it is not safe or not ours to decide. */
+/** The lock is stale, and removing it is not safe or not for a contender to decide. */
 export class SessionWriteLockStaleError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockStaleError";
   readonly code = "SESSION_WRITE_LOCK_STALE";
   readonly owner: string;
   /** Never empty: `["unknown"]` where no reason is known. */
   readonly staleReasons: readonly string[];
-  /** Why the lock was kept, in the words of the sweep. */
+  /** Why the lock was kept, by the sweep's name for it. */
   readonly keptReason: string | null;
 
   constructor(

@@ -1,5 +1,6 @@
 /**
- * Session lock files: who holds this lock, is it stale, and removing it without ever removing another holder's.
+ * Session lock files: which process holds a lock, whether it is stale, and removing it without ever removing
+ * another holder's.
  *
  * @packageDocumentation
  */

@@ -20,7 +20,7 @@ export async function withSessionWriteLock<T>(
   try {
     result = await run(lock);
   } catch (error) {
-    // What went wrong first is what the caller wants to know.
+    // The error of `run` is the cause, and the one that is reported.
     await lock.release().catch(() => {});
     throw error;
   }

@@ -40,7 +40,7 @@ function barsIn(svg: string | null): { kind: string; width: number }[] {
 }
 
 describe("the benchmark chart", () => {
-  it("draws bars as long as the figures say, ours in the accent colour", () => {
+  it("the chart draws bars as long as the figures say, the package's in the accent colour", () => {
     const { svg } = draw([
       sweepOf([
         sideOf("pidentity", 50),
@@ -48,19 +48,19 @@ describe("the benchmark chart", () => {
         sideOf("one await per lock", 100),
       ]),
     ]);
-    const [ours, bare, slowest] = barsIn(svg);
-    expect([ours?.kind, bare?.kind, slowest?.kind]).toEqual(["ours", "other", "other"]);
-    expect((ours?.width ?? 0) / (slowest?.width ?? 0)).toBeCloseTo(0.5, 2);
+    const [own, bare, slowest] = barsIn(svg);
+    expect([own?.kind, bare?.kind, slowest?.kind]).toEqual(["ours", "other", "other"]);
+    expect((own?.width ?? 0) / (slowest?.width ?? 0)).toBeCloseTo(0.5, 2);
     expect((bare?.width ?? 0) / (slowest?.width ?? 0)).toBeCloseTo(0.25, 2);
     expect(svg).toContain(">50 ms<");
   });
 
-  it("shows a bar that is too short to be seen", () => {
+  it("the chart shows a bar that is too short to be seen", () => {
     const { svg } = draw([sweepOf([sideOf("pidentity", 1), sideOf("bare loop", 100_000)])]);
     expect(barsIn(svg)[0]?.width).toBe(2);
   });
 
-  it("leaves out what was not measured, and a group with nothing to compare", () => {
+  it("the chart leaves out what was not measured, and a group with nothing to compare", () => {
     const { svg } = draw([
       sweepOf([sideOf("pidentity", 5), sideOf("bare loop", 4)]),
       { suite: "lock", machine: MACHINE, measurements: [] },
@@ -69,13 +69,13 @@ describe("the benchmark chart", () => {
     expect(draw([sweepOf([sideOf("pidentity", 5)])]).svg).toBeNull();
   });
 
-  it("refuses to draw an empty picture", () => {
+  it("an empty chart is refused", () => {
     const { svg, status, stderr } = draw([]);
     expect([svg, status]).toEqual([null, 1]);
     expect(stderr).toContain("nothing of what the chart shows was measured");
   });
 
-  it("escapes what the machine says of itself, tells its words to screen readers and knows dark themes", () => {
+  it("the chart escapes what the machine says of itself, tells its text to screen readers and knows dark themes", () => {
     const { svg } = draw([sweepOf([sideOf("pidentity", 5), sideOf("bare loop", 4)])]);
     expect(svg).toContain("Some &lt;CPU&gt; &amp; Co");
     expect(svg).toMatch(/<title id="chart-title">[^<]*pidentity 5 ms, bare loop 4 ms<\/title>/);

@@ -38,7 +38,7 @@ test.for([
   ["session-attention/index.js", ["shared/util.js"]],
   ["file-lock/index.js", ["shared/process.js", "shared/lock.js", "shared/util.js"]],
 ] as const)("importing %s reads itself and %j, nothing native", async ([entry, shared]) => {
-  // Instead of the package, which would be loaded before anybody watches.
+  // Instead of the package, which would be loaded before the watch begins.
   const empty = join(temporaryFolder(), "empty.mjs");
   writeFileSync(empty, "");
   const { files, native } = (await runNode(importing(entry), { entry: empty })) as {

@@ -73,13 +73,13 @@ function problems(target: string, binary: string): string[] {
 const thisMachine = `linux-${process.arch}-glibc`;
 const plain = (): string => build("plain.c", ENTRIES, ["cc"]);
 
-describe("ELF", () => {
-  it("accepts a library that only needs the C library", (context: TestContext) => {
+describe("ELF files", () => {
+  it("an ELF library that only needs the C library is accepted", (context: TestContext) => {
     requireLinux(context, "builds with its compiler");
     expect(problems(thisMachine, plain())).toEqual([]);
   });
 
-  it("refuses a file for another processor", (context) => {
+  it("an ELF file for another processor is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const other = process.arch === "x64" ? "arm64" : "x64";
     expect(problems(`linux-${other}-glibc`, plain())).toContain(
@@ -87,20 +87,20 @@ describe("ELF", () => {
     );
   });
 
-  it("refuses a file in another format", (context) => {
+  it("a file in another format than ELF is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     expect(problems(`win32-${process.arch}`, plain())).toContain("is elf, not pe");
     expect(problems(`darwin-${process.arch}`, plain())).toContain("is elf, not mach-o");
   });
 
-  it("refuses glibc where musl is promised", (context) => {
+  it("an ELF file that needs glibc is refused where musl is promised", (context) => {
     requireLinux(context, "builds with its compiler");
     const uses = `#include <stdlib.h>\n${ENTRIES}\nint use(void) { return rand(); }`;
     const binary = build("uses-libc.c", uses, ["cc", "-fvisibility=hidden"]);
     expect(problems(`linux-${process.arch}-musl`, binary)).toContain("needs libc.so.6");
   });
 
-  it("refuses a C library newer than the floor", (context) => {
+  it("an ELF file that needs a C library newer than the floor is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     // glibc 2.34 moved threads into libc itself and gave their symbols that version.
     const uses = `#include <pthread.h>\n${ENTRIES}\nvoid *kept[] = {pthread_create};`;
@@ -108,7 +108,7 @@ describe("ELF", () => {
     expect(problems(thisMachine, binary)).toEqual(["needs GLIBC_2.34, newer than GLIBC_2.28"]);
   });
 
-  it("refuses the shared C++ runtime", (context) => {
+  it("an ELF file that needs the shared C++ runtime is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const text = `#include <string>\nextern "C" {${ENTRIES}}
       __attribute__((visibility("hidden"))) std::string text(int n) { return std::to_string(n) + "x"; }`;
@@ -116,7 +116,7 @@ describe("ELF", () => {
     expect(problems(thisMachine, binary)).toContain("needs libstdc++.so.6");
   });
 
-  it("refuses a file without Node's entry points", (context) => {
+  it("an ELF file without Node's entry points is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const binary = build("empty.c", "int nothing(void) { return 0; }", [
       "cc",
@@ -128,15 +128,15 @@ describe("ELF", () => {
     ]);
   });
 
-  it("refuses a file that shows its internals", (context) => {
+  it("an ELF file that shows its internals is refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const binary = build("internals.c", `${ENTRIES}\nint secret(void) { return 1; }`, ["cc"]);
     expect(problems(thisMachine, binary)).toEqual(["exports 1 symbols too many, first secret"]);
   });
 });
 
-describe("PE", () => {
-  it("accepts the universal C runtime and refuses the Visual C++ one", (context) => {
+describe("PE files", () => {
+  it("a PE file with the universal C runtime is accepted, one with the Visual C++ one refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const clean = build("clean-pe.c", ENTRIES, zig("x86_64-windows-gnu"));
     expect(problems("win32-x64", clean)).toEqual([]);
@@ -156,8 +156,8 @@ describe("PE", () => {
   }, 300_000);
 });
 
-describe("Mach-O", () => {
-  it("accepts the floor and refuses a newer macOS", (context) => {
+describe("Mach-O files", () => {
+  it("a Mach-O file for the floor is accepted, one for a newer macOS refused", (context) => {
     requireLinux(context, "builds with its compiler");
     const floor = build("floor.c", ENTRIES, zig("aarch64-macos.11.0"));
     expect(problems("darwin-arm64", floor)).toEqual([]);
@@ -167,7 +167,7 @@ describe("Mach-O", () => {
   }, 300_000);
 });
 
-it("refuses what is no binary at all", (context) => {
+it("a file that is no binary at all is refused", (context) => {
   requireLinux(context, "builds with its compiler");
   const path = join(folder, "text.node");
   writeFileSync(path, "not a binary, but long enough to have a header");

@@ -61,7 +61,7 @@ function changeManifest(root: string, change: Readonly<Record<string, unknown>>)
   writeFileSync(path, JSON.stringify({ ...manifest, ...change }));
 }
 
-it("accepts the package as npm packs it, and nothing else of the folder", () => {
+it("the check accepts the package as npm packs it, and nothing else of the folder", () => {
   const root = packageCopy();
   for (const name of ["binding.gyp", "tsconfig.json", "pidentity.log"]) {
     writeFileSync(join(root, name), "");
@@ -69,11 +69,11 @@ it("accepts the package as npm packs it, and nothing else of the folder", () => 
   expect(check(root)).toEqual([]);
 });
 
-it("accepts the package", () => {
+it("the check accepts the package", () => {
   expect(problems(packageCopy())).toEqual([]);
 });
 
-it("refuses a release without its binaries and names each", () => {
+it("the check refuses a release without its binaries and names each", () => {
   expect(problems(packageCopy(), "--release")).toEqual(
     [
       "linux-x64/pidentity.glibc.node",
@@ -89,13 +89,13 @@ it("refuses a release without its binaries and names each", () => {
 });
 
 describe("files", () => {
-  it("refuses what no source is left of", () => {
+  it("a package with a file that no source is left of is refused", () => {
     const root = packageCopy();
     writeFileSync(join(root, "dist/old.js"), "");
     expect(problems(root)).toEqual(["does not belong into the package: dist/old.js"]);
   });
 
-  it("refuses a binary that nobody would load", () => {
+  it("a package with a binary that no runtime would load is refused", () => {
     const root = packageCopy();
     mkdirSync(join(root, "prebuilds/linux-x64"), { recursive: true });
     writeFileSync(join(root, "prebuilds/linux-x64/pidentity.node"), "");
@@ -104,7 +104,7 @@ describe("files", () => {
     ]);
   });
 
-  it("refuses a binary that is none", () => {
+  it("a package with a binary that is none is refused", () => {
     const root = packageCopy();
     mkdirSync(join(root, "prebuilds/win32-x64"), { recursive: true });
     writeFileSync(join(root, "prebuilds/win32-x64/pidentity.node"), "text".repeat(20));
@@ -113,7 +113,7 @@ describe("files", () => {
     ]);
   });
 
-  it("refuses missing code and types, and whatever imports them", () => {
+  it("a package with missing code or types is refused, with each file that imports them", () => {
     const root = packageCopy();
     rmSync(join(root, "dist/shared/util.js"));
     rmSync(join(root, "dist/shared/process.d.ts"));
@@ -128,40 +128,40 @@ describe("files", () => {
     );
   });
 
-  it("refuses an import of what users do not have", () => {
+  it("a package that imports what users do not have is refused", () => {
     const root = packageCopy();
     const path = join(root, "dist/index.js");
     writeFileSync(path, `import "vitest";\n${readFileSync(path, "utf8")}`);
     expect(problems(root)).toEqual(["dist/index.js imports what users do not have: vitest"]);
   });
 
-  it("refuses a reference to a source map", () => {
+  it("a package with a reference to a source map is refused", () => {
     const root = packageCopy();
     const path = join(root, "dist/index.js");
     writeFileSync(path, `${readFileSync(path, "utf8")}//# sourceMappingURL=index.js.map\n`);
     expect(problems(root)).toEqual(["dist/index.js refers to a source map"]);
   });
 
-  it("refuses a path of the machine that built it", () => {
+  it("a package with a path of the machine that built it is refused", () => {
     const root = packageCopy();
     writeFileSync(join(root, "README.md"), `built in ${join(ROOT, "dist")}`);
     expect(problems(root)[0]).toMatch(/^README\.md contains the path /u);
   });
 
-  it("refuses a package without its documents", () => {
+  it("a package without its documents is refused", () => {
     const root = packageCopy();
     rmSync(join(root, "LICENSE"));
     expect(problems(root)).toEqual(["is not in the package: LICENSE"]);
   });
 
-  it("refuses a command that is no program", () => {
+  it("a package whose command is no program is refused", () => {
     const root = packageCopy();
     const path = join(root, "dist/cli/main.js");
     writeFileSync(path, readFileSync(path, "utf8").replace(/^#!.*\n/u, ""));
     expect(problems(root)).toEqual(["is no program: dist/cli/main.js"]);
   });
 
-  it("refuses a package that is too large", () => {
+  it("a package that is too large is refused", () => {
     const root = packageCopy();
     // Noise, so that it does not shrink when packed.
     const noise = Buffer.alloc(1_300_000);
@@ -198,7 +198,7 @@ describe("package.json", () => {
       { types: "./dist/types.d.ts" },
       "package.json names a file that is not there: dist/types.d.ts",
     ],
-  ])("refuses %j", (change, problem) => {
+  ])("a package.json with %j is refused", (change, problem) => {
     const root = packageCopy();
     changeManifest(root, change);
     expect(problems(root)).toContain(problem);

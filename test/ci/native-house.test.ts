@@ -70,7 +70,7 @@ describe("native/README.md", () => {
   const guide = read("native/README.md");
   const quoted = [...guide.matchAll(/`([^`\n]+)`/gu)].map(([, text = ""]) => text);
 
-  test("names every folder and every file of the glue", () => {
+  test("the guide of native/ names every folder and every file of the glue", () => {
     const isNamed = (file: string): boolean => {
       const stem = file.slice("native/".length).replace(/\.(?:cc|h)$/u, "");
       return quoted.includes(`${stem}.cc`) || quoted.includes(`${stem}.h`);
@@ -79,7 +79,7 @@ describe("native/README.md", () => {
     expect(folders.filter((name) => !quoted.includes(`${name}/`))).toEqual([]);
   });
 
-  test("names no file, folder, script or lane that is not there", () => {
+  test("the guide of native/ names no file, folder, script or lane that is not there", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     const lanes = new Set(
       [...read(".ci/lanes.mjs").matchAll(/^ {4}name: "([a-z0-9-]+)",$/gmu)].map(([, name]) => name),

@@ -14,7 +14,7 @@ const { terminalSvg } = (await import(
 describe("a picture of a terminal", () => {
   const draw = (output: string): string => terminalSvg(output, { title: "t" });
 
-  test("has every run of text in its cell, with its look", () => {
+  test("a terminal's picture has every run of text in its cell, with its look", () => {
     const svg = draw(
       "plain \u001B[1mbold\u001B[22m\r\n  \u001B[33mold\u001B[39m  \u001B[2mdim\u001B[22m\r\n",
     );
@@ -34,15 +34,15 @@ describe("a picture of a terminal", () => {
     expect(new Set([plain, old, dim]).size).toBe(3);
   });
 
-  test("is as large as its text", () => {
+  test("a terminal's picture is as large as its text", () => {
     expect(draw("x".repeat(100))).toContain('viewBox="0 0 872 50"');
   });
 
-  test("is well-formed whatever the text says", () => {
+  test("a terminal's picture is well-formed whatever the text says", () => {
     expect(draw('<b> & "q"')).toContain("&lt;b&gt; &amp; &quot;q&quot;</text>");
   });
 
-  test("is refused where something would be lost", () => {
+  test("a terminal's picture is refused where something would be lost", () => {
     expect(() => draw("\u001B[2J")).toThrow("cannot draw");
     expect(() => draw("\u001B[95mpink")).toThrow("cannot draw the escape sequence: 95");
     expect(() => draw("a\tb")).toThrow("cannot draw");

@@ -33,7 +33,7 @@ async function refusal(options: AcquireFileLockOptions): Promise<unknown> {
   );
 }
 
-test("guards any file by <path>.lock, without limit, and leaves nothing behind", async () => {
+test("a file lock guards any file by <path>.lock, without limit, and leaves nothing behind", async () => {
   const folder = temporaryFolder();
   const path = fileIn(folder);
   const lock = await acquireFileLock({ path, label: "nightly" });
@@ -55,7 +55,7 @@ test("guards any file by <path>.lock, without limit, and leaves nothing behind",
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("two routes to a file are one lock, and its turns are first come, first served", async () => {
+test("two routes to a file are one lock, and its waiters are served first come, first served", async () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, "a"));
   const first = await acquireFileLock({ path: fileIn(folder) });
@@ -73,7 +73,7 @@ test("two routes to a file are one lock, and its turns are first come, first ser
   expect(order).toEqual([1, 2]);
 });
 
-test("may be shared in one thread when asked for", async () => {
+test("a file lock may be shared in one thread when asked for", async () => {
   const path = fileIn(temporaryFolder());
   const first = await acquireFileLock({ path });
   const second = await acquireFileLock({ path, allowReentrant: true, timeoutMs: 0 });
@@ -83,8 +83,8 @@ test("may be shared in one thread when asked for", async () => {
   expect(existsSync(`${path}.lock`)).toBe(false);
 });
 
-describe("a lock of another process", () => {
-  test("is waited for, and the error says in neutral words whose it is", async (context) => {
+describe("a file lock of another process", () => {
+  test("another process's file lock is waited for, and the error names its holder without session terms", async (context) => {
     requireNative(context);
     const path = fileIn(temporaryFolder());
     const holder = await startHolder(`${path}.lock`);
@@ -103,7 +103,7 @@ describe("a lock of another process", () => {
     );
   });
 
-  test("is never too old while its owner lives", async (context) => {
+  test("another process's file lock is never too old while its owner lives", async (context) => {
     requireNative(context);
     const path = fileIn(temporaryFolder());
     const fields = { createdAt: "2001-01-01T00:00:00.000Z", maxHoldMs: null };
@@ -111,7 +111,7 @@ describe("a lock of another process", () => {
     expect(await refusal({ path, timeoutMs: 0 })).toBeInstanceOf(FileLockTimeoutError);
   });
 
-  test("is taken over as soon as its owner dies", async (context) => {
+  test("another process's file lock is taken over as soon as its owner dies", async (context) => {
     requireNative(context);
     const path = fileIn(temporaryFolder());
     const holder = await startHolder(`${path}.lock`);
@@ -123,7 +123,7 @@ describe("a lock of another process", () => {
     await lock.release();
   });
 
-  test("of a program that another one is, by its command line, is taken only when asked for", async () => {
+  test("a lock of a program that is another one, by its command line, is taken only when asked for", async () => {
     const path = fileIn(temporaryFolder());
     const owner = await liveOwner();
     const payload = { pid: owner.pid, createdAt: new Date().toISOString(), maxHoldMs: 300_000 };
@@ -137,7 +137,7 @@ describe("a lock of another process", () => {
   });
 });
 
-test("a holder past its own limit is displaced, and told so in neutral words before it writes", async (context) => {
+test("a holder past its own limit is displaced, and told so without session terms before it writes", async (context) => {
   requireNative(context);
   const path = fileIn(temporaryFolder());
   const holder = await startReady(
@@ -166,14 +166,14 @@ test("a holder past its own limit is displaced, and told so in neutral words bef
   await lock.release();
 });
 
-describe("a lock that is lost", () => {
+describe("a file lock that is lost", () => {
   async function lost(): Promise<FileLock> {
     const lock = await acquireFileLock({ path: fileIn(temporaryFolder()) });
     takeNameAway(lock.lockPath);
     return lock;
   }
 
-  test("says so at every step, with one reason", async () => {
+  test("a lost file lock says so at every step, with one reason", async () => {
     const lock = await lost();
     expect(() => lock.assertHeld()).toThrow(FileLockLostError);
     expect(() => lock.withFence(() => {})).toThrow(FileLockLostError);
@@ -181,7 +181,7 @@ describe("a lock that is lost", () => {
     await lock.release();
   });
 
-  test("aborts a signal that was asked for before", async () => {
+  test("a lost file lock aborts a signal that was asked for before", async () => {
     const lock = await lost();
     const { lost: signal } = lock;
     expect(signal.aborted).toBe(false);
@@ -205,11 +205,11 @@ test("what a fenced write throws is the caller's own, even if it is another lock
   expect(() => lock.withFence(() => Promise.resolve())).toThrow(TypeError);
 });
 
-describe("what lies in the way and is no lock", () => {
+describe("a file in the way that is no lock", () => {
   test.each([
     ["another program's lock file", '{"name":"app","lockfileVersion":3}'],
     ["a text", "dear diary"],
-  ])("%s is not touched, and named", async (_what, text) => {
+  ])("a file in the way that is no lock is not touched, and named: %s", async (_what, text) => {
     const path = fileIn(temporaryFolder());
     writeFileSync(`${path}.lock`, text);
     const error = await refusal({ path, timeoutMs: 0 });
@@ -230,7 +230,7 @@ describe("what lies in the way and is no lock", () => {
   });
 });
 
-test("waiting ends with the signal's reason", async () => {
+test("waiting for a file lock ends with the signal's reason", async () => {
   const path = fileIn(temporaryFolder());
   await using held = await acquireFileLock({ path });
   const controller = new AbortController();
@@ -240,7 +240,7 @@ test("waiting ends with the signal's reason", async () => {
   held.assertHeld();
 });
 
-test("nothing comes from the environment", async () => {
+test("a file lock takes nothing from the environment", async () => {
   const path = fileIn(temporaryFolder());
   const name = "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS";
   process.env[name] = "5";

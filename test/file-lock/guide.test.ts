@@ -12,7 +12,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const GUIDE = "lib/file-lock/README.md";
 
-test("the daemon runs once: the second is told who runs, and after a kill the third takes over", async (context) => {
+test("the example daemon runs once: the second is told which one runs, and after a kill the third takes over", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
@@ -39,7 +39,7 @@ test("the daemon runs once: the second is told who runs, and after a kill the th
   expect(third.first).toBe(`running as ${String(third.pid)}: ${path}`);
 });
 
-test("the lock around a file writes its line and leaves no lock behind", async () => {
+test("the example lock around a file writes its line and leaves no lock behind", async () => {
   const folder = temporaryFolder();
   const example = writeExample(codeBlock(GUIDE, "js", "ledger.csv"), folder);
   const child = await start(process.execPath, [example], { cwd: folder });
@@ -48,7 +48,7 @@ test("the lock around a file writes its line and leaves no lock behind", async (
   expect(readdirSync(folder).sort()).toEqual(["example.mjs", "ledger.csv"]);
 });
 
-test("the daemon keeps its pid file on SIGHUP, finishes on SIGTERM, gives the file up and ends by itself", async (context) => {
+test("the example daemon keeps its pid file on SIGHUP, finishes on SIGTERM, gives the file up and ends by itself", async (context) => {
   requirePosix(context, "signals that can be handled");
   const folder = temporaryFolder();
   const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
@@ -65,7 +65,7 @@ test("the daemon keeps its pid file on SIGHUP, finishes on SIGTERM, gives the fi
   expect(running.process.signalCode).toBeNull();
 });
 
-test("the stop script ends the daemon, knows when none runs, and kills nothing on a guess", async (context) => {
+test("the example stop script ends the daemon, knows when none runs, and kills nothing on a guess", async (context) => {
   requireNative(context);
   requirePosix(context, "signals that can be handled");
   const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];

@@ -29,7 +29,7 @@ test("a bare pid of a file whose time is not known has no time", () => {
   expect(readOtherContent(Buffer.from("7"), null)).toMatchObject({ pid: 7, createdAt: null });
 });
 
-describe("what may be a lock that is broken", () => {
+describe("a lock that may be broken", () => {
   test.each([
     ["nothing", ""],
     ["blanks", " \n\t\r\n"],
@@ -37,12 +37,12 @@ describe("what may be a lock that is broken", () => {
     ["a torn beginning", '{\n  "pid": 47'],
     ["a torn end", '{\n  "pid": 4711,\n  "createdAt": "2026-01-0'],
     ["a lock with a torn middle", '{"pid":4711,\0\0\0\0"maxHoldMs":5}'],
-  ])("%s", (_what, text) => {
+  ])("a file that may be a broken lock counts as one: %s", (_what, text) => {
     expect(read(text)).toBeNull();
   });
 });
 
-describe("what must never be touched", () => {
+describe("a file that must never be touched", () => {
   test.each([
     ["zero", "0"],
     ["a negative number", "-4711"],
@@ -56,7 +56,7 @@ describe("what must never be touched", () => {
     ["a lock file of another kind", 'version = 3\n[[package]]\nname = "pid"\n'],
     ["bytes", "\x7fELF\x02\x01\x01"],
     ["a text that ends in zeros", "x\0\0"],
-  ])("%s", (_what, text) => {
+  ])("a file that is no lock is never taken for one: %s", (_what, text) => {
     expect(read(text)).toBe("no-lock");
   });
 });

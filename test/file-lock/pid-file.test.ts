@@ -40,7 +40,7 @@ function startDaemon(path: string, more = ""): Promise<RunningChild> {
   );
 }
 
-test("is the file itself, pid first, and goes with its release", async () => {
+test("a pid file is the lock itself, pid first, and goes with its release", async () => {
   const path = join(temporaryFolder(), "run", "daemon.pid");
   const held = await acquirePidFile({ path, label: "mydaemon 1.0" });
   expect(held).toMatchObject({ path, lockPath: path });
@@ -52,7 +52,7 @@ test("is the file itself, pid first, and goes with its release", async () => {
   expect(existsSync(path)).toBe(false);
 });
 
-test("a second daemon is told at once who runs, and after a crash the third takes over", async (context) => {
+test("a second daemon is told at once which one runs, and after a crash the third takes over", async (context) => {
   requireNative(context);
   const path = pidFileIn(temporaryFolder());
   const first = await startDaemon(path);
@@ -67,7 +67,7 @@ test("a second daemon is told at once who runs, and after a crash the third take
   expect(await refusal({ path })).toBe("acquired");
 });
 
-test("daemons that start at the same time are one", async (context) => {
+test("of daemons that start at the same time one holds the pid file", async (context) => {
   requireNative(context);
   const path = pidFileIn(temporaryFolder());
   writeFileSync(path, String(await endedPid()));
@@ -87,7 +87,7 @@ test("daemons that start at the same time are one", async (context) => {
 });
 
 describe("a bare pid that another program wrote", () => {
-  test("is respected while that process lives", async () => {
+  test("a bare pid that another program wrote is respected while that process lives", async () => {
     const path = pidFileIn(temporaryFolder());
     const owner = await liveOwner();
     writeFileSync(path, `${String(owner.pid)}\n`);
@@ -99,21 +99,21 @@ describe("a bare pid that another program wrote", () => {
     expect(readFileSync(path, "utf8")).toBe(`${String(owner.pid)}\n`);
   });
 
-  test("is taken over when there is no such process", async (context) => {
+  test("a bare pid that another program wrote is taken over when there is no such process", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     writeFileSync(path, `${String(await endedPid())}\n`);
     expect(await refusal({ path })).toBe("acquired");
   });
 
-  test("is taken over when it is ours: an earlier life of this container had our pid", async (context) => {
+  test("a bare pid of an earlier process with this process's pid is taken over", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     writeFileSync(path, String(process.pid));
     expect(await refusal({ path })).toBe("acquired");
   });
 
-  test("is taken over when its process is none of ours by its command line", async (context) => {
+  test("a bare pid is taken over when its command line shows another program", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     const owner = await liveOwner();
@@ -128,7 +128,7 @@ describe("a broken pid file", () => {
     ["empty", ""],
     ["torn", '{\n  "pid": 47'],
   ])(
-    "%s, may still be being written while it is young; later it is taken over",
+    "a broken pid file that is %s may still be being written while it is young; later it is taken over",
     async (_how, text) => {
       const path = pidFileIn(temporaryFolder());
       writeFileSync(path, text);
@@ -143,9 +143,9 @@ describe("a broken pid file", () => {
 
 describe("a path that was given by mistake", () => {
   test.each([
-    ["a file of somebody else's", '{"pid":"none of yours"}'],
+    ["another program's file", '{"pid":"none of yours"}'],
     ["a configuration", "[daemon]\npid = 4711\n"],
-  ])("%s keeps its content, however old", async (_what, text) => {
+  ])("a path that was given by mistake keeps its content, however old: %s", async (_what, text) => {
     const path = pidFileIn(temporaryFolder());
     writeFileSync(path, text);
     utimesSync(path, 1e9, 1e9);
@@ -155,7 +155,7 @@ describe("a path that was given by mistake", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  test("a directory", async () => {
+  test("a directory that was given by mistake is no pid file, and stays", async () => {
     const path = pidFileIn(temporaryFolder());
     mkdirSync(path);
     expect(await refusal({ path })).toBeInstanceOf(FileLockFileError);
@@ -164,7 +164,7 @@ describe("a path that was given by mistake", () => {
 });
 
 describe("a signal", () => {
-  test("that the daemon handles does not take its pid file away; its exit does", async (context) => {
+  test("a signal that the daemon handles does not take its pid file away; its exit does", async (context) => {
     requirePosix(context, "signals that can be handled");
     const path = pidFileIn(temporaryFolder());
     const handlers = `
@@ -180,7 +180,7 @@ describe("a signal", () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test("that the daemon handles ends neither its pid file nor its session lock; its exit ends both", async (context) => {
+  test("a signal that the daemon handles ends neither its pid file nor its session lock; its exit ends both", async (context) => {
     requirePosix(context, "signals that can be handled");
     const folder = temporaryFolder();
     const [path, sessionFile] = [pidFileIn(folder), join(folder, "s.jsonl")];
@@ -202,7 +202,7 @@ describe("a signal", () => {
     expect([existsSync(`${sessionFile}.lock`), existsSync(path)]).toEqual([false, false]);
   });
 
-  test("that nobody handles removes the pid file and ends the daemon", async (context) => {
+  test("a signal that is not handled removes the pid file and ends the daemon", async (context) => {
     requirePosix(context, "signals that can be handled");
     const path = pidFileIn(temporaryFolder());
     const daemon = await startDaemon(path);

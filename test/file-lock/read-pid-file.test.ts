@@ -46,7 +46,7 @@ function startDaemon(path: string): Promise<RunningChild> {
 }
 
 describe("a daemon of this package", () => {
-  test("that runs is the same, by its kernel lock, with its token and its label", async (context) => {
+  test("a daemon that runs reads as the same, by its kernel lock, with its token and its label", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     const daemon = await startDaemon(path);
@@ -66,7 +66,7 @@ describe("a daemon of this package", () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  test("that was killed is gone, and its file stays as it is", async (context) => {
+  test("a daemon that was killed reads as gone, and its file stays as it is", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     const daemon = await startDaemon(path);
@@ -76,7 +76,7 @@ describe("a daemon of this package", () => {
     expect(readFileSync(path)).toEqual(before);
   });
 
-  test("is the same when it is this very process, and no file when it has let go", async () => {
+  test("this very process reads as the same, and as no file when it has let go", async () => {
     const path = pidFileIn(temporaryFolder());
     const held = await acquirePidFile({ path });
     expect(await readPidFile(path)).toMatchObject({
@@ -88,7 +88,7 @@ describe("a daemon of this package", () => {
     expect(await readPidFile(path)).toBeNull();
   });
 
-  test("whose pid another process has by now is gone: its start time differs", async (context) => {
+  test("a daemon whose pid another process has by now reads as gone: its start time differs", async (context) => {
     requireNative(context);
     const { pid, starttime } = await liveOwner();
     const earlier = Math.max(1, Math.floor(starttime * 0.9));
@@ -96,7 +96,7 @@ describe("a daemon of this package", () => {
     expect(await readPidFile(path)).toMatchObject({ pid, state: "gone", token: null });
   });
 
-  test("is the same in a plain lock with its start time", async (context) => {
+  test("a daemon's plain lock with its start time reads as the same", async (context) => {
     requireLinux(context, "start times in the unit of plain locks");
     requireNative(context);
     const { pid, starttime } = await liveOwner();
@@ -111,14 +111,14 @@ describe("a daemon of this package", () => {
 });
 
 describe("a bare number", () => {
-  test("of a process that has ended is gone", async (context) => {
+  test("a bare number of a process that has ended reads as gone", async (context) => {
     requireNative(context);
     const pid = await endedPid();
     const path = pidFileIn(temporaryFolder(), `${String(pid)}\n`);
     expect(await readPidFile(path)).toMatchObject({ path, pid, state: "gone", token: null });
   });
 
-  test("of a process that runs proves nothing: another one may have the pid by now", async () => {
+  test("a bare number of a process that runs proves nothing: another one may have the pid by now", async () => {
     const { pid } = await liveOwner();
     const path = pidFileIn(temporaryFolder(), String(pid));
     const createdAt = new Date(Math.floor(statSync(path).mtimeMs)).toISOString();
@@ -130,12 +130,12 @@ describe("a bare number", () => {
     });
   });
 
-  test("of this very process proves nothing either: an earlier life of a container may have left it", async () => {
+  test("a bare number of this very process proves nothing: an earlier process of the container may have left it", async () => {
     const path = pidFileIn(temporaryFolder(), String(process.pid));
     expect(await readPidFile(path)).toMatchObject({ pid: process.pid, state: "unknown" });
   });
 
-  test("of a zombie is gone", async (context) => {
+  test("a bare number of a zombie reads as gone", async (context) => {
     requireLinux(context, "a parent that does not reap");
     requireNative(context);
     const pid = Number((await startReady(program("zombie-parent"))).first);
@@ -152,19 +152,19 @@ describe("a bare number", () => {
     ["a byte order mark and CRLF", Buffer.from(`\uFEFF${String(pid)}\r\n`)],
     ["UTF-16", Buffer.from(`\uFEFF${String(pid)}\r\n`, "utf16le")],
     ["leading zeros and blanks", Buffer.from(`  000${String(pid)} \n\n`)],
-  ])("is understood with %s", async (_what, bytes) => {
+  ])("a bare number is understood with %s", async (_what, bytes) => {
     const path = pidFileIn(temporaryFolder(), bytes);
     expect(await readPidFile(path)).toMatchObject({ pid, reason: "unproven" });
   });
 });
 
-describe("JSON with a pid is understood", () => {
+describe("JSON with a pid", () => {
   test.each([
     ["as other programs write it", (json: string) => Buffer.from(json)],
     ["with CRLF", (json: string) => Buffer.from(json.replaceAll("\n", "\r\n"))],
     ["with a byte order mark", (json: string) => Buffer.from(`\uFEFF${json}`)],
     ["as UTF-16", (json: string) => Buffer.from(`\uFEFF${json}`, "utf16le")],
-  ])("%s", async (_how, encode) => {
+  ])("JSON with a pid is understood: %s", async (_how, encode) => {
     const json = JSON.stringify(
       { pid: process.pid, createdAt: "2026-01-01T00:00:00.000Z" },
       null,
@@ -178,14 +178,14 @@ describe("JSON with a pid is understood", () => {
     });
   });
 
-  test("and its owner is unknown when its token is a newer version's", async () => {
+  test("the owner of JSON with a pid is unknown when its token is a newer version's", async () => {
     const fields = { pid: process.pid, owner: "pi9.of.a.newer.version", nonce: "1" };
     const path = pidFileIn(temporaryFolder(), JSON.stringify(fields));
     expect(await readPidFile(path)).toMatchObject({ state: "unknown", reason: "malformed" });
   });
 });
 
-describe("a file that names no process is unknown, and never an error", () => {
+describe("a file that names no process", () => {
   test.each([
     ["nothing", ""],
     ["zeros of a power failure", "\0".repeat(64)],
@@ -199,7 +199,7 @@ describe("a file that names no process is unknown, and never an error", () => {
     ["keys of a prototype", '{"__proto__":{"pid":1}}'],
     ["deep nesting", "[".repeat(60_000)],
     ["as much as is read", "x".repeat(64 * 1024)],
-  ])("%s", async (_what, text) => {
+  ])("a file that names no process is unknown, and never an error: %s", async (_what, text) => {
     const path = pidFileIn(temporaryFolder(), text);
     expect(await readPidFile(path)).toEqual({
       path,
@@ -213,7 +213,7 @@ describe("a file that names no process is unknown, and never an error", () => {
     expect(readFileSync(path, "utf8")).toBe(text);
   });
 
-  test("whatever its bytes are", async () => {
+  test("a file that names no process is unknown, whatever its bytes are", async () => {
     const path = pidFileIn(temporaryFolder());
     const someJson = fc.json().map((json) => Buffer.from(json));
     const someFields = fc
@@ -240,14 +240,14 @@ describe("a file that names no process is unknown, and never an error", () => {
   });
 });
 
-test("no file is no owner, also where its directory is missing", async () => {
+test("no pid file is no owner, also where its directory is missing", async () => {
   const folder = temporaryFolder();
   expect(await readPidFile(pidFileIn(folder))).toBeNull();
   expect(await readPidFile(join(folder, "missing", "daemon.pid"))).toBeNull();
   expect(existsSync(join(folder, "missing"))).toBe(false);
 });
 
-test("a relative path is resolved at the call", async () => {
+test("a pid file's relative path is resolved at the call", async () => {
   const path = pidFileIn(temporaryFolder(), String(process.pid));
   const owner = await readPidFile(relative(process.cwd(), path));
   expect(owner?.pid).toBe(process.pid);
@@ -255,7 +255,7 @@ test("a relative path is resolved at the call", async () => {
   expect(realpathSync(owner?.path ?? "")).toBe(path);
 });
 
-describe("what cannot be a pid file is refused with its path", () => {
+describe("what cannot be a pid file", () => {
   async function refusal(path: string): Promise<FileLockFileError> {
     const error: unknown = await readPidFile(path).then(
       () => null,
@@ -267,20 +267,20 @@ describe("what cannot be a pid file is refused with its path", () => {
     return error;
   }
 
-  test("a directory", async () => {
+  test("a directory is refused as a pid file with its path", async () => {
     const path = pidFileIn(temporaryFolder());
     mkdirSync(path);
     expect((await refusal(path)).message).toContain(path);
   });
 
-  test("a FIFO, without waiting for a writer", async (context) => {
+  test("a FIFO is refused as a pid file, without waiting for a writer", async (context) => {
     requirePosix(context, "mkfifo");
     const path = pidFileIn(temporaryFolder());
     expect(spawnSync("mkfifo", [path]).status).toBe(0);
     expect((await refusal(path)).message).toContain("not a regular file");
   });
 
-  test("a symbolic link, as a pid file is published under its own name", async (context) => {
+  test("a symbolic link is refused as a pid file, as that is published under its own name", async (context) => {
     requirePosix(context, "symbolic links without a privilege");
     const folder = temporaryFolder();
     const path = pidFileIn(folder);
@@ -289,12 +289,12 @@ describe("what cannot be a pid file is refused with its path", () => {
     expect((await refusal(path)).message).toContain(path);
   });
 
-  test("more than 64 KiB, though it begins like a pid file", async () => {
+  test("a file of more than 64 KiB is refused, though it begins like a pid file", async () => {
     const path = pidFileIn(temporaryFolder(), `${String(process.pid)}${" ".repeat(64 * 1024)}`);
     expect((await refusal(path)).message).toContain("larger than 65536 bytes");
   });
 
-  test("a file that may not be read", async (context) => {
+  test("a pid file that may not be read is refused with its path", async (context) => {
     requirePosix(context, "file modes");
     if (process.getuid?.() === 0) context.skip("needs an ordinary user (root reads every file)");
     const path = pidFileIn(temporaryFolder(), "1");
@@ -302,7 +302,7 @@ describe("what cannot be a pid file is refused with its path", () => {
     expect(await refusal(path)).toMatchObject({ syscall: "open", cause: { code: "EACCES" } });
   });
 
-  test("a file below a file", async (context) => {
+  test("a pid file below a file is refused with its path", async (context) => {
     requirePosix(context, "ENOTDIR");
     const file = pidFileIn(temporaryFolder(), "1");
     const error = await refusal(join(file, "daemon.pid"));
@@ -314,7 +314,7 @@ test.each<[string, unknown]>([
   ["nothing", undefined],
   ["a number", 7],
   ["an object", { path: "daemon.pid" }],
-])("a path that is none is refused by name: %s", async (_what, path) => {
+])("a path of a pid file that is none is refused by name: %s", async (_what, path) => {
   await expect(readPidFile(path as string)).rejects.toThrow(TypeError);
   await expect(readPidFile(path as string)).rejects.toThrow(/path must be /u);
 });

@@ -52,7 +52,7 @@ async function deadPid(): Promise<number> {
   return child.pid;
 }
 
-/** Whose pid the lock file shows. */
+/** The pid in the lock file. */
 function pidIn(lock: SessionWriteLock): unknown {
   return (JSON.parse(readFileSync(lock.lockPath, "utf8")) as { pid: unknown }).pid;
 }
@@ -61,7 +61,7 @@ const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
 const owned = (): boolean => true;
 
 describe("a free lock", () => {
-  test("is published complete, and nothing is left after its release", async () => {
+  test("a free lock is published complete, and nothing is left after its release", async () => {
     const folder = temporaryFolder();
     const lock = await acquire(sessionIn(folder), { label: "run 7", maxHoldMs: 1234 });
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
@@ -83,14 +83,14 @@ describe("a free lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("makes missing directories", async () => {
+  test("acquiring a lock makes missing directories", async () => {
     const sessionFile = join(temporaryFolder(), "a", "b", "s.jsonl");
     const lock = await acquire(sessionFile);
     expect(lock.sessionFile).toBe(sessionFile);
     await lock.release();
   });
 
-  test("is one lock by every route to the directory", async (context) => {
+  test("a lock is the same one by every route to its directory", async (context) => {
     requireLinux(context, "symbolic links without privilege");
     const folder = temporaryFolder();
     mkdirSync(join(folder, "real"));
@@ -103,7 +103,7 @@ describe("a free lock", () => {
     await lock.release();
   });
 
-  test("is disposed of by await using", async () => {
+  test("await using releases a lock", async () => {
     const folder = temporaryFolder();
     {
       await using lock = await acquire(sessionIn(folder));
@@ -112,7 +112,7 @@ describe("a free lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a second release does nothing, not even to a successor", async () => {
+  test("a second release does nothing, not even to a successor's lock", async () => {
     const folder = temporaryFolder();
     const first = await acquire(sessionIn(folder));
     await first.release();
@@ -122,7 +122,7 @@ describe("a free lock", () => {
     await second.release();
   });
 
-  test("the holder's sweep, and another process's, leave it alone", async (context) => {
+  test("the holder's sweep, and another process's, leave a held lock alone", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lock = await acquire(sessionIn(folder));
@@ -138,7 +138,7 @@ describe("a free lock", () => {
 });
 
 describe("a lock of a live owner", () => {
-  test("is waited for until the budget is used up", async (context) => {
+  test("a live owner's lock is waited for until the timeout is over", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const holder = await startHolder(`${sessionIn(folder)}.lock`);
@@ -155,7 +155,7 @@ describe("a lock of a live owner", () => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
-  test("is taken when the owner gives it up", async (context) => {
+  test("a live owner's lock is taken when the owner releases it", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = `${sessionIn(folder)}.lock`;
@@ -167,7 +167,7 @@ describe("a lock of a live owner", () => {
     await lock.release();
   });
 
-  test("is taken when the owner dies while we wait", async (context) => {
+  test("a live owner's lock is taken when the owner dies during the wait", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const holder = await startHolder(`${sessionIn(folder)}.lock`);
@@ -179,7 +179,7 @@ describe("a lock of a live owner", () => {
     await lock.release();
   });
 
-  test("is reported as stale, at once, when it is old", async (context) => {
+  test("a live owner's old lock is reported as stale at once", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     await startHolder(`${sessionIn(folder)}.lock`, { fields: { createdAt: ago(60_000) } });
@@ -192,7 +192,7 @@ describe("a lock of a live owner", () => {
     expect(existsSync(`${sessionIn(folder)}.lock`)).toBe(true);
   });
 
-  test("a stale report that has passed by the second look does not surface", async (context) => {
+  test("a lock that looks stale at the first look only is not reported", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = `${sessionIn(folder)}.lock`;
@@ -209,7 +209,7 @@ describe("a lock of a live owner", () => {
     expect(looks).toBeGreaterThan(0);
   });
 
-  test("is displaced when it is past its own limit, and its next fenced write fails", async (context) => {
+  test("a lock past its own limit is displaced, and its holder's next fenced write fails", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const script = `
@@ -233,7 +233,7 @@ describe("a lock of a live owner", () => {
     await lock.release();
   });
 
-  test("of the plain format is displaced past its limit, reported within it", async () => {
+  test("a live owner's plain lock is displaced past its limit, and reported within it", async () => {
     const folder = temporaryFolder();
     const fields = { pid: process.ppid, createdAt: ago(30_000) };
     writePlainLock(folder, "s", { ...fields, maxHoldMs: 1000 });
@@ -245,7 +245,7 @@ describe("a lock of a live owner", () => {
     );
   });
 
-  test("tells the caller once a second that it waits", async (context) => {
+  test("a caller that waits is told so once a second", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const holder = await startHolder(`${sessionIn(folder)}.lock`);
@@ -259,7 +259,7 @@ describe("a lock of a live owner", () => {
     ]);
   });
 
-  test("aborting ends the wait with the signal's reason and leaves nothing behind", async (context) => {
+  test("aborting a wait rejects with the signal's reason and leaves nothing behind", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     await startHolder(`${sessionIn(folder)}.lock`);
@@ -276,13 +276,13 @@ describe("a lock of a live owner", () => {
 describe("a lock that its owner left", () => {
   test.each<[string, () => Promise<Record<string, unknown>>]>([
     ["dead pid", async () => ({ pid: await deadPid() })],
-    ["our own pid without start time", () => Promise.resolve({ pid: process.pid })],
+    ["this process's pid without start time", () => Promise.resolve({ pid: process.pid })],
     [
-      "our own pid and start time",
+      "this process's pid and start time",
       () => Promise.resolve({ pid: process.pid, starttime: getProcessStartTime(process.pid) }),
     ],
-    ["somebody else's program", () => Promise.resolve({ pid: process.ppid })],
-  ])("%s: taken at once", async (_name, fields) => {
+    ["another program's pid", () => Promise.resolve({ pid: process.ppid })],
+  ])("a lock that its owner left is taken at once: %s", async (_name, fields) => {
     const folder = temporaryFolder();
     writePlainLock(folder, "s", await fields());
     const lock = await acquire(sessionIn(folder), { isOwnerArgv: () => false });
@@ -290,7 +290,7 @@ describe("a lock that its owner left", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("killed while it held: taken at once", async (context) => {
+  test("the lock of a process that was killed while it held is taken at once", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const holder = await startHolder(`${sessionIn(folder)}.lock`);
@@ -300,7 +300,7 @@ describe("a lock that its owner left", () => {
     await lock.release();
   });
 
-  test("an empty file within the grace is waited for", async () => {
+  test("an empty lock file within the grace is waited for", async () => {
     const folder = temporaryFolder();
     writeFileSync(`${sessionIn(folder)}.lock`, "");
     await expect(acquire(sessionIn(folder), { timeoutMs: 60 })).rejects.toThrow(
@@ -309,7 +309,7 @@ describe("a lock that its owner left", () => {
     expect(readFileSync(`${sessionIn(folder)}.lock`, "utf8")).toBe("");
   });
 
-  test("no addon: reported, because the removal would not be safe", async (context) => {
+  test("a dead owner's lock is reported without the addon, because removing it would not be safe", async (context) => {
     requireLinux(context, "Windows has a guard without the addon");
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: await deadPid() });
@@ -328,7 +328,7 @@ describe("a lock that its owner left", () => {
 });
 
 describe("within one thread", () => {
-  test("waiters are served in the order in which they came", async () => {
+  test("waiters in one thread are served in the order in which they came", async () => {
     const folder = temporaryFolder();
     const order: number[] = [];
     await Promise.all(
@@ -342,13 +342,13 @@ describe("within one thread", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a waiter whose budget is used up, or who aborts, does not keep the others waiting", async () => {
+  test("a waiter in one thread that runs out of time or aborts does not keep the others waiting", async () => {
     const folder = temporaryFolder();
     const lock = await acquire(sessionIn(folder));
     const abort = new AbortController();
     const hasty = acquire(sessionIn(folder), { timeoutMs: 20 });
     const aborted = acquire(sessionIn(folder), { signal: abort.signal });
-    const patient = acquire(sessionIn(folder));
+    const lasting = acquire(sessionIn(folder));
     const refused = Promise.allSettled([hasty, aborted]);
     abort.abort(new Error("enough"));
     expect(await refused).toMatchObject([
@@ -356,7 +356,7 @@ describe("within one thread", () => {
       { reason: { message: "enough" } },
     ]);
     await lock.release();
-    await (await patient).release();
+    await (await lasting).release();
   });
 
   test("a reentrant lock ends with its last handle", async () => {
@@ -383,7 +383,7 @@ describe("within one thread", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("two copies of the module know each other's locks", async () => {
+  test("two copies of the module in one thread know each other's locks", async () => {
     const folder = temporaryFolder();
     // Not a literal: the compiler must not look for what is only built later.
     const built = "../../dist/session-lock/index.js";
@@ -399,13 +399,13 @@ describe("within one thread", () => {
 });
 
 describe("the fence", () => {
-  test("runs the write while the lock is ours, and gives its result", async () => {
+  test("a fenced write runs while the lock is held, and its result is returned", async () => {
     const folder = temporaryFolder();
     await using lock = await acquire(sessionIn(folder));
     expect(lock.withFence(() => readdirSync(folder).length)).toBeGreaterThan(0);
   });
 
-  test("passes on what the write throws, and can be used again", async () => {
+  test("a fence passes on what the write throws, and can be used again", async () => {
     await using lock = await acquire(sessionIn(temporaryFolder()));
     expect(() =>
       lock.withFence(() => {
@@ -415,7 +415,7 @@ describe("the fence", () => {
     expect(lock.withFence(() => 1)).toBe(1);
   });
 
-  test("refuses asynchronous writes", async () => {
+  test("a fence refuses asynchronous writes", async () => {
     await using lock = await acquire(sessionIn(temporaryFolder()));
     expect(() => lock.withFence(() => Promise.resolve(1))).toThrow(TypeError);
   });
@@ -423,7 +423,7 @@ describe("the fence", () => {
   test.each([
     ["removed", takeNameAway],
     ["replaced", (lockPath: string) => writeFileSync(lockPath, '{"pid": 1}')],
-  ])("refuses to write when the lock was %s", async (_how, change) => {
+  ])("a fence refuses to write when the lock was %s", async (_how, change) => {
     const folder = temporaryFolder();
     const lock = await acquire(sessionIn(folder));
     change(lock.lockPath);
@@ -436,7 +436,7 @@ describe("the fence", () => {
     expect(existsSync(lock.lockPath)).toBe(before);
   });
 
-  test("names the guard when somebody stays in it", async (context) => {
+  test("a fence that times out names the guard that another process is in", async (context) => {
     requireNative(context);
     await using lock = await acquire(sessionIn(temporaryFolder()));
     const guard = tryEnterGuard(lock.lockPath, realLockFs);
@@ -450,7 +450,7 @@ describe("the fence", () => {
 
 describe("a file system that refuses", () => {
   test.each(["ENOSPC", "EROFS", "EACCES", "EMFILE", "EIO"])(
-    "%s when the lock is created: a typed error, and nothing left",
+    "%s while a lock is created is a typed error, and nothing is left",
     async (code) => {
       const folder = temporaryFolder();
       const createExclusive = (): never => {
@@ -485,7 +485,7 @@ describe("a file system that refuses", () => {
   });
 
   test.each(["EPERM", "ENOTSUP", "EMLINK", "ENOSYS"])(
-    "no hard links (%s): the lock is created under the guard",
+    "a lock is created inside the guard where hard links fail with %s",
     async (code) => {
       const folder = temporaryFolder();
       const link = (): never => {
@@ -511,7 +511,7 @@ describe("a file system that refuses", () => {
     },
   );
 
-  test("a link that was made although the answer got lost is ours", async (context) => {
+  test("a link that was made although its answer was lost is the publisher's own", async (context) => {
     requirePosix(context, "publishes through a link");
     const folder = temporaryFolder();
     const link: LockFs["link"] = (existing, path) => {
@@ -525,7 +525,7 @@ describe("a file system that refuses", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a temp that was swept away under us: start over", async (context) => {
+  test("a publisher whose temporary file was swept away starts over", async (context) => {
     requirePosix(context, "publishes through a temp");
     const folder = temporaryFolder();
     let swept = 0;
@@ -557,7 +557,7 @@ describe("a file system that refuses", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a release that can do neither leaves a file that others see to be free", async (context) => {
+  test("a release that can neither unlink nor rename leaves a file that others see to be free", async (context) => {
     requireNative(context);
     requireLinux(context, "release is an unlink");
     const folder = temporaryFolder();
@@ -618,7 +618,7 @@ describe("the end of the process", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("listeners are there while a lock is held, and go in the turn after its release", async () => {
+  test("the listeners for the end are there while a lock is held, and go in the turn after its release", async () => {
     const before = process.listenerCount("SIGTERM") + process.listenerCount("exit");
     const lock = await acquire(sessionIn(temporaryFolder()));
     expect(process.listenerCount("SIGTERM") + process.listenerCount("exit")).toBe(before + 2);

@@ -1,6 +1,6 @@
 /**
  * SIGKILL before every single file-system call of every operation: afterwards a fresh contender gets the
- * lock, and a sweep clears away whatever the crash left. No call is special.
+ * lock, and a sweep removes whatever the crash left.
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -65,7 +65,7 @@ async function checkNothingIsWedged(folder: string, when: string): Promise<void>
     timeoutMs: 5000,
     env: {},
   }).catch((cause: unknown) => {
-    throw new Error(`${when}: nobody gets the lock`, { cause });
+    throw new Error(`${when}: no process gets the lock`, { cause });
   });
   lock.assertHeld();
   await lock.release();
@@ -77,9 +77,9 @@ async function checkNothingIsWedged(folder: string, when: string): Promise<void>
   expect(readdirSync(folder), when).toEqual([]);
 }
 
-describe("killed before every file-system call", () => {
+describe("crashes", () => {
   test.for(Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[])(
-    "of %s",
+    "a process killed before any file-system call of %s leaves nothing that keeps others from the lock",
     { timeout: 180_000 },
     async (operation, context) => {
       requireNative(context);

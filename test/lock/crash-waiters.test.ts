@@ -34,7 +34,7 @@ const ACQUIRE = `
 
 /**
  * Says "before <call>" and stands still right before the call that has the number `fatal`, or "after <n>" after the
- * last one: alive, with all it has, and deaf, until it is killed.
+ * last one: alive, with all it has, and without an event loop, until it is killed.
  */
 function holderScript(operation: Operation): string {
   return `
@@ -141,18 +141,18 @@ function watchLateness(): () => number {
 const LIMIT_MS = 900;
 const TRIES = 5;
 
-// Windows creates the lock file itself and then writes it. Who dies in between leaves an empty file, which
-// might as well be another program's that is about to write into it: nobody may touch that before the
-// grace of 5 s is over (30 s for those who wait for 30 s or longer). Elsewhere no lock is ever seen empty.
+// Windows creates the lock file itself and then writes it. A process that dies in between leaves an empty file, which
+// might as well be another program's that is about to write into it: no process may touch that before the
+// grace of 5 s is over (30 s for waiters with a timeout of 30 s or more). Elsewhere no lock is ever seen empty.
 const EMPTY_LIMIT_MS = 5000 + 1000;
 
-// On a busy machine one measurement says little: the waiter, the killer and the dying process all want
+// On a busy machine one measurement says little: the waiter, the killer and the dying process all need
 // the processor. So what counts is the latency less the time by which a timer of an idle process, this
 // one, was late meanwhile, and every single call gets up to five tries, of which the best counts. A death that
 // goes unnoticed, until the waiter's safety interval of a second perhaps, does so every time; none of
 // the calls is left out or averaged away.
 test.for(Object.keys(OPERATIONS) as Operation[])(
-  "killed at any call of %s while another one waits",
+  "a waiting process gets the lock of one that is killed at any call of %s",
   { timeout: 240_000 },
   async (operation, context) => {
     requireNative(context);
@@ -177,7 +177,7 @@ test.for(Object.keys(OPERATIONS) as Operation[])(
       const what = `${operation}, call ${fatal}: ${JSON.stringify(seen)}`;
       expect(best, what).toBeLessThanOrEqual(limitMs);
     }
-    // Otherwise nobody had to wait, and nothing was shown.
+    // Otherwise no process had to wait, and nothing was shown.
     expect(waited).toBeGreaterThan(1);
   },
 );

@@ -1,4 +1,4 @@
-/** A realm may end before its thread, as each of Jest's test files does: nothing of ours fails in it afterwards. */
+/** A realm may end before its thread, as each of Jest's test files does: the package fails in nothing there afterwards. */
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
@@ -33,7 +33,7 @@ const LISTENERS = `
     .reduce((sum, event) => sum + host.listenerCount(event), 0);`;
 
 test.for(["soft", "on"])(
-  "a realm that ends right after the last release, with Jest's clean-up '%s'",
+  "a realm that ends right after the last release leaves no listener, with Jest's clean-up '%s'",
   async (mode) => {
     const sessionFile = JSON.stringify(join(temporaryFolder(), "s.jsonl"));
     const answer = await runNode(`

@@ -38,7 +38,7 @@ async function acquire(
   return lock;
 }
 
-/** Another holder's lock in place of ours, as a contender of an overdue lock leaves it. */
+/** Another holder's lock in place of this thread's, as a contender of an overdue lock leaves it. */
 function displace(lock: SessionWriteLock): void {
   takeNameAway(lock.lockPath);
   writeFileSync(lock.lockPath, JSON.stringify({ pid: 2 ** 22 + 1, createdAt: "2020-01-01" }));
@@ -86,7 +86,7 @@ test("releaseAllLocks gives up every lock, and tells its holders", async () => {
   session.lost.addEventListener("abort", () => seen.push(existsSync(session.lockPath)));
   file.lost.addEventListener("abort", () => seen.push(existsSync(file.lockPath)));
   await releaseAllLocks();
-  // They heard of it while their locks were still there.
+  // Their signals were aborted while their locks were still there.
   expect(seen).toEqual([true, true]);
   expect(readdirSync(folder)).toEqual([]);
   expect(heldLocks()).toEqual([]);
@@ -107,7 +107,7 @@ test("releaseAllLocks with nothing to give up does nothing", async () => {
   expect(heldLocks()).toEqual([]);
 });
 
-test("those who wait in this process get their turn from releaseAllLocks", async () => {
+test("acquisitions that wait in this process go on after releaseAllLocks", async () => {
   const folder = temporaryFolder();
   await acquire(folder, "s");
   const waiting = acquire(folder, "s", { timeoutMs: 20_000 });
@@ -227,7 +227,7 @@ test("a reentrant acquire shares no displaced lock when its own cannot be had", 
   expect(first.lost.aborted).toBe(true);
 });
 
-test("a reentrant acquire still shares a lock that is ours", async () => {
+test("a reentrant acquire still shares a lock that is held", async () => {
   const folder = temporaryFolder();
   const first = await acquire(folder, "s");
   const second = await acquire(folder, "s", { allowReentrant: true, timeoutMs: 0 });
@@ -235,7 +235,7 @@ test("a reentrant acquire still shares a lock that is ours", async () => {
   expect(codeOf(() => second.assertHeld())).toBeNull();
 });
 
-test("who waits in the same process gets the lock when the holder's maxHoldMs is over, not a minute later", async () => {
+test("a waiter in the same process gets the lock when the holder's maxHoldMs is over, not a minute later", async () => {
   const folder = temporaryFolder();
   const stderr = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
   onTestFinished(() => stderr.mockRestore());
@@ -244,13 +244,13 @@ test("who waits in the same process gets the lock when the holder's maxHoldMs is
   const second = await waiting[0];
   expect(overdue.lost.aborted).toBe(true);
   second?.assertHeld();
-  // The one behind it waits for that one's limit in the same way.
+  // The next waiter waits for the limit of that holder in the same way.
   const third = await waiting[1];
   expect(second?.lost.aborted).toBe(true);
   third?.assertHeld();
 });
 
-test("who waits in the same process keeps to its own budget while the holder's release is stuck", async (context) => {
+test("a waiter in the same process keeps to its own timeout while the holder's release is stuck", async (context) => {
   requireNative(context);
   requireLinux(context, "a guard is a file with a kernel lock");
   const folder = temporaryFolder();
@@ -268,7 +268,7 @@ test("who waits in the same process keeps to its own budget while the holder's r
 });
 
 test.each([2 ** 31, 2 ** 40, Infinity])(
-  "who waits in the same process with a timeoutMs of %s waits",
+  "a waiter in the same process with a timeoutMs of %s waits",
   async (timeoutMs) => {
     const folder = temporaryFolder();
     const lock = await acquire(folder, "s");

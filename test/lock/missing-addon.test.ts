@@ -57,10 +57,10 @@ const from = (name: string, entry: string, base = DIST): string =>
 const SWEEP = from("cleanStaleLockFiles", "session-lock/index.js");
 const ACQUIRE = from("acquireSessionWriteLock", "session-lock/index.js");
 
-describe("where a stale lock stays because no addon is loaded", () => {
+describe("stale locks without the addon", () => {
   beforeEach((context) => requirePosix(context, "Windows has a guard without the addon"));
 
-  test("two sweeps and an acquisition tell it on standard error once", async () => {
+  test("two sweeps and an acquisition tell on standard error once that the addon is missing", async () => {
     const folder = staleLock();
     writePlainLock(folder, "t", { pid: deadPid() });
     const { answer, told } = await run(`
@@ -87,7 +87,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(existsSync(join(folder, "s.jsonl.lock"))).toBe(true);
   });
 
-  test("the caller's log is told instead, where there is one", async () => {
+  test("the caller's log, where there is one, is told instead of standard error that the addon is missing", async () => {
     const folder = staleLock();
     const { answer, told } = await run(`
       ${SWEEP}
@@ -100,7 +100,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(answer).toEqual([expect.stringMatching(LINE)]);
   });
 
-  test("an acquisition tells it before it rejects, and once for every kind of lock", async () => {
+  test("an acquisition tells that the addon is missing before it rejects, and once for every kind of lock", async () => {
     const folder = staleLock();
     const { answer, told } = await run(`
       ${ACQUIRE}
@@ -116,7 +116,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(answer).toEqual(["no-guard", "no-guard", "no-guard"]);
   });
 
-  test("two copies of the package in one thread tell it once between them", async () => {
+  test("two copies of the package in one thread tell once between them that the addon is missing", async () => {
     const folder = staleLock();
     const copy = join(temporaryFolder(), "pidentity");
     mkdirSync(copy);
@@ -134,7 +134,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(answer).toEqual([false, [1, 1]]);
   });
 
-  test("each worker thread tells it once for itself, as threads share no memory", async () => {
+  test("each worker thread tells once for itself that the addon is missing, as threads share no memory", async () => {
     const folder = staleLock();
     const { answer, told } = await run(`
       import { once } from "node:events";
@@ -150,7 +150,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(told).toEqual([expect.stringMatching(LINE), expect.stringMatching(LINE)]);
   });
 
-  test("a program that has switched the addon off is told that by its variable", async () => {
+  test("a program that has switched the addon off is told the variable's name", async () => {
     const folder = staleLock();
     const script = `
       ${SWEEP}
@@ -162,7 +162,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     ]);
   });
 
-  test("the command tells it once, among its remarks", async () => {
+  test("the command tells once, among its remarks, that the addon is missing", async () => {
     const program = join(ROOT, "dist/cli/main.js");
     const args = [program, "locks", staleLock(), staleLock(), "--fix"];
     const env = { ...environmentFor("native"), PIDENTITY_NATIVE_PATH: NO_ADDON };
@@ -173,7 +173,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
     expect(remarks).toHaveLength(2);
   });
 
-  test("a dry run and a directory without stale locks tell nothing", async () => {
+  test("a dry run and a directory without stale locks do not tell that the addon is missing", async () => {
     const folder = staleLock();
     const { told } = await run(`
       ${SWEEP}
@@ -184,7 +184,7 @@ describe("where a stale lock stays because no addon is loaded", () => {
   });
 });
 
-test("the line has one line whatever the loader said", () => {
+test("the message that the addon is missing has one line whatever the loader said", () => {
   const line = describeMissingAddon({ error: new Error("first\n  second"), isSwitchedOff: false });
   expect(line).toContain("is not loaded: first; second; keep every pidentity import");
 });

@@ -1,4 +1,4 @@
-/** A sweep starts no process: no `ps`, no shell. The kernel's own list of what it did is the witness. */
+/** A sweep starts no process: no `ps`, no shell. The kernel's list of its system calls (strace) shows it. */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -13,7 +13,7 @@ import { importDist, writePlainLock } from "../support/lock-holder.js";
 import { requireNative, requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-describe.each(RUNTIMES)("%s", (runtime) => {
+describe.each(RUNTIMES)("on %s", (runtime) => {
   let command: readonly string[];
   beforeEach((context) => {
     requireNative(context);
@@ -37,7 +37,7 @@ describe.each(RUNTIMES)("%s", (runtime) => {
       setInterval(() => {}, 1e6);`);
   }
 
-  test("says in its lock when it was taken on the machine's clock", async () => {
+  test("a lock says when it was taken on the machine's clock", async () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     const before = machineMonotonicMs() ?? Number.NaN;
     await holderOf(sessionFile, 60_000);
@@ -50,7 +50,7 @@ describe.each(RUNTIMES)("%s", (runtime) => {
     expect(monotonicMs).toBeLessThanOrEqual(Math.ceil(after));
   });
 
-  test("has its lock respected within its limit, displaced beyond it, and taken after its death", async () => {
+  test("a lock is respected within its limit, displaced beyond it, and taken after its holder's death", async () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     const holder = await holderOf(sessionFile, 60_000);
     expect(await tryElsewhere(sessionFile)).toMatchObject({
@@ -63,7 +63,7 @@ describe.each(RUNTIMES)("%s", (runtime) => {
     expect(await tryElsewhere(sessionFile, { timeoutMs: 10_000 })).toEqual({ kind: "released" });
   });
 
-  test("finds another process's lock within its limit, and beyond it", async () => {
+  test("another process's lock is found within its limit, and beyond it", async () => {
     const folder = temporaryFolder();
     await startHolding(join(folder, "brief.jsonl"), { maxHoldMs: 1 });
     await startHolding(join(folder, "long.jsonl"), { maxHoldMs: 60_000 });
@@ -81,7 +81,7 @@ describe.each(RUNTIMES)("%s", (runtime) => {
     ]);
   });
 
-  test("sweeps a dead plain lock, for which it has to look at all processes, and no live one", async () => {
+  test("a sweep removes a dead plain lock, for which it has to look at all processes, and no live one", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "dead", { pid: await endedPid() });
     const live = writePlainLock(folder, "live", { pid: process.pid });

@@ -12,15 +12,15 @@ import { startHolding } from "../support/acquirer.js";
 import { requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
-describe("patience counts from the first refusal of a run of refusals", () => {
-  test("so a refusal after a long wait is the first", () => {
+describe("the patience for refusals", () => {
+  test("a refusal after a long wait is the first of its run", () => {
     const patience = new RefusalPatience();
     expect(patience.refused(60_000)).toBe(true);
     expect(patience.refused(62_000)).toBe(true);
     expect(patience.refused(62_001)).toBe(false);
   });
 
-  test("and any other answer ends the run", () => {
+  test("any other answer ends a run of refusals", () => {
     const patience = new RefusalPatience();
     expect(patience.refused(0)).toBe(true);
     patience.answered();
@@ -43,7 +43,7 @@ describe("on Windows", () => {
     };
   }
 
-  test("one refusal after a long wait does not end it", async (context) => {
+  test("one refusal after a long wait does not end the wait", async (context) => {
     requireWindows(context, "renames a lock before it deletes it");
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
@@ -57,7 +57,7 @@ describe("on Windows", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("a guard that nobody may make is reported after the patience, not after the whole timeout", async (context) => {
+  test("a guard that no process may make is reported after the patience, not after the whole timeout", async (context) => {
     requireWindows(context, "creates locks inside the guard");
     const refuse = (): never => {
       throw Object.assign(new Error("EPERM: open"), { code: "EPERM" });

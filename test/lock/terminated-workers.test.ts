@@ -107,7 +107,7 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
   });
 });
 
-test("a lock that a worker has released stays out of its end", async (context) => {
+test("a lock that a worker has released is not touched by the worker's end", async (context) => {
   requirePosix(context, "descriptors that are numbers of the kernel");
   const folder = temporaryFolder();
   // The numbers are used again at once, by files that are not to be closed.

@@ -1,4 +1,4 @@
-/** Owners that look like ourselves: other threads of this process, and containers, whose pid is always the same. */
+/** Owners that look like this process: other threads of this process, and containers, whose pid is always the same. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";

@@ -1,4 +1,4 @@
-/** What a waiter does while it waits: little, and it believes no report that has passed by the second look. */
+/** What a waiter does while it waits: little, and it reports no lock that is another one at the second look. */
 import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -42,12 +42,12 @@ function watched(onLook: (look: number) => void): LockFs {
   return { ...realLockFs, read };
 }
 
-describe("a stale lock that is kept is reported only if it is still the same one at the second look", () => {
+describe("the second look at a stale lock that is kept", () => {
   const old = (): string => new Date(Date.now() - 60_000).toISOString();
   const recent = (): string => new Date().toISOString();
   const staleMs = 10_000;
 
-  test("the same one: reported after two looks", async () => {
+  test("a stale lock that is kept is reported after two looks at the same one", async () => {
     const folder = temporaryFolder();
     const { pid, starttime } = await liveOwner();
     writePlainLock(folder, "s", { pid, starttime, createdAt: old() });
@@ -68,22 +68,25 @@ describe("a stale lock that is kept is reported only if it is still the same one
       (folder) => writeFileSync(join(folder, "s.jsonl.lock"), ""),
       /owner=unknown /,
     ],
-  ])("replaced by %s: waited for", async (_, replace, message) => {
-    const folder = temporaryFolder();
-    const { pid, starttime } = await liveOwner();
-    const owner = { pid, starttime };
-    const lockPath = writePlainLock(folder, "s", { ...owner, createdAt: old() });
-    const fs = watched((look) => {
-      if (look !== 1) return;
-      takeNameAway(lockPath);
-      replace(folder, owner);
-    });
-    const attempt = acquire(folder, fs, { staleMs, timeoutMs: 200 });
-    await expect(attempt).rejects.toThrow(SessionWriteLockTimeoutError);
-    await expect(attempt).rejects.toThrow(message);
-  });
+  ])(
+    "a stale lock that %s replaced before the second look is waited for",
+    async (_, replace, message) => {
+      const folder = temporaryFolder();
+      const { pid, starttime } = await liveOwner();
+      const owner = { pid, starttime };
+      const lockPath = writePlainLock(folder, "s", { ...owner, createdAt: old() });
+      const fs = watched((look) => {
+        if (look !== 1) return;
+        takeNameAway(lockPath);
+        replace(folder, owner);
+      });
+      const attempt = acquire(folder, fs, { staleMs, timeoutMs: 200 });
+      await expect(attempt).rejects.toThrow(SessionWriteLockTimeoutError);
+      await expect(attempt).rejects.toThrow(message);
+    },
+  );
 
-  test("vanished: acquired", async () => {
+  test("a lock is acquired when its stale predecessor vanished before the second look", async () => {
     const folder = temporaryFolder();
     const { pid, starttime } = await liveOwner();
     const fields = { pid, starttime, createdAt: old() };
@@ -98,7 +101,7 @@ describe("a stale lock that is kept is reported only if it is still the same one
     await lock.release();
   });
 
-  test("replaced by another one that is just as old: that one gets its second look, too", async () => {
+  test("a stale lock replaced by another one that is just as old is reported after a second look at that", async () => {
     const folder = temporaryFolder();
     const { pid, starttime } = await liveOwner();
     const fields = { pid, starttime, createdAt: old() };
@@ -116,7 +119,7 @@ describe("a stale lock that is kept is reported only if it is still the same one
 });
 
 describe("two seconds behind a live owner", () => {
-  test("cost no more than ten looks at it, and one message a second says who it is", async (context) => {
+  test("two seconds behind a live owner cost no more than ten looks at it, and one message a second names it", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
@@ -146,7 +149,7 @@ describe("two seconds behind a live owner", () => {
   // How many milliseconds of a processor they cost is the benchmark's to say (npm run bench -- lock): the same forty
   // wake-ups cost twice as much on a busy machine. That a waiter does not spin can be said here, by the processor
   // time of a thread that does, measured right after it.
-  test("leave the processor to others", async (context) => {
+  test("two seconds behind a live owner leave the processor to others", async (context) => {
     requireNative(context);
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     await startHolding(sessionFile);

@@ -108,15 +108,15 @@ function errorOf(call: () => unknown): string {
 }
 
 describe.each(PID_FUNCTIONS)("%s", (name) => {
-  test.each(NOT_NUMBERS)("refuses a pid that is no number: %#", (value) => {
+  test.each(NOT_NUMBERS)("a pid that is no number is refused: %#", (value) => {
     expect(errorOf(() => raw[name](value))).toBe("TypeError: pid must be a number");
   });
 
-  test.each(NOT_IN_RANGE)("refuses a number that can be no pid: %s", (value) => {
+  test.each(NOT_IN_RANGE)("a number that can be no pid is refused: %s", (value) => {
     expect(errorOf(() => raw[name](value))).toBe("RangeError: pid must be an integer in range");
   });
 
-  test("refuses to guess a missing pid", () => {
+  test("a missing pid is refused, not guessed", () => {
     expect(errorOf(() => raw[name]())).toBe("TypeError: pid must be a number");
   });
 });
@@ -136,18 +136,18 @@ test("a pid beyond the platform's range is invalid, not asked for", () => {
 });
 
 describe.each(FD_CALLS)("%s", (_name, call) => {
-  test.each(NOT_NUMBERS)("refuses a descriptor that is no number: %#", (value) => {
+  test.each(NOT_NUMBERS)("a descriptor that is no number is refused: %#", (value) => {
     expect(errorOf(() => call(value))).toBe("TypeError: fd must be a number");
   });
 
   test.each([...NOT_IN_RANGE, 2 ** 31])(
-    "refuses a number that can be no descriptor: %s",
+    "a number that can be no descriptor is refused: %s",
     (value) => {
       expect(errorOf(() => call(value))).toBe("RangeError: fd must be an integer in range");
     },
   );
 
-  test("refuses to guess a missing descriptor", () => {
+  test("a missing descriptor is refused, not guessed", () => {
     expect(errorOf(() => call())).toBe("TypeError: fd must be a number");
   });
 });
@@ -163,7 +163,7 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
 });
 
 describe("a kept file", () => {
-  test("is the same open file, and its lock lives until it is dropped", () => {
+  test("a kept file is the same open file, and its lock lives until it is dropped", () => {
     const path = join(temporaryFolder(), "file");
     const opened = openSync(path, "wx+");
     const kept = binding.keepFile(opened) ?? -1;
@@ -181,7 +181,7 @@ describe("a kept file", () => {
     expect(binding.dropFile(kept)).toBe(false);
   });
 
-  test("that was never kept is not dropped", () => {
+  test("a file that was never kept is not dropped", () => {
     const fd = openSync(process.execPath, "r");
     expect(binding.dropFile(fd)).toBe(false);
     closeSync(fd);
@@ -189,24 +189,24 @@ describe("a kept file", () => {
 });
 
 describe("isNamed", () => {
-  test.each(NOT_STRINGS)("refuses a path that is no string: %#", (value) => {
+  test.each(NOT_STRINGS)("isNamed refuses a path that is no string: %#", (value) => {
     expect(errorOf(() => raw.isNamed(value, 0))).toBe("TypeError: path must be a string");
   });
 
-  test("refuses to guess missing arguments, and names the first one", () => {
+  test("isNamed refuses missing arguments, and names the first one", () => {
     expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string");
     expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string");
   });
 });
 
 describe("fileSystemType", () => {
-  test("is what Node's statfs says of the same file, and nothing on Windows", () => {
+  test("fileSystemType is what Node's statfs says of the same file, and nothing on Windows", () => {
     const { path, fd } = openNewFile();
     const expected = process.platform === "win32" ? null : statfsSync(path).type;
     expect(binding.fileSystemType(fd)).toBe(expected);
   });
 
-  test("tells one file system from another by the descriptor alone", (context) => {
+  test("fileSystemType tells one file system from another by the descriptor alone", (context) => {
     requireLinux(context, "/proc, a file system of its own");
     expect(binding.fileSystemType(openToRead("/proc/1/stat"))).toBe(PROC_SUPER_MAGIC);
     const { path, fd } = openNewFile();
@@ -217,14 +217,14 @@ describe("fileSystemType", () => {
 });
 
 describe.each(["monotonicMs", "sinceBootMs"] as const)("%s", (name) => {
-  test("takes no argument and minds none", () => {
+  test("a clock takes no argument and ignores one", () => {
     for (const value of [...NOT_NUMBERS.flat(1), ...NOT_IN_RANGE]) {
       const answer = raw[name](value, value);
       expect(answer === null || typeof answer === "number").toBe(true);
     }
   });
 
-  test("never goes back, and is finer than a millisecond", (context) => {
+  test("a clock never goes back, and is finer than a millisecond", (context) => {
     const first = binding[name]();
     if (first === null) return context.skip("needs a clock since boot, which only Linux has");
     let last = first;
@@ -265,7 +265,7 @@ test("sinceBootMs is the kernel's time since boot", (context) => {
 });
 
 describe("reasonByExactId", () => {
-  test.each(NOT_STRINGS)("refuses an id that is no string: %#", (value) => {
+  test.each(NOT_STRINGS)("reasonByExactId refuses an id that is no string: %#", (value) => {
     expect(errorOf(() => raw.reasonByExactId(value))).toBe("TypeError: exactId must be a string");
   });
 
@@ -285,13 +285,13 @@ describe("reasonByExactId", () => {
     "9".repeat(100_000),
     // What is cut off must not count as zeros in front of nothing.
     "1".padStart(100, "0"),
-  ])("refuses an id that is no 64-bit decimal number: %#", (value) => {
+  ])("reasonByExactId refuses an id that is no 64-bit decimal number: %#", (value) => {
     expect(errorOf(() => raw.reasonByExactId(value))).toBe(
       "RangeError: exactId must be a decimal number of 64 bits",
     );
   });
 
-  test("answers every 64-bit number", () => {
+  test("reasonByExactId answers every 64-bit number", () => {
     for (const id of ["0", "1", "18446744073709551615", "00000000000000000001"]) {
       expect(REASONS[binding.reasonByExactId(id)]).toBeDefined();
     }
@@ -311,13 +311,13 @@ const WRONG_FACTS: readonly (readonly [string, () => unknown])[] = [
 ];
 
 describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
-  test.each(WRONG_FACTS)("refuses as facts %s", (_what, make) => {
+  test.each(WRONG_FACTS)("facts that are %s are refused", (_what, make) => {
     expect(errorOf(() => raw[name](process.pid, make()))).toBe(
       "TypeError: facts must be a Float64Array",
     );
   });
 
-  test("refuses an array that the facts do not fit in", () => {
+  test("an array that the facts do not fit in is refused", () => {
     for (const length of [0, 1, FACT_COUNT - 1]) {
       expect(errorOf(() => raw[name](process.pid, new Float64Array(length)))).toBe(
         "RangeError: facts must be longer",
@@ -325,7 +325,7 @@ describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
     }
   });
 
-  test("refuses a detached array", () => {
+  test("a detached array for the facts is refused", () => {
     const facts = new Float64Array(FACT_COUNT);
     structuredClone(facts.buffer, { transfer: [facts.buffer] });
     expect(errorOf(() => raw[name](process.pid, facts))).toBe("RangeError: facts must be longer");
@@ -333,7 +333,7 @@ describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
 });
 
 describe("inspect", () => {
-  test("writes only the facts, and only inside a window of a larger buffer", () => {
+  test("inspect writes only the facts, and only inside a window of a larger buffer", () => {
     const whole = new Float64Array(FACT_COUNT + 4).fill(-7);
     binding.inspect(process.pid, whole.subarray(2));
     expect([...whole.subarray(0, 2), ...whole.subarray(2 + FACT_COUNT)]).toEqual([-7, -7, -7, -7]);
@@ -348,13 +348,13 @@ describe("inspect", () => {
     ["a typed array", new Float64Array(2)],
     ["an array-like", { length: 0 }],
     ["a proxy of an array", new Proxy([], {})],
-  ])("refuses as args %s", (_what, args) => {
+  ])("inspect refuses %s as args", (_what, args) => {
     expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), args))).toBe(
       "TypeError: args must be an empty array",
     );
   });
 
-  test("refuses an array that already holds something", () => {
+  test("inspect refuses an array for args that already holds something", () => {
     expect(errorOf(() => raw.inspect(process.pid, new Float64Array(FACT_COUNT), ["x"]))).toBe(
       "TypeError: args must be an empty array",
     );
@@ -439,7 +439,7 @@ describe("an exit watch", () => {
 
   const WRONG_THIS = [undefined, null, 1, "x", {}, [], new Map(), () => 1, new Proxy({}, {})];
 
-  test("lets its methods be called on nothing else", () => {
+  test("an exit watch lets its methods be called on nothing else", () => {
     const { exited, close } = watch as unknown as Record<keyof NativeExitWatch, () => unknown>;
     const methods = { exited, close };
     for (const self of [...WRONG_THIS, binding, Object.create(watch) as unknown]) {
@@ -450,7 +450,7 @@ describe("an exit watch", () => {
     expect(watch.exited()).toBe(false);
   });
 
-  test("cannot be made by hand", () => {
+  test("an exit watch cannot be made by hand", () => {
     const made = watch.constructor as new (...args: readonly unknown[]) => object;
     class Derived extends made {}
     const message = "TypeError: an exit watch is made by watchExit only";
@@ -463,13 +463,13 @@ describe("an exit watch", () => {
     expect(watch.exited()).toBe(false);
   });
 
-  test("is closed once and for all, and may be closed twice", () => {
+  test("an exit watch is closed once and for all, and may be closed twice", () => {
     watch.close();
     watch.close();
     expect(errorOf(() => watch.exited())).toBe("Error: the exit watch is closed");
   });
 
-  test("cannot be cloned or transferred into another thread", () => {
+  test("an exit watch cannot be cloned or transferred into another thread", () => {
     const { port1, port2 } = new MessageChannel();
     expect(errorOf(() => port1.postMessage(watch, [watch as unknown as ArrayBuffer]))).toMatch(
       /^(DataCloneError|TypeError): /u,
@@ -479,14 +479,14 @@ describe("an exit watch", () => {
   });
 });
 
-test("functions need no receiver", () => {
+test("functions of the addon need no receiver", () => {
   const { isAlive } = raw;
   expect(isAlive(process.pid)).toBe(true);
   expect(Reflect.apply(isAlive, null, [process.pid])).toBe(true);
   expect(Reflect.apply(isAlive, new Proxy({}, {}), [process.pid])).toBe(true);
 });
 
-test("functions called as constructors do no harm", () => {
+test("functions of the addon do no harm when they are called as constructors", () => {
   for (const call of Object.values(raw)) {
     const made = errorOf(() => Reflect.construct(call, [process.pid]) as unknown);
     expect(made).toMatch(/^(nothing was thrown|TypeError: .*)$/u);
@@ -531,7 +531,7 @@ test("a worker terminated in the middle of calls and errors does not end the pro
   });
 });
 
-describe("the numbers of binding.ts are those of native/process.h", () => {
+describe("the numbers of binding.ts", () => {
   const header = readFileSync(
     fileURLToPath(new URL("../../native/process.h", import.meta.url)),
     "utf8",
@@ -544,19 +544,19 @@ describe("the numbers of binding.ts are those of native/process.h", () => {
     )?.[1];
     if (body === undefined) throw new Error(`not found in process.h: ${name}`);
     const names: string[] = [];
-    for (const [, word = "", value = ""] of body.matchAll(/\bk(\w+) = (\d+)/gu)) {
-      names[Number(value)] = word.replaceAll(/(?<!^)[A-Z]/gu, "-$&").toLowerCase();
+    for (const [, enumerator = "", value = ""] of body.matchAll(/\bk(\w+) = (\d+)/gu)) {
+      names[Number(value)] = enumerator.replaceAll(/(?<!^)[A-Z]/gu, "-$&").toLowerCase();
     }
     return names;
   }
 
-  test("State", () => {
+  test("the numbers of State in binding.ts are those of native/process.h", () => {
     expect(enumerators("State")).toEqual([...STATES]);
   });
-  test("Reason", () => {
+  test("the numbers of Reason in binding.ts are those of native/process.h", () => {
     expect(enumerators("Reason")).toEqual([...REASONS]);
   });
-  test("ArgsReason", () => {
+  test("the numbers of ArgsReason in binding.ts are those of native/process.h", () => {
     expect(enumerators("ArgsReason")).toEqual(["read", ...ARGS_REASONS.slice(1)]);
     expect(ARGS_REASONS[0]).toBeNull();
   });

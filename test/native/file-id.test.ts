@@ -48,7 +48,7 @@ describe("fileId", () => {
     };
   }
 
-  test("gives the numbers that Node gives: a file, a directory, a device", (context) => {
+  test("fileId gives the numbers that Node gives: a file, a directory, a device", (context) => {
     requirePosix(context, WHY_POSIX);
     const folder = temporaryFolder();
     const { addon, node } = fileIds([makeFile(folder), folder, "/", "/dev/null"]);
@@ -56,7 +56,7 @@ describe("fileId", () => {
     expect(new Set(addon).size).toBe(addon.length);
   });
 
-  test("gives the numbers that Node gives on file systems without a disk", (context) => {
+  test("fileId gives the numbers that Node gives on file systems without a disk", (context) => {
     requireLinux(context, "/proc, /sys and /dev/shm");
     const shared = `/dev/shm/pidentity-test-${process.pid}`;
     writeFileSync(shared, "");
@@ -66,7 +66,7 @@ describe("fileId", () => {
     expect(new Set(addon).size).toBe(addon.length);
   });
 
-  test("an inode number of 2^63 or more is shown as Node shows it, whichever that is", async (context) => {
+  test("fileId shows an inode number of 2^63 or more as Node shows it, whichever that is", async (context) => {
     // The second file system's numbers get high bits, to differ from the first one's.
     const { folder, prefix } = await mountPrivately(
       context,
@@ -94,7 +94,7 @@ describe("fileId", () => {
     expect(answer).toEqual({ isLarge: true, isNodes: true, isNamed: true });
   });
 
-  test("another name, another descriptor and another content leave it as it is", (context) => {
+  test("another name, another descriptor and another content leave a file's id as it is", (context) => {
     requirePosix(context, WHY_POSIX);
     const folder = temporaryFolder();
     const path = makeFile(folder);
@@ -107,7 +107,7 @@ describe("fileId", () => {
     expect(binding.fileId(openToRead(makeFile(folder)))).not.toBe(id);
   });
 
-  test("an unlinked file still has one", (context) => {
+  test("an unlinked file still has an id", (context) => {
     requirePosix(context, "an open file that is unlinked");
     const { path, fd } = openNewFile();
     const id = binding.fileId(fd);
@@ -116,7 +116,7 @@ describe("fileId", () => {
     expect(id).toMatch(/^-?\d+:-?\d+$/u);
   });
 
-  test("on Windows only Node tells", (context) => {
+  test("on Windows only Node tells a file's id", (context) => {
     requireWindows(context, "the addon gives no numbers there");
     const { fd } = openNewFile();
     expect(binding.fileId(fd)).toBeNull();
@@ -124,7 +124,7 @@ describe("fileId", () => {
 });
 
 describe("isNamed", () => {
-  test("yes: the path that it was opened by, and a hard link", (context) => {
+  test("isNamed is true for the path that a file was opened by, and for a hard link", (context) => {
     requirePosix(context, WHY_POSIX);
     const { folder, path, fd } = openNewFile();
     linkSync(path, join(folder, "link"));
@@ -133,7 +133,7 @@ describe("isNamed", () => {
     expect(binding.isNamed(folder, openToRead(folder))).toBe(true);
   });
 
-  test("no: another file, a file on another file system, nothing", (context) => {
+  test("isNamed is false for another file, a file on another file system, and nothing", (context) => {
     requirePosix(context, WHY_POSIX);
     const { folder, fd } = openNewFile();
     expect(binding.isNamed(makeFile(folder, "other"), fd)).toBe(false);
@@ -143,7 +143,7 @@ describe("isNamed", () => {
     expect(binding.isNamed("", fd)).toBe(false);
   });
 
-  test("no: a symbolic link to the very file", (context) => {
+  test("isNamed is false for a symbolic link to the very file", (context) => {
     requirePosix(context, "symbolic links without privilege");
     const { folder, path, fd } = openNewFile();
     symlinkSync(path, join(folder, "link"));
@@ -153,7 +153,7 @@ describe("isNamed", () => {
     expect(binding.isNamed(join(folder, "folder", "file"), fd)).toBe(true);
   });
 
-  test("no: a file that was replaced under its name, until it is back", (context) => {
+  test("isNamed is false for a file that was replaced under its name, until it is back", (context) => {
     requirePosix(context, "an open file that is renamed");
     const { folder, path, fd } = openNewFile();
     renameSync(path, join(folder, "aside"));
@@ -163,7 +163,7 @@ describe("isNamed", () => {
     expect(binding.isNamed(path, fd)).toBe(true);
   });
 
-  test("no: a file that was unlinked, also when its name was taken anew", (context) => {
+  test("isNamed is false for a file that was unlinked, also when its name was taken anew", (context) => {
     requirePosix(context, "an open file that is unlinked");
     const { path, fd } = openNewFile();
     unlinkSync(path);
@@ -179,25 +179,25 @@ describe("isNamed", () => {
     ["a character in two parts", "u\u0308"],
     ["half a character, which becomes U+FFFD", "\uD83D"],
     ["the other half", "x\uDC22y"],
-  ] as const)("a path is encoded as Node encodes it: %s", ([, name], context) => {
+  ] as const)("isNamed encodes a path as Node encodes it: %s", ([, name], context) => {
     requirePosix(context, WHY_POSIX);
     const path = makeFile(temporaryFolder(), name);
     expect(binding.isNamed(path, openToRead(path))).toBe(true);
   });
 
-  test("a path relative to the working directory is Node's, too", (context) => {
+  test("isNamed resolves a path relative to the working directory as Node does", (context) => {
     requirePosix(context, WHY_POSIX);
     expect(binding.isNamed(".", openToRead("."))).toBe(true);
   });
 
-  test("a NUL byte does not end the path early", () => {
+  test("a NUL byte does not end a path of isNamed early", () => {
     const { path, fd } = openNewFile();
     for (const asked of [`${path}\0`, `${path}\0x`, "\0"]) {
       expect(binding.isNamed(asked, fd)).toBe(false);
     }
   });
 
-  test("a path as long as Linux takes is asked for, a longer one is not", (context) => {
+  test("isNamed asks for a path as long as Linux takes, and not for a longer one", (context) => {
     requireLinux(context, "PATH_MAX is 4096 there");
     const { path, fd } = openNewFile();
     /** The same path in so many bytes. */
@@ -212,7 +212,7 @@ describe("isNamed", () => {
     }
   });
 
-  test("a path that is too long is not mistaken for the one that its first bytes are", (context) => {
+  test("a path of isNamed that is too long is not mistaken for the one that its first bytes are", (context) => {
     requireLinux(context, "PATH_MAX is 4096 there");
     const { path, fd } = openNewFile();
     // Wherever it is cut, what is left names the file; characters of every size lie across the cut.
@@ -224,7 +224,7 @@ describe("isNamed", () => {
     }
   });
 
-  test("on Windows only Node tells", (context) => {
+  test("on Windows only Node tells whether a file is named", (context) => {
     requireWindows(context, "the addon gives no numbers there");
     const path = makeFile(temporaryFolder());
     expect(binding.isNamed(path, openToRead(path))).toBe(false);

@@ -40,7 +40,7 @@ test(
 );
 
 test(
-  "a leak would be found",
+  "a leak in the addon would be found",
   async (context) => {
     requireNative(context);
     requireLinux(context, WHY_LINUX);

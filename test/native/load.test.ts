@@ -35,7 +35,7 @@ function named(source: string): string {
   return file;
 }
 
-test("switched off: nothing is loaded, whatever else is named", async () => {
+test("an addon that is switched off is not loaded, whatever else is named", async () => {
   named("throw new Error('must not be loaded')");
   vi.stubEnv("PIDENTITY_NO_NATIVE", "1");
   const { binding, error } = await load();
@@ -48,7 +48,7 @@ test("switched off: nothing is loaded, whatever else is named", async () => {
   expect(path).toBeUndefined();
 });
 
-test("a named file that throws: its words on one line, and the file", async () => {
+test("a named file that throws is reported with its message on one line, and with its path", async () => {
   vi.stubEnv("PIDENTITY_NO_NATIVE", "");
   const file = named("throw new Error('first\\n   second')");
   const { error } = await load();
@@ -56,7 +56,7 @@ test("a named file that throws: its words on one line, and the file", async () =
   expect(error?.cause).toMatchObject({ message: "first\n   second" });
 });
 
-test("a named file that throws no error at all is named, too", async () => {
+test("a named file that throws no error at all is reported with its path, too", async () => {
   const file = named("throw 'text'");
   expect((await load()).error?.message).toBe(`cannot load the native addon (text): ${file}`);
 });

@@ -1,4 +1,4 @@
-/** Lock files that somebody made up, valid JSON or nearly so: what is read is what the format allows, no more. */
+/** Lock files made up at random, valid JSON or nearly so: what is read is what the format allows, no more. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
@@ -111,7 +111,7 @@ test("no object, however odd, gives a payload of another shape, and none changes
   expect(Object.getOwnPropertyNames(Object.prototype).join()).toBe(before);
 });
 
-test("no damage to the bytes does either", () => {
+test("no damage to the bytes gives a payload of another shape, and none changes a prototype", () => {
   fc.assert(
     fc.property(damaged, (bytes) => {
       expect(isWellFormed(parsePayload(bytes))).toBe(true);
@@ -135,7 +135,7 @@ test("only own keys count: a payload means the same with any prototype keys adde
   );
 });
 
-test("what was understood survives being written and read again", () => {
+test("a payload that was understood survives being written and read again", () => {
   fc.assert(
     fc.property(objects, (text) => {
       const payload = parsePayload(Buffer.from(text));

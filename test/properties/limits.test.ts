@@ -61,7 +61,7 @@ function limitsOrName(...given: Parameters<typeof resolveSessionWriteLockOptions
   }
 }
 
-test("argument before environment before configuration before default, each limit by itself", () => {
+test("each limit by itself is taken from the argument, the environment, the configuration or the default", () => {
   fc.assert(
     fc.property(
       limits(fc.option(numbers, { nil: undefined })),
@@ -114,7 +114,7 @@ test("no configuration at all, of whatever shape, gives anything but usable limi
 });
 
 describe("a hold limit made from a run's timeout", () => {
-  test("outlasts the run and its grace, and fits a timer", () => {
+  test("a hold limit made from a run's timeout outlasts the run and its grace, and fits a timer", () => {
     const ms = fc.integer({ min: 0, max: 2 ** 40 });
     fc.assert(
       fc.property(ms, ms, ms, (timeoutMs, graceMs, minMs) => {
@@ -127,7 +127,7 @@ describe("a hold limit made from a run's timeout", () => {
     );
   });
 
-  test("of the documented examples", () => {
+  test("a hold limit made from a run's timeout is that of the documented examples", () => {
     expect(resolveSessionLockMaxHoldFromTimeout({ timeoutMs: 900_000 })).toBe(1_020_000);
     expect(resolveSessionLockMaxHoldFromTimeout({ timeoutMs: 1 })).toBe(300_000);
     expect(resolveSessionLockMaxHoldFromTimeout({ timeoutMs: Infinity })).toBe(2_147_000_000);

@@ -1,5 +1,5 @@
 /**
- * The one promise that matters, over worlds made up at random: a process writes a lock, lives on or dies, and
+ * A living owner keeps its lock, over worlds made up at random: a process writes a lock, lives on or dies, and
  * another one judges it with whatever the OS lets it see. What is seen is true but may be hidden, elsewhere, in a
  * container, on a shared disk or from another boot. A living owner's lock is never removed but for the reasons
  * that the documentation names; a dead one's is, wherever there is proof.
@@ -54,7 +54,7 @@ const [EXT, TMPFS, OVERLAY, FUSE, NFS, UNLISTED] = FILE_SYSTEMS;
 const chance = fc.boolean();
 
 const worlds = fc.record({
-  // Where the writer ran, seen from the reader, who is always on host 0 in boot 0.
+  // Where the writer ran, seen from the reader, which is always on host 0 in boot 0.
   otherHost: chance,
   otherNamespace: chance,
   earlierBoot: chance,
@@ -70,9 +70,9 @@ const worlds = fc.record({
   // What time namespaces add.
   readerOffset: fc.constantFrom(0, 0, 300, -300, 0.5),
   writerOffset: fc.constantFrom<number | "reader's">(0, "reader's", 700, -500, 2.5),
-  // Who has the pid here when the writer has not.
-  occupant: fc.constantFrom("nobody", "zombie", "thread", "other"),
-  occupantStarted: fc.integer({ min: 0, max: SINCE_BOOT_TICKS }),
+  // What has the pid here when the writer has not.
+  atPid: fc.constantFrom("none", "zombie", "thread", "other"),
+  otherStarted: fc.integer({ min: 0, max: SINCE_BOOT_TICKS }),
   // What the OS tells.
   hides: fc.record({
     startTime: chance,
@@ -88,7 +88,13 @@ const worlds = fc.record({
   lookMissesWriter: chance,
   otherContainerHasPid: chance,
   // What the lock says.
-  kind: fc.constantFrom("ours", "ours-without-kernel-lock", "ours-without-token", "bare", "plain"),
+  kind: fc.constantFrom(
+    "package",
+    "package-without-kernel-lock",
+    "package-without-token",
+    "bare",
+    "plain",
+  ),
   recordsStartTime: chance,
   recordsExactId: chance,
   recordsNamespace: fc.constantFrom(true, true, true, false),
@@ -105,7 +111,7 @@ const worlds = fc.record({
   maxHoldMs: fc.option(fc.integer({ min: 1, max: 600_000 })),
   /** What the clock that the writer took for the machine's says now, less what it said then. */
   monotonicHeldMs: fc.option(fc.integer({ min: -1000, max: 1e9 })),
-  // Who judges.
+  // How the reader judges.
   plainLocks: fc.constantFrom<PlainLocks>("judge", "judge", "keep"),
   respectMaxHold: chance,
   inWorkerThread: chance,
@@ -139,11 +145,11 @@ function isAlive({ alive, earlierBoot, otherHost }: World): boolean {
 }
 
 function hasKernelLock({ kind }: World): boolean {
-  return kind === "ours" || kind === "ours-without-token";
+  return kind === "package" || kind === "package-without-token";
 }
 
 function hasToken({ kind }: World): boolean {
-  return kind === "ours" || kind === "ours-without-kernel-lock";
+  return kind === "package" || kind === "package-without-kernel-lock";
 }
 
 function writerNamespace({ readerNamespace, otherNamespace, isChild }: World): string {
@@ -191,18 +197,18 @@ function readerHost(world: World): TokenHost {
 
 /** The process that has the pid here, as far as the OS tells. */
 function identityHere(world: World): ProcessIdentity {
-  const { hides, occupant } = world;
+  const { hides, atPid } = world;
   const isWriter = isLocal(world) && isAlive(world);
-  if (!isWriter && occupant !== "other") {
+  if (!isWriter && atPid !== "other") {
     const reasons = {
-      nobody: "no-such-process",
+      none: "no-such-process",
       zombie: "zombie",
       thread: "thread-id",
     } as const;
-    return { state: "gone", reason: reasons[occupant], startTime: null, exactId: null };
+    return { state: "gone", reason: reasons[atPid], startTime: null, exactId: null };
   }
   // Another process has another start time, at any distance but that of rounding.
-  const startTime = isWriter ? world.startTime : world.startTime + 2 + world.occupantStarted;
+  const startTime = isWriter ? world.startTime : world.startTime + 2 + world.otherStarted;
   return {
     state: hides.everything ? "unknown" : "alive",
     reason: hides.everything ? "access-denied" : "running",
@@ -222,7 +228,7 @@ function lookAround(world: World): NestedProcesses | null {
     pidNamespace: hides.namespace ? null : writerNamespace(world),
   };
   const other: NestedProcess = {
-    startTime: world.startTime + 1000 + world.occupantStarted,
+    startTime: world.startTime + 1000 + world.otherStarted,
     exactId: hides.exactId ? null : "79",
     startTimeOffset: 0,
     pidNamespace: hides.namespace ? null : "4026532999",
@@ -354,7 +360,7 @@ function lives(world: World): World {
   const isSharedBeneath = alive.otherHost && (fileSystem === TMPFS || fileSystem === OVERLAY);
   if (isSharedBeneath && alive.hostIds === "image") return { ...alive, hostIds: "machine" };
   // An upper directory has one overlay at a time. A holder of the former one is only alive when it is one of
-  // our own processes, which kept the mount that went.
+  // the reader's own processes, which kept the mount that went.
   if (isOfThisBoot(alive) && fileSystem === OVERLAY && alive.copied === "device") {
     const shown = { ...alive.hides, everything: false, startTime: false };
     return { ...alive, ...HERE, recordsNamespace: true, hides: shown };
@@ -362,23 +368,23 @@ function lives(world: World): World {
   return alive;
 }
 
-/** Nothing inside a container can see its neighbours: hidden ones forbid nothing there. */
+/** Nothing inside a container can see other containers' processes: hidden ones forbid nothing there. */
 function withHonestLook(world: World): World {
   const isHost = world.readerNamespace === INITIAL_PID_NAMESPACE;
   return { ...world, lookMissesWriter: world.lookMissesWriter && isHost };
 }
 
 function oursOf({ kind }: World): World["kind"] {
-  return kind === "plain" ? "ours" : kind;
+  return kind === "plain" ? "package" : kind;
 }
 
 const RUNS = runs(4000);
 const LIMITS: ReadonlySet<string> = new Set(["too-old", "invalid-createdAt", "hold-exceeded"]);
 
-describe("while its owner lives, a lock of this package", () => {
+describe("a lock of this package whose owner lives", () => {
   const living = worlds.map((world) => lives({ ...world, kind: oursOf(world) }));
 
-  test("is removed only at acquire, beyond its own limit, and never without its guard", () => {
+  test("a live owner's lock is removed only at acquire, beyond its own limit, and never without its guard", () => {
     fc.assert(
       fc.property(living, (world) => {
         const { removable, staleReasons } = judge(world);
@@ -392,7 +398,7 @@ describe("while its owner lives, a lock of this package", () => {
     );
   });
 
-  test("is never said to have a dead, recycled or foreign owner", () => {
+  test("a live owner's lock is never said to have a dead, recycled or foreign owner", () => {
     fc.assert(
       fc.property(living, (world) => {
         const { staleReasons, ownerState, wantsLook } = judge(world);
@@ -405,7 +411,7 @@ describe("while its owner lives, a lock of this package", () => {
     );
   });
 
-  test("has a token that is never said to be of an ended process", () => {
+  test("a live owner's token is never said to be of an ended process", () => {
     fc.assert(
       fc.property(living, (world) => {
         expect(verify(world, writerToken(world)).state).not.toBe("gone");
@@ -415,7 +421,7 @@ describe("while its owner lives, a lock of this package", () => {
   });
 });
 
-describe("while its owner lives, a plain lock", () => {
+describe("a plain lock whose owner lives", () => {
   /** Removed for one of the reasons that the documentation names. */
   function isAllowed(world: World, { staleReasons, ownerReason }: SessionLockClassification) {
     const isOverdueHold = staleReasons.includes("hold-exceeded") && isOverdue(world);
@@ -429,7 +435,7 @@ describe("while its owner lives, a plain lock", () => {
     return isOverdueHold || isForeign;
   }
 
-  const NEIGHBOURS: readonly (readonly [string, fc.Arbitrary<World>])[] = [
+  const WRITER_PLACES: readonly (readonly [string, fc.Arbitrary<World>])[] = [
     ["here", worlds.map((world) => ({ ...world, ...HERE }))],
     [
       "in a container of this host",
@@ -458,18 +464,21 @@ describe("while its owner lives, a plain lock", () => {
     ],
   ];
 
-  test.each(NEIGHBOURS)("is removed only as overdue or foreign: %s", (_, places) => {
-    const living = places.map((world) => withHonestLook(lives({ ...world, kind: "plain" })));
-    fc.assert(
-      fc.property(living, (world) => {
-        const verdict = judge(world);
-        expect(verdict.removable && !isAllowed(world, verdict)).toBe(false);
-      }),
-      RUNS,
-    );
-  });
+  test.each(WRITER_PLACES)(
+    "a live owner's plain lock is removed only as overdue or foreign: %s",
+    (_, places) => {
+      const living = places.map((world) => withHonestLook(lives({ ...world, kind: "plain" })));
+      fc.assert(
+        fc.property(living, (world) => {
+          const verdict = judge(world);
+          expect(verdict.removable && !isAllowed(world, verdict)).toBe(false);
+        }),
+        RUNS,
+      );
+    },
+  );
 
-  test("is never removed, wherever it is, when the caller keeps those", () => {
+  test("a live owner's plain lock is never removed, wherever it is, when the caller keeps those", () => {
     fc.assert(
       fc.property(worlds, (world) => {
         expect(judge({ ...world, kind: "plain", plainLocks: "keep" }).removable).toBe(false);
@@ -479,7 +488,7 @@ describe("while its owner lives, a plain lock", () => {
   });
 });
 
-describe("once its owner is dead", () => {
+describe("a lock whose owner is dead", () => {
   const dead = worlds.map((world): World => ({ ...world, alive: false }));
 
   function expectAll(
@@ -492,14 +501,14 @@ describe("once its owner is dead", () => {
     );
   }
 
-  test("a lock whose kernel lock counts is removed, from whatever pid namespace", () => {
+  test("a dead owner's lock whose kernel lock counts is removed, from whatever pid namespace", () => {
     const counting = fc
       .tuple(dead, fc.constantFrom(EXT, TMPFS, OVERLAY))
       .map(([world, fileSystem]): World => ({
         ...world,
         otherHost: false,
         earlierBoot: false,
-        kind: "ours",
+        kind: "package",
         copied: "no",
         fileSystem,
       }));
@@ -511,10 +520,10 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("on a disk the kernel lock counts from whatever boot and machine, and without token", () => {
+  test("a dead owner's kernel lock counts on a disk from whatever boot and machine, and without token", () => {
     const onDisk = dead.map((world): World => ({
       ...world,
-      kind: hasKernelLock(world) ? world.kind : "ours-without-token",
+      kind: hasKernelLock(world) ? world.kind : "package-without-token",
       copied: "no",
       fileSystem: EXT,
     }));
@@ -526,7 +535,7 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("a lock of this machine's earlier boot is removed, however it was called and numbered then", () => {
+  test("a dead owner's lock of this machine's earlier boot is removed, however it was called and numbered then", () => {
     const rebooted = fc
       .tuple(dead, fc.constantFrom(EXT, TMPFS, OVERLAY))
       .map(([world, fileSystem]): World => ({
@@ -535,7 +544,7 @@ describe("once its owner is dead", () => {
         otherNamespace: false,
         earlierBoot: true,
         hostIds: fileSystem !== EXT && world.hostIds === "none" ? "machine" : world.hostIds,
-        kind: world.kind === "ours" ? "ours" : "ours-without-kernel-lock",
+        kind: world.kind === "package" ? "package" : "package-without-kernel-lock",
         fileSystem,
       }));
     expectAll(rebooted, ({ removable, ownerState }) => {
@@ -543,12 +552,12 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("a restarted container's overlay, and FUSE that was verified, are decided", () => {
+  test("a dead owner's lock on a restarted container's overlay, and on FUSE that was verified, is decided", () => {
     const restarted = dead.map((world): World => ({
       ...world,
       ...HERE,
       otherNamespace: world.otherNamespace,
-      kind: "ours",
+      kind: "package",
       recordsFileSystem: true,
       ...(world.daemonForgets
         ? { fileSystem: OVERLAY, copied: "device" }
@@ -560,13 +569,13 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("a lock with a token is removed where its pid is absent", () => {
+  test("a dead owner's lock with a token is removed where its pid is absent", () => {
     const absent = dead.map((world): World => ({
       ...world,
       ...HERE,
-      kind: "ours-without-kernel-lock",
+      kind: "package-without-kernel-lock",
       recordsNamespace: true,
-      occupant: world.occupant === "other" ? "nobody" : world.occupant,
+      atPid: world.atPid === "other" ? "none" : world.atPid,
     }));
     expectAll(absent, ({ removable, ownerState }) => {
       expect({ removable, ownerState }).toEqual({ removable: true, ownerState: "gone" });
@@ -579,11 +588,11 @@ describe("once its owner is dead", () => {
       ...HERE,
       otherNamespace: true,
       readerNamespace: INITIAL_PID_NAMESPACE,
-      kind: world.kind === "plain" ? "plain" : "ours-without-kernel-lock",
+      kind: world.kind === "plain" ? "plain" : "package-without-kernel-lock",
       fileSystem: EXT,
       plainLocks: "judge",
       recordsNamespace: true,
-      occupant: "nobody",
+      atPid: "none",
       otherContainerHasPid: false,
       lookIsIncomplete: false,
       lookMissesWriter: false,
@@ -593,7 +602,7 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("a plain lock is removed where its pid is absent, inside a container at once", () => {
+  test("a dead owner's plain lock is removed where its pid is absent, inside a container at once", () => {
     const absent = fc
       .tuple(dead, fc.constantFrom(EXT, TMPFS, OVERLAY, FUSE))
       .map(([world, fileSystem]): World => ({
@@ -603,7 +612,7 @@ describe("once its owner is dead", () => {
         kind: "plain",
         fileSystem,
         plainLocks: "judge",
-        occupant: "nobody",
+        atPid: "none",
         otherContainerHasPid: false,
         looked: true,
       }));
@@ -630,7 +639,7 @@ describe("once its owner is dead", () => {
     });
   });
 
-  test("a lock of ours that names no process and has no kernel lock is kept", () => {
+  test("a lock of this package that names no process and has no kernel lock is kept", () => {
     expectAll(
       dead.map((world): World => ({ ...world, kind: "bare" })),
       (verdict) => {
@@ -644,7 +653,7 @@ describe("once its owner is dead", () => {
       ...world,
       ...HERE,
       otherNamespace: world.otherNamespace,
-      kind: "ours",
+      kind: "package",
       copied: "device",
       fileSystem: world.fileSystem === OVERLAY ? EXT : world.fileSystem,
     }));

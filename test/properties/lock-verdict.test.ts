@@ -41,7 +41,7 @@ const owners = fc
   .tuple(judgements, fc.boolean())
   .map(([judged, needsNestedLook]): OwnerJudgement => ({ ...judged, needsNestedLook }));
 // Small numbers, so that limits are met exactly, missed by one and passed by one.
-const moments = fc.integer({ min: 0, max: 8 });
+const times = fc.integer({ min: 0, max: 8 });
 const payloads = fc.option(
   fc.record<LockPayload>({
     pid: fc.option(fc.constant(7)),
@@ -52,11 +52,11 @@ const payloads = fc.option(
       ),
     ),
     maxHoldMs: fc.option(fc.integer({ min: 1, max: 6 })),
-    starttime: fc.option(moments),
+    starttime: fc.option(times),
     owner: fc.option(fc.string()),
     nonce: fc.option(fc.constant("n")),
     kernelLock: fc.option(fc.constant("1:2")),
-    monotonicMs: fc.option(moments),
+    monotonicMs: fc.option(times),
     label: fc.constant(null),
     fileSystem: fc.option(fc.constant("ext")),
     verified: fc.option(fc.constant(true as const)),
@@ -64,10 +64,10 @@ const payloads = fc.option(
 );
 const allFacts = fc.record<SessionLockFacts>({
   nowMs: fc.constant(NOW),
-  staleMs: moments,
-  graceMs: moments,
+  staleMs: times,
+  graceMs: times,
   mtimeMs: fc.option(fc.integer({ min: -2, max: 8 }).map((ago) => NOW - ago)),
-  monotonicNowMs: fc.option(moments),
+  monotonicNowMs: fc.option(times),
   respectMaxHold: fc.boolean(),
   unreadable: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, fc.boolean()),
   owner: owners,
@@ -129,7 +129,7 @@ function expectedReasons(payload: LockPayload | null, facts: SessionLockFacts) {
       : kernel === "free" && owner.end !== null);
   const isProvenOrEnded = owner.reason !== "unproven";
   const holds: Record<StaleReason, boolean> = {
-    // A lock without pid may name its holder otherwise: then that one's end says more.
+    // A lock without pid may name its holder otherwise: then the end of that holder says more.
     "missing-pid": endCounts && !hasPid && owner.end === null,
     "dead-pid": endCounts && owner.end === "dead-pid",
     "recycled-pid": endCounts && owner.end === "recycled-pid",
@@ -182,7 +182,7 @@ function expectedKeeping(
   return rows.find(([holds]) => holds)?.[1] ?? null;
 }
 
-test("every verdict is the documented one", () => {
+test("every verdict on a lock is the documented one", () => {
   fc.assert(
     fc.property(payloads, allFacts, (payload, facts) => {
       const reasons = expectedReasons(payload, facts);
@@ -198,7 +198,7 @@ test("every verdict is the documented one", () => {
   );
 });
 
-describe("whatever the facts, no lock is removed", () => {
+describe("locks that are never removed", () => {
   const never: Readonly<Record<string, Partial<SessionLockFacts>>> = {
     "that cannot be read": { unreadable: true },
     "that this process holds": { heldHere: true },
@@ -214,9 +214,9 @@ describe("whatever the facts, no lock is removed", () => {
         needsNestedLook: true,
       },
     },
-    "seen from another side": { kernel: "other-view" },
+    "that is seen from another side": { kernel: "other-view" },
   };
-  test.each(Object.entries(never))("%s", (_, fact) => {
+  test.each(Object.entries(never))("no lock %s is removed, whatever the facts", (_, fact) => {
     fc.assert(
       fc.property(payloads, allFacts, (payload, facts) => {
         expect(classifySessionLock(payload, { ...facts, ...fact }).removable).toBe(false);

@@ -1,4 +1,4 @@
-/** Which command lines are an owner's: the documentation's words as a second recogniser, without a pattern. */
+/** Which command lines are an owner's: the documentation's rules as a second recogniser, without a pattern. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 
@@ -12,7 +12,7 @@ const ENTRY_POINTS = [
   "src/entry.ts",
   "src/index.ts",
 ];
-const WORD = "abcdefghijklmnopqrstuvwxyz0123456789";
+const ALPHANUMERIC = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 function normalised(argument: string): string {
   return argument.trim().split("\\").join("/").toLowerCase();
@@ -27,7 +27,7 @@ function namesAtStart(text: string): number[] {
   const lengths = ["clawdbot", "moltbot"].filter((name) => text.startsWith(name)).map(lengthOf);
   if (!text.startsWith("openclaw")) return lengths;
   let end = "openclaw".length;
-  while (end < text.length && `${WORD}_`.includes(text[end] ?? "")) end++;
+  while (end < text.length && `${ALPHANUMERIC}_`.includes(text[end] ?? "")) end++;
   // Any beginning of `openclaw<word>` is one, too.
   for (let length = "openclaw".length; length <= end; length++) lengths.push(length);
   return lengths;
@@ -45,7 +45,10 @@ function isTitle(text: string): boolean {
     let rest = text.slice(length);
     if (rest.startsWith("-")) {
       let end = 1;
-      while (end < rest.length && `${WORD}${end === 1 ? "" : "-_"}`.includes(rest[end] ?? ""))
+      while (
+        end < rest.length &&
+        `${ALPHANUMERIC}${end === 1 ? "" : "-_"}`.includes(rest[end] ?? "")
+      )
         end++;
       if (end > 1) rest = rest.slice(end);
     }
@@ -76,8 +79,8 @@ function expected(argv: readonly string[]): boolean {
   return args.some(isCommand) || args.slice(entry + 1).includes("node");
 }
 
-/** Command lines made of the very pieces that matter, and of noise. */
-const pieces = fc.constantFrom(
+/** Command lines made of the very parts that matter, and of noise. */
+const parts = fc.constantFrom(
   "openclaw",
   "OpenClaw",
   "openclaw-",
@@ -112,7 +115,7 @@ const pieces = fc.constantFrom(
   ...ENTRY_POINTS,
 );
 const args = fc.oneof(
-  { weight: 5, arbitrary: fc.array(pieces, { maxLength: 4 }).map((some) => some.join("")) },
+  { weight: 5, arbitrary: fc.array(parts, { maxLength: 4 }).map((some) => some.join("")) },
   { weight: 1, arbitrary: fc.string({ unit: "binary", maxLength: 8 }) },
 );
 const commandLines = fc.array(args, { maxLength: 5 });
@@ -126,7 +129,7 @@ test("every command line is recognised as the documentation says", () => {
   );
 });
 
-test("case, slashes and surrounding blanks never matter", () => {
+test("upper case, slashes and surrounding blanks never matter in a command line", () => {
   fc.assert(
     fc.property(commandLines, fc.constantFrom("", " ", "\t", "\n"), (argv, blank) => {
       const dressed = argv.map((arg) => blank + arg.toUpperCase().replaceAll("/", "\\") + blank);
@@ -138,7 +141,7 @@ test("case, slashes and surrounding blanks never matter", () => {
   );
 });
 
-test("a blank command line is nobody's", () => {
+test("a blank command line is no owner's", () => {
   fc.assert(
     fc.property(fc.array(fc.constantFrom("", " ", "\t\n", "\u00A0")), (argv) => {
       expect(isOpenClawArgv(argv)).toBe(false);

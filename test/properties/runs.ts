@@ -1,5 +1,5 @@
 /**
- * How many cases a property is tried with: `count`, times PIDENTITY_PROPERTY_FACTOR, which the long
+ * How many examples a property is tried with: `count`, times PIDENTITY_PROPERTY_FACTOR, which the long
  * form of the tests sets (`npm run trust`).
  */
 export function runs(count: number): { readonly numRuns: number } {

@@ -23,7 +23,7 @@ const offsets = fc.oneof(
 const microseconds = fc.integer({ min: 1e15, max: 7.3e15 });
 
 describe.each(LINUX)("%s", (platform) => {
-  test("the same process is equal, read inside a time namespace or outside of it", () => {
+  test("a process is equal to itself, read inside a time namespace or outside of it", () => {
     fc.assert(
       fc.property(ticks, offsets, (actual, startTimeOffset) => {
         const host = { platform, startTimeOffset };
@@ -37,7 +37,7 @@ describe.each(LINUX)("%s", (platform) => {
     );
   });
 
-  test("the same process is equal, read in its own time namespace", () => {
+  test("a process is equal to itself, read in its own time namespace", () => {
     fc.assert(
       fc.property(ticks, offsets, offsets, (actual, startTimeOffset, ofPid) => {
         const host = { platform, startTimeOffset };
@@ -50,7 +50,7 @@ describe.each(LINUX)("%s", (platform) => {
     );
   });
 
-  test("a process that started two ticks away is another", () => {
+  test("a process that started two ticks away is another one", () => {
     fc.assert(
       fc.property(
         ticks,
@@ -74,7 +74,7 @@ describe.each(EPOCH)("%s", (platform) => {
   const host = { platform, startTimeOffset: 0 };
   const units = fc.constantFrom(1, 1e3, 1e6);
 
-  test("the same process is equal in every unit, rounded either way", () => {
+  test("a process is equal to itself in every unit, rounded either way", () => {
     fc.assert(
       fc.property(microseconds, units, (actual, unit) => {
         for (const round of [Math.floor, Math.round, Math.ceil]) {
@@ -85,7 +85,7 @@ describe.each(EPOCH)("%s", (platform) => {
     );
   });
 
-  test("a process that started more than two units away is another", () => {
+  test("a process that started more than two units away is another one", () => {
     fc.assert(
       fc.property(microseconds, units, fc.integer({ min: 3, max: 1e6 }), (actual, unit, far) => {
         for (const other of [actual + far * unit, actual - far * unit]) {
@@ -98,7 +98,7 @@ describe.each(EPOCH)("%s", (platform) => {
     );
   });
 
-  test("a number of no known unit proves nothing", () => {
+  test("a start time of no known unit proves nothing", () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 999_999_999 }), microseconds, (recorded, actual) => {
         expect(compareStartTime(recorded, actual, host, never)).toBe("unknown");
@@ -108,7 +108,7 @@ describe.each(EPOCH)("%s", (platform) => {
   });
 });
 
-test("what is not known is never compared", () => {
+test("a start time that is not known is never compared", () => {
   fc.assert(
     fc.property(
       fc.constantFrom(...LINUX, ...EPOCH, "freebsd" as const),

@@ -35,29 +35,29 @@ test("two tokens have one text only if they say the same", () => {
 });
 
 test("a token read on its own machine names no process but its own", () => {
-  const occupants = fc.record({
+  const processes = fc.record({
     startTime: fc.constantFrom(null, 0, 1, 1000, 5000),
     exactId: fc.constantFrom(null, "0", "1", "11"),
   });
   fc.assert(
-    fc.property(tokens, occupants, (token, occupant) => {
+    fc.property(tokens, processes, (token, present) => {
       const host: TokenHost = { ...token, initialPidNamespace: true, isHostIdPinned: false };
       const verdict = judgeToken(token, host, {
-        identity: () => ({ state: "alive", reason: "running", ...occupant }),
+        identity: () => ({ state: "alive", reason: "running", ...present }),
         byExactId: () => ({ state: "unknown", reason: "unsupported" }),
         nested: () => null,
       });
       const tolerance = token.platform === "linux" ? 1 : 1000;
       const contradicts =
-        token.exactId !== null && occupant.exactId !== null
-          ? token.exactId !== occupant.exactId
+        token.exactId !== null && present.exactId !== null
+          ? token.exactId !== present.exactId
           : token.startTime !== null &&
-            occupant.startTime !== null &&
-            Math.abs(token.startTime - occupant.startTime) > tolerance;
+            present.startTime !== null &&
+            Math.abs(token.startTime - present.startTime) > tolerance;
       const confirms =
         !contradicts &&
-        ((token.exactId !== null && occupant.exactId !== null) ||
-          (token.startTime !== null && occupant.startTime !== null));
+        ((token.exactId !== null && present.exactId !== null) ||
+          (token.startTime !== null && present.startTime !== null));
       const isHere = token.boot !== null && token.pidNamespace !== null;
       expect(verdict.state).toBe(
         isHere && contradicts ? "gone" : isHere && confirms ? "same" : "unknown",
@@ -140,7 +140,7 @@ test("a token of another boot proves an end only by a machine's id that is a mac
   );
 });
 
-test("a process that a look at containers finds is the token's only by what no other one shares", () => {
+test("a process that a look at containers finds is the token's only by facts that no other one shares", () => {
   const candidates = fc.record<NestedProcess>({
     startTime: fc.constantFrom(null, 0, 1, 1000, 5000),
     exactId: fc.constantFrom(null, "0", "1", "11"),

@@ -19,7 +19,7 @@ const file = new SessionWriteLockFileError(
   Object.assign(new Error("ENOSPC: no space"), { code: "ENOSPC", syscall: "write" }),
 );
 
-test("messages have the documented form", () => {
+test("the errors' messages have the documented form", () => {
   expect(timeout.message).toBe(
     "session file locked (timeout 60000ms): pid=7 alive=true ageMs=5 /s.lock",
   );
@@ -35,7 +35,7 @@ test("a stale error without reasons says that they are unknown", () => {
   ]);
 });
 
-describe("failures are recognised however they are wrapped", () => {
+describe("a failure of the write lock", () => {
   const circular = new Error("circular");
   circular.cause = circular;
 
@@ -56,14 +56,17 @@ describe("failures are recognised however they are wrapped", () => {
     ["a circular cause", circular, null],
     ["no error at all", undefined, null],
     ["a string", "SESSION_WRITE_LOCK_TIMEOUT", null],
-  ])("%s", (_name, error, kind) => {
-    expect(describeSessionLockFailure(error)?.kind ?? null).toBe(kind);
-    expect(isSessionWriteLockTimeoutError(error)).toBe(kind === "timeout");
-    expect(isSessionWriteLockStaleError(error)).toBe(kind === "stale");
-    expect(isSessionWriteLockAcquireError(error)).toBe(kind === "timeout" || kind === "stale");
-  });
+  ])(
+    "whether a failure is the write lock's is told however it is wrapped: %s",
+    (_name, error, kind) => {
+      expect(describeSessionLockFailure(error)?.kind ?? null).toBe(kind);
+      expect(isSessionWriteLockTimeoutError(error)).toBe(kind === "timeout");
+      expect(isSessionWriteLockStaleError(error)).toBe(kind === "stale");
+      expect(isSessionWriteLockAcquireError(error)).toBe(kind === "timeout" || kind === "stale");
+    },
+  );
 
-  test("with what a host needs to decide", () => {
+  test("a recognised failure says what a host needs to decide", () => {
     expect(describeSessionLockFailure(timeout)).toEqual({
       kind: "timeout",
       retryable: true,

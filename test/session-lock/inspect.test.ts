@@ -11,11 +11,11 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 
 const ago = (ms: number): string => new Date(Date.now() - ms).toISOString();
 
-test("no such lock", async () => {
+test("inspecting a lock that does not exist gives null", async () => {
   expect(await inspectSessionLock(join(temporaryFolder(), "s.jsonl.lock"))).toBeNull();
 });
 
-test("a holder past its own limit is overdue only for those who ask", async (context) => {
+test("a holder past its own limit is overdue only for callers that ask", async (context) => {
   requireNative(context);
   const lockPath = join(temporaryFolder(), "s.jsonl.lock");
   await startHolder(lockPath, { fields: { maxHoldMs: 1000, createdAt: ago(5000) } });
@@ -28,7 +28,7 @@ test("a holder past its own limit is overdue only for those who ask", async (con
   expect(existsSync(lockPath)).toBe(true);
 });
 
-test("the monotonic clock tells how long it was held, when it is this boot's", async (context) => {
+test("the monotonic clock tells how long a lock was held, when it is this boot's", async (context) => {
   requireNative(context);
   const lockPath = join(temporaryFolder(), "s.jsonl.lock");
   const monotonicMs = machineMonotonicMs();
@@ -41,7 +41,7 @@ test("the monotonic clock tells how long it was held, when it is this boot's", a
   });
 });
 
-test("a given clock and limit", async () => {
+test("inspecting takes a clock and an age limit", async () => {
   const lockPath = writePlainLock(temporaryFolder(), "s", { pid: process.ppid });
   const isOwnerArgv = (): boolean => true;
   const nowMs = Date.now() + 60_000;
@@ -56,7 +56,7 @@ test("a given clock and limit", async () => {
   });
 });
 
-test("another way to the owner's command line", async () => {
+test("inspecting takes another way to the owner's command line", async () => {
   const lockPath = writePlainLock(temporaryFolder(), "s", { pid: process.ppid });
   const answer = await inspectSessionLock(lockPath, {
     readOwnerProcessArgs: (pid) => Promise.resolve(["sleep", String(pid)]),
@@ -68,7 +68,7 @@ test("another way to the owner's command line", async () => {
   });
 });
 
-test("a file that is no lock is judged like one without pid", async () => {
+test("a file that is no lock is inspected like one without pid", async () => {
   const lockPath = join(temporaryFolder(), "s.jsonl.lock");
   writeFileSync(lockPath, "hello");
   expect(await inspectSessionLock(lockPath)).toMatchObject({

@@ -13,7 +13,7 @@ const TIMEOUT = "OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS";
 const MAX_HOLD = "OPENCLAW_SESSION_WRITE_LOCK_MAX_HOLD_MS";
 const config = { session: { writeLock: { acquireTimeoutMs: 1, staleMs: 2, maxHoldMs: 3 } } };
 
-test("defaults", () => {
+test("the limits have defaults", () => {
   expect(resolveSessionWriteLockOptions(undefined, { env: {} })).toEqual({
     timeoutMs: 60_000,
     staleMs: 1_800_000,
@@ -21,7 +21,7 @@ test("defaults", () => {
   });
 });
 
-test("config before defaults", () => {
+test("limits from the config come before the defaults", () => {
   expect(resolveSessionWriteLockOptions(config, { env: {} })).toEqual({
     timeoutMs: 1,
     staleMs: 2,
@@ -29,7 +29,7 @@ test("config before defaults", () => {
   });
 });
 
-test("environment before config", () => {
+test("limits from the environment come before the config", () => {
   const env = { [TIMEOUT]: "11", [STALE]: "12", [MAX_HOLD]: "13" };
   expect(resolveSessionWriteLockOptions(config, { env })).toEqual({
     timeoutMs: 11,
@@ -38,7 +38,7 @@ test("environment before config", () => {
   });
 });
 
-test("argument before environment", () => {
+test("limits from the argument come before the environment", () => {
   const env = { [TIMEOUT]: "11", [STALE]: "12", [MAX_HOLD]: "13" };
   const options = { env, timeoutMs: 21, staleMs: 22, maxHoldMs: 23 };
   expect(resolveSessionWriteLockOptions(config, options)).toEqual({
@@ -55,12 +55,12 @@ test("each limit is resolved by itself", () => {
   ).toEqual({ timeoutMs: 21, staleMs: 12, maxHoldMs: 3 });
 });
 
-test("another prefix", () => {
+test("another prefix names other environment variables", () => {
   const options = { env: { MY_SESSION_WRITE_LOCK_STALE_MS: "5", [STALE]: "6" }, envPrefix: "MY_" };
   expect(resolveSessionWriteLockOptions(null, options).staleMs).toBe(5);
 });
 
-test("Infinity is for the timeout only", () => {
+test("Infinity is allowed for the timeout only", () => {
   const env = { [TIMEOUT]: "Infinity", [STALE]: "Infinity", [MAX_HOLD]: "Infinity" };
   const expected = { ...DEFAULT_LIMITS, timeoutMs: Infinity };
   expect(resolveSessionWriteLockOptions(null, { env })).toEqual(expected);
@@ -70,23 +70,26 @@ test("Infinity is for the timeout only", () => {
   }
 });
 
-describe("unusable values fall through", () => {
+describe("unusable values", () => {
   test.each(["", "0", "-5", "+5", "1e3", "0x10", "5.0", " 5", "5 ", "5ms", "٥", "NaN", "infinity"])(
-    "environment %j",
+    "an unusable number in the environment is passed over: %j",
     (text) => {
       expect(resolveSessionWriteLockOptions(config, { env: { [STALE]: text } }).staleMs).toBe(2);
     },
   );
 
-  test("an environment number beyond the safe integers", () => {
+  test("an environment number beyond the safe integers is passed over", () => {
     const env = { [STALE]: "9007199254740993" };
     expect(resolveSessionWriteLockOptions(config, { env }).staleMs).toBe(2);
   });
 
-  test.each([["5"], [null], [{}], [-1], [Number.NaN]])("config %j", (staleMs) => {
-    const odd = { session: { writeLock: { staleMs } } };
-    expect(resolveSessionWriteLockOptions(odd, { env: {} }).staleMs).toBe(1_800_000);
-  });
+  test.each([["5"], [null], [{}], [-1], [Number.NaN]])(
+    "an unusable value in the config is passed over: %j",
+    (staleMs) => {
+      const odd = { session: { writeLock: { staleMs } } };
+      expect(resolveSessionWriteLockOptions(odd, { env: {} }).staleMs).toBe(1_800_000);
+    },
+  );
 });
 
 test("whatever the environment says, the limits are usable", () => {
@@ -101,8 +104,8 @@ test("whatever the environment says, the limits are usable", () => {
   );
 });
 
-describe("as gateways ask for them", () => {
-  test("the timeout alone: from the environment, the config, the default", () => {
+describe("single limits, as gateways ask for them", () => {
+  test("the timeout alone comes from the environment, the config or the default", () => {
     expect(resolveSessionWriteLockAcquireTimeoutMs(config, { [TIMEOUT]: "11" })).toBe(11);
     expect(resolveSessionWriteLockAcquireTimeoutMs(config, { [TIMEOUT]: "Infinity" })).toBe(
       Infinity,
@@ -111,13 +114,13 @@ describe("as gateways ask for them", () => {
     expect(resolveSessionWriteLockAcquireTimeoutMs(undefined, {})).toBe(60_000);
   });
 
-  test("the age alone: from the environment, the config, the default", () => {
+  test("the age alone comes from the environment, the config or the default", () => {
     expect(resolveSessionWriteLockStaleMs(config, { [STALE]: "12" })).toBe(12);
     expect(resolveSessionWriteLockStaleMs(config, { [STALE]: "Infinity" })).toBe(2);
     expect(resolveSessionWriteLockStaleMs(null, {})).toBe(1_800_000);
   });
 
-  test("this process's environment, when none is given", () => {
+  test("the limits come from this process's environment, when none is given", () => {
     process.env[STALE] = "77";
     onTestFinished(() => void delete process.env[STALE]);
     expect(resolveSessionWriteLockStaleMs()).toBe(77);

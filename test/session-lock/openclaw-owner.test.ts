@@ -16,7 +16,7 @@ describe("recognised", () => {
     ["a .bat launcher", ["openclaw.bat"]],
     ["with white space around", ["  openclaw \n"]],
     ["a process title", ["openclaw-gateway"]],
-    ["a process title of two words", ["openclaw-node-host"]],
+    ["a process title with two suffixes", ["openclaw-node-host"]],
     ["a process title behind a path", ["/opt/openclaw-agent"]],
     ["an executable named like a title", ["D:\\bin\\openclaw-gateway.exe"]],
     ["the script under node", ["node", "/usr/lib/node_modules/.bin/openclaw"]],
@@ -34,7 +34,7 @@ describe("recognised", () => {
     ["a former name's title", ["clawdbot-gateway"]],
     ["a former name's module", ["node", "/app/moltbot.mjs"]],
     ["a fork by its title", ["openclawcn"]],
-    ["a fork's title with a word", ["openclawcn-gateway"]],
+    ["a fork's title with a suffix", ["openclawcn-gateway"]],
     ["a fork as a Windows launcher", ["C:\\npm\\OpenClawCN.cmd"]],
     ["a longer name", ["/usr/bin/openclawd"]],
     ["a title with a space", ["openclaw gateway"]],
@@ -42,7 +42,7 @@ describe("recognised", () => {
     ["a title with a space and a path in it", ["openclaw agent --dir /srv/sessions"]],
     ["both", ["/usr/bin/openclaw agent --dir /srv/sessions"]],
     ["a Windows command line that was not split", ["C:\\npm\\openclaw.exe gateway --dir C:\\s"]],
-    ["a title with a word and a space", ["clawdbot-gateway (port 18789)"]],
+    ["a title with a suffix and a space", ["clawdbot-gateway (port 18789)"]],
     ["the bundle", ["node", "/home/sandbox/openclaw.bundle.mjs", "gateway"]],
     ["the bundle by itself", ["/usr/bin/node", "openclaw.bundle.mjs"]],
     ["the script as .js", ["node", "/app/openclaw.js"]],
@@ -50,7 +50,7 @@ describe("recognised", () => {
     ["the entry point with a terminal", ["node", "/app/dist/entry.js", "--profile", "x", "tui"]],
     ["the entry point as a node host", ["node", "/app/dist/index.js", "node", "run"]],
     ["the entry point as a daemon", ["bun", "src/index.ts", "daemon"]],
-  ])("%s", (_name, argv) => {
+  ])("a command line of the program is recognised: %s", (_name, argv) => {
     expect(isOpenClawArgv(argv)).toBe(true);
   });
 });
@@ -61,12 +61,12 @@ describe("not recognised", () => {
     ["blank", ["", "  "]],
     ["another program", ["sleep", "100"]],
     ["a name that ends alike", ["notopenclaw"]],
-    ["a title without its word", ["openclaw-"]],
+    ["a title without its suffix", ["openclaw-"]],
     ["a title that is no first argument", ["vim", "openclaw-gateway"]],
     ["a folder of that name", ["ls", "/opt/openclaw/"]],
     ["the entry point without a command", ["node", "/srv/app/dist/index.js"]],
     ["the same under a container's first process", ["tini", "--", "node", "dist/index.js"]],
-    ["a word behind a name that is none", ["openclaw.data"]],
+    ["a name with a suffix that is none", ["openclaw.data"]],
     ["a longer former name", ["moltbots"]],
     ["a folder of a fork's name", ["/opt/openclawcn/bin/nginx"]],
     ["a bundle of another name", ["node", "clawdbot2.bundle.mjs"]],
@@ -75,7 +75,7 @@ describe("not recognised", () => {
     ["the command within an argument", ["node", "dist/index.js", "--mode=gateway"]],
     ["a .exe that is no first argument", ["wine", "openclaw.exe"]],
     ["a source map beside the entry point", ["cat", "dist/index.js.map", "agent"]],
-  ])("%s", (_name, argv) => {
+  ])("a command line of another program is not recognised: %s", (_name, argv) => {
     expect(isOpenClawArgv(argv)).toBe(false);
   });
 });
@@ -91,7 +91,7 @@ describe("a further name", () => {
     ["has bundles", ["node", "/srv/my-gateway.bundle.mjs"]],
     ["is taken letter by letter", ["/opt/c++"]],
     ["takes nothing from the others", ["openclaw"]],
-  ])("%s", (_what, argv) => {
+  ])("a further name %s", (_what, argv) => {
     expect(recognise(argv)).toBe(true);
   });
 
@@ -99,7 +99,7 @@ describe("a further name", () => {
     ["no other program", ["nginx"]],
     ["no longer one", ["my-gateways"]],
     ["no pattern", ["ccc"]],
-  ])("is %s", (_what, argv) => {
+  ])("a further name is %s", (_what, argv) => {
     expect(recognise(argv)).toBe(false);
   });
 });
@@ -123,7 +123,7 @@ test.for(["openclawcn", "clawdbot", "openclaw gateway --port 1", "moltbot-gatewa
   },
 );
 
-describe("arguments that are as long as a process likes are looked through once", () => {
+describe("arguments as long as a process likes", () => {
   const LENGTH = 500_000;
 
   test.each([
@@ -135,14 +135,14 @@ describe("arguments that are as long as a process likes are looked through once"
     ["titles without an end", "openclaw-a-"],
     ["names in a row", "openclaw"],
     ["spaces behind names", "openclaw "],
-  ])("%s", (_what, piece) => {
-    const text = `${piece.repeat(LENGTH / piece.length)}!`;
+  ])("long arguments are looked through once: %s", (_what, part) => {
+    const text = `${part.repeat(LENGTH / part.length)}!`;
     const recognise = ownerRecogniser(["my-gateway"]);
     expect(typeof recognise([text, text, "node"])).toBe("boolean");
     expect(typeof isOpenClawArgv(["node", text])).toBe("boolean");
   });
 
-  test("also when there are very many of them", () => {
+  test("very many arguments are looked through once", () => {
     const many = Array.from({ length: 500_000 }, () => "-");
     expect(isOpenClawArgv(["node", ...many])).toBe(false);
     expect(isOpenClawArgv(["node", ...many, "openclaw.mjs"])).toBe(true);

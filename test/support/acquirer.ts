@@ -1,4 +1,4 @@
-/** Processes that acquire a session's lock through the package, wherever and as whomever they are started. */
+/** Processes that acquire a session's lock through the package, in any namespace and as any user. */
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -99,7 +99,7 @@ export async function startAcquirer(
   const task = JSON.stringify({ module, options: { sessionFile, timeoutMs, maxHoldMs, staleMs } });
   const own = ["--input-type=module", "--eval", ACQUIRER, task];
   const [file = "", ...args] = [...prefix, node, ...own];
-  // Not everybody may enter the directory in which the tests run.
+  // Not every user may enter the directory in which the tests run.
   const child = await start(file, args, {
     cwd: "/",
     ...(argv0 === undefined ? {} : { argv0 }),
@@ -133,7 +133,7 @@ export async function startHolding(
   return acquirer;
 }
 
-/** What one says that tries for a moment; if it gets the lock it has released it again. */
+/** What one says that tries briefly; if it gets the lock it has released it again. */
 export async function tryElsewhere(
   sessionFile: string,
   options: AcquirerOptions = {},

@@ -8,7 +8,7 @@ import { requireBinding, requireLinux } from "./require.js";
 /** The two that must answer alike on Linux. */
 export const LINUX_BACKENDS = ["native", "procfs"] as const;
 
-/** Those that can say who a process is on this platform. */
+/** Those that can identify a process on this platform. */
 export const BACKENDS = process.platform === "linux" ? LINUX_BACKENDS : (["native"] as const);
 
 /** A fresh backend of that name, or the test is skipped. */

@@ -11,7 +11,7 @@ import { ROOT } from "./programs.js";
 
 /**
  * The reason why a child that has ended and was waited for is gone. Windows knows an ended process as
- * long as anybody holds a handle to it, the system included.
+ * long as any process holds a handle to it, the system included.
  */
 export const ENDED =
   process.platform === "win32" ? /^(?:no-such-process|exited)$/u : /^no-such-process$/u;

@@ -91,7 +91,7 @@ function fail(
       const result = fault.kind === "unanswered" ? call(...args) : undefined;
       if (name === "list") (result as ReturnType<LockFs["list"]> | undefined)?.close();
       if (typeof result === "number" && name !== "read" && name !== "fileSystemType") {
-        // Nobody has been told of this descriptor.
+        // No caller has been told of this descriptor.
         realLockFs.close(result);
       }
       throw systemError(name, code);

@@ -83,8 +83,8 @@ export function writePlainLock(
 }
 
 /**
- * Takes a lock's name away under its holder's hands, as the holder's own release would. On Windows the
- * name of an unlinked file stays taken while anybody has the file open.
+ * Removes a lock's name while it is held, as the holder's own release would. On Windows the
+ * name of an unlinked file stays taken while any process has the file open.
  */
 export function takeNameAway(lockPath: string): void {
   if (process.platform !== "win32") return rmSync(lockPath);

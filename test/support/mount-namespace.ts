@@ -41,7 +41,7 @@ export async function tryToMount(
   requireNative(context);
   const folder = temporaryFolder();
   // A FUSE daemon lives in the namespace that it mounted in: killed as the last one there, it would wait
-  // for itself to answer the unmount, for ever. So nobody kills it, and its keeper lets it go whatever
+  // for itself to answer the unmount, for ever. So no process kills it, and its keeper lets it go whatever
   // happens: in a process group of its own, and its input ends when the test's process dies, too.
   const script = `trap 'umount --all --lazy --types fuseblk' EXIT
 ${commands}

@@ -1,7 +1,7 @@
 /** What Linux shows of a process, read by the test itself and not by the code under test. */
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Its first thread has exited and nobody has reaped it; others may run. False when there is no such process. */
+/** Its first thread has exited and no process has reaped it; others may run. False when there is no such process. */
 export function isZombie(pid: number): boolean {
   return stateOf(pid) === "Z";
 }

@@ -20,7 +20,7 @@ export function preload(name: string): string {
   return join(PROGRAMS, `${name}.so`);
 }
 
-/** Compiles what is missing or older than its source. Linux, Windows; throws with the compiler's words. */
+/** Compiles what is missing or older than its source. Linux, Windows; throws with the compiler's message. */
 export function compilePrograms(): void {
   if (process.platform === "linux") {
     const flags = ["-std=gnu11", "-pthread"];

@@ -1,4 +1,4 @@
-/** Programs that hold a lock and have their own ideas about signals, on every runtime. */
+/** Programs that hold a lock and handle signals in their own ways, on every runtime. */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -12,7 +12,7 @@ import { preload } from "./programs.js";
 import { requireLinux, requireNative } from "./require.js";
 import { temporaryFolder } from "./temporary-folder.js";
 
-/** A word of network-fs.c. */
+/** A rule of network-fs.c. */
 export type Rule =
   | "nfs"
   | "smb"
@@ -64,8 +64,8 @@ export function standIn(context: TestContext, ...rules: readonly Rule[]): StandI
   const library = join(place, "network-fs.so");
   copyFileSync(preload("network-fs"), library);
   const rulesPath = join(place, "rules");
-  const behave = (...words: readonly Rule[]): void => {
-    writeFileSync(rulesPath, `${words.join(" ")}\n`);
+  const behave = (...given: readonly Rule[]): void => {
+    writeFileSync(rulesPath, `${given.join(" ")}\n`);
   };
   behave(...rules);
   const env = {

@@ -10,7 +10,7 @@ import { temporaryFolder } from "./temporary-folder.js";
 /** `nobody`, by number: the name exists nowhere for sure. */
 export const NOBODY = 65534;
 
-/** Runs a command as nobody, without groups. */
+/** Runs a command as the user nobody, without groups. */
 export const AS_NOBODY = [
   "setpriv",
   `--reuid=${NOBODY}`,
@@ -23,11 +23,11 @@ export interface ReadablePackage {
   readonly entry: string;
   /** Its folder build/modules/: the same, with a file for each module. */
   readonly compiled: string;
-  /** A node that nobody may execute. */
+  /** A node that the user nobody may execute. */
   readonly node: string;
 }
 
-/** A copy of what is built, with the addon if there is one, that everybody may read. */
+/** A copy of what is built, with the addon if there is one, that every user may read. */
 export function readablePackage(): ReadablePackage {
   const root = join(temporaryFolder(), "pidentity");
   const loader = "node_modules/node-gyp-build";
@@ -40,12 +40,12 @@ export function readablePackage(): ReadablePackage {
   cpSync(join(ROOT, loader), join(root, loader), { recursive: true });
   const { path } = loadNative();
   if (path !== undefined) copyFileSync(path, join(root, "build/Release/pidentity.node"));
-  const node = nodeForEverybody(root);
+  const node = nodeForEveryUser(root);
   openToAll(join(root, ".."));
   return { entry: join(root, "dist/index.js"), compiled: join(root, "build/modules"), node };
 }
 
-function nodeForEverybody(root: string): string {
+function nodeForEveryUser(root: string): string {
   const asNobody = { uid: NOBODY, gid: NOBODY, cwd: "/" };
   const isReachable = spawnSync(process.execPath, ["--version"], asNobody).status === 0;
   if (isReachable) return process.execPath;

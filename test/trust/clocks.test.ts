@@ -1,6 +1,6 @@
 /**
- * Clocks that are wrong, step, stand still or disagree. The wall clock may say what it wants: no live
- * owner's lock goes for it, and no dead one's stays. Never the machine's own clock: it is injected, faked for
+ * Clocks that are wrong, step, stand still or disagree. Whatever the wall clock says, no live
+ * owner's lock is removed for it, and no dead owner's stays. Never the machine's own clock: it is injected, faked for
  * one process (faketime), or shifted by a time namespace.
  */
 import { spawnSync } from "node:child_process";
@@ -35,7 +35,7 @@ const STEPS: readonly (readonly [string, number])[] = [
 ];
 
 describe.each(STEPS)("a wall clock that is %s", (_, step) => {
-  test("costs no live owner its lock in a sweep, and saves no dead one's", async (context) => {
+  test("a wrong wall clock costs no live owner its lock in a sweep, and saves no dead one's", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     await startHolder(join(folder, "held.jsonl.lock"), { fields: { maxHoldMs: 1000 } });
@@ -64,7 +64,7 @@ describe.each(STEPS)("a wall clock that is %s", (_, step) => {
     }
   });
 
-  test("makes no holder overdue before its time: its own clock does not step", async (context) => {
+  test("a wrong wall clock makes no holder overdue before its time: its own clock does not step", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
@@ -108,7 +108,7 @@ test("a holder past its limit by one of the two clocks only is not overdue", asy
 });
 
 describe("a lock from the future", () => {
-  test("is new, however far ahead, and its owner's end is seen all the same", async (context) => {
+  test("a lock from the future is new, however far ahead, and its owner's end is seen all the same", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const createdAt = new Date(Date.now() + TEN_YEARS).toISOString();
@@ -123,7 +123,7 @@ describe("a lock from the future", () => {
     expect(cleaned).toMatchObject([{ ageMs: 0, staleReasons: ["dead-pid"] }]);
   });
 
-  test("of no owner, by its file's time, is in grace and waited for", async () => {
+  test("a lock of no owner whose file is from the future is in grace and waited for", async () => {
     const folder = temporaryFolder();
     const path = join(folder, "s.jsonl.lock");
     writeFileSync(path, "");
@@ -143,7 +143,7 @@ describe("a lock from the future", () => {
     expect(cleaned).toMatchObject([{ staleReasons: ["missing-pid", "invalid-createdAt"] }]);
   });
 
-  test("a leftover of the future is left alone", async () => {
+  test("a leftover from the future is left alone", async () => {
     const folder = temporaryFolder();
     const path = join(folder, `s.jsonl.lock.${"0".repeat(32)}.tmp`);
     writeFileSync(path, "");
@@ -157,7 +157,7 @@ describe("a lock from the future", () => {
 test.each([
   ["the clocks go forward", "2025-03-30T00:30:00.000Z"],
   ["the clocks go back", "2025-10-26T00:30:00.000Z"],
-])("summer time: an hour is an hour when %s", async (_, createdAt) => {
+])("an hour is an hour in summer time when %s", async (_, createdAt) => {
   const folder = temporaryFolder();
   const { pid, starttime } = await liveOwner();
   const lockPath = writePlainLock(folder, "s", { pid, starttime, createdAt });
@@ -187,7 +187,7 @@ function holderScript(folder: string, maxHoldMs: number): string[] {
     });`);
 }
 
-describe("end to end under faketime", () => {
+describe("under faketime", () => {
   /** Wall clock only: no step of it moves the monotonic one. */
   const ENV = { ...process.env, FAKETIME_DONT_FAKE_MONOTONIC: "1", DONT_FAKE_MONOTONIC: "1" };
 
@@ -216,7 +216,7 @@ describe("end to end under faketime", () => {
     ["+1h", SessionWriteLockTimeoutError],
     ["-1h", SessionWriteLockStaleError],
   ] as const)(
-    "a holder whose clock says %s is respected, and its death is seen",
+    "a holder under faketime whose clock says %s is respected, and its death is seen",
     async ([offset, error], context) => {
       requireFaketime(context);
       const folder = temporaryFolder();
@@ -243,7 +243,7 @@ describe("end to end under faketime", () => {
   );
 
   test.for(["+10y", "-10y"])(
-    "a sweep whose clock says %s takes a dead owner's lock, and no other",
+    "a sweep under faketime whose clock says %s takes a dead owner's lock, and no other",
     async (offset, context) => {
       requireFaketime(context);
       const folder = temporaryFolder();
@@ -261,7 +261,7 @@ describe("end to end under faketime", () => {
   );
 });
 
-describe("suspended", () => {
+describe("suspended processes", () => {
   test("a holder that is stopped beyond its limit finds its lock gone and writes nothing", async (context) => {
     requirePosix(context, "SIGSTOP");
     requireNative(context);
@@ -307,7 +307,7 @@ describe("suspended", () => {
 
     const PREFIX = ["unshare", "--time", clock, offset, "--fork", "--kill-child"];
 
-    test("a holder within its limit is respected, a dead one is not", async () => {
+    test("a holder within its limit is respected from another time namespace, a dead one is not", async () => {
       const folder = temporaryFolder();
       const holder = await startReady(process.execPath, holderScript(folder, 600_000));
       const script = `
@@ -322,7 +322,7 @@ describe("suspended", () => {
       expect(seen).toEqual(["SESSION_WRITE_LOCK_TIMEOUT", "acquired"]);
     });
 
-    test("and a holder inside is respected outside", async () => {
+    test("a holder in another time namespace is respected outside", async () => {
       const folder = temporaryFolder();
       const [file = "", ...args] = PREFIX;
       const holder = await startReady(file, [

@@ -64,7 +64,7 @@ const LOCK_REFUSALS: readonly Fault[] = (["ENOLCK", "EIO", "ENOTSUP", "ENOSYS"] 
   (code) => ({ kind: "locks refused", code }),
 );
 
-/** Where one case takes place. */
+/** Where one run of an operation takes place. */
 interface Scene {
   readonly folder: string;
   readonly fs: LockFs;
@@ -250,20 +250,20 @@ function openFiles(): number {
   return process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0;
 }
 
-interface Case {
+interface FaultRun {
   readonly folder: string;
   readonly what: string;
   /** Those that were made, by name. */
   readonly calls: readonly string[];
 }
 
-async function runCase(
+async function runWithFault(
   operation: Operation,
   name: string,
   folder: string,
   n: number,
   fault: Fault,
-): Promise<Case> {
+): Promise<FaultRun> {
   const failing = failingFs();
   mkdirSync(folder);
   operation.prepare?.(folder);
@@ -322,7 +322,10 @@ function isGuardRefused(calls: readonly string[], n: number, fault: Fault): bool
   );
 }
 
-async function checkNothingIsLost({ folder, what }: Case, contender: RunningChild): Promise<void> {
+async function checkNothingIsLost(
+  { folder, what }: FaultRun,
+  contender: RunningChild,
+): Promise<void> {
   contender.say(join(folder, "s.jsonl"));
   expect(await contender.line(), `${what}: another process`).toBe("got it");
   const names = readdirSync(folder);
@@ -331,7 +334,7 @@ async function checkNothingIsLost({ folder, what }: Case, contender: RunningChil
   expect(readFileSync(join(folder, "live.jsonl.lock"), "utf8"), what).toBe(live.text);
 }
 
-describe("one call fails", () => {
+describe("one call that fails", () => {
   beforeEach(async (context) => {
     requireNative(context);
     // What is said on standard error is not this test's concern.
@@ -351,27 +354,32 @@ describe("one call fails", () => {
     vi.restoreAllMocks();
   });
 
-  test.for(Object.entries(OPERATIONS))("of %s", { timeout: 600_000 }, async ([name, operation]) => {
-    const root = temporaryFolder();
-    const contender = await start(process.execPath, nodeArguments(CONTENDER));
-    let cases = 0;
-    const next = (): string => join(root, String(++cases));
-    const none: Fault = { kind: "refused", code: "EIO" };
-    const whole = await runCase(operation, name, next(), 0, none);
-    expect(whole.calls.length).toBeGreaterThan(1);
-    await checkNothingIsLost(whole, contender);
-    const opened = openFiles();
-    for (let n = 1; n <= whole.calls.length; n++) {
-      // Side by side: after some faults an operation waits a while before it looks again.
-      const faults = whole.calls[n - 1] === "tryExclusive" ? [...FAULTS, ...LOCK_REFUSALS] : FAULTS;
-      const done = await Promise.all(
-        faults.map((fault) => runCase(operation, name, next(), n, fault)),
-      );
-      expect(openFiles(), `${name}: call ${n}: open files`).toBeLessThanOrEqual(opened);
-      for (const one of done) await checkNothingIsLost(one, contender);
-    }
-    // Windows removes no folder with an open file in it.
-    await holder.kill();
-    process.stdout.write(`${name}: ${whole.calls.length} calls, ${cases} cases\n`);
-  });
+  test.for(Object.entries(OPERATIONS))(
+    "no fault of a single file-system call of %s costs a live holder its lock or keeps others out",
+    { timeout: 600_000 },
+    async ([name, operation]) => {
+      const root = temporaryFolder();
+      const contender = await start(process.execPath, nodeArguments(CONTENDER));
+      let runs = 0;
+      const next = (): string => join(root, String(++runs));
+      const none: Fault = { kind: "refused", code: "EIO" };
+      const whole = await runWithFault(operation, name, next(), 0, none);
+      expect(whole.calls.length).toBeGreaterThan(1);
+      await checkNothingIsLost(whole, contender);
+      const opened = openFiles();
+      for (let n = 1; n <= whole.calls.length; n++) {
+        // Side by side: after some faults an operation waits a while before it looks again.
+        const faults =
+          whole.calls[n - 1] === "tryExclusive" ? [...FAULTS, ...LOCK_REFUSALS] : FAULTS;
+        const done = await Promise.all(
+          faults.map((fault) => runWithFault(operation, name, next(), n, fault)),
+        );
+        expect(openFiles(), `${name}: call ${n}: open files`).toBeLessThanOrEqual(opened);
+        for (const one of done) await checkNothingIsLost(one, contender);
+      }
+      // Windows removes no folder with an open file in it.
+      await holder.kill();
+      process.stdout.write(`${name}: ${whole.calls.length} calls, ${runs} runs\n`);
+    },
+  );
 });

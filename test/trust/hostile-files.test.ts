@@ -1,5 +1,5 @@
 /**
- * What lies where a lock, its guard or its temp should be may be anything, put there by anybody. Nothing is
+ * What lies where a lock, its guard or its temp should be may be anything, put there by any user. Nothing is
  * followed, written or removed beyond the name itself; nothing hangs; every answer is a documented one.
  */
 import { spawnSync } from "node:child_process";
@@ -53,8 +53,8 @@ function sweep(sessionsDir: string): Promise<CleanStaleLockFilesResult> {
 }
 
 /** A file outside of the sessions directory, which nothing here may touch. */
-function makeVictim(): { readonly path: string; readonly state: () => unknown } {
-  const path = join(temporaryFolder(), "victim");
+function makeOutsideFile(): { readonly path: string; readonly state: () => unknown } {
+  const path = join(temporaryFolder(), "outside");
   writeFileSync(path, '{"pid": 1}');
   utimesSync(path, LONG_AGO, LONG_AGO);
   return {
@@ -81,23 +81,23 @@ function fencedWrite(lock: SessionWriteLock): unknown {
   }
 }
 
-interface Occupant {
+interface Obstacle {
   readonly name: string;
-  readonly put: (path: string, victim: string) => void;
+  readonly put: (path: string, outside: string) => void;
   readonly isRoots?: boolean;
-  /** What it does as a guard: nobody can enter, or it is as good as an empty file. */
+  /** What it does as a guard: no process can enter, or it is as good as an empty file. */
   readonly asGuard: "refused" | "entered";
 }
 
-const IRREGULAR: readonly Occupant[] = [
+const IRREGULAR: readonly Obstacle[] = [
   {
     name: "a link to a file elsewhere",
-    put: (path, victim) => symlinkSync(victim, path),
+    put: (path, outside) => symlinkSync(outside, path),
     asGuard: "refused",
   },
   {
     name: "a link to nothing",
-    put: (path, victim) => symlinkSync(`${victim}-to-be`, path),
+    put: (path, outside) => symlinkSync(`${outside}-to-be`, path),
     asGuard: "refused",
   },
   { name: "a link to itself", put: (path) => symlinkSync(path, path), asGuard: "refused" },
@@ -116,31 +116,31 @@ const IRREGULAR: readonly Occupant[] = [
   },
 ];
 
-/** A place for the occupant beside a victim; the test is skipped where it cannot be made. */
-function occupy(
+/** Puts an obstacle in a folder, with a file outside of it; the test is skipped where it cannot be made. */
+function place(
   context: TestContext,
-  { put, isRoots = false }: Occupant,
+  { put, isRoots = false }: Obstacle,
   suffix: string,
 ): { readonly folder: string; readonly path: string; readonly state: () => unknown } {
   requirePosix(context, "such files");
   if (isRoots) requireRoot(context, "makes devices");
   const folder = temporaryFolder();
   const path = join(folder, `s.jsonl.lock${suffix}`);
-  const victim = makeVictim();
-  put(path, victim.path);
+  const outside = makeOutsideFile();
+  put(path, outside.path);
   return {
     folder,
     path,
     state: () => ({
-      victim: victim.state(),
-      occupant: existsSync(folder) && suffix !== ".guard" ? stateOf(path) : null,
+      outside: outside.state(),
+      obstacle: existsSync(folder) && suffix !== ".guard" ? stateOf(path) : null,
     }),
   };
 }
 
-describe.each(IRREGULAR)("$name", (occupant) => {
-  test("as a lock is kept by the sweep, is unreadable to a look, and is waited for", async (context) => {
-    const { folder, path, state } = occupy(context, occupant, "");
+describe.each(IRREGULAR)("$name", (obstacle) => {
+  test("an irregular file in a lock's place is kept by the sweep, is unreadable to a look, and is waited for", async (context) => {
+    const { folder, path, state } = place(context, obstacle, "");
     const before = state();
     const { locks, counts } = await sweep(folder);
     expect({ locks, total: counts.total }).toEqual({ locks: [], total: 0 });
@@ -151,15 +151,15 @@ describe.each(IRREGULAR)("$name", (occupant) => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
-  test("as a temp is left alone", async (context) => {
-    const { folder, state } = occupy(context, occupant, `.${"0".repeat(32)}.tmp`);
+  test("an irregular file in a temp's place is left alone", async (context) => {
+    const { folder, state } = place(context, obstacle, `.${"0".repeat(32)}.tmp`);
     const before = state();
     await cleanStaleLockFiles({ sessionsDir: folder, env: {}, nowMs: Date.now() + 3_600_000 });
     expect(state()).toEqual(before);
   });
 });
 
-describe("as a guard", () => {
+describe("an irregular file in a guard's place", () => {
   beforeEach((context) => {
     requireNative(context);
     vi.spyOn(process.stderr, "write").mockImplementation(() => true);
@@ -170,9 +170,9 @@ describe("as a guard", () => {
   });
 
   test.for(IRREGULAR.filter(({ asGuard }) => asGuard === "refused"))(
-    "$name keeps everybody out, and nobody from seeing that a lock is free",
-    async (occupant, context) => {
-      const { folder, path, state } = occupy(context, occupant, ".guard");
+    "$name in a guard's place keeps all out, and none from seeing that a lock is free",
+    async (obstacle, context) => {
+      const { folder, path, state } = place(context, obstacle, ".guard");
       const before = state();
       await sweep(folder);
       const lock = await acquire(folder);
@@ -189,9 +189,9 @@ describe("as a guard", () => {
   );
 
   test.for(IRREGULAR.filter(({ asGuard }) => asGuard === "entered"))(
-    "$name is as good as an empty file",
-    async (occupant, context) => {
-      const { folder, state } = occupy(context, occupant, ".guard");
+    "$name in a guard's place is as good as an empty file",
+    async (obstacle, context) => {
+      const { folder, state } = place(context, obstacle, ".guard");
       const before = state();
       const lock = await acquire(folder);
       expect(fencedWrite(lock)).toBe("written");
@@ -205,15 +205,15 @@ describe("as a guard", () => {
 test.each(["", ".guard", `.${"0".repeat(32)}.tmp`])(
   "a hard link to a file elsewhere as s.jsonl.lock%s costs that file nothing but the name",
   async (suffix) => {
-    const victim = makeVictim();
-    const before = victim.state();
-    const folder = join(dirname(victim.path), "sessions");
+    const outside = makeOutsideFile();
+    const before = outside.state();
+    const folder = join(dirname(outside.path), "sessions");
     mkdirSync(folder);
-    linkSync(victim.path, join(folder, `s.jsonl.lock${suffix}`));
+    linkSync(outside.path, join(folder, `s.jsonl.lock${suffix}`));
     await cleanStaleLockFiles({ sessionsDir: folder, env: {}, isOwnerArgv: () => true });
     const other = join(folder, suffix === "" ? "other.jsonl" : "s.jsonl");
     await (await acquireSessionWriteLock({ sessionFile: other, env: {} })).release();
-    expect(victim.state()).toEqual(before);
+    expect(outside.state()).toEqual(before);
   },
 );
 
@@ -252,23 +252,26 @@ describe("files that are no locks", () => {
     ],
     ["a live pid in UTF-16", (live) => `\uFEFF{"pid": ${live}}`, null],
     ["NULs after a live pid", (live) => `{"pid": ${live}}${"\0".repeat(100)}`, "missing-pid"],
-  ])("%s", async (_, text, reason) => {
-    const [{ pid }, dead] = [await liveOwner(), await endedPid()];
-    const folder = temporaryFolder();
-    const path = join(folder, "s.jsonl.lock");
-    writeFileSync(path, text(pid, dead));
-    utimesSync(path, LONG_AGO, LONG_AGO);
-    const { locks } = await cleanStaleLockFiles({
-      sessionsDir: folder,
-      env: {},
-      removeStale: false,
-      isOwnerArgv: () => true,
-    });
-    const [inspection] = locks;
-    expect(inspection?.staleReasons.includes("missing-pid")).toBe(reason === "missing-pid");
-    expect(inspection?.staleReasons.includes("dead-pid")).toBe(reason === "dead-pid");
-    expect(inspection?.removable).toBe(reason !== null);
-  });
+  ])(
+    "a file that is no lock, or an odd one, is judged as documented: %s",
+    async (_, text, reason) => {
+      const [{ pid }, dead] = [await liveOwner(), await endedPid()];
+      const folder = temporaryFolder();
+      const path = join(folder, "s.jsonl.lock");
+      writeFileSync(path, text(pid, dead));
+      utimesSync(path, LONG_AGO, LONG_AGO);
+      const { locks } = await cleanStaleLockFiles({
+        sessionsDir: folder,
+        env: {},
+        removeStale: false,
+        isOwnerArgv: () => true,
+      });
+      const [inspection] = locks;
+      expect(inspection?.staleReasons.includes("missing-pid")).toBe(reason === "missing-pid");
+      expect(inspection?.staleReasons.includes("dead-pid")).toBe(reason === "dead-pid");
+      expect(inspection?.removable).toBe(reason !== null);
+    },
+  );
 });
 
 describe("names", () => {
@@ -278,7 +281,7 @@ describe("names", () => {
   // Windows has no such names.
   const ODDER = process.platform === "win32" ? [] : ["with\nnewline", "*", "\u0001", 'say "so"'];
 
-  test.each([...ODD, ...ODDER])("%j is a name like others", async (session) => {
+  test.each([...ODD, ...ODDER])("a session may have any name: %j", async (session) => {
     const folder = temporaryFolder();
     writePlainLock(folder, session, { pid: await endedPid() });
     const { locks } = await sweep(folder);
@@ -292,7 +295,7 @@ describe("names", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("bytes that are not UTF-8: not seen, not removed, and no obstacle", async (context) => {
+  test("a name whose bytes are not UTF-8 is not seen, not removed, and no obstacle", async (context) => {
     requireLinux(context, "names of any bytes");
     const folder = temporaryFolder();
     const name = Buffer.concat([
@@ -308,7 +311,7 @@ describe("names", () => {
     expect(existsSync(name)).toBe(true);
   });
 
-  test("too long for a guard: kept with the error, and the sweep goes on", async () => {
+  test("a lock whose name is too long for a guard is kept with the error, and the sweep goes on", async () => {
     const folder = temporaryFolder();
     const dead = await endedPid();
     const longest = "x".repeat(255 - ".jsonl.lock".length);
@@ -365,8 +368,8 @@ test("a sessions directory that becomes a link in the middle of a sweep costs no
   );
 });
 
-describe("in a directory that everybody may write to", () => {
-  /** What nobody does there, with the package at hand as `session` and the lock's path as `lockPath`. */
+describe("a directory that every user may write to", () => {
+  /** What the user nobody does there, with the package at hand as `session` and the lock's path as `lockPath`. */
   async function asNobody(folder: string, script: string): Promise<unknown> {
     const { compiled, node } = readablePackage();
     const url = (path: string) => JSON.stringify(pathToFileURL(join(compiled, path)).href);
@@ -385,7 +388,7 @@ describe("in a directory that everybody may write to", () => {
     return await runNode(source, { entry, node, uid: NOBODY, gid: NOBODY, cwd: "/" });
   }
 
-  function everybodysFolder(mode: number): string {
+  function sharedFolder(mode: number): string {
     const folder = temporaryFolder();
     chmodSync(folder, mode);
     return folder;
@@ -398,7 +401,7 @@ describe("in a directory that everybody may write to", () => {
 
   test.each<[string, number, Readonly<Record<string, string>>, string]>([
     [
-      "sticky: another user can neither take, remove, rename nor rewrite our lock",
+      "sticky: another user can neither take, remove, rename nor rewrite the lock",
       0o1777,
       { acquire: "SESSION_WRITE_LOCK_TIMEOUT", rename: "EPERM", write: "EACCES", unlink: "EPERM" },
       "written",
@@ -410,8 +413,8 @@ describe("in a directory that everybody may write to", () => {
       // Force is noticed before a byte is written.
       "SESSION_WRITE_LOCK_LOST",
     ],
-  ])("%s", async (_, mode, expected, fence) => {
-    const folder = everybodysFolder(mode);
+  ])("what another user can do to a held lock: %s", async (_, mode, expected, fence) => {
+    const folder = sharedFolder(mode);
     await using lock = await acquire(folder);
     const seen = await asNobody(
       folder,
@@ -431,9 +434,9 @@ describe("in a directory that everybody may write to", () => {
       0o1777,
       "EPERM",
     ],
-    ["not sticky: a dead user's lock is anybody's to reclaim", 0o777, "acquired"],
-  ])("%s", async (_, mode, expected) => {
-    const folder = everybodysFolder(mode);
+    ["not sticky: any user may reclaim a dead user's lock", 0o777, "acquired"],
+  ])("what another user can do to a dead user's lock: %s", async (_, mode, expected) => {
+    const folder = sharedFolder(mode);
     const holder = await startHolder(join(folder, "s.jsonl.lock"));
     await holder.kill();
     expect(await asNobody(folder, "console.log(JSON.stringify(await acquire()));")).toBe(expected);
@@ -441,9 +444,9 @@ describe("in a directory that everybody may write to", () => {
   });
 
   test.each([0o1777, 0o777])(
-    "mode %o: a guard that another user left is no obstacle",
+    "with mode %o a guard that another user left is no obstacle",
     async (mode) => {
-      const folder = everybodysFolder(mode);
+      const folder = sharedFolder(mode);
       await asNobody(folder, `fs.writeFileSync(lockPath + ".guard", ""); console.log("{}");`);
       const lock = await acquire(folder);
       expect(fencedWrite(lock)).toBe("written");
@@ -453,9 +456,9 @@ describe("in a directory that everybody may write to", () => {
     },
   );
 
-  test("a user who stays in the guard delays others and stops nobody for good", async () => {
+  test("a user who stays in the guard delays other processes and stops none for good", async () => {
     vi.spyOn(process.stderr, "write").mockImplementation(() => true);
-    const folder = everybodysFolder(0o1777);
+    const folder = sharedFolder(0o1777);
     const guard = join(folder, "s.jsonl.lock.guard");
     const flock = await start("setpriv", [
       `--reuid=${NOBODY}`,

@@ -97,7 +97,7 @@ const ERRORS: readonly (readonly [string, (folder: string) => Promise<Error>])[]
     },
   ],
   [
-    "a session lock below a file, in the system's words",
+    "a session lock below a file, in the system's message",
     async (folder) => {
       writeFileSync(join(folder, "file"), "");
       const sessionFile = join(folder, "file", "s.jsonl");
@@ -184,18 +184,21 @@ const ERRORS: readonly (readonly [string, (folder: string) => Promise<Error>])[]
   ["a token", (folder) => failureOf(waitForProcessExit(basename(folder)))],
 ];
 
-describe("an error's message is one line with escapes, its fields are as they are", () => {
-  test.for(ERRORS)("%s", async ([, fail], context) => {
-    const folder = hostileFolder(context);
-    const error = (await fail(folder)) as Error & Paths;
-    expectEscaped(error.message);
-    const fields = [error.lockPath, error.sessionFile].filter((path) => path !== undefined);
-    expect(fields.filter((path) => !path.includes(HOSTILE))).toEqual([]);
-  });
+describe("an error that names a hostile path", () => {
+  test.for(ERRORS)(
+    "an error's message is one line with escapes, its fields are as they are: %s",
+    async ([, fail], context) => {
+      const folder = hostileFolder(context);
+      const error = (await fail(folder)) as Error & Paths;
+      expectEscaped(error.message);
+      const fields = [error.lockPath, error.sessionFile].filter((path) => path !== undefined);
+      expect(fields.filter((path) => !path.includes(HOSTILE))).toEqual([]);
+    },
+  );
 });
 
-describe("log lines are one line each, with escapes", () => {
-  test("of a sweep: what it removed, and what it left alone", async (context) => {
+describe("log lines", () => {
+  test("a sweep's log lines are one line each with escapes: what it removed, and what it left alone", async (context) => {
     requireNative(context);
     const sessionsDir = hostileFolder(context);
     writePlainLock(sessionsDir, "dead", {
@@ -211,7 +214,7 @@ describe("log lines are one line each, with escapes", () => {
     for (const { path } of notices) expect(path).toContain(HOSTILE);
   });
 
-  test("of a start-up sweep: a directory that it could not look into", async (context) => {
+  test("a start-up sweep's log line on a directory that it could not look into is one line with escapes", async (context) => {
     const file = join(hostileFolder(context), "file");
     writeFileSync(file, "");
     const lines: string[] = [];
@@ -222,7 +225,7 @@ describe("log lines are one line each, with escapes", () => {
     expect(swept.directories.map(({ sessionsDir }) => sessionsDir)).toEqual([file]);
   });
 
-  test("of the watchdog: a lock that was held for too long", async (context) => {
+  test("the watchdog's log line on a lock that was held for too long is one line with escapes", async (context) => {
     const sessionFile = join(hostileFolder(context), "s.jsonl");
     const written: string[] = [];
     const stderr = vi.spyOn(process.stderr, "write").mockImplementation((text) => {
@@ -231,7 +234,7 @@ describe("log lines are one line each, with escapes", () => {
     });
     try {
       const first = await acquireSessionWriteLock({ sessionFile, env: {}, maxHoldMs: 20 });
-      // Who waits has the watchdog look at the limit, not a minute later.
+      // A waiter makes the watchdog look at the limit at once, not a minute later.
       const second = await acquireSessionWriteLock({ sessionFile, env: {}, timeoutMs: 10_000 });
       await second.release();
       await first.release();
@@ -244,7 +247,7 @@ describe("log lines are one line each, with escapes", () => {
     expectEscaped(line.replace(/\n$/u, ""));
   });
 
-  test("of the attention monitor: a session's key, and what the host threw", (context) => {
+  test("the attention monitor's log line with a session's key, and what the host threw, is one line with escapes", (context) => {
     const folder = hostileFolder(context);
     const lines: string[] = [];
     const log = { warn: (line: string): number => lines.push(line) };
@@ -275,7 +278,7 @@ describe("the command", () => {
     ["for a pipe", []],
     ["as JSON", ["--json"]],
   ] as const)(
-    "%s: a directory that is missing is one line with escapes",
+    "the command tells of a missing directory on one line with escapes, %s",
     async ([, options], context) => {
       const folder = join(hostileFolder(context), "missing");
       const { code, stdout, stderr } = await runHere(["locks", folder, ...options]);
@@ -288,7 +291,7 @@ describe("the command", () => {
     },
   );
 
-  test("as JSON: the path is as it is, the error's text is one line with escapes", async (context) => {
+  test("the command's JSON has the path as it is, and the error's text on one line with escapes", async (context) => {
     const folder = hostileFolder(context);
     writeFileSync(join(folder, "s.jsonl.lock"), "x".repeat(70_000));
     const { stdout } = await runHere(["locks", folder, "--json"]);
@@ -300,7 +303,7 @@ describe("the command", () => {
     expectEscaped(locks[0]?.error);
   });
 
-  test("an option that the parser gives up on is one line with escapes", async () => {
+  test("an option that the command's parser gives up on is one line with escapes", async () => {
     const { code, stderr } = await runHere(["locks", `--${HOSTILE}`]);
     expect(code).toBe(2);
     for (const line of stderr.trimEnd().split("\n")) expect(line).not.toMatch(OBEYED);
@@ -308,7 +311,7 @@ describe("the command", () => {
   });
 });
 
-test("ordinary names stay as they are", async () => {
+test("ordinary names stay as they are in messages", async () => {
   const folder = join(temporaryFolder(), ORDINARY);
   mkdirSync(folder);
   const sessionFile = join(folder, "s.jsonl");

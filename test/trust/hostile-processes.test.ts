@@ -1,4 +1,4 @@
-/** Processes that look like owners, or like nobody, or are gone before the question is out. */
+/** Processes that look like owners, or like no process, or are gone before the question is out. */
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 
@@ -35,7 +35,7 @@ describe("a title is not an identity", () => {
     expect(cleaned).toMatchObject([{ pidAlive: true, staleReasons: ["recycled-pid"] }]);
   });
 
-  test("where nothing but the title speaks, it is believed for keeping, never for removing", async (context) => {
+  test("a title is believed for keeping, never for removing, where nothing but the title speaks", async (context) => {
     requireLinux(context, "rewrites its title");
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await impostor() });
@@ -47,7 +47,7 @@ describe("a title is not an identity", () => {
     });
   });
 
-  test("a holder that looks like somebody else's program keeps its lock", async (context) => {
+  test("a holder that looks like another program keeps its lock", async (context) => {
     requirePosix(context, "rewrites its title");
     requireNative(context);
     const folder = temporaryFolder();
@@ -81,7 +81,7 @@ test("a pid that changes hands within one clock tick: only what proves it is rem
     const PID = 30_000;
     const forks = spawn(${JSON.stringify(program("fork-as"))}, [String(PID)]);
     const answers = createInterface({ input: forks.stdout })[Symbol.asyncIterator]();
-    const tell = async (word) => { forks.stdin.write(word + "\\n"); return (await answers.next()).value; };
+    const tell = async (command) => { forks.stdin.write(command + "\\n"); return (await answers.next()).value; };
     await tell("fork");
     let before, isSameTick = false;
     for (let round = 0; round < 500 && !isSameTick; round++) {
@@ -119,7 +119,7 @@ test("a lock whose owner sleeps in the kernel is kept, without a look at its mem
   const { locks } = await cleanStaleLockFiles({
     sessionsDir: folder,
     env: {},
-    // Whatever is read is not ours: a command line would make the lock a foreign one.
+    // Whatever is read is not this package's: a command line would make the lock a foreign one.
     isOwnerArgv: () => false,
   });
   expect(performance.now() - started).toBeLessThan(5000);
@@ -133,7 +133,7 @@ describe.each(BACKENDS)("with the backend %s", (name) => {
 
   /** What one process looks like from its start to its end, as often as it can be asked. */
   function watchEnd(inspect: (pid: number) => ProcessInfo, round: number): ProcessInfo[] {
-    // It ends by itself, at another moment of the loop each time.
+    // It ends by itself, at another point of the loop each time.
     const delay = String((round % 30) / 10_000);
     const child = spawn("sleep", [delay], { stdio: "ignore" });
     const seen: ProcessInfo[] = [];

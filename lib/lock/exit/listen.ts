@@ -1,14 +1,14 @@
 /**
  * Notices the end of the thread, as far as it ends in a way that can be noticed.
  *
- * Our listener for a signal is installed only while there is no other. With another one the host decides what the
- * signal does. And some listeners raise the signal again once they are the only one (signal-exit, many programs'
- * own): they would wait for ours for ever. So ours is taken away when another is added, and is back at once when
- * the last one is removed: a listener of `once`, or one that removes itself to raise the signal again, is gone by
- * the time of that second signal, which ours then receives alone.
+ * This module's listener for a signal is installed only while there is no other. With another one the host decides
+ * what the signal does. And some listeners raise the signal again once they are the only one (signal-exit, many
+ * programs' own): they would wait for this one for ever. So it is removed when another is added, and installed again
+ * at once when the last other one is removed: a listener of `once`, or one that removes itself to raise the signal
+ * again, is gone by the time of that second signal, which this listener then receives alone.
  *
- * Bun does not emit `removeListener`. There ours stays, in front of the others so that it counts them before any of
- * them runs. signal-exit is recognised by its counters; for other listeners ours is taken away while they run.
+ * Bun does not emit `removeListener`. There the listener stays, in front of the others so that it counts them before
+ * any of them runs. signal-exit is recognised by its counters; for other listeners it is removed while they run.
  */
 import os from "node:os";
 
@@ -30,7 +30,7 @@ const SIGNALS: readonly NodeJS.Signals[] = [
  * Listens for the end until the returned function is called.
  *
  * @param letGo - Synchronous: nothing asynchronous happens any more. With a signal: it is raised again right
- *   after, without a listener of ours, so that it has the effect that it would have had.
+ *   after, without this module's listener, so that it has the effect that it would have had.
  */
 export function listenForEnd(letGo: (signal: NodeJS.Signals | null) => void): () => void {
   const onExit = (): void => letGo(null);
@@ -66,7 +66,7 @@ function listenForSignals(onEnd: (signal: NodeJS.Signals) => void): () => void {
     return decideOnSignal({
       listeners: listeners.length,
       own: listeners.length - others.length,
-      // Given way to, where possible.
+      // Where removals are told this listener is removed in time, so none of them waits for it.
       reRaisers: tellsRemovals ? 0 : countReRaisers(signal, others),
       ...place,
     });
@@ -83,7 +83,7 @@ function listenForSignals(onEnd: (signal: NodeJS.Signals) => void): () => void {
   };
   Object.defineProperty(onSignal, RE_RAISES, { value: true });
 
-  /** Brings ours to where it belongs beside the listeners that are there now. */
+  /** Installs or removes this listener, as the listeners that are there now require. */
   const settle = (signal: NodeJS.Signals): void => {
     if (isStopped) return;
     const isWanted = !tellsRemovals || decide(signal) === "end";
@@ -99,11 +99,11 @@ function listenForSignals(onEnd: (signal: NodeJS.Signals) => void): () => void {
     });
   };
   const onNewListener = (event: string | symbol, listener: unknown): void => {
-    // Told before it is there.
-    if (listener !== onSignal && isOurs(event)) settleSoon(event);
+    // The event comes before the listener is there.
+    if (listener !== onSignal && isEndingSignal(event)) settleSoon(event);
   };
   const onRemoveListener = (event: string | symbol, listener: unknown): void => {
-    if (listener === onSignal || !isOurs(event)) return;
+    if (listener === onSignal || !isEndingSignal(event)) return;
     // At once: what raises the signal again does so next.
     settle(event);
     settleSoon(event);
@@ -119,7 +119,7 @@ function listenForSignals(onEnd: (signal: NodeJS.Signals) => void): () => void {
   };
 }
 
-function isOurs(event: string | symbol): event is NodeJS.Signals {
+function isEndingSignal(event: string | symbol): event is NodeJS.Signals {
   return SIGNALS.some((signal) => signal === event);
 }
 

@@ -1,6 +1,6 @@
 /**
- * Listeners that tidy up and raise a signal again once they are alone with their kind: where two kinds meet, each
- * of which waits for the other, the signal has no effect. Asked only where they cannot be given way to.
+ * Listeners that tidy up and raise a signal again once only listeners of their kind are left: where two kinds wait for
+ * each other, the signal has no effect. Counted only where this package's listener cannot be removed in time.
  */
 
 /** Marks a listener as one of them. Other versions of this package look for it: never change it. */
@@ -8,10 +8,10 @@ export const RE_RAISES: unique symbol = Symbol.for("pidentity.re-raises");
 
 type Listener = (...args: never[]) => unknown;
 
-// Of those that are ours, what signal-exit 3 and 4 listen to on Windows; elsewhere they do to all of them.
+// Of the signals in listen.ts, those that signal-exit 3 and 4 listen to on Windows; elsewhere they listen to all.
 const ON_WINDOWS: ReadonlySet<NodeJS.Signals> = new Set(["SIGHUP", "SIGINT", "SIGTERM"]);
 
-/** @param listeners - Those of `signal`, but our own. */
+/** @param listeners - Those of `signal`, without the caller's own. */
 export function countReRaisers(signal: NodeJS.Signals, listeners: readonly Listener[]): number {
   const marked = listeners.filter((listener) => RE_RAISES in listener).length;
   const hasSignalExit = process.platform !== "win32" || ON_WINDOWS.has(signal);

@@ -2,13 +2,13 @@
 
 /** How a signal finds a thread that holds locks. */
 export interface SignalFacts {
-  /** Listeners of this signal before any of them has run, ours included. */
+  /** Listeners of this signal before any of them has run, this module's included. */
   readonly listeners: number;
-  /** Those of them that are ours: 1 or, where ours is not installed, 0. */
+  /** Those of them that are this module's: 1 or, where it is not installed, 0. */
   readonly own: number;
   /**
-   * Those of them that tidy up and raise the signal again once they are alone with their kind (signal-exit's):
-   * waiting for them would be waiting for ourselves.
+   * Those of them that tidy up and raise the signal again once only listeners of their kind are left (signal-exit's):
+   * they wait for this module's listener, which therefore must not wait for them.
    */
   readonly reRaisers: number;
   /** This process is pid 1 of its pid namespace: the kernel drops signals for which it has no handler. */

@@ -17,7 +17,7 @@ export interface WatchedFile extends FileTimes {
  * What a modification time says of the past is believed: a process that writes the file now sets it to now. One in
  * the future says nothing, for any program can set it (utimes, an archive, a copy). Then the change time counts,
  * which no program can set. Where that, too, lies in the future, a clock was stepped back or is another machine's:
- * the file may have been written a moment ago, and only a process that has watched it knows better.
+ * the file may have been written just now, and only a process that has watched it knows better.
  */
 export function lastChangeMs(times: FileTimes, nowMs: number, watched?: WatchedFile): number {
   const { mtimeMs, ctimeMs } = times;

@@ -58,7 +58,7 @@ function readPid(path: string, fs: LockFs): number | null {
       closeQuietly(fd, fs);
     }
   } catch {
-    // Another user's (0600): it names no process to us.
+    // Another user's file (mode 0600): the pid in it cannot be read.
     return null;
   }
 }
@@ -68,6 +68,6 @@ function isMakerAlive(pid: number | null, madeMs: number): boolean {
   if (pid === null || !isValidPid(pid)) return false;
   const { state, startedAtMs } = inspectProcess(pid, { args: false });
   if (state === "gone") return false;
-  // In a restarted container the same pids come again, our own among them.
+  // In a restarted container the same pids come again, this process's among them.
   return startedAtMs === null || startedAtMs <= madeMs + CLOCK_TOLERANCE_MS;
 }

@@ -14,7 +14,7 @@ import type { Published } from "./new-lock-file.js";
  * says that there are no locks here: there was one when the lock was published.
  *
  * A holder whose payload shows none is never displaced (the rule `no-guard` of classify.ts), and while it lives no
- * judge takes its lock for abandoned: what it sees is still there when it writes or unlinks. So it goes on where it
+ * process takes its lock for abandoned: what it sees is still there when it writes or unlinks. So it goes on where it
  * is not let in: it runs, as a rule, where no process is. And where no file can be locked at all it does not try: it
  * would leave a file for nothing.
  *

@@ -3,7 +3,7 @@
  * looks held, nor a guard that no process can enter.
  *
  * Node closes what a terminated worker has opened through node:fs, unless it was started with
- * `trackUnmanagedFds: false`; Deno does; Bun does not. The addon closes what it was given in every case. The
+ * `trackUnmanagedFds: false`; Deno does; Bun does not. The addon always closes what it was given. The
  * main thread needs none of it: it ends with its process.
  */
 import { closeSync, fstatSync } from "node:fs";

@@ -15,7 +15,7 @@ import { errorCode } from "../../util/error-code.js";
 import { closeFile, keepFile } from "./kept-files.js";
 import { printable } from "../../util/printable.js";
 
-/** `acquired`: ours now (a probe: it was free). `held`: somebody else has it. Otherwise the refusal's errno name. */
+/** `acquired`: this descriptor has it now (a probe: it was free). `held`: another one has it. Else the errno's name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
 
 /** One directory entry; `isFile` is false for symbolic links, whatever they point to. */
@@ -161,8 +161,8 @@ const GUARD_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 
 /**
  * In a sticky directory `fs.protected_regular` (Linux; a usual default) refuses O_CREAT for another user's file
- * (EACCES, may_create_in_sticky in fs/namei.c), and such a file is seldom ours to write. flock(2) asks for neither:
- * on a local disk a descriptor for reading takes the lock.
+ * (EACCES, may_create_in_sticky in fs/namei.c), and this process may seldom write such a file. flock(2) asks for
+ * neither: on a local disk a descriptor for reading takes the lock.
  */
 function openGuard(path: string): number {
   for (let attempt = 1; ; attempt++) {
@@ -180,7 +180,7 @@ function openGuard(path: string): number {
 
 const NOT_OURS_TO_WRITE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EROFS"]);
 
-/** null: it is not there, or not ours to open so. */
+/** null: it is not there, or may not be opened so. */
 function openExisting(path: string, access: number): number | null {
   try {
     return fs.openSync(path, access | GUARD_FLAGS);

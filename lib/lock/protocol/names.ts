@@ -18,7 +18,7 @@ export function foreignGuardPathOf(lockPath: string): string {
   return lockPath + FOREIGN_GUARD_SUFFIX;
 }
 
-/** A private file, visible to nobody who looks for locks, from which a lock is published. */
+/** A private file from which a lock is published; no search for locks finds it. */
 export function temporaryPathOf(lockPath: string, nonce: string): string {
   return `${lockPath}.${nonce}.tmp`;
 }

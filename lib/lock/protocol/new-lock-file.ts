@@ -24,7 +24,7 @@ import type { LockIdentity } from "./read.js";
 export interface Published extends LockIdentity {
   readonly kind: "published";
   readonly fd: number;
-  /** What the payload says of its kernel lock; null: it claims none, and nobody displaces its holder. */
+  /** What the payload says of its kernel lock; null: it claims none, and no process displaces its holder. */
   readonly kernelLock: string | null;
   /** Once `fd` is closed, others know from the kernel alone that the lock is free. */
   readonly showsWhenFree: boolean;

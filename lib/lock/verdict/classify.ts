@@ -58,9 +58,9 @@ export interface LockFacts {
   readonly heldHere: boolean;
   /** The payload's pid is this process's. */
   readonly isSelf: boolean;
-  /** The judge runs in a worker thread: another thread of this process may own the lock. */
+  /** The caller is a worker thread: another thread of this process may own the lock. */
   readonly inWorkerThread: boolean;
-  /** Judging on behalf of an acquire, where a lock of our own pid without start time is an orphan. */
+  /** Judging on behalf of an acquire, where a lock of this process's pid without start time is an orphan. */
   readonly atAcquire: boolean;
 }
 
@@ -99,7 +99,7 @@ export function classifyLock(
   if (ageMs === null) reasons.push("invalid-createdAt");
   else if (ageMs > facts.staleMs) reasons.push("too-old");
   if (facts.respectMaxHold && isOverdue(payload, ageMs, facts)) reasons.push("hold-exceeded");
-  if (isOrphanOfOurs(payload, facts)) reasons.push("orphan-self-pid");
+  if (isOrphanOfThisPid(payload, facts)) reasons.push("orphan-self-pid");
   else if (isForeign(payload, facts, commandLine)) reasons.push("foreign-owner");
 
   const kept = reasonToKeep(payload, reasons, facts);
@@ -127,7 +127,7 @@ export function needsOwnerArgs(payload: LockPayload | null, facts: LockFacts): b
     !facts.heldHere &&
     facts.pidAlive &&
     facts.owner.reason === "unproven" &&
-    !isOrphanOfOurs(payload, facts)
+    !isOrphanOfThisPid(payload, facts)
   );
 }
 
@@ -158,8 +158,8 @@ export function heldMsOf(
   return Math.min(ageMs, Math.max(0, monotonicNowMs - payload.monotonicMs));
 }
 
-/** Rule 4, first half: a lock that an earlier life of this very process must have left. */
-function isOrphanOfOurs(
+/** Rule 4, first half: a lock that an earlier process with this process's pid must have left. */
+function isOrphanOfThisPid(
   payload: LockPayload | null,
   { owner, kernel, heldHere, isSelf, inWorkerThread, atAcquire }: LockFacts,
 ): boolean {
@@ -214,7 +214,7 @@ function reasonToKeepByRule(
   return isPastGrace ? null : "in-grace";
 }
 
-/** Milliseconds since `createdAt`; a lock from the future is new: clocks step back. null: not a time. */
+/** Milliseconds since `createdAt`; 0 for one in the future, as clocks are stepped back. null: not a time. */
 function ageOf(createdAt: string | null, nowMs: number): number | null {
   const created = createdAt === null ? Number.NaN : Date.parse(createdAt);
   return Number.isNaN(created) ? null : Math.max(0, nowMs - created);

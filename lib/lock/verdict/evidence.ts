@@ -29,7 +29,7 @@ export interface EvidenceSource {
 /**
  * Asks the OS every time.
  *
- * @param identity - Another way to who has a pid, up to date at every call.
+ * @param identity - Another way to tell which process has a pid, up to date at every call.
  */
 export function freshEvidence(
   fs: LockFs,

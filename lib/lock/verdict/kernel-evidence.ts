@@ -17,7 +17,7 @@ import type { LockPayload } from "../protocol/payload.js";
  * - `other-mount`: the holder's file lies on another overlay mount of this boot. An upper directory has one at
  *   a time, so the holder's is gone
  * - `other-view`: the holder's file lies on another device: this is another view of it, with no guard in
- *   common, and not ours to remove
+ *   common, which this process must not remove
  * - `silent`: nothing that counts
  */
 export type KernelEvidence =

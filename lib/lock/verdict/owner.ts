@@ -38,7 +38,7 @@ export interface OwnerFacts extends PlainOwnerFacts {
   readonly isOnOwnDisk: () => boolean;
 }
 
-/** Judges who wrote a lock, by the evidence chain described at the top of this file. */
+/** Judges the process that wrote a lock, by the evidence chain described at the top of this file. */
 export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgement {
   if (facts.kernel === "held") return same("kernel-lock-held");
   const token = tokenOf(payload);
@@ -66,8 +66,8 @@ function judgeByToken(token: ProcessToken, facts: OwnerFacts): OwnerJudgement {
   const { tokenHost } = facts;
   if (isOfOtherBoot(token, tokenHost)) {
     // Cloned machines share their ids; only this machine's own disk shows locks of its earlier boots.
-    const isOurs = facts.fileSystem().kind === "local" && facts.isOnOwnDisk();
-    return isOurs ? gone("rebooted", "dead-pid") : undecidable("other-host");
+    const isThisMachines = facts.fileSystem().kind === "local" && facts.isOnOwnDisk();
+    return isThisMachines ? gone("rebooted", "dead-pid") : undecidable("other-host");
   }
   const { state, reason } = facts.verify(token);
   switch (state) {

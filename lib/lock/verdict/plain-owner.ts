@@ -44,8 +44,8 @@ export function judgePlain(payload: LockPayload, facts: PlainOwnerFacts): OwnerJ
 /**
  * Whether a process of a nested namespace may have written the lock, which then names it by its pid in there.
  * From the initial pid namespace every process can be seen, and none that is hidden may be taken for absent.
- * Inside a container the neighbours cannot be seen at all: there the pid decides, as in other programs, for a
- * restarted container must recover.
+ * Inside a container other containers' processes cannot be seen at all: there the pid decides, as in other programs,
+ * for a restarted container must recover.
  */
 function askNested(
   pid: number,

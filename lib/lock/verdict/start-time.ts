@@ -4,7 +4,7 @@ import type { HostFacts } from "../../process/backends/backend.js";
 /**
  * Compares a plain lock's `starttime` with what the OS says of its pid now.
  *
- * Linux: clock ticks, which the writer may have read inside our time namespace, inside its own or outside of
+ * Linux: clock ticks, which the writer may have read in this process's time namespace, in its own or outside of
  * both, so all readings count as equal. Elsewhere writers use several units, told apart by magnitude
  * (≥ 10¹⁴ µs, ≥ 10¹¹ ms, ≥ 10⁹ s since the epoch), and one unit of difference is rounding.
  *

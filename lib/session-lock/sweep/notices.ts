@@ -69,7 +69,7 @@ export class SweepNotices {
     this.#callbacks.call(() => warn?.(describeNotice(notice)));
   }
 
-  /** A stale lock stays for want of a guard: told where the addon is what is missing, once. */
+  /** A stale lock stays because there is no guard: told where the addon is what is missing, once. */
   addUnguarded(lockPath: string): void {
     const missing = firstMissOfAddon();
     if (missing !== null) this.add({ kind: "no-addon", path: lockPath, ...missing });

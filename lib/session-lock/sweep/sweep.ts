@@ -99,7 +99,7 @@ class DirectorySweep {
 
   constructor(plan: SweepPlan, fs: LockFs, callbacks: Callbacks) {
     this.#plan = plan;
-    // Joining the same directory a million times is felt.
+    // Joining the same directory a million times takes time that can be measured.
     this.#prefix = pathPrefix(plan.sessionsDir);
     this.#fs = fs;
     this.#callbacks = callbacks;

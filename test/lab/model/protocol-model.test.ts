@@ -5,7 +5,7 @@
  * - there are never two holders, and no live holder's lock loses its name before its limit is over,
  * - a removal takes the very lock that was judged, a release its own,
  * - a fenced write happens only while its lock is there, from its beginning to its end,
- * - from every state somebody can get the lock, however processes crashed before,
+ * - from every state some process can get the lock, however processes crashed before,
  * - no operation throws or leaves a file open.
  */
 import { readdirSync } from "node:fs";
@@ -72,7 +72,7 @@ function check(
   return explore(scenario, new Automaton(operations, scenario.platform));
 }
 
-interface Case {
+interface ScenarioCheck {
   readonly name: string;
   readonly change: Partial<Scenario>;
   /** So many states at least: fewer would mean that the model has lost something. */
@@ -82,7 +82,7 @@ interface Case {
 
 const withoutLateness = OUTCOMES.filter((name) => !/lost|not-ours/u.test(name));
 
-const CASES: readonly Case[] = [
+const CHECKS: readonly ScenarioCheck[] = [
   {
     name: "three processes, one of which may crash",
     change: { roles: THREE, overdue: 0 },
@@ -166,7 +166,7 @@ const CASES: readonly Case[] = [
 ];
 
 /** The whole of it, too large for every day: minutes and 3 GB. Run by `npm run trust`. */
-const LONG_CASES: readonly Case[] = [
+const LONG_CHECKS: readonly ScenarioCheck[] = [
   {
     name: "three processes, of which one may crash, to which the kernel may refuse every lock",
     change: { roles: THREE, overdue: 0, refusals: "ENOLCK" },
@@ -193,15 +193,19 @@ const LONG_CASES: readonly Case[] = [
   },
 ];
 
-describe("nothing is broken, whatever the order of steps", () => {
-  const cases = process.env["PIDENTITY_TRUST"] === "1" ? [...CASES, ...LONG_CASES] : CASES;
-  const named = cases.map((one) => [one.name, one] as const);
-  test.for(named)("%s", { timeout: 600_000 }, ([, { change, atLeast, outcomes }]) => {
-    const found = check(change);
-    expect(found.counterexample).toBeNull();
-    expect([...found.outcomes]).toEqual(expect.arrayContaining([...outcomes]));
-    expect(found.states).toBeGreaterThan(atLeast);
-  });
+describe("every order of steps", () => {
+  const checks = process.env["PIDENTITY_TRUST"] === "1" ? [...CHECKS, ...LONG_CHECKS] : CHECKS;
+  const named = checks.map((one) => [one.name, one] as const);
+  test.for(named)(
+    "no order of steps breaks the protocol: %s",
+    { timeout: 600_000 },
+    ([, { change, atLeast, outcomes }]) => {
+      const found = check(change);
+      expect(found.counterexample).toBeNull();
+      expect([...found.outcomes]).toEqual(expect.arrayContaining([...outcomes]));
+      expect(found.states).toBeGreaterThan(atLeast);
+    },
+  );
 });
 
 const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenario>, string])[] = [
@@ -217,7 +221,7 @@ const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenar
   ],
   ["a reclaim that compares inode numbers", {}, "a removal of another lock than the judged one"],
   [
-    // Of the two that go by different ways, the one in the guard hits a third one's lock.
+    // Of two processes that go by different ways, the one in the guard removes a third process's lock.
     "a release without guard",
     { roles: THREE, crashes: 0 },
     "a removal of another lock than the judged one",
@@ -252,12 +256,12 @@ const VARIANTS: readonly (readonly [keyof typeof BROKEN_VARIANTS, Partial<Scenar
   ],
 ];
 
-describe("the checker refutes protocols that are known to be broken", () => {
-  test("every one of them", () => {
+describe("protocols that are known to be broken", () => {
+  test("the checker is tried on every broken protocol", () => {
     expect(VARIANTS.map(([name]) => name).sort()).toEqual(Object.keys(BROKEN_VARIANTS).sort());
   });
 
-  test.for(VARIANTS)("%s", { timeout: 300_000 }, ([name, change, what]) => {
+  test.for(VARIANTS)("the checker refutes %s", { timeout: 300_000 }, ([name, change, what]) => {
     const { counterexample, states } = check(change, BROKEN_VARIANTS[name](operationsOf("linux")));
     expect(counterexample?.what).toBe(what);
     const trace = (counterexample?.trace ?? []).join("\n  ");
@@ -265,7 +269,7 @@ describe("the checker refutes protocols that are known to be broken", () => {
   });
 });
 
-describe("the model's process makes the real one's calls", () => {
+describe("the model and the product", () => {
   const platform = process.platform === "win32" ? "win32" : "linux";
   const alone: Scenario = {
     ...POSIX,
@@ -305,14 +309,14 @@ describe("the model's process makes the real one's calls", () => {
     return byName(calls);
   }
 
-  test("acquire, fence and release of a free lock", async (context) => {
+  test("the model's process makes the real one's calls to acquire, fence and release a free lock", async (context) => {
     requireNative(context);
     const modelled = callsOfModel("empty", ["publish", "fence", "release", "close"]);
     expect(await callsOfProduct(temporaryFolder())).toEqual(modelled);
     expect(modelled.length).toBeGreaterThan(15);
   });
 
-  test("and of one that a dead process left", async (context) => {
+  test("the model's process makes the real one's calls to take a lock that a dead process left", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const holder = await startHolder(join(folder, "s.jsonl.lock"));

@@ -132,7 +132,7 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
     }
   });
 
-  test("a listener that waits until it is alone, and ours, do not wait for each other", async (context) => {
+  test("a listener that waits until it is alone and the package's do not wait for each other", async (context) => {
     requireNative(context);
     const waiting = `
       const listener = () => {

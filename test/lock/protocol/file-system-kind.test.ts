@@ -68,13 +68,16 @@ const LINUX: Readonly<Record<FileSystemKind, readonly (readonly [number, string 
 };
 
 describe.each(Object.entries(LINUX))("on Linux: %s", (kind, types) => {
-  test.each(types)("0x%x is %s", (type, name) => {
-    for (const platform of ["linux", "android"] as const) {
-      expect(fileSystemOf(platform, type, "/a")).toEqual({ kind, name });
-      // Some architectures report the 32-bit number sign-extended.
-      expect(fileSystemOf(platform, type | 0, "/a")).toEqual({ kind, name });
-    }
-  });
+  test.each(types)(
+    "the Linux file system 0x%x has the name %s and the expected kind",
+    (type, name) => {
+      for (const platform of ["linux", "android"] as const) {
+        expect(fileSystemOf(platform, type, "/a")).toEqual({ kind, name });
+        // Some architectures report the 32-bit number sign-extended.
+        expect(fileSystemOf(platform, type | 0, "/a")).toEqual({ kind, name });
+      }
+    },
+  );
 });
 
 test.each<[string, NodeJS.Platform, number, string, FileSystem]>([
@@ -88,11 +91,14 @@ test.each<[string, NodeJS.Platform, number, string, FileSystem]>([
   ["a share with slashes", "win32", 0, "//server/share/a", { kind: "network", name: null }],
   ["a long path to a share", "win32", 0, "\\\\?\\UNC\\server\\a", { kind: "network", name: null }],
   ["a platform that is not supported", "freebsd", 0xef53, "/a", { kind: "unlisted", name: null }],
-])("%s", (_name, platform, type, directory, expected) => {
-  expect(fileSystemOf(platform, type, directory)).toEqual(expected);
-});
+])(
+  "the kind of a file system is told by number and path: %s",
+  (_name, platform, type, directory, expected) => {
+    expect(fileSystemOf(platform, type, directory)).toEqual(expected);
+  },
+);
 
-test("every name fits into a lock file, and none stands for two file systems", () => {
+test("every file system's name fits into a lock file, and none stands for two", () => {
   const names = Object.values(LINUX).flatMap((types) => types.flatMap(([, name]) => name ?? []));
   for (const name of names) expect(name).toMatch(/^[a-z0-9-]{1,32}$/u);
   expect(new Set(names).size).toBe(names.length);
@@ -105,7 +111,7 @@ test("a directory's file system is what statfs says of it", () => {
   expect(evidence.fileSystem(join(folder, "s.jsonl.lock"))).toEqual(expected);
 });
 
-test("mounts of one machine have their own: tmpfs, an overlay, and proc, which no lock is on", async (context) => {
+test("the mounts of one machine have kinds of their own: tmpfs, an overlay, and proc, which no lock is on", async (context) => {
   requireLinux(context, "its file systems");
   const { folder, prefix } = await mountPrivately(
     context,

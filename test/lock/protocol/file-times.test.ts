@@ -29,13 +29,17 @@ describe("the last change of a file", () => {
   test.each([
     ["is its modification time", { mtimeMs: 10, ctimeMs: 20 }, 10],
     ["is its modification time, also where that was set back", { mtimeMs: 10, ctimeMs: now }, 10],
-    ["is its change time where the other lies ahead", { mtimeMs: now + 1, ctimeMs: 20 }, 20],
+    [
+      "is its change time where the modification time lies ahead",
+      { mtimeMs: now + 1, ctimeMs: 20 },
+      20,
+    ],
     ["is now where both lie ahead", { mtimeMs: now + 1, ctimeMs: now + 2 }, now],
-  ])("%s", (_, times, expected) => {
+  ])("the last change of a file %s", (_, times, expected) => {
     expect(lastChangeMs(times, now)).toBe(expected);
   });
 
-  test("is when one began to watch it, where both lie ahead, and only for the file that was watched", () => {
+  test("the last change of a file whose times lie ahead is when its watch began, for the watched file only", () => {
     const times = { mtimeMs: now + 1, ctimeMs: now + 2 };
     expect(lastChangeMs(times, now, { ...times, unchangedForMs: 300 })).toBe(now - 300);
     expect(lastChangeMs(times, now, { ...times, ctimeMs: now + 3, unchangedForMs: 300 })).toBe(now);
@@ -43,8 +47,8 @@ describe("the last change of a file", () => {
   });
 });
 
-describe("an empty lock with a modification time in the future", () => {
-  test("is in grace for the grace, not until that day", async (context) => {
+describe("a modification time in the future", () => {
+  test("an empty lock with a modification time in the future is in grace for the grace, not until that day", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     leaveEmpty(folder, "s.jsonl.lock");
@@ -55,7 +59,7 @@ describe("an empty lock with a modification time in the future", () => {
     expect((await sweep(31_000)).locks).toMatchObject([{ removed: true }]);
   });
 
-  test("and leftovers of that kind go after the grace as well", async (context) => {
+  test("leftovers with a modification time in the future go after the grace as well", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const nonce = "a".repeat(32);
@@ -69,7 +73,7 @@ describe("an empty lock with a modification time in the future", () => {
   });
 });
 
-describe("an empty lock whose change time lies in the future, too (a clock was stepped back)", () => {
+describe("a change time in the future, too (a clock was stepped back)", () => {
   /** The real calls, to which files are changed a day later. */
   const ahead: LockFs = {
     ...realLockFs,
@@ -87,7 +91,7 @@ describe("an empty lock whose change time lies in the future, too (a clock was s
     return stats;
   }
 
-  test("is kept by a single look, which cannot tell its age", async (context) => {
+  test("an empty lock with a change time in the future is kept by a single look, which cannot tell its age", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     writeFileSync(join(folder, "s.jsonl.lock"), "");
@@ -96,7 +100,7 @@ describe("an empty lock whose change time lies in the future, too (a clock was s
     expect(locks).toMatchObject([{ removed: false, keptReason: "in-grace" }]);
   });
 
-  test("is taken by a waiter that has seen it unchanged for the grace", async (context) => {
+  test("an empty lock with a change time in the future is taken by a waiter that has seen it unchanged for the grace", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
@@ -111,7 +115,7 @@ describe("an empty lock whose change time lies in the future, too (a clock was s
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("is not taken while its writer still changes it", async (context) => {
+  test("an empty lock with a change time in the future is not taken while its writer still changes it", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");

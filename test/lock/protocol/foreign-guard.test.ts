@@ -60,20 +60,23 @@ async function acquireIn({ folder }: Scene, timeoutMs: number) {
   });
 }
 
-describe("a leftover is in no process's way, and goes with the lock", () => {
-  test.for([...NAMELESS, ...NAMING])("%s", async (form, context) => {
-    requireNative(context);
-    const gone = await endedPid();
-    const swept = await sceneWith(form, OLD_MS, gone);
-    const { counts } = await cleanStaleLockFiles({ sessionsDir: swept.folder, env: {} });
-    expect(counts.removed).toBe(1);
-    expect(readdirSync(swept.folder)).toEqual([]);
-    const scene = await sceneWith(form, OLD_MS, gone);
-    await (await acquireIn(scene, 2000)).release();
-    expect(readdirSync(scene.folder)).toEqual([]);
-  });
+describe("a leftover guard of another library", () => {
+  test.for([...NAMELESS, ...NAMING])(
+    "another library's leftover guard is in no process's way, and goes with the lock: %s",
+    async (form, context) => {
+      requireNative(context);
+      const gone = await endedPid();
+      const swept = await sceneWith(form, OLD_MS, gone);
+      const { counts } = await cleanStaleLockFiles({ sessionsDir: swept.folder, env: {} });
+      expect(counts.removed).toBe(1);
+      expect(readdirSync(swept.folder)).toEqual([]);
+      const scene = await sceneWith(form, OLD_MS, gone);
+      await (await acquireIn(scene, 2000)).release();
+      expect(readdirSync(scene.folder)).toEqual([]);
+    },
+  );
 
-  test("a directory that is not empty stays, and the lock goes all the same", async (context) => {
+  test("another library's guard directory that is not empty stays, and the lock goes all the same", async (context) => {
     requireNative(context);
     const scene = await sceneWith("a directory", 0, 0);
     writeFileSync(join(scene.reclaim, "owner"), "");
@@ -82,7 +85,7 @@ describe("a leftover is in no process's way, and goes with the lock", () => {
     expect(readdirSync(scene.folder)).toEqual(["s.jsonl.lock.reclaim"]);
   });
 
-  test("also beside no lock: a sweep clears it away", async (context) => {
+  test("a sweep removes another library's leftover guard beside no lock", async (context) => {
     requireNative(context);
     const scene = await sceneWith("a directory", OLD_MS, 0);
     rmSync(scene.lockPath);
@@ -93,42 +96,48 @@ describe("a leftover is in no process's way, and goes with the lock", () => {
   });
 });
 
-describe("one that may be in use keeps others' locks where they are, and is named", () => {
-  test.for(NAMELESS)("%s, for 10 minutes", async (form, context) => {
-    requireNative(context);
-    const scene = await sceneWith(form, FOREIGN_GUARD_GRACE_MS - 60_000, 0);
-    const { locks } = await cleanStaleLockFiles({ sessionsDir: scene.folder, env: {} });
-    expect(locks).toMatchObject([{ removed: false, keptReason: "guard-busy" }]);
-    expect(locks[0]?.error?.message).toContain(scene.reclaim);
-    await expect(acquireIn(scene, 100)).rejects.toMatchObject({
-      code: "SESSION_WRITE_LOCK_TIMEOUT",
-      owner: `guard busy: ${scene.reclaim}`,
-    });
-    expect(readdirSync(scene.folder)).toEqual(["s.jsonl.lock", "s.jsonl.lock.reclaim"]);
-  });
+describe("another library's guard that may be in use", () => {
+  test.for(NAMELESS)(
+    "another library's guard that names no process keeps the lock for 10 minutes, and is named: %s",
+    async (form, context) => {
+      requireNative(context);
+      const scene = await sceneWith(form, FOREIGN_GUARD_GRACE_MS - 60_000, 0);
+      const { locks } = await cleanStaleLockFiles({ sessionsDir: scene.folder, env: {} });
+      expect(locks).toMatchObject([{ removed: false, keptReason: "guard-busy" }]);
+      expect(locks[0]?.error?.message).toContain(scene.reclaim);
+      await expect(acquireIn(scene, 100)).rejects.toMatchObject({
+        code: "SESSION_WRITE_LOCK_TIMEOUT",
+        owner: `guard busy: ${scene.reclaim}`,
+      });
+      expect(readdirSync(scene.folder)).toEqual(["s.jsonl.lock", "s.jsonl.lock.reclaim"]);
+    },
+  );
 
-  test.for(NAMING)("%s that lives, for as long as it does", async (form, context) => {
-    requireNative(context);
-    const maker = await liveOwner();
-    const scene = await sceneWith(form, 0, maker.pid);
-    // Made since its maker runs, and never so long ago that it counts as a leftover while it lives.
-    expect(lookAtForeignGuard(scene.reclaim, realLockFs, Date.now() + OLD_MS)).toBe("busy");
-    await maker.kill();
-    expect(lookAtForeignGuard(scene.reclaim, realLockFs)).toBe("busy");
-    expect(lookAtForeignGuard(scene.reclaim, realLockFs, Date.now() + OLD_MS)).toBe("leftover");
-  });
+  test.for(NAMING)(
+    "another library's guard that names a live process keeps the lock as long as that lives, and is named: %s",
+    async (form, context) => {
+      requireNative(context);
+      const maker = await liveOwner();
+      const scene = await sceneWith(form, 0, maker.pid);
+      // Made since its maker runs, and never so long ago that it counts as a leftover while it lives.
+      expect(lookAtForeignGuard(scene.reclaim, realLockFs, Date.now() + OLD_MS)).toBe("busy");
+      await maker.kill();
+      expect(lookAtForeignGuard(scene.reclaim, realLockFs)).toBe("busy");
+      expect(lookAtForeignGuard(scene.reclaim, realLockFs, Date.now() + OLD_MS)).toBe("leftover");
+    },
+  );
 
-  test("one of a pid that another process has by now counts by its age", async (context) => {
+  test("another library's guard with a pid that another process has by now counts by its age", async (context) => {
     requireNative(context);
     const later = await liveOwner();
     const scene = await sceneWith("a file that names a process", OLD_MS, later.pid);
     expect(lookAtForeignGuard(scene.reclaim, realLockFs)).toBe("leftover");
-    // As in a restarted container, where the pid is our own.
+    // As in a restarted container, where the pid is this process's.
     const own = await sceneWith("a file that names a process", 30 * 86_400_000, process.pid);
     expect(lookAtForeignGuard(own.reclaim, realLockFs)).toBe("leftover");
   });
 
-  test("that goes while one waits lets the waiter in", async (context) => {
+  test("another library's guard that goes during a wait lets the waiter in", async (context) => {
     requireNative(context);
     const scene = await sceneWith("an empty file", 0, 0);
     const waiting = acquireIn(scene, 10_000);
@@ -138,7 +147,7 @@ describe("one that may be in use keeps others' locks where they are, and is name
   });
 });
 
-test("a release of one's own lock does not ask for it", async (context) => {
+test("a holder's release does not ask for another library's guard", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   const lock = await acquireSessionWriteLock({ sessionFile: join(folder, "s.jsonl"), env: {} });
@@ -150,7 +159,7 @@ test("a release of one's own lock does not ask for it", async (context) => {
   expect(existsSync(reclaim)).toBe(true);
 });
 
-test("a modification time in the future does not make it last until that day", async (context) => {
+test("a modification time in the future does not make another library's guard last until that day", async (context) => {
   requireNative(context);
   const scene = await sceneWith("an empty file", -86_400_000, 0);
   const inAnHour = Date.now() + 3_600_000;

@@ -75,7 +75,7 @@ async function sweepIn({ sessions, prefix }: Disk): Promise<unknown> {
 }
 
 describe("a disk without free inodes, on which a second name needs none (ext4)", () => {
-  test("a lock is written under and released at once", async (context) => {
+  test("a lock is written under and released at once on ext4 without free inodes", async (context) => {
     const disk = await ext4(context);
     const holder = await startHolding(disk.sessionFile, { prefix: disk.prefix });
     await disk.run("touch disk/sessions/s.jsonl");
@@ -87,7 +87,7 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
     expect(await disk.names()).toEqual(["s.jsonl"]);
   });
 
-  test("a dead owner's lock is swept, and taken over by who wants it", async (context) => {
+  test("a dead owner's lock is swept, and taken over by a contender, on ext4 without free inodes", async (context) => {
     const disk = await ext4(context);
     const { prefix, sessionFile } = disk;
     const swept = await startHolding(sessionFile, { prefix });
@@ -101,7 +101,7 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
     expect(await disk.names()).toEqual([]);
   });
 
-  test("a live owner's lock is waited for and stays", async (context) => {
+  test("a live owner's lock is waited for and stays on ext4 without free inodes", async (context) => {
     const disk = await ext4(context);
     const { prefix, sessionFile } = disk;
     const holder = await startHolding(sessionFile, { prefix });
@@ -115,7 +115,7 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
     expect(await holder.release()).toEqual({ kind: "released" });
   });
 
-  test("a crash in such a guard leaves one that the next process enters and removes", async (context) => {
+  test("a crash in a guard on ext4 without free inodes leaves one that the next process enters and removes", async (context) => {
     const disk = await ext4(context);
     const { prefix, sessionFile } = disk;
     const dead = await startHolder(`${sessionFile}.lock`, { prefix });
@@ -139,7 +139,7 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
 });
 
 describe("a disk without free inodes, on which each name needs one (tmpfs)", () => {
-  test("a release is over at once, leaves the lock free, and says so", async (context) => {
+  test("a release on tmpfs without free inodes is over at once, leaves the lock free, and says so", async (context) => {
     const disk = await tmpfs(context);
     const { prefix, sessionFile } = disk;
     const holder = await startHolding(sessionFile, { prefix });
@@ -161,7 +161,7 @@ describe("a disk without free inodes, on which each name needs one (tmpfs)", () 
     expect(await disk.names()).toEqual([]);
   });
 
-  test("nothing is written without the guard", async (context) => {
+  test("nothing is written without the guard on tmpfs without free inodes", async (context) => {
     const disk = await tmpfs(context);
     const { prefix, sessionFile } = disk;
     const holder = await startHolding(sessionFile, { prefix });

@@ -46,7 +46,7 @@ function enter(lockPath: string, fs: LockFs = realLockFs): () => void {
   return () => guard.leave();
 }
 
-test("inside there is a guard file, outside there is none", (context) => {
+test("inside the guard there is a guard file, outside there is none", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
@@ -55,7 +55,7 @@ test("inside there is a guard file, outside there is none", (context) => {
   expect(existsSync(guardPathOf(lockPath))).toBe(false);
 });
 
-test("nobody enters while somebody is inside, and the next one enters afterwards", (context) => {
+test("no process enters the guard while another is inside, and the next one enters afterwards", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
@@ -64,7 +64,7 @@ test("nobody enters while somebody is inside, and the next one enters afterwards
   enter(lockPath)();
 });
 
-test("another process is kept out, and its death lets us in at once", async (context) => {
+test("another process inside the guard keeps this one out until its death", async (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   const script = `${ENTER} tryEnterGuard(lockPath, realLockFs); console.log("in"); setInterval(() => {}, 1e6);`;
@@ -74,7 +74,7 @@ test("another process is kept out, and its death lets us in at once", async (con
   enter(lockPath)();
 });
 
-test("a guard that a crash left behind blocks nobody", (context) => {
+test("a guard that a crash left behind blocks no process", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   writeFileSync(guardPathOf(lockPath), "");
@@ -84,11 +84,11 @@ test("a guard that a crash left behind blocks nobody", (context) => {
   expect(existsSync(guardPathOf(lockPath))).toBe(false);
 });
 
-test("a guard unlinked between our open and our lock is not mistaken for the current one", (context) => {
+test("a guard unlinked between open and lock is not mistaken for the current one", (context) => {
   requireNative(context);
   requirePosix(context, "the guard is a locked file there");
   const lockPath = lockIn(temporaryFolder());
-  // Another process leaves (unlinks) exactly after our first open, and a third one creates a new guard.
+  // Another process leaves (unlinks) exactly after this one's first open, and a third one creates a new guard.
   let opened = 0;
   const racing: LockFs = {
     ...realLockFs,
@@ -148,7 +148,7 @@ test("a guard of which the addon cannot tell that it is named is looked at by No
   expect(existsSync(guardPathOf(lockPath))).toBe(false);
 });
 
-test("no addon, no guard, and no file left", async (context) => {
+test("without the addon there is no guard, and no file is left", async (context) => {
   requirePosix(context, "Windows has a guard without the addon");
   const folder = temporaryFolder();
   const answer = await runNode(
@@ -174,7 +174,7 @@ test("a file system without kernel locks has no guard, and another process's fil
   leave();
 });
 
-test("a refusal that may be ours alone does not pull the guard from under others", (context) => {
+test("a refusal that may be this process's alone does not remove the guard under others", (context) => {
   requireNative(context);
   requirePosix(context, "the guard is a locked file there");
   const lockPath = lockIn(temporaryFolder());
@@ -204,7 +204,7 @@ test("a guard is never followed through a symbolic link", (context) => {
   expect(existsSync(join(folder, "elsewhere"))).toBe(false);
 });
 
-test("descriptors stay flat, whatever the answer", (context) => {
+test("entering the guard leaks no descriptor, whatever the answer", (context) => {
   requireNative(context);
   requireLinux(context, "counts /proc/self/fd");
   const lockPath = lockIn(temporaryFolder());
@@ -230,12 +230,12 @@ test("descriptors stay flat, whatever the answer", (context) => {
   expect(openFiles()).toBe(before);
 });
 
-test("a directory that may not be written has no guard: the error says so", async (context) => {
+test("a directory that may not be written has no guard, and the error says so", async (context) => {
   requireNative(context);
   requirePosix(context, "file modes and users");
   const folder = temporaryFolder();
   chmodSync(folder, 0o555);
-  // Root may write everywhere: ask as nobody.
+  // Root may write everywhere: ask as the user nobody.
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
      try { tryEnterGuard(lockPath, realLockFs); } catch (error) { console.log(JSON.stringify(error)); }`,
@@ -244,7 +244,7 @@ test("a directory that may not be written has no guard: the error says so", asyn
   expect(answer).toMatchObject({ code: "EACCES", path: guardPathOf(lockIn(folder)) });
 });
 
-test("eight processes incrementing one counter inside the guard lose no increment", async (context) => {
+test("eight processes that increment one counter inside the guard lose no increment", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   const counter = join(folder, "counter");
@@ -295,8 +295,8 @@ test("a guard stays shut while the process inside is stopped, until it is contin
   enter(lockPath)();
 });
 
-/** What {@link onPaper} answers; every descriptor of it is a number of its own. */
-interface Paper {
+/** What {@link madeUpFs} answers; every descriptor of it is a number of its own. */
+interface MadeUpFs {
   readonly fs: LockFs;
   /** Descriptors that are open. */
   readonly open: Set<number>;
@@ -305,10 +305,10 @@ interface Paper {
 }
 
 /**
- * A file system with one file, the guard, which nobody else uses; `changes` make it odd. The addon cannot tell
+ * A file system with one file, the guard, which no other process uses; `changes` make it odd. The addon cannot tell
  * that it is named: Node's numbers do.
  */
-function onPaper(changes: Partial<LockFs> = {}): Paper {
+function madeUpFs(changes: Partial<LockFs> = {}): MadeUpFs {
   const open = new Set<number>();
   const opened: string[] = [];
   const opening = (name: string) => () => {
@@ -348,13 +348,13 @@ function onPaper(changes: Partial<LockFs> = {}): Paper {
   return { fs, open, opened };
 }
 
-describe("by lock, on a file system made up for it", () => {
+describe("the guard by kernel lock, on a file system made up for it", () => {
   const file = (changes: Partial<ReturnType<LockFs["fstat"]>>) =>
     ({ ino: 7n, dev: 1n, nlink: 1n, size: 0n, ...changes }) as ReturnType<LockFs["fstat"]>;
   const tryEnter = (fs: LockFs) => tryEnterGuard("s.jsonl.lock", fs, "linux");
 
-  test("an ordinary file is not written to, and its descriptor stays open until the end", () => {
-    const { fs, open, opened } = onPaper();
+  test("an ordinary guard file is not written to, and its descriptor stays open until the end", () => {
+    const { fs, open, opened } = madeUpFs();
     const guard = tryEnter(fs);
     expect(guard.kind).toBe("entered");
     expect(opened).toEqual(["openGuard"]);
@@ -363,12 +363,12 @@ describe("by lock, on a file system made up for it", () => {
     expect(open.size).toBe(0);
   });
 
-  test("one that the addon knows to be named is not looked at again", () => {
+  test("a guard file that the addon knows to be named is not looked at again", () => {
     const named: (readonly [string, boolean])[] = [];
     const never = (): never => {
       throw new Error("must not be called");
     };
-    const { fs, open, opened } = onPaper({
+    const { fs, open, opened } = madeUpFs({
       isNamed: (path, fd) => named.push([path, open.has(fd)]) > 0,
       lstat: never,
       fstat: never,
@@ -381,8 +381,8 @@ describe("by lock, on a file system made up for it", () => {
     expect(open.size).toBe(0);
   });
 
-  test("a process that cannot lock at all does not even open it", () => {
-    const { fs, opened } = onPaper({ canLock: () => false });
+  test("a process that cannot lock at all does not even open the guard", () => {
+    const { fs, opened } = madeUpFs({ canLock: () => false });
     expect(tryEnter(fs)).toMatchObject({ kind: "unavailable", error: { code: "ENOSYS" } });
     expect(opened).toEqual([]);
   });
@@ -396,26 +396,26 @@ describe("by lock, on a file system made up for it", () => {
     ["EIO", "refused"],
     ["EBADF", "refused"],
     ["EACCES", "refused"],
-  ])("a lock refused with %s: %s, and the file stays", (refused, kind) => {
+  ])("a guard whose lock is refused with %s is %s, and the file stays", (refused, kind) => {
     const unlink = (): never => {
       throw new Error("must not be called");
     };
-    const { fs, open } = onPaper({ tryExclusive: () => ({ refused }), unlink });
+    const { fs, open } = madeUpFs({ tryExclusive: () => ({ refused }), unlink });
     expect(tryEnter(fs)).toMatchObject({ kind, error: { code: refused } });
     expect(open.size).toBe(0);
   });
 
-  test("held by somebody else: busy, and the file stays", () => {
+  test("a guard that another process has locked is busy, and the file stays", () => {
     const unlink = (): never => {
       throw new Error("must not be called");
     };
-    const { fs, open } = onPaper({ tryExclusive: () => "held", unlink });
+    const { fs, open } = madeUpFs({ tryExclusive: () => "held", unlink });
     expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
     expect(open.size).toBe(0);
   });
 
-  test("one that is gone each time is busy after eight attempts", () => {
-    const { fs, open, opened } = onPaper({ lstat: () => null });
+  test("a guard that is gone each time is busy after eight attempts", () => {
+    const { fs, open, opened } = madeUpFs({ lstat: () => null });
     expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
     expect(opened).toEqual(Array.from({ length: 8 }, () => "openGuard"));
     expect(open.size).toBe(0);
@@ -424,8 +424,8 @@ describe("by lock, on a file system made up for it", () => {
   test.each([
     ["inode", { ino: 8n }],
     ["device", { dev: 2n }],
-  ])("another %s by path is told apart by the content", (_, changes) => {
-    const { fs, open, opened } = onPaper({ lstat: () => file(changes) });
+  ])("a guard with another %s by path is told apart by the content", (_, changes) => {
+    const { fs, open, opened } = madeUpFs({ lstat: () => file(changes) });
     expect(tryEnter(fs).kind).toBe("entered");
     expect(opened).toEqual(["openGuard", "openForWriting"]);
     // The second one was for writing only.
@@ -433,7 +433,7 @@ describe("by lock, on a file system made up for it", () => {
   });
 
   test("a lock file that had the guard's name for a while is not the guard, and nothing is written", () => {
-    const { fs, open, opened } = onPaper({ fstat: () => file({ ino: 8n, size: 300n }) });
+    const { fs, open, opened } = madeUpFs({ fstat: () => file({ ino: 8n, size: 300n }) });
     expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
     expect(opened).not.toContain("openForWriting");
     expect(open.size).toBe(0);
@@ -442,10 +442,10 @@ describe("by lock, on a file system made up for it", () => {
   test("a lock file that has the guard's name by now is never written into", () => {
     // By descriptor an empty guard, by path a lock file.
     const writers = new Set<number>();
-    const paper: Paper = onPaper({
+    const odd: MadeUpFs = madeUpFs({
       fstat: (fd) => file({ ino: 8n, size: writers.has(fd) ? 300n : 0n }),
       openForWriting: () => {
-        const fd = paper.fs.openGuard("");
+        const fd = odd.fs.openGuard("");
         writers.add(fd);
         return fd;
       },
@@ -453,12 +453,12 @@ describe("by lock, on a file system made up for it", () => {
         throw new Error("must not be called");
       },
     });
-    expect(tryEnter(paper.fs)).toStrictEqual({ kind: "busy" });
-    expect(paper.open.size).toBe(0);
+    expect(tryEnter(odd.fs)).toStrictEqual({ kind: "busy" });
+    expect(odd.open.size).toBe(0);
   });
 
-  test("an unlinked file is not the one that the path names, and nothing is written", () => {
-    const { fs, opened } = onPaper({
+  test("an unlinked guard is not the file that the path names, and nothing is written", () => {
+    const { fs, opened } = madeUpFs({
       fstat: () => file({ ino: 8n, nlink: 0n }),
       read: (_, buffer) => buffer.length,
     });
@@ -469,14 +469,14 @@ describe("by lock, on a file system made up for it", () => {
   test.each<[string, LockFs["read"]]>([
     ["another content of the same length", (_, buffer) => buffer.fill("x").length],
     ["nothing at all", () => 0],
-  ])("%s by descriptor: not the file that the path names", (_, read) => {
-    const { fs, open } = onPaper({ lstat: () => file({ ino: 8n }), read });
+  ])("a guard that has %s by descriptor is not the file that the path names", (_, read) => {
+    const { fs, open } = madeUpFs({ lstat: () => file({ ino: 8n }), read });
     expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
     expect(open.size).toBe(0);
   });
 
-  test("a guard that cannot be unlinked is left all the same", () => {
-    const { fs, open } = onPaper({
+  test("a guard file that cannot be unlinked does not keep a process from leaving the guard", () => {
+    const { fs, open } = madeUpFs({
       unlink: () => {
         throw new Error("EPERM");
       },
@@ -487,13 +487,13 @@ describe("by lock, on a file system made up for it", () => {
   });
 });
 
-describe("by creation, as on Windows", () => {
-  test("created, or taken over: entered, and left by closing", () => {
+describe("the guard by creation, as on Windows", () => {
+  test("a guard by creation is entered by making or taking over its file, and left by closing it", () => {
     const exists = (): never => {
       throw Object.assign(new Error("EEXIST"), { code: "EEXIST" });
     };
     for (const changes of [{}, { createSelfDeleting: exists }]) {
-      const { fs, open, opened } = onPaper({ ...changes, lstat: exists, unlink: exists });
+      const { fs, open, opened } = madeUpFs({ ...changes, lstat: exists, unlink: exists });
       const guard = tryEnterGuard("s.jsonl.lock", fs, "win32");
       expect(guard.kind).toBe("entered");
       expect(opened).toHaveLength(1);
@@ -515,9 +515,9 @@ describe("by creation, as on Windows", () => {
   }
 
   test.each([
-    ["somebody is inside", "EEXIST", "EBUSY"],
-    ["somebody has just left", "EEXIST", "ENOENT"],
-  ])("%s: busy, and nothing is wrong", (_, creating, takingOver) => {
+    ["another process is inside", "EEXIST", "EBUSY"],
+    ["another process has just left", "EEXIST", "ENOENT"],
+  ])("a guard by creation is busy without an error: %s", (_, creating, takingOver) => {
     const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
     expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toStrictEqual({ kind: "busy" });
   });
@@ -525,8 +525,8 @@ describe("by creation, as on Windows", () => {
   test.each([
     ["a forbidden directory", "EPERM", "ENOENT", "EPERM"],
     ["a pending delete", "EPERM", "EPERM", "EPERM"],
-    ["a guard file that we may not open", "EEXIST", "EACCES", "EACCES"],
-  ])("%s: busy, and the error is told", (_, creating, takingOver, code) => {
+    ["a guard file that may not be opened", "EEXIST", "EACCES", "EACCES"],
+  ])("a guard by creation is busy with an error: %s", (_, creating, takingOver, code) => {
     const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
     expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toMatchObject({
       kind: "busy",
@@ -534,7 +534,7 @@ describe("by creation, as on Windows", () => {
     });
   });
 
-  test("an error that time does not heal is thrown", () => {
+  test("an error of the guard that time does not heal is thrown", () => {
     for (const code of ["EMFILE", "ENOENT"]) {
       const fs = failing({ createSelfDeleting: code });
       expect(() => tryEnterGuard("s.jsonl.lock", fs, "win32")).toThrow(code);
@@ -554,7 +554,7 @@ describe("by creation, as on Windows", () => {
     enter(lockPath)();
   });
 
-  test("a scanner that has the guard open delays the next one, no longer", async (context) => {
+  test("a scanner that has the guard open delays the next process, no longer", async (context) => {
     requireWindows(context, "a guard that deletes itself");
     const lockPath = lockIn(temporaryFolder());
     const leave = enter(lockPath);
@@ -591,7 +591,7 @@ describe("by creation, as on Windows", () => {
         writeFileSync(counter, String(Number(readFileSync(counter, "utf8")) + 1));
         guard.leave();
         done++;
-        // As after a power loss: the file is there, and nobody has it open.
+        // As after a power loss: the file is there, and no process has it open.
         try { writeFileSync(lockPath + ".guard", "", { flag: "wx" }); } catch {}
       }
       console.log(JSON.stringify(takenOver));`;

@@ -35,7 +35,7 @@ async function holdOn(folder: string, fs: LockFs = FULL): Promise<SessionWriteLo
 }
 
 describe("a fenced write on a disk without free inodes", () => {
-  test("happens inside a guard that no other process enters, and leaves none", async () => {
+  test("a fenced write on a full disk happens inside a guard that no other process enters, and leaves none", async () => {
     const folder = temporaryFolder();
     const lock = await holdOn(folder);
     const seen = lock.withFence(() => [
@@ -48,7 +48,7 @@ describe("a fenced write on a disk without free inodes", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("that throws leaves the guard, too", async () => {
+  test("a fenced write that throws on a full disk leaves the guard, too", async () => {
     const folder = temporaryFolder();
     const lock = await holdOn(folder);
     const fail = (): never => {
@@ -58,7 +58,7 @@ describe("a fenced write on a disk without free inodes", () => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
-  test("within another one does not open the guard under it", async () => {
+  test("a fenced write within another one on a full disk does not open the guard under it", async () => {
     const folder = temporaryFolder();
     const lock = await holdOn(folder);
     lock.withFence(() => {
@@ -72,7 +72,7 @@ describe("a fenced write on a disk without free inodes", () => {
     expect(existsSync(guardPathOf(lock.lockPath))).toBe(false);
   });
 
-  test("while another process is in the guard waits for it, and is refused as busy", async () => {
+  test("a fenced write on a full disk waits for a process in the guard, and is refused as busy", async () => {
     const lock = await holdOn(temporaryFolder());
     const guard = tryEnterGuard(lock.lockPath, realLockFs);
     expect(() => lock.withFence(() => {})).toThrow(/guard busy: .*\.guard/u);
@@ -81,7 +81,7 @@ describe("a fenced write on a disk without free inodes", () => {
   });
 });
 
-test("a guard that a crash left as a second name of the lock keeps its holder from nothing", async () => {
+test("a guard that a crash left as a second name of the lock hinders its holder in nothing", async () => {
   const folder = temporaryFolder();
   const lock = await holdOn(folder, realLockFs);
   realLockFs.link(lock.lockPath, guardPathOf(lock.lockPath));
@@ -93,7 +93,7 @@ test("a guard that a crash left as a second name of the lock keeps its holder fr
   expect(readdirSync(folder)).toEqual([]);
 });
 
-test("where a second name needs an inode as well the write is refused as the disk said", async () => {
+test("a fenced write is refused with the disk's error where a second name needs an inode as well", async () => {
   const link: LockFs["link"] = (from, to) => {
     if (to.endsWith(".guard")) throw Object.assign(new Error("ENOSPC: link"), { code: "ENOSPC" });
     realLockFs.link(from, to);

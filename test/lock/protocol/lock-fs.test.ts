@@ -22,7 +22,7 @@ function withoutAddon(path: string, expression: string): Promise<unknown> {
 }
 
 describe("fileId", () => {
-  test("is Node's numbers, whoever gives them", async (context) => {
+  test("a file id has Node's numbers, with the addon and without", async (context) => {
     requireNative(context);
     const { path, fd } = openNewFile();
     const { dev, ino } = fstatSync(fd, { bigint: true });
@@ -30,7 +30,7 @@ describe("fileId", () => {
     expect(await withoutAddon(path, "fs.fileId(fd)")).toBe(`${dev}:${ino}`);
   });
 
-  test("of a descriptor that is not open is Node's error, with the addon and without", async (context) => {
+  test("asking for the file id of a descriptor that is not open is Node's error, with the addon and without", async (context) => {
     requireNative(context);
     expect(() => realLockFs.fileId(2 ** 31 - 1)).toThrow(
       expect.objectContaining({ code: "EBADF", syscall: "fstat" }),
@@ -42,7 +42,7 @@ describe("fileId", () => {
 });
 
 describe("isNamed", () => {
-  test("tells one file from another, and a file from a link to it", (context) => {
+  test("isNamed tells one file from another, and a file from a link to it", (context) => {
     requireNative(context);
     requirePosix(context, "the addon tells nothing on Windows");
     const { path, fd } = openNewFile();
@@ -53,7 +53,7 @@ describe("isNamed", () => {
     expect(names.filter((name) => realLockFs.isNamed(path + name, fd))).toEqual(["", ".link"]);
   });
 
-  test("without the addon nothing is known to be named", async () => {
+  test("without the addon isNamed is false", async () => {
     const { path } = openNewFile();
     expect(await withoutAddon(path, "fs.isNamed(path, fd)")).toBe(false);
   });

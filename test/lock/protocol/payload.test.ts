@@ -36,7 +36,7 @@ describe("bytes without a payload", () => {
     ["a number", "42"],
     ["a string", '"pid"'],
     ["brackets 60 000 deep", "[".repeat(60_000)],
-  ])("%s", (_name, text) => {
+  ])("bytes without a payload give null: %s", (_name, text) => {
     expect(parse(text)).toBeNull();
   });
 });
@@ -78,7 +78,7 @@ describe("fields of the wrong shape count as absent", () => {
     ["verified", "1"],
     ["verified", '"true"'],
     ["verified", "null"],
-  ])("%s: %s", (key, value) => {
+  ])("a field of the wrong shape counts as absent: %s: %s", (key, value) => {
     expect(parse(`{"${key}": ${value}}`)).toEqual(EMPTY);
   });
 });
@@ -98,7 +98,7 @@ test("of duplicate keys the last counts, as for every JSON reader", () => {
   expect(parse('{"pid": 1, "pid": 2}')?.pid).toBe(2);
 });
 
-test("prototype keys name nobody", () => {
+test("keys of a prototype name no process", () => {
   expect(parse('{"__proto__": {"pid": 1}, "constructor": {"pid": 2}}')).toEqual(EMPTY);
 });
 
@@ -117,7 +117,7 @@ test("a plain lock of another writer is read", () => {
   });
 });
 
-test("keys are written in the documented order, two-space indented, absent ones left out", () => {
+test("a payload's keys are written in the documented order, two-space indented, absent ones left out", () => {
   const text = formatPayload({
     ...EMPTY,
     verified: true,
@@ -144,7 +144,7 @@ test("keys are written in the documented order, two-space indented, absent ones 
   );
 });
 
-test("every key has its place", () => {
+test("every key of a payload has its place", () => {
   const whole: LockPayload = {
     pid: 12,
     createdAt: "2026-01-02T03:04:05.678Z",
@@ -164,7 +164,7 @@ test("every key has its place", () => {
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const maybe = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(arbitrary);
 
-test("what is written is read back", () => {
+test("a payload that was written is read back", () => {
   const payloads = fc.record({
     pid: maybe(positive),
     createdAt: maybe(fc.string({ unit: "binary" })),
@@ -180,7 +180,7 @@ test("what is written is read back", () => {
   });
   fc.assert(
     fc.property(payloads, (payload) => {
-      // -0 is written as 0, which is the same moment.
+      // -0 is written as 0, which is the same time.
       const expected = {
         ...payload,
         monotonicMs: payload.monotonicMs === 0 ? 0 : payload.monotonicMs,
@@ -190,7 +190,7 @@ test("what is written is read back", () => {
   );
 });
 
-test("no bytes make the reader throw", () => {
+test("no bytes make the reader of payloads throw", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
       const payload = parsePayload(Buffer.from(bytes));

@@ -1,6 +1,6 @@
 /**
  * Other programs that write locks of this format know four keys: pid, createdAt, maxHoldMs, starttime. They
- * understand our locks, and we understand theirs.
+ * understand this package's locks, and it understands theirs.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -92,8 +92,8 @@ function sessionIn(folder: string): string {
   return join(folder, "s.jsonl");
 }
 
-describe("our lock", () => {
-  test("is held for a reader that knows four keys, and dead when its holder is", async (context) => {
+describe("a lock of this package", () => {
+  test("this package's lock is held for a reader that knows four keys, and dead when its holder is", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = `${sessionIn(folder)}.lock`;
@@ -110,7 +110,7 @@ describe("our lock", () => {
     expect(await takenByOthers(lockPath)).toBe(true);
   });
 
-  test("holds field 22 as its writer reads it", async (context) => {
+  test("this package's lock holds field 22 as its writer reads it", async (context) => {
     requireLinux(context, "/proc");
     requireNative(context);
     const folder = temporaryFolder();
@@ -121,7 +121,7 @@ describe("our lock", () => {
     expect(payload).toMatchObject({ starttime: field22 });
   });
 
-  test("is removed by its release, and another program gets it", async () => {
+  test("this package's lock is removed by its release, and another program gets it", async () => {
     const folder = temporaryFolder();
     const lock = await acquireSessionWriteLock({ sessionFile: sessionIn(folder), env: {} });
     expect(await takenByOthers(lock.lockPath)).toBe(false);
@@ -131,7 +131,7 @@ describe("our lock", () => {
 });
 
 describe("another program's lock", () => {
-  test("is waited for, and taken when it is given up", async (context) => {
+  test("another program's lock is waited for, and taken when it is given up", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = `${sessionIn(folder)}.lock`;
@@ -149,7 +149,7 @@ describe("another program's lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("is taken when its holder dies while we wait", async (context) => {
+  test("another program's lock is taken when its holder dies during the wait", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const other = await otherHolder(`${sessionIn(folder)}.lock`);
@@ -159,7 +159,7 @@ describe("another program's lock", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("with the start time of an earlier process of that pid is taken at once", async (context) => {
+  test("another program's lock with the start time of an earlier process of that pid is taken at once", async (context) => {
     requireLinux(context, "starts its processes in clock ticks");
     requireNative(context);
     const folder = temporaryFolder();
@@ -179,8 +179,8 @@ describe("a live owner that calls itself openclaw, without a start time, 30 s ol
   }
   const largeStaleMs = 3_600_000;
 
-  test("is displaced when it is past its own limit, however large staleMs is", async (context) => {
-    requirePosix(context, "a name of one's own for a program");
+  test("a plain lock of a live openclaw is displaced past its own limit, however large staleMs is", async (context) => {
+    requirePosix(context, "a program's name of its own");
     requireNative(context);
     const folder = temporaryFolder();
     const pid = await owned(folder, 1000);
@@ -196,8 +196,8 @@ describe("a live owner that calls itself openclaw, without a start time, 30 s ol
     process.kill(pid, 0);
   });
 
-  test("is waited for within its limit, and not touched", async (context) => {
-    requirePosix(context, "a name of one's own for a program");
+  test("a plain lock of a live openclaw is waited for within its limit, and not touched", async (context) => {
+    requirePosix(context, "a program's name of its own");
     requireNative(context);
     const folder = temporaryFolder();
     const pid = await owned(folder, 60_000);
@@ -210,8 +210,8 @@ describe("a live owner that calls itself openclaw, without a start time, 30 s ol
     expect(readFileSync(lockPath, "utf8")).toBe(written);
   });
 
-  test("is reported within its limit when it is too old, and not touched", async (context) => {
-    requirePosix(context, "a name of one's own for a program");
+  test("a plain lock of a live openclaw is reported within its limit when it is too old, and not touched", async (context) => {
+    requirePosix(context, "a program's name of its own");
     requireNative(context);
     const folder = temporaryFolder();
     const pid = await owned(folder, 60_000);

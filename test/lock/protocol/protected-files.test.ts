@@ -18,7 +18,7 @@ import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
 interface StickyFolder {
   readonly folder: string;
   readonly sessionFile: string;
-  /** For processes of nobody's. */
+  /** For processes of the user nobody. */
   readonly asNobody: AcquirerOptions;
 }
 
@@ -70,7 +70,7 @@ describe.for(PLACES)("protected %s", ([, placeOf]) => {
     return inside;
   }
 
-  test("another user's leftover guard is entered: write, release, reclaim", async (context) => {
+  test("another user's leftover guard is entered for a write, a release and a reclaim", async (context) => {
     const place = placeOf(context);
     const { folder, sessionFile, asNobody } = place;
     makeGuard(place);
@@ -80,11 +80,11 @@ describe.for(PLACES)("protected %s", ([, placeOf]) => {
     const dying = await startHolding(sessionFile, asNobody);
     await dying.kill();
     expect(await tryElsewhere(sessionFile, asNobody)).toEqual({ kind: "released" });
-    // It is not nobody's to remove.
+    // The user nobody may not remove it.
     expect(readdirSync(folder).sort()).toEqual(["s.jsonl", "s.jsonl.lock.guard"]);
   });
 
-  test("another user inside it makes a fence, a release and a reclaim wait, and is no file error", async (context) => {
+  test("another user inside the guard makes a fence, a release and a reclaim wait, and is no file error", async (context) => {
     const place = placeOf(context);
     const { sessionFile, asNobody } = place;
     const guard = makeGuard(place);
@@ -117,8 +117,8 @@ test("a directory that may not be written is a file error that names the guard, 
   requireNative(context);
   const folder = temporaryFolder();
   chmodSync(folder, 0o777);
-  const nobody = { ...readablePackage(), prefix: AS_NOBODY };
-  const holder = await startHolding(join(folder, "s.jsonl"), nobody);
+  const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
+  const holder = await startHolding(join(folder, "s.jsonl"), otherUser);
   chmodSync(folder, 0o755);
   expect(await holder.write()).toMatchObject({
     name: "SessionWriteLockFileError",

@@ -65,8 +65,8 @@ function counting(type: number): { readonly fs: LockFs; readonly calls: string[]
   return { fs, calls };
 }
 
-describe("a publisher looks at its lock from outside", () => {
-  test("but not on a local disk, which pays nothing for it", (context) => {
+describe("a publisher's look at its lock from outside", () => {
+  test("a publisher does not look at its lock from outside on a local disk", (context) => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const { fs, calls } = counting(EXT);
@@ -87,22 +87,25 @@ describe("a publisher looks at its lock from outside", () => {
     ["FUSE", FUSE],
     ["a network's file system", NFS],
     ["one that is not listed", 0x12345678],
-  ] as const)("on %s, before it publishes, and leaves no name behind", ([, type], context) => {
-    requireLinux(context, "file systems by number");
-    requireNative(context);
-    const { fs, calls } = counting(type);
-    const folder = temporaryFolder();
-    const payload = payloadOf(published(lockIn(folder), fs));
-    expect(payload.verified).toBe(true);
-    const looked = calls.indexOf("probe");
-    expect(looked).toBeGreaterThan(0);
-    expect(looked).toBeLessThan(calls.indexOf("writeText"));
-    expect(calls.indexOf("read")).toBeLessThan(calls.lastIndexOf("link"));
-    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
-    expect(readFileSync(lockIn(folder), "utf8")).toContain('"verified": true');
-  });
+  ] as const)(
+    "a publisher looks at its lock from outside on %s before it publishes, and leaves no name behind",
+    ([, type], context) => {
+      requireLinux(context, "file systems by number");
+      requireNative(context);
+      const { fs, calls } = counting(type);
+      const folder = temporaryFolder();
+      const payload = payloadOf(published(lockIn(folder), fs));
+      expect(payload.verified).toBe(true);
+      const looked = calls.indexOf("probe");
+      expect(looked).toBeGreaterThan(0);
+      expect(looked).toBeLessThan(calls.indexOf("writeText"));
+      expect(calls.indexOf("read")).toBeLessThan(calls.lastIndexOf("link"));
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+      expect(readFileSync(lockIn(folder), "utf8")).toContain('"verified": true');
+    },
+  );
 
-  test("and claims nothing where that look fails", (context) => {
+  test("a publisher whose look at its lock from outside fails claims no kernel lock", (context) => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const { fs } = counting(FUSE);
@@ -114,7 +117,7 @@ describe("a publisher looks at its lock from outside", () => {
     }
   });
 
-  test("and an error of that look is told, with nothing left behind", (context) => {
+  test("an error of a publisher's look at its lock from outside is thrown, with nothing left behind", (context) => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const { fs } = counting(NFS);
@@ -126,7 +129,7 @@ describe("a publisher looks at its lock from outside", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("nor where the file system does not tell its kind", (context) => {
+  test("a publisher looks at its lock from outside, and names no file system, where that does not tell its kind", (context) => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const fs: LockFs = { ...realLockFs, fileSystemTypeOf: () => null };
@@ -136,7 +139,7 @@ describe("a publisher looks at its lock from outside", () => {
 });
 
 describe("a link that says EEXIST", () => {
-  test("is done when the lock is the publisher's own file", (context) => {
+  test("a link that says EEXIST is done when the lock is the publisher's own file", (context) => {
     requireNative(context);
     requirePosix(context, "locks are linked");
     const folder = temporaryFolder();
@@ -148,7 +151,7 @@ describe("a link that says EEXIST", () => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
-  test("is not done for having one more link: another's lock lies there", (context) => {
+  test("a link that says EEXIST is not done for having one more link, as another's lock lies there", (context) => {
     requireNative(context);
     requirePosix(context, "locks are linked");
     const folder = temporaryFolder();
@@ -164,7 +167,7 @@ describe("a link that says EEXIST", () => {
     expect(readdirSync(folder)).toEqual(["elsewhere", "s.jsonl.lock"]);
   });
 
-  test("is told by the nonce where a linked name has another inode", (context) => {
+  test("a link that says EEXIST is told by the nonce where a linked name has another inode", (context) => {
     requireLinux(context, "file systems by number");
     requireNative(context);
     const folder = temporaryFolder();
@@ -179,7 +182,7 @@ describe("a link that says EEXIST", () => {
 });
 
 test.for(["ENOSPC", "EDQUOT"])(
-  "a disk that is full (%s) is an error only when it is one's turn",
+  "a full disk (%s) is an error where there is no lock, and else the lock is in the way",
   (code) => {
     const folder = temporaryFolder();
     const refuse = (): never => {

@@ -56,62 +56,70 @@ const DISKS: readonly (readonly [string, readonly Rule[], Claim])[] = [
   ["a network file system without locks", ["nfs", "no-locks"], "none"],
 ];
 
-describe("a lock is taken, written under, kept from others and released", () => {
-  test.for(DISKS)("on %s", async ([, rules, claim], context) => {
-    const disk = standIn(context, ...rules);
-    const { folder, env } = disk;
-    const sessionFile = sessionIn(disk);
-    const holder = await startHolding(sessionFile, { env });
-    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
-    const { pid, kernelLock, verified } = payloadIn(disk);
-    expect(pid).toBe(holder.pid);
-    expect({ kernelLock: typeof kernelLock, verified }).toEqual({
-      kernelLock: claim === "none" ? "undefined" : "string",
-      verified: claim === "verified kernel lock" ? true : undefined,
-    });
-    expect(await holder.write()).toEqual({ kind: "written" });
-    expect(await tryElsewhere(sessionFile, { env })).toMatchObject({
-      name: "SessionWriteLockTimeoutError",
-      owner: expect.stringMatching(`^pid=${holder.pid} alive=true `) as string,
-    });
-    expect(await holder.write()).toEqual({ kind: "written" });
-    const { ms, result } = await timed(() => holder.release());
-    expect(result).toEqual({ kind: "released" });
-    expect(ms).toBeLessThan(AT_ONCE_MS);
-    expect(readFileSync(sessionFile, "utf8")).toBe("written\nwritten\n");
-    // Where locks are refused for a while another process may be in the guard: its file stays.
-    const guard = rules.includes("refuses-locks") ? ["s.jsonl.lock.guard"] : [];
-    expect(readdirSync(folder)).toEqual(["s.jsonl", ...guard]);
-  });
+describe("a lock's life", () => {
+  test.for(DISKS)(
+    "a lock is taken, written under, kept from others and released on %s",
+    async ([, rules, claim], context) => {
+      const disk = standIn(context, ...rules);
+      const { folder, env } = disk;
+      const sessionFile = sessionIn(disk);
+      const holder = await startHolding(sessionFile, { env });
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+      const { pid, kernelLock, verified } = payloadIn(disk);
+      expect(pid).toBe(holder.pid);
+      expect({ kernelLock: typeof kernelLock, verified }).toEqual({
+        kernelLock: claim === "none" ? "undefined" : "string",
+        verified: claim === "verified kernel lock" ? true : undefined,
+      });
+      expect(await holder.write()).toEqual({ kind: "written" });
+      expect(await tryElsewhere(sessionFile, { env })).toMatchObject({
+        name: "SessionWriteLockTimeoutError",
+        owner: expect.stringMatching(`^pid=${holder.pid} alive=true `) as string,
+      });
+      expect(await holder.write()).toEqual({ kind: "written" });
+      const { ms, result } = await timed(() => holder.release());
+      expect(result).toEqual({ kind: "released" });
+      expect(ms).toBeLessThan(AT_ONCE_MS);
+      expect(readFileSync(sessionFile, "utf8")).toBe("written\nwritten\n");
+      // Where locks are refused for a while another process may be in the guard: its file stays.
+      const guard = rules.includes("refuses-locks") ? ["s.jsonl.lock.guard"] : [];
+      expect(readdirSync(folder)).toEqual(["s.jsonl", ...guard]);
+    },
+  );
 });
 
-describe("a dead owner's lock is reclaimed, and no guard is left", () => {
+describe("a reclaim", () => {
   const lockable = DISKS.filter(([, rules]) => !/-locks/u.test(rules.join(" ")));
-  test.for(lockable)("on %s", async ([, rules], context) => {
-    const disk = standIn(context, ...rules);
-    const { folder, env } = disk;
-    const sessionFile = sessionIn(disk);
-    const dying = await startHolding(sessionFile, { env });
-    await dying.kill();
-    expect(await tryElsewhere(sessionFile, { env })).toEqual({ kind: "released" });
-    expect(readdirSync(folder)).toEqual([]);
-    const another = await startHolding(sessionFile, { env });
-    await another.kill();
-    expect(await sweepElsewhere(disk)).toEqual([{ removed: true, keptReason: null }]);
-    expect(readdirSync(folder)).toEqual([]);
-  });
+  test.for(lockable)(
+    "a dead owner's lock is reclaimed, and no guard is left, on %s",
+    async ([, rules], context) => {
+      const disk = standIn(context, ...rules);
+      const { folder, env } = disk;
+      const sessionFile = sessionIn(disk);
+      const dying = await startHolding(sessionFile, { env });
+      await dying.kill();
+      expect(await tryElsewhere(sessionFile, { env })).toEqual({ kind: "released" });
+      expect(readdirSync(folder)).toEqual([]);
+      const another = await startHolding(sessionFile, { env });
+      await another.kill();
+      expect(await sweepElsewhere(disk)).toEqual([{ removed: true, keptReason: null }]);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 });
 
-describe("a guard that another process is in is busy, not an error", () => {
+describe("a guard that another process is in", () => {
   test.for([
     ["NFSv4", NFS],
     ["SMB", SMB],
-  ] as const)("on %s", async ([, rules], context) => {
-    const { folder, env } = standIn(context, ...rules);
-    const counter = join(folder, "counter");
-    writeFileSync(counter, "0");
-    const rounds = 40;
-    const script = `
+  ] as const)(
+    "a guard that another process is in is busy, not an error, on %s",
+    async ([, rules], context) => {
+      const { folder, env } = standIn(context, ...rules);
+      const counter = join(folder, "counter");
+      writeFileSync(counter, "0");
+      const rounds = 40;
+      const script = `
       ${importCompiled("tryEnterGuard", "lock/protocol/guard.js")}
       ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
       import { readFileSync, writeFileSync } from "node:fs";
@@ -128,14 +136,15 @@ describe("a guard that another process is in is busy, not an error", () => {
         done++;
       }
       console.log(JSON.stringify(Object.keys(met).sort()));`;
-    const met = await Promise.all(Array.from({ length: 4 }, () => runNode(script, { env })));
-    expect(readFileSync(counter, "utf8")).toBe(String(4 * rounds));
-    expect(new Set(met.flat())).toEqual(new Set(["busy", "entered"]));
-  });
+      const met = await Promise.all(Array.from({ length: 4 }, () => runNode(script, { env })));
+      expect(readFileSync(counter, "utf8")).toBe(String(4 * rounds));
+      expect(new Set(met.flat())).toEqual(new Set(["busy", "entered"]));
+    },
+  );
 });
 
 describe("NFS repeats calls", () => {
-  test("a repeated link is the lock's own: it is had at once, not waited for", async (context) => {
+  test("a repeated link makes the publisher's own lock: it is had at once, not waited for", async (context) => {
     const disk = standIn(context, "nfs", "repeats-links");
     const holder = await startHolding(sessionIn(disk), { env: disk.env, timeoutMs: 1000 });
     expect(readdirSync(disk.folder)).toEqual(["s.jsonl.lock"]);
@@ -183,11 +192,11 @@ describe("NFS repeats calls", () => {
   });
 });
 
-describe("a guard that is refused is never a licence", () => {
+describe("a guard that is refused", () => {
   test.for<[string, Rule, string]>([
     ["out of locks", "refuses-locks", "ENOLCK"],
     ["all locks gone", "no-locks", "ENOTSUP"],
-  ])("to write: %s", async ([, rule, code], context) => {
+  ])("a refused guard does not allow a write: %s", async ([, rule, code], context) => {
     const disk = standIn(context);
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
     expect(payloadIn(disk)).toHaveProperty("kernelLock");
@@ -204,7 +213,7 @@ describe("a guard that is refused is never a licence", () => {
     expect(await holder.release()).toEqual({ kind: "released" });
   });
 
-  test("to release: it waits for the guard", async (context) => {
+  test("a release whose guard is refused waits for it", async (context) => {
     const disk = standIn(context);
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
     disk.behave("refuses-locks");
@@ -217,7 +226,7 @@ describe("a guard that is refused is never a licence", () => {
     expect(existsSync(`${sessionIn(disk)}.lock`)).toBe(false);
   });
 
-  test("to release for good: the lock is left for others, who see that it is free", async (context) => {
+  test("a release whose guard is refused for good leaves the lock for others, who see that it is free", async (context) => {
     const disk = standIn(context, "refuses-locks");
     disk.behave();
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
@@ -230,7 +239,7 @@ describe("a guard that is refused is never a licence", () => {
     expect(await tryElsewhere(sessionIn(disk), { env: disk.env })).toEqual({ kind: "released" });
   });
 
-  test("to reclaim: it is an error that names the guard, and the lock stays", async (context) => {
+  test("a reclaim whose guard is refused fails with an error that names the guard, and the lock stays", async (context) => {
     const disk = standIn(context);
     const dying = await startHolding(sessionIn(disk), { env: disk.env });
     await dying.kill();

@@ -29,7 +29,7 @@ async function namesIn(folder: string, { prefix }: MountNamespace): Promise<unkn
   );
 }
 
-describe("a file error", () => {
+describe("file errors", () => {
   test.for<[string, { mount: string; syscall: string; code: string }]>([
     [
       "a read-only file system",
@@ -64,24 +64,27 @@ describe("a file error", () => {
         code: "ENOSPC",
       },
     ],
-  ])("of %s", async ([, { mount, syscall, code }], context) => {
-    const disk = "mkdir disk; mount -t tmpfs -o size=64k,nr_inodes=16 tmpfs disk";
-    const place = await mountPrivately(context, `${disk}\n${mount}`);
-    const root = join(place.folder, "disk");
-    const sessions = join(root, "sessions");
-    const { prefix } = place;
-    const before = await namesIn(root, place);
-    const refusal = await tryElsewhere(join(sessions, "s.jsonl"), { prefix });
-    expect(refusal).toMatchObject({
-      name: "SessionWriteLockFileError",
-      syscall,
-      cause: { code },
-    });
-    expect(refusal.message).toContain(join(sessions, "s.jsonl.lock"));
-    expect(await namesIn(root, place)).toEqual(before);
-  });
+  ])(
+    "a file error names the call and its code: %s",
+    async ([, { mount, syscall, code }], context) => {
+      const disk = "mkdir disk; mount -t tmpfs -o size=64k,nr_inodes=16 tmpfs disk";
+      const place = await mountPrivately(context, `${disk}\n${mount}`);
+      const root = join(place.folder, "disk");
+      const sessions = join(root, "sessions");
+      const { prefix } = place;
+      const before = await namesIn(root, place);
+      const refusal = await tryElsewhere(join(sessions, "s.jsonl"), { prefix });
+      expect(refusal).toMatchObject({
+        name: "SessionWriteLockFileError",
+        syscall,
+        cause: { code },
+      });
+      expect(refusal.message).toContain(join(sessions, "s.jsonl.lock"));
+      expect(await namesIn(root, place)).toEqual(before);
+    },
+  );
 
-  test("of a directory that fills up is over when there is room again", async (context) => {
+  test("a file error of a directory that fills up is over when there is room again", async (context) => {
     const place = await mountPrivately(
       context,
       `mkdir disk; mount -t tmpfs -o size=64k tmpfs disk
@@ -100,21 +103,21 @@ describe("a file error", () => {
     expect(await namesIn(join(folder, "disk"), place)).toEqual(["full"]);
   });
 
-  test("of a directory without permission", async (context) => {
+  test("a directory without permission is a file error", async (context) => {
     requireLinux(context, "setpriv");
     requireRoot(context, "to be without rights");
     requireNative(context);
     const folder = temporaryFolder();
     chmodSync(folder, 0o755);
-    const nobody = { ...readablePackage(), prefix: AS_NOBODY };
-    const refusal = await tryElsewhere(join(folder, "s.jsonl"), nobody);
+    const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
+    const refusal = await tryElsewhere(join(folder, "s.jsonl"), otherUser);
     expect(refusal).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "open",
       cause: { code: "EACCES" },
     });
     expect(refusal.message).toContain(join(folder, "s.jsonl.lock"));
-    expect(await tryElsewhere(join(folder, "new/s.jsonl"), nobody)).toMatchObject({
+    expect(await tryElsewhere(join(folder, "new/s.jsonl"), otherUser)).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "mkdir",
       cause: { code: "EACCES" },
@@ -122,7 +125,7 @@ describe("a file error", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("of a path that leads through a file", async (context) => {
+  test("a path that leads through a file is a file error", async (context) => {
     requirePosix(context, "its own code for that");
     const folder = temporaryFolder();
     writeFileSync(join(folder, "file"), "");
@@ -135,7 +138,7 @@ describe("a file error", () => {
     expect(readdirSync(folder)).toEqual(["file"]);
   });
 
-  test("of a name that is too long", async (context) => {
+  test("a name that is too long is a file error", async (context) => {
     requirePosix(context, "its own limits");
     const folder = temporaryFolder();
     const sessionFile = join(folder, `${"x".repeat(245)}.jsonl`);
@@ -148,7 +151,7 @@ describe("a file error", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("of a lock that is a directory is none: it is kept and waited for", async () => {
+  test("a directory in the lock's place is no file error: it is kept and waited for", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     mkdirSync(`${sessionFile}.lock`);
@@ -160,7 +163,7 @@ describe("a file error", () => {
 });
 
 test(
-  "a real file system without hard links: acquired, waited for, taken over, released",
+  "a lock on a real file system without hard links is acquired, waited for, taken over and released",
   { timeout: 60_000 },
   async (context) => {
     // The kernel's own vfat, else exFAT by a daemon (FUSE), which is all that some kernels can do.
@@ -207,11 +210,11 @@ describe("kernel locks that are refused", () => {
     ["ENOTSUP", "none here"],
     ["EOPNOTSUPP", "none here"],
     ["EINVAL", "none here"],
-    ["ENOSYS", "none for us"],
+    ["ENOSYS", "none for this process"],
     ["ENOLCK", "none just now"],
     ["EIO", "none just now"],
   ] as const)(
-    "%s, %s: the payload claims none, others' locks stay, one's own is released",
+    "a kernel lock refused with %s (%s) is not claimed, others' locks stay, and the holder's is released",
     async ([code, meaning], context) => {
       requirePosix(context, "Windows has a guard without them");
       const fs = refusing(code);
@@ -252,7 +255,7 @@ describe("kernel locks that are refused", () => {
     },
   );
 
-  test("to a holder past its limit: it is not displaced, for it has no fence", async (context) => {
+  test("a holder past its limit whose kernel lock was refused is not displaced, for it has no fence", async (context) => {
     requirePosix(context, "Windows has a guard without them");
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");

@@ -38,7 +38,7 @@ function sweepOn(
   return sweepDirectory(resolveSweepOptions({ ...options, env: {} }), fs);
 }
 
-test("what was found inside the guard decides, and the guard is left", (context) => {
+test("the look inside the guard decides on a removal, and the guard is left", (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   const lockPath = writePlainLock(folder, "s", { pid: 1 });
@@ -55,25 +55,28 @@ test("what was found inside the guard decides, and the guard is left", (context)
 });
 
 describe("a rename that is refused", () => {
-  test.for(["EPERM", "EACCES", "EBUSY"])("with %s is busy and says so", (code, context) => {
-    requireWindows(context, "renames a lock before it deletes it");
-    const folder = temporaryFolder();
-    const lockPath = writePlainLock(folder, "s", { pid: 1 });
-    expect(tryRemoveLock(lockPath, refusing(code), () => true)).toMatchObject({
-      kind: "busy",
-      error: { code },
-    });
-    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
-  });
+  test.for(["EPERM", "EACCES", "EBUSY"])(
+    "a rename refused with %s is busy and says so",
+    (code, context) => {
+      requireWindows(context, "renames a lock before it deletes it");
+      const folder = temporaryFolder();
+      const lockPath = writePlainLock(folder, "s", { pid: 1 });
+      expect(tryRemoveLock(lockPath, refusing(code), () => true)).toMatchObject({
+        kind: "busy",
+        error: { code },
+      });
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    },
+  );
 
-  test("for any other reason is an error at once", (context) => {
+  test("a rename that fails for any other reason is an error at once", (context) => {
     requireWindows(context, "renames a lock before it deletes it");
     const lockPath = writePlainLock(temporaryFolder(), "s", { pid: 1 });
     expect(() => tryRemoveLock(lockPath, refusing("EIO"), () => true)).toThrow("EIO");
     expect(tryRemoveLock(lockPath, refusing("ENOENT"), () => true)).toEqual({ kind: "changed" });
   });
 
-  test("for ever: the error is reported with its code, and many of them cost no more time", async (context) => {
+  test("a rename that is refused for ever is reported with its code, and many of them cost no more time", async (context) => {
     requireWindows(context, "waits for files that are in use");
     const folder = temporaryFolder();
     const pid = await endedPid();
@@ -89,7 +92,7 @@ describe("a rename that is refused", () => {
     expect(elapsed).toBeLessThan(2000 + names.length * 50 + 3000);
   });
 
-  test("an abort is heard while the sweep waits", async (context) => {
+  test("an abort ends a sweep that waits for a rename", async (context) => {
     requireWindows(context, "waits for files that are in use");
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: await endedPid() });
@@ -105,25 +108,25 @@ describe("a rename that is refused", () => {
 });
 
 describe("a lock that another program has open on Windows", () => {
-  test("goes, and its name is free at once for a new one", async (context) => {
+  test("a lock that another program has open on Windows goes, and its name is free at once for a new one", async (context) => {
     requireWindows(context, "an unlinked name stays taken while the file is open");
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
     const content = readFileSync(lockPath, "utf8");
     const reader = await startReady(program("hold-file"), [lockPath, "read-delete"]);
-    const ours = openSync(lockPath, "r");
+    const opened = openSync(lockPath, "r");
     expect(tryRemoveLock(lockPath, realLockFs, () => true)).toEqual({ kind: "removed" });
     expect(existsSync(lockPath)).toBe(false);
     writeFileSync(lockPath, "new", { flag: "wx" });
-    // Whoever reads the old one reads it to its end.
-    expect(readFileSync(ours, "utf8")).toBe(content);
-    closeSync(ours);
+    // A process that reads the old one reads it to its end.
+    expect(readFileSync(opened, "utf8")).toBe(content);
+    closeSync(opened);
     await reader.kill();
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
     expect(readFileSync(lockPath, "utf8")).toBe("new");
   });
 
-  test("and does not share deletion stays, with the error's code", async (context) => {
+  test("a lock that another program has open without sharing deletion stays, with the error's code", async (context) => {
     requireWindows(context, "sharing violations");
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
@@ -140,7 +143,7 @@ describe("a lock that another program has open on Windows", () => {
     expect(counts.removed).toBe(1);
   });
 
-  test("and lets go of it while the sweep waits is removed in this very sweep", async (context) => {
+  test("a lock that another program closes while the sweep waits is removed in this very sweep", async (context) => {
     requireWindows(context, "sharing violations");
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });

@@ -22,7 +22,7 @@ test.for([
   ["merged", "upper"],
   ["upper", "merged"],
 ] as const)(
-  "overlay: a lock taken through %s is respected through %s, and never removed there",
+  "a lock taken through %s of an overlay is respected through %s, and never removed there",
   { timeout: 60_000 },
   async ([own, other], context) => {
     const { folder, prefix } = await mountPrivately(context, OVERLAY);
@@ -47,7 +47,7 @@ test.for([
   },
 );
 
-test("overlay: a holder past its limit is displaced in its own view only", async (context) => {
+test("a holder past its limit is displaced in its own view of an overlay only", async (context) => {
   const { folder, prefix } = await mountPrivately(context, OVERLAY);
   const sessionFile = (view: string): string => join(folder, view, "sessions/s.jsonl");
   await startHolding(sessionFile("merged"), { prefix, maxHoldMs: 1 });
@@ -63,7 +63,7 @@ const MOUNTED_TWICE = `${OVERLAY}
 mkdir again
 mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work again`;
 
-test("an overlay that is mounted anew: a lock of its former mount is respected while its token proves the holder alive", async (context) => {
+test("a lock of an overlay's former mount is respected while its token proves the holder alive", async (context) => {
   const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
   const sessionFile = (view: string): string => join(folder, view, "sessions/s.jsonl");
   const holder = await startHolding(sessionFile("merged"), { prefix });
@@ -76,7 +76,7 @@ test("an overlay that is mounted anew: a lock of its former mount is respected w
   expect(await tryElsewhere(sessionFile("again"), { prefix })).toEqual({ kind: "released" });
 });
 
-test("an overlay that is mounted anew: a former container's lock is taken, whose pid says nothing here", async (context) => {
+test("a former container's lock, whose pid says nothing here, is taken on an overlay that is mounted anew", async (context) => {
   const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
   const sessionFile = (view: string): string => join(folder, view, "sessions/s.jsonl");
   const container = [...prefix, "unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
@@ -91,7 +91,7 @@ test("an overlay that is mounted anew: a former container's lock is taken, whose
 });
 
 /**
- * Acquires again and again, and counts how often somebody else was there. A view of an overlay keeps an
+ * Acquires again and again, and counts how often another holder was there. A view of an overlay keeps an
  * outdated picture of what the other one changed (the kernel calls the result undefined), so that errors,
  * but only errors, are allowed.
  */
@@ -125,7 +125,7 @@ const CONTENDER = `
   console.log(JSON.stringify(report));`;
 
 test(
-  "overlay: contenders in both views never hold at once",
+  "contenders in both views of an overlay never hold at once",
   { timeout: 90_000 },
   async (context) => {
     const { folder, prefix } = await mountPrivately(context, OVERLAY);
@@ -144,7 +144,7 @@ test(
   },
 );
 
-test("a second bind mount is the same directory: respected, and taken over after a death", async (context) => {
+test("a lock seen through a second bind mount is respected, and taken over after a death", async (context) => {
   const { folder, prefix } = await mountPrivately(context, `mkdir one two; mount --bind one two`);
   const holder = await startHolding(join(folder, "one/s.jsonl"), { prefix });
   const other = join(folder, "two/s.jsonl");

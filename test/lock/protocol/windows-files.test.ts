@@ -46,7 +46,7 @@ describe("a directory is swept alike under every form of its path", () => {
     ["upper case", (folder) => folder.toUpperCase()],
     ["namespaced", (folder) => `\\\\?\\${folder}`],
     ["relative", (folder) => relative(process.cwd(), folder)],
-  ])("%s", async (_, form) => {
+  ])("a directory is swept alike under every form of its path: %s", async (_, form) => {
     const folder = temporaryFolder();
     const dead = join(folder, "dead.jsonl.lock");
     const live = join(folder, "live.jsonl.lock");
@@ -62,7 +62,7 @@ describe("a directory is swept alike under every form of its path", () => {
     expect(readdirSync(folder)).toEqual(["live.jsonl.lock"]);
   });
 
-  test("longer than MAX_PATH", async () => {
+  test("a directory with a path longer than MAX_PATH is swept", async () => {
     const deep = join(temporaryFolder(), ...Array.from({ length: 6 }, () => "x".repeat(60)));
     expect(deep.length).toBeGreaterThan(260);
     mkdirSync(toNamespacedPath(deep), { recursive: true });
@@ -80,7 +80,7 @@ describe("a directory is swept alike under every form of its path", () => {
     expect(readdirSync(deep)).toEqual(["live.jsonl.lock"]);
   });
 
-  test("a share: a free lock may live on another machine and proves nothing, a held one and the token do", async (context) => {
+  test("a free lock on a share, perhaps another machine's, proves nothing; a held one and the token do", async (context) => {
     const folder = temporaryFolder();
     const sessionsDir = asShare(folder);
     if (!existsSync(sessionsDir))
@@ -111,7 +111,7 @@ describe("a directory is swept alike under every form of its path", () => {
   });
 });
 
-describe("where a directory really is", () => {
+describe("the drive of a directory", () => {
   const kindOf = (realpath: () => string): FileSystem =>
     freshEvidence({ ...realLockFs, realpath }).fileSystem("N:\\sessions\\s.jsonl.lock");
 
@@ -132,7 +132,7 @@ describe("where a directory really is", () => {
     expect(kindOf(fail)).toEqual({ kind: "unlisted", name: null });
   });
 
-  test("a share by its own name is not asked: it may not answer for a long time", () => {
+  test("a share by its own name is not asked, as it may not answer for a long time", () => {
     const never = (): never => {
       throw new Error("must not be asked");
     };
@@ -145,16 +145,16 @@ describe("where a directory really is", () => {
 test("two processes see one file under one number, which is what kernelLock names", async () => {
   const lockPath = writePlainLock(temporaryFolder(), "s", { pid: 4 });
   const fd = realLockFs.openForReading(lockPath);
-  const ours = realLockFs.fileId(fd);
+  const here = realLockFs.fileId(fd);
   realLockFs.close(fd);
   const theirs = await runNode(`
     ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     console.log(JSON.stringify(realLockFs.fileId(realLockFs.openForReading(${JSON.stringify(lockPath)}))));`);
-  expect(theirs).toBe(ours);
-  expect(ours).toMatch(/^\d+:[1-9]\d*$/u);
+  expect(theirs).toBe(here);
+  expect(here).toMatch(/^\d+:[1-9]\d*$/u);
 });
 
-test("bytes that somebody has locked cannot be read: kept, and judged when they can", async (context) => {
+test("a lock whose bytes another process has locked is kept, and judged when they can be read", async (context) => {
   const folder = temporaryFolder();
   const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
   const other = await startReady(program("hold-file"), [lockPath, "read-delete", "10"]);
@@ -173,7 +173,7 @@ describe("a plain lock's start time", () => {
     ["milliseconds, rounded up", (us) => Math.ceil(us / 1000)],
     ["seconds", (us) => Math.floor(us / 1e6)],
     ["microseconds", (us) => us],
-  ])("in %s proves its owner", async (_, toUnit) => {
+  ])("a plain lock's start time in %s proves its owner", async (_, toUnit) => {
     const owner = await liveOwner();
     const lockPath = writePlainLock(temporaryFolder(), "s", {
       pid: owner.pid,
@@ -186,7 +186,7 @@ describe("a plain lock's start time", () => {
     });
   });
 
-  test("of a process before it at the same pid proves it gone", async () => {
+  test("a plain lock's start time of an earlier process at the same pid proves its owner gone", async () => {
     const owner = await liveOwner();
     const folder = temporaryFolder();
     const starttime = Math.floor(owner.starttime / 1000) - 2000;
@@ -225,7 +225,7 @@ describe("a lock file that a reader has open", () => {
     };
   }
 
-  test("is released, and its name is free for the next holder at once", async () => {
+  test("a lock file that a reader has open is released, and its name is free for the next holder at once", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const holder = await startHolding(sessionFile);
@@ -238,7 +238,7 @@ describe("a lock file that a reader has open", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("without sharing deletion is released when the reader lets go", async () => {
+  test("a lock file open without sharing deletion is released when the reader lets go", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const { fs, counted, onRefusal } = countingRefusals();
@@ -250,7 +250,7 @@ describe("a lock file that a reader has open", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("without sharing deletion for good does not look held after its release", async () => {
+  test("a lock file open without sharing deletion for good does not look held after its release", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const holder = await startHolding(sessionFile);
@@ -261,7 +261,7 @@ describe("a lock file that a reader has open", () => {
       removable: true,
       ownerReason: "kernel-lock-free",
     });
-    // Whoever wants it now hears why it cannot be had, once its patience with such files is used up.
+    // A contender is told why it cannot be had, once its patience with such files is used up.
     expect(await tryElsewhere(sessionFile, { timeoutMs: 30_000 })).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "rename",
@@ -272,23 +272,23 @@ describe("a lock file that a reader has open", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("is reclaimed, and its reader reads it to its end", async () => {
+  test("a lock file that a reader has open is reclaimed, and its reader reads it to its end", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const holder = await startHolding(sessionFile);
     const content = readFileSync(`${sessionFile}.lock`, "utf8");
     await holder.kill();
     const reader = await openBy(`${sessionFile}.lock`, "read-delete");
-    const ours = openSync(`${sessionFile}.lock`, "r");
+    const opened = openSync(`${sessionFile}.lock`, "r");
     const next = await startHolding(sessionFile, { timeoutMs: 5000 });
-    expect(readFileSync(ours, "utf8")).toBe(content);
-    closeSync(ours);
+    expect(readFileSync(opened, "utf8")).toBe(content);
+    closeSync(opened);
     await reader.kill();
     expect(await next.release()).toEqual({ kind: "released" });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("without sharing deletion is reclaimed as soon as the reader lets go", async () => {
+  test("a lock file open without sharing deletion is reclaimed as soon as the reader lets go", async () => {
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
     const holder = await startHolding(sessionFile);

@@ -32,7 +32,7 @@ const FREE: OwnerJudgement = { ...DEAD, reason: "kernel-lock-free", end: "holder
 const OTHER_HOST: OwnerJudgement = { ...UNPROVEN, reason: "other-host", undecidable: true };
 const MOUNT_GONE: OwnerJudgement = { ...FREE, reason: "mount-gone" };
 const NO_TOKEN: OwnerJudgement = { ...OTHER_HOST, reason: "no-token" };
-const NOBODY: OwnerJudgement = { ...UNPROVEN, reason: "missing-pid" };
+const MISSING_PID: OwnerJudgement = { ...UNPROVEN, reason: "missing-pid" };
 
 function payload(fields: Record<string, unknown> = {}): LockPayload | null {
   const standard = { pid: 7, createdAt: new Date(NOW - MINUTE).toISOString() };
@@ -103,13 +103,13 @@ describe("rule 1: how the owner ended", () => {
     [
       "no pid, young",
       payload({ pid: null }),
-      { owner: NOBODY, mtimeMs: NOW - 1000 },
+      { owner: MISSING_PID, mtimeMs: NOW - 1000 },
       { staleReasons: ["missing-pid"], keptReason: "in-grace", ...KEPT },
     ],
     [
       "no payload",
       null,
-      { owner: NOBODY, mtimeMs: NOW - 31_000 },
+      { owner: MISSING_PID, mtimeMs: NOW - 31_000 },
       { staleReasons: ["missing-pid", "invalid-createdAt"], ...REMOVED },
     ],
     [
@@ -136,7 +136,7 @@ describe("rule 1: how the owner ended", () => {
       { owner: OTHER_HOST, pidAlive: false, mtimeMs: 0 },
       { staleReasons: [], ...KEPT },
     ],
-  ])("%s", check);
+  ])("rule 1 tells how the owner ended: %s", check);
 });
 
 describe("rule 2: age", () => {
@@ -177,7 +177,7 @@ describe("rule 2: age", () => {
       { owner: DEAD, pidAlive: false },
       { staleReasons: ["dead-pid", "too-old"], ...REMOVED },
     ],
-  ])("%s", check);
+  ])("rule 2 tells what is too old: %s", check);
 });
 
 describe("rule 3: the holder's own limit", () => {
@@ -186,7 +186,7 @@ describe("rule 3: the holder's own limit", () => {
   test.each<Row>([
     ["a sweep never asks", overdue, {}, { staleReasons: [], ...KEPT }],
     [
-      "acquire does",
+      "acquire asks",
       overdue,
       { respectMaxHold: true },
       { staleReasons: ["hold-exceeded"], ...REMOVED },
@@ -236,7 +236,7 @@ describe("rule 3: the holder's own limit", () => {
       { staleReasons: [] },
     ],
     [
-      "that one overdue by the wall clock",
+      "another clock's monotonic reading, overdue by the wall clock",
       payload({ maxHoldMs: MINUTE / 2, monotonicMs: 40 }),
       { respectMaxHold: true, monotonicNowMs: 90 * 24 * 60 * MINUTE },
       { staleReasons: ["hold-exceeded"], ...REMOVED },
@@ -284,22 +284,22 @@ describe("rule 3: the holder's own limit", () => {
       { staleReasons: ["hold-exceeded"], keptReason: "no-guard", ...KEPT },
     ],
     [
-      "that one dead",
+      "written by this package without a kernel lock, its owner dead",
       payload({ maxHoldMs: 5, nonce: "n" }),
       { respectMaxHold: true, owner: DEAD },
       { staleReasons: ["dead-pid", "hold-exceeded"], ...REMOVED },
     ],
-  ])("%s", check);
+  ])("rule 3 tells who is past its own limit: %s", check);
 });
 
-describe("rule 4, first half: an orphan of our own pid", () => {
+describe("rule 4, first half: an orphan of this process's pid", () => {
   const self = { isSelf: true };
   const selfUnproven = { isSelf: true, owner: UNPROVEN };
   const withNonce = payload({ nonce: "n", kernelLock: "1:2" });
 
   test.each<Row>([
     [
-      "our start time, not held here",
+      "this process's start time, not held here",
       payload(),
       self,
       { staleReasons: ["orphan-self-pid"], ...REMOVED },
@@ -312,25 +312,25 @@ describe("rule 4, first half: an orphan of our own pid", () => {
       { staleReasons: [] },
     ],
     [
-      "ours by nonce, kernel silent: maybe another thread's",
+      "this package's by nonce, kernel silent: maybe another thread's",
       withNonce,
       self,
       { staleReasons: [], ...KEPT },
     ],
     [
-      "ours by nonce, kernel lock free",
+      "this package's by nonce, kernel lock free",
       withNonce,
       { ...self, owner: FREE, kernel: "free" },
       { staleReasons: ["holder-gone", "orphan-self-pid"], ...REMOVED },
     ],
     ...(["free-unconfirmed", "other-mount"] as const).map((kernel): Row => [
-      `ours by nonce, and free is not for sure: ${kernel}`,
+      `this package's by nonce, and free is not for sure: ${kernel}`,
       withNonce,
       { ...self, owner: FREE, kernel },
       { staleReasons: ["holder-gone"], ...REMOVED },
     ]),
     [
-      "ours by nonce, without token: maybe another thread's",
+      "this package's by nonce, without token: maybe another thread's",
       payload({ nonce: "n" }),
       { ...self, owner: NO_TOKEN, atAcquire: true },
       { staleReasons: [], ...KEPT },
@@ -367,11 +367,11 @@ describe("rule 4, first half: an orphan of our own pid", () => {
       { staleReasons: ["recycled-pid"], ...REMOVED },
     ],
     ["another host's pid", payload(), { ...self, owner: OTHER_HOST }, { staleReasons: [] }],
-    ["somebody else's pid", payload(), {}, { staleReasons: [] }],
-  ])("%s", check);
+    ["another process's pid", payload(), {}, { staleReasons: [] }],
+  ])("rule 4 tells an orphan of this process's pid: %s", check);
 });
 
-describe("rule 4, second half: somebody else's program", () => {
+describe("rule 4, second half: another program", () => {
   const foreign = { owner: UNPROVEN, ownerArgs: ["sleep", "9"] };
 
   test.each<Row>([
@@ -404,7 +404,7 @@ describe("rule 4, second half: somebody else's program", () => {
     ],
     ["owner unknown", payload(), { ...foreign, owner: OTHER_HOST }, { staleReasons: [] }],
     [
-      "written by this package without token: ours are never foreign",
+      "written by this package without token: never foreign",
       payload({ nonce: "n" }),
       { ...foreign, owner: NO_TOKEN },
       { staleReasons: [], stale: false, ...KEPT },
@@ -428,11 +428,11 @@ describe("rule 4, second half: somebody else's program", () => {
       foreign,
       { staleReasons: ["too-old", "non-openclaw-owner"], ...REMOVED },
     ],
-  ])("%s", check);
+  ])("rule 4 tells a foreign program's pid: %s", check);
 });
 
-describe("what is done, first match", () => {
-  const abandoned = { owner: NOBODY, pidAlive: false };
+describe("what is done", () => {
+  const abandoned = { owner: MISSING_PID, pidAlive: false };
 
   test.each<Row>([
     [
@@ -518,7 +518,7 @@ describe("what is done, first match", () => {
     ],
     ["g: file time unknown", null, abandoned, { keptReason: "in-grace", ...KEPT }],
     [
-      "another view of the file is not ours to remove",
+      "another view of the file is not removed",
       payload(),
       { owner: DEAD, pidAlive: false, kernel: "other-view" },
       { staleReasons: ["dead-pid"], keptReason: "other-view", ...KEPT },
@@ -541,10 +541,10 @@ describe("what is done, first match", () => {
       { kernel: "other-view" },
       { keptReason: "owner-alive", ...KEPT },
     ],
-  ])("%s", check);
+  ])("the first rule that matches decides what is done: %s", check);
 });
 
-describe("before a look at containers that may change it, nothing is removed", () => {
+describe("before a look at containers", () => {
   const unseen = (owner: OwnerJudgement): OwnerJudgement => ({ ...owner, needsNestedLook: true });
   const foreign = { ownerArgs: ["sleep", "9"] };
 
@@ -568,7 +568,7 @@ describe("before a look at containers that may change it, nothing is removed", (
       { staleReasons: ["non-openclaw-owner"], keptReason: "owner-unknown", ...KEPT },
     ],
     [
-      "an orphan of our own pid",
+      "an orphan of this process's pid",
       payload(),
       { owner: unseen(UNPROVEN), isSelf: true, atAcquire: true },
       { staleReasons: ["orphan-self-pid"], keptReason: "owner-unknown", ...KEPT },
@@ -609,7 +609,7 @@ describe("before a look at containers that may change it, nothing is removed", (
       { owner: unseen(UNPROVEN), respectMaxHold: true },
       { keptReason: "no-guard", ...KEPT },
     ],
-  ])("%s", check);
+  ])("nothing is removed before a look at containers that may change the verdict: %s", check);
 
   test.each<[string | null, OwnerJudgement, boolean]>([
     ["owner-unknown", unseen(DEAD), true],
@@ -624,9 +624,12 @@ describe("before a look at containers that may change it, nothing is removed", (
     ["owner-unknown", DEAD, false],
     ["owner-unknown", OTHER_HOST, false],
     [null, OTHER_HOST, false],
-  ])("it is worth making when kept as %s: row %#", (keptReason, owner, expected) => {
-    expect(dependsOnNestedLook({ keptReason }, owner)).toBe(expected);
-  });
+  ])(
+    "a look at containers may change a verdict that is kept as %s: row %#",
+    (keptReason, owner, expected) => {
+      expect(dependsOnNestedLook({ keptReason }, owner)).toBe(expected);
+    },
+  );
 });
 
 test("the command line is asked for only where it can change the verdict", () => {

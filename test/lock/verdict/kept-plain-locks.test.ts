@@ -32,11 +32,11 @@ const OWNERS: Readonly<Record<string, () => Promise<Record<string, unknown>>>> =
     const { pid, starttime } = await liveOwner();
     return { pid, starttime: inUnit(starttime), createdAt: LONG_AGO, maxHoldMs: 1 };
   },
-  "an orphan of our own pid": () => {
+  "an orphan of this process's pid": () => {
     const starttime = getProcessStartTime(process.pid) ?? Number.NaN;
     return Promise.resolve({ pid: process.pid, starttime: inUnit(starttime) });
   },
-  "an orphan of our own pid without start time": () => Promise.resolve({ pid: process.pid }),
+  "an orphan of this process's pid without start time": () => Promise.resolve({ pid: process.pid }),
 };
 
 /** As plain locks have it. */
@@ -90,14 +90,14 @@ const KEPT_ANYWAY: readonly (readonly [entry: string, owner: string])[] = [
   ["acquirePidFile", "foreign"],
 ];
 
-const CASES = Object.keys(ENTRIES).flatMap((entry) =>
+const COMBINATIONS = Object.keys(ENTRIES).flatMap((entry) =>
   Object.keys(OWNERS).map((owner) => [entry, owner] as const),
 );
 
-test.each(CASES)("%s keeps one whose owner is %s", async (entry, owner) => {
+test.each(COMBINATIONS)("%s keeps a plain lock whose owner is %s", async (entry, owner) => {
   const isTakenBy = ENTRIES[entry];
   const fields = await OWNERS[owner]?.();
-  if (isTakenBy === undefined || fields === undefined) throw new Error("no such case");
+  if (isTakenBy === undefined || fields === undefined) throw new Error("no such combination");
   const folder = temporaryFolder();
   const lockPath = writePlainLock(folder, "s", fields);
   const written = readFileSync(lockPath, "utf8");
@@ -108,10 +108,13 @@ test.each(CASES)("%s keeps one whose owner is %s", async (entry, owner) => {
   expect(await isTakenBy({ folder, lockPath, plainLocks: "judge" })).toBe(!isKeptAnyway);
 });
 
-test.each(Object.entries(ENTRIES))("%s refuses a word that it does not know", async (_, act) => {
-  const folder = temporaryFolder();
-  const lockPath = join(folder, "s.jsonl.lock");
-  await expect(act({ folder, lockPath, plainLocks: "never" as PlainLocks })).rejects.toThrow(
-    /^options\.plainLocks must be one of judge, keep, got 'never'$/,
-  );
-});
+test.each(Object.entries(ENTRIES))(
+  "%s refuses a value of plainLocks that it does not know",
+  async (_, act) => {
+    const folder = temporaryFolder();
+    const lockPath = join(folder, "s.jsonl.lock");
+    await expect(act({ folder, lockPath, plainLocks: "never" as PlainLocks })).rejects.toThrow(
+      /^options\.plainLocks must be one of judge, keep, got 'never'$/,
+    );
+  },
+);

@@ -1,4 +1,4 @@
-/** Evidence that cannot be had, or comes from another world, is no evidence: locks of living owners stay. */
+/** Facts that are missing, or that another machine or container told, are no evidence: locks of living owners stay. */
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
@@ -90,7 +90,7 @@ test("a reading of another clock that says more than the wall clock makes no liv
   writeFileSync(lock.lockPath, text);
 });
 
-test("a lock of ours is written without a clock reading where the machine's clock cannot be read", async () => {
+test("a lock of this package is written without a clock reading where the machine's clock cannot be read", async () => {
   const folder = temporaryFolder();
   const env = { ...process.env, PIDENTITY_NO_NATIVE: "1" };
   const text = (await runNode(
@@ -129,7 +129,7 @@ test("a live holder whose boot id cannot be read stays, seen from its host and f
   expect(await tryElsewhere(sessionFile, { prefix })).toEqual({ kind: "released" });
 });
 
-test("a lock of ours without token and start time is never a foreign program's", async () => {
+test("a lock of this package without token and start time is never a foreign program's", async () => {
   const folder = temporaryFolder();
   const foreign = await startForeign();
   const lockPath = writePlainLock(folder, "s", { pid: foreign.pid, nonce: "0".repeat(32) });
@@ -303,8 +303,8 @@ test("a container that restarts on its own overlay takes over what its predecess
     `mount -t overlay overlay -o lowerdir=lower,upperdir=upper,workdir=work merged 2>/dev/null ||
      exit 3; exec "$0" "$@"`,
   ];
-  const inside = overlay.map((word) =>
-    word.replaceAll(/(?<==|\s)(?=(?:lower|upper|work|merged)\b)/gu, `${folder}/`),
+  const inside = overlay.map((argument) =>
+    argument.replaceAll(/(?<==|\s)(?=(?:lower|upper|work|merged)\b)/gu, `${folder}/`),
   );
   const sessionFile = join(folder, "merged/s.jsonl");
   const first = await startHolding(sessionFile, { prefix: inside });

@@ -115,8 +115,8 @@ function facts(changes: Partial<OwnerFacts> = {}): OwnerFacts {
   };
 }
 
-describe("the kernel lock decides before anything else", () => {
-  const ours = payload({ owner: formatToken(TOKEN), nonce: "n", kernelLock: "1:2" });
+describe("the kernel lock", () => {
+  const locked = payload({ owner: formatToken(TOKEN), nonce: "n", kernelLock: "1:2" });
 
   test.each<[string, KernelEvidence, ProcessVerdict, Partial<OwnerJudgement>]>([
     ["held, token same", "held", RUNNING, { state: "same", reason: "kernel-lock-held" }],
@@ -129,7 +129,7 @@ describe("the kernel lock decides before anything else", () => {
       { state: "gone", end: "holder-gone" },
     ],
     [
-      "free, pid dead: the plainer word",
+      "free, pid dead: the plainer reason",
       "free",
       DEAD,
       { state: "gone", reason: "kernel-lock-free", end: "dead-pid" },
@@ -182,8 +182,8 @@ describe("the kernel lock decides before anything else", () => {
     ["another view, pid dead", "other-view", DEAD, { state: "gone", end: "dead-pid" }],
     ["another view, other pid namespace", "other-view", HIDDEN, { undecidable: true }],
     ["silent", "silent", RUNNING, { state: "same", reason: "running" }],
-  ])("%s", (_name, kernel, verdict, expected) => {
-    expect(judgeOwner(ours, facts({ kernel, verify: () => verdict }))).toMatchObject(expected);
+  ])("the kernel lock decides before anything else: %s", (_name, kernel, verdict, expected) => {
+    expect(judgeOwner(locked, facts({ kernel, verify: () => verdict }))).toMatchObject(expected);
   });
 
   test.each<[string, Record<string, unknown>]>([
@@ -194,7 +194,7 @@ describe("the kernel lock decides before anything else", () => {
     ["a token of another machine", { owner: formatToken({ ...EARLIER, hostDigest: null }) }],
     ["no pid", { pid: null, nonce: "n" }],
     ["nothing but a pid and a kernel lock", {}],
-  ])("held is respected whatever the lock says besides: %s", (_name, fields) => {
+  ])("a held kernel lock is respected whatever the lock says besides: %s", (_name, fields) => {
     const lock = payload({ kernelLock: "1:2", ...fields });
     const all = { verify: never, identity: never, fileSystem: never, isOnOwnDisk: never };
     expect(judgeOwner(lock, facts({ kernel: "held", ...all, nested: null }))).toEqual({
@@ -206,7 +206,7 @@ describe("the kernel lock decides before anything else", () => {
     });
   });
 
-  test("free ends a holder of an earlier boot on a disk of its own, whoever it was", () => {
+  test("a free kernel lock ends a holder of an earlier boot, also on a disk that other machines may use", () => {
     const lock = payload({ owner: formatToken(EARLIER), nonce: "n", kernelLock: "1:2" });
     const judged = judgeOwner(lock, facts({ kernel: "free", isOnOwnDisk: () => false }));
     expect(judged).toMatchObject({ state: "gone", reason: "kernel-lock-free" });
@@ -214,7 +214,7 @@ describe("the kernel lock decides before anything else", () => {
 
   // A token that would prove the owner alive is asked first, and may be asked only by a look at containers.
   test.each(["free-unconfirmed", "other-mount"] as const)(
-    "%s ends no container's holder before its host has looked for it",
+    "a kernel lock that is %s ends no container's holder before its host has looked for it",
     (kernel) => {
       const inContainer = payload({
         owner: formatToken({ ...TOKEN, pidNamespace: CONTAINER }),
@@ -231,7 +231,7 @@ describe("the kernel lock decides before anything else", () => {
         state: "gone",
         needsNestedLook: false,
       });
-      // A neighbour container cannot look.
+      // From another container there is no look.
       expect(judgeOwner(inContainer, { ...unseen, tokenHost: INSIDE })).toMatchObject({
         state: "gone",
         needsNestedLook: false,
@@ -240,8 +240,8 @@ describe("the kernel lock decides before anything else", () => {
   );
 });
 
-describe("the token decides next", () => {
-  const ours = payload({ owner: formatToken(TOKEN) });
+describe("the token", () => {
+  const withToken = payload({ owner: formatToken(TOKEN) });
 
   test.each<[ProcessVerdict, Partial<OwnerJudgement>]>([
     [RUNNING, { state: "same", end: null, undecidable: false }],
@@ -271,8 +271,8 @@ describe("the token decides next", () => {
       { state: "unknown", reason: "unsupported" },
       { state: "unknown", undecidable: true },
     ],
-  ])("%j", (verdict, expected) => {
-    const judged = judgeOwner(ours, facts({ verify: () => verdict, identity: () => ABSENT }));
+  ])("the token decides after the kernel lock: %j", (verdict, expected) => {
+    const judged = judgeOwner(withToken, facts({ verify: () => verdict, identity: () => ABSENT }));
     expect(judged).toMatchObject({ reason: verdict.reason, needsNestedLook: false, ...expected });
   });
 
@@ -308,14 +308,17 @@ describe("the token decides next", () => {
       { ...TOKEN, boot: null, pidNamespace: CONTAINER },
       false,
     ],
-  ])("a look at containers may help: %j, row %#", (verdict, changes, token, needsNestedLook) => {
-    const lock = payload({ owner: formatToken(token), nonce: "n" });
-    expect(judgeOwner(lock, facts({ verify: () => verdict, ...changes }))).toMatchObject({
-      state: "unknown",
-      undecidable: true,
-      needsNestedLook,
-    });
-  });
+  ])(
+    "a look at containers may help after a token's verdict: %j, row %#",
+    (verdict, changes, token, needsNestedLook) => {
+      const lock = payload({ owner: formatToken(token), nonce: "n" });
+      expect(judgeOwner(lock, facts({ verify: () => verdict, ...changes }))).toMatchObject({
+        state: "unknown",
+        undecidable: true,
+        needsNestedLook,
+      });
+    },
+  );
 });
 
 describe("a token of another boot", () => {
@@ -330,21 +333,24 @@ describe("a token of another boot", () => {
     ["fuse", true, OTHER_HOST],
     ["network", true, OTHER_HOST],
     ["unlisted", true, OTHER_HOST],
-  ])("on a file system that is %s, on a disk of our own: %s", (kind, isOwnDisk, expected) => {
-    const all = facts({
-      fileSystem: on(kind),
-      isOnOwnDisk: () => isOwnDisk,
-      // Neither its pid nor its namespace means anything any more.
-      verify: never,
-      identity: never,
-      nested: null,
-    });
-    for (const token of [EARLIER, { ...EARLIER, pidNamespace: CONTAINER, hostDigest: null }]) {
-      expect(judgeOwner(lockOf(token), all)).toEqual({ ...expected, needsNestedLook: false });
-    }
-  });
+  ])(
+    "a token of another boot on a file system that is %s, on a disk of this machine only: %s",
+    (kind, isOwnDisk, expected) => {
+      const all = facts({
+        fileSystem: on(kind),
+        isOnOwnDisk: () => isOwnDisk,
+        // Neither its pid nor its namespace means anything any more.
+        verify: never,
+        identity: never,
+        nested: null,
+      });
+      for (const token of [EARLIER, { ...EARLIER, pidNamespace: CONTAINER, hostDigest: null }]) {
+        expect(judgeOwner(lockOf(token), all)).toEqual({ ...expected, needsNestedLook: false });
+      }
+    },
+  );
 
-  test("is one only when both boots are known", () => {
+  test("a token is one of another boot only when both boots are known", () => {
     const unknown: ProcessVerdict = { state: "unknown", reason: "other-host" };
     const verify = (): ProcessVerdict => unknown;
     const without = facts({ verify, tokenHost: { ...HOST, boot: null } });
@@ -357,7 +363,7 @@ describe("a token of another boot", () => {
 });
 
 describe("a lock of this package without token", () => {
-  const ours = payload({ nonce: "n", starttime: 1000 });
+  const tokenless = payload({ nonce: "n", starttime: 1000 });
 
   test.each<[string, Partial<OwnerFacts>]>([
     ["its pid is dead here", { identity: () => ABSENT }],
@@ -366,28 +372,34 @@ describe("a lock of this package without token", () => {
     ["no look at containers was made", { identity: () => ABSENT, nested: null }],
     ["seen through another view", { kernel: "other-view", identity: () => ABSENT }],
     ["plain locks are kept", { plainLocks: "keep" }],
-  ])("is no plain lock: its owner is unknown, %s", (_name, changes) => {
-    expect(judgeOwner(ours, facts(changes))).toEqual({
-      state: "unknown",
-      reason: "no-token",
-      end: null,
-      undecidable: true,
-      needsNestedLook: false,
-    });
-  });
+  ])(
+    "a lock of this package without token is no plain lock, so its owner is unknown: %s",
+    (_name, changes) => {
+      expect(judgeOwner(tokenless, facts(changes))).toEqual({
+        state: "unknown",
+        reason: "no-token",
+        end: null,
+        undecidable: true,
+        needsNestedLook: false,
+      });
+    },
+  );
 
   test.each([
     ["free", "kernel-lock-free"],
     ["free-unconfirmed", "kernel-lock-free"],
     ["other-mount", "mount-gone"],
-  ] as const)("is ended by its kernel lock: %s", (kernel, reason) => {
-    const lock = payload({ nonce: "n", kernelLock: "1:2" });
-    expect(judgeOwner(lock, facts({ kernel }))).toMatchObject({
-      state: "gone",
-      reason,
-      end: "holder-gone",
-    });
-  });
+  ] as const)(
+    "a lock of this package without token is ended by its kernel lock: %s",
+    (kernel, reason) => {
+      const lock = payload({ nonce: "n", kernelLock: "1:2" });
+      expect(judgeOwner(lock, facts({ kernel }))).toMatchObject({
+        state: "gone",
+        reason,
+        end: "holder-gone",
+      });
+    },
+  );
 
   test.each<[Record<string, unknown>, boolean]>([
     [{}, true],
@@ -398,12 +410,12 @@ describe("a lock of this package without token", () => {
     [{ owner: formatToken(TOKEN) }, false],
     [{ owner: null }, false],
     [{ nonce: "" }, true],
-  ])("%j is a plain lock: %s", (fields, expected) => {
+  ])("whether %j is a plain lock: %s", (fields, expected) => {
     expect(isPlain(payload(fields))).toBe(expected);
   });
 });
 
-describe("a plain lock is judged by pid and start time", () => {
+describe("a plain lock's pid and start time", () => {
   const identity = (changes: Partial<ProcessIdentity>) => () => ({ ...ALIVE, ...changes });
 
   test.each<[string, Record<string, unknown>, Partial<OwnerFacts>, Partial<OwnerJudgement>]>([
@@ -536,7 +548,7 @@ describe("a plain lock is judged by pid and start time", () => {
       { host: { platform: "android", startTimeOffset: 0 } },
       { state: "gone", reason: "earlier-boot", end: "dead-pid" },
     ],
-  ])("%s", (_name, fields, changes, expected) => {
+  ])("a plain lock is judged by pid and start time: %s", (_name, fields, changes, expected) => {
     const judged = judgeOwner(payload(fields), facts(changes));
     expect(judged).toMatchObject({ needsNestedLook: false, ...expected });
   });
@@ -550,7 +562,7 @@ describe("a plain lock is judged by pid and start time", () => {
   });
 
   test.each([
-    // The host has been up for 50 000 ticks, and our namespace adds so many.
+    // The host has been up for 50 000 ticks, and this process's namespace adds so many.
     [-10_000, 45_000, "start-time-differs"],
     [10_000, 55_000, "start-time-differs"],
     [10_000, 60_003, "earlier-boot"],
@@ -575,7 +587,7 @@ describe("a plain lock names no host", () => {
   const UNDECIDABLE = { state: "unknown", end: null, undecidable: true, needsNestedLook: false };
 
   test.each(["network", "unlisted"] as const)(
-    "its pid means nothing on a file system that is %s",
+    "a plain lock's pid means nothing on a file system that is %s",
     (kind) => {
       const all = { fileSystem: on(kind), identity: never, nested: null };
       for (const plainLocks of ["judge", "keep"] as const) {
@@ -587,13 +599,16 @@ describe("a plain lock names no host", () => {
     },
   );
 
-  test.each(["local", "fuse"] as const)("it does on one that is %s", (kind) => {
-    expect(judgeOwner(lock, facts({ fileSystem: on(kind) }))).toMatchObject({ state: "same" });
-    const dead = facts({ fileSystem: on(kind), identity: () => ABSENT });
-    expect(judgeOwner(lock, dead)).toMatchObject({ state: "gone" });
-  });
+  test.each(["local", "fuse"] as const)(
+    "a plain lock's pid counts on a file system that is %s",
+    (kind) => {
+      expect(judgeOwner(lock, facts({ fileSystem: on(kind) }))).toMatchObject({ state: "same" });
+      const dead = facts({ fileSystem: on(kind), identity: () => ABSENT });
+      expect(judgeOwner(lock, dead)).toMatchObject({ state: "gone" });
+    },
+  );
 
-  test("a lock without pid is the same everywhere", () => {
+  test("a lock without pid is the same on every file system", () => {
     const without = payload({ pid: null });
     for (const kind of ["local", "network", "unlisted"] as const) {
       expect(judgeOwner(without, facts({ fileSystem: on(kind) }))).toMatchObject({
@@ -619,7 +634,7 @@ describe("a plain lock names no pid namespace", () => {
       ALIVE_THERE,
     ],
     [
-      "with that start time as read in our time namespace",
+      "with that start time as read in this process's time namespace",
       { starttime: 1300 },
       {
         nested: look([{ startTime: 1000 }]),
@@ -667,7 +682,7 @@ describe("a plain lock names no pid namespace", () => {
       ALIVE_THERE,
     ],
     [
-      // Nothing can see the neighbours: as in other programs the pid decides.
+      // Other containers' processes cannot be seen: as in other programs the pid decides.
       "some process may be hidden inside a container",
       { starttime: 1000 },
       { nested: look([], { isComplete: false }), tokenHost: INSIDE },
@@ -680,7 +695,7 @@ describe("a plain lock names no pid namespace", () => {
       ALIVE_THERE,
     ],
     [
-      "where we are is not known, and some process may be hidden",
+      "where this process runs is not known, and some process may be hidden",
       { starttime: 1000 },
       {
         nested: look([], { isComplete: false }),
@@ -688,19 +703,22 @@ describe("a plain lock names no pid namespace", () => {
       },
       KEPT,
     ],
-  ])("dead here; %s", (_name, fields, changes, expected) => {
-    expect(judgeOwner(payload(fields), facts({ ...dead, ...changes }))).toMatchObject({
-      needsNestedLook: false,
-      ...expected,
-    });
-  });
+  ])(
+    "a plain lock's pid that is dead on the host may be a container's: %s",
+    (_name, fields, changes, expected) => {
+      expect(judgeOwner(payload(fields), facts({ ...dead, ...changes }))).toMatchObject({
+        needsNestedLook: false,
+        ...expected,
+      });
+    },
+  );
 
   test.each<[string, number | null, Partial<ProcessIdentity>]>([
     ["recycled here", 1001, {}],
     ["of an earlier boot", 60_000, {}],
     ["unproven here", null, {}],
     ["a zombie here", null, { state: "gone", reason: "zombie" }],
-  ])("%s, and alive in a container: kept", (_name, starttime, changes) => {
+  ])("a plain lock whose pid is alive in a container is kept: %s", (_name, starttime, changes) => {
     const nested = look([{ startTime: starttime ?? 4711 }]);
     const judged = judgeOwner(
       payload(starttime === null ? {} : { starttime }),
@@ -720,12 +738,15 @@ describe("a plain lock names no pid namespace", () => {
     ["denied", { identity: () => ({ ...ALIVE, startTime: null }) }, false],
     ["another machine's", { ...dead, fileSystem: on("network") }, false],
     ["kept anyway", { ...dead, plainLocks: "keep" }, false],
-  ])("until its host has looked nothing follows from it: %s", (_name, changes, expected) => {
-    const judged = judgeOwner(payload({ starttime: 1000 }), facts({ nested: null, ...changes }));
-    expect(judged.needsNestedLook).toBe(expected);
-  });
+  ])(
+    "nothing follows from a plain lock's pid until its host has looked: %s",
+    (_name, changes, expected) => {
+      const judged = judgeOwner(payload({ starttime: 1000 }), facts({ nested: null, ...changes }));
+      expect(judged.needsNestedLook).toBe(expected);
+    },
+  );
 
-  test("an unproven owner is not foreign either before its host has looked", () => {
+  test("an unproven owner is not foreign before its host has looked", () => {
     expect(judgeOwner(payload({}), facts({ nested: null }))).toMatchObject({
       reason: "unproven",
       needsNestedLook: true,
@@ -738,7 +759,7 @@ test.each<[string, Record<string, unknown>, Partial<OwnerFacts>, string]>([
   ["recycled", { starttime: 1001 }, {}, "plain-lock"],
   ["of an earlier boot", { starttime: 60_000 }, {}, "plain-lock"],
   ["unproven", {}, {}, "plain-lock"],
-  // Overdue, or an orphan of our own pid: neither may cost it its lock.
+  // Overdue, or an orphan of this process's pid: neither may cost it its lock.
   ["alive", { starttime: 1000 }, {}, "plain-lock"],
   ["denied", {}, { identity: () => ({ ...ALIVE, state: "unknown" }) }, "access-denied"],
 ])(
@@ -764,11 +785,11 @@ describe("start times of other writers", () => {
   test.each<[string, NodeJS.Platform, number | null, number | null, number | null, string]>([
     ["Linux, as the host reads it", "linux", 0, 500, 500, "equal"],
     ["Linux, one tick off", "linux", 0, 501, 500, "differs"],
-    ["Linux, as read in our time namespace", "linux", 100, 600, 500, "equal"],
+    ["Linux, as read in this process's time namespace", "linux", 100, 600, 500, "equal"],
     ["Linux, as read outside of it", "linux", 100, 500, 500, "equal"],
     ["Linux, neither", "linux", 100, 550, 500, "differs"],
     ["Linux, an offset of a fraction of a tick", "linux", 0.5, 501, 500, "equal"],
-    ["Linux, our offset not known, equal as it is", "linux", null, 500, 500, "equal"],
+    ["Linux, this process's offset not known, equal as it is", "linux", null, 500, 500, "equal"],
     ["Linux, unknown", "linux", 0, 500, null, "unknown"],
     ["not recorded", "linux", 0, null, 500, "unknown"],
     ["macOS, seconds", "darwin", 0, 1_795_219_742, us, "equal"],
@@ -782,21 +803,27 @@ describe("start times of other writers", () => {
     ["the least that is microseconds", "win32", 0, 1e14, 1e14, "equal"],
     ["the least that is milliseconds", "win32", 0, 1e11, 1e14, "equal"],
     ["the least that is seconds", "win32", 0, 1e9, 1e15, "equal"],
-    ["Android, as read in our time namespace", "android", 100, 600, 500, "equal"],
-  ])("%s", (_name, platform, startTimeOffset, recorded, actual, expected) => {
-    const host = { platform, startTimeOffset };
-    expect(compareStartTime(recorded, actual, host, () => 0)).toBe(expected);
-  });
+    ["Android, as read in this process's time namespace", "android", 100, 600, 500, "equal"],
+  ])(
+    "a start time of another writer is compared in its own unit: %s",
+    (_name, platform, startTimeOffset, recorded, actual, expected) => {
+      const host = { platform, startTimeOffset };
+      expect(compareStartTime(recorded, actual, host, () => 0)).toBe(expected);
+    },
+  );
 
   test.each<[string, number | null, number, string]>([
     ["as read in the process's own time namespace", 250, 750, "equal"],
-    ["neither in its own nor in ours", 250, 751, "differs"],
+    ["neither in its own nor in this process's", 250, 751, "differs"],
     ["in its own, which is off by a fraction of a tick", 250.5, 751, "equal"],
     ["its own not known", null, 750, "differs"],
-  ])("Linux, %s", (_name, ofPid, recorded, expected) => {
-    const host = { platform: "linux", startTimeOffset: 100 } as const;
-    expect(compareStartTime(recorded, 500, host, () => ofPid)).toBe(expected);
-  });
+  ])(
+    "a start time of another writer on Linux may be of any time namespace: %s",
+    (_name, ofPid, recorded, expected) => {
+      const host = { platform: "linux", startTimeOffset: 100 } as const;
+      expect(compareStartTime(recorded, 500, host, () => ofPid)).toBe(expected);
+    },
+  );
 
   test("the process's own time namespace is asked for only when nothing else is equal", () => {
     const host = { platform: "linux", startTimeOffset: 100 } as const;
@@ -842,7 +869,7 @@ describe("what a probe of the kernel lock is worth", () => {
       "silent",
     ],
     ["another device, without token", claim({ found: "2050:2", token: null }), "silent"],
-  ])("%s is not even probed", (_name, given, expected) => {
+  ])("a kernel lock is not even probed: %s", (_name, given, expected) => {
     const fileSystem = on("local", "ext");
     expect(weighKernelLock(given, HOST, fileSystem, never)).toBe(expected);
   });
@@ -885,12 +912,15 @@ describe("what a probe of the kernel lock is worth", () => {
       { kind: "local", name: "overlay" },
       "silent",
     ],
-  ])("another device, %s", (_name, given, fileSystem, expected) => {
-    expect(weighKernelLock(given, HOST, () => fileSystem, never)).toBe(expected);
-  });
+  ])(
+    "a lock file on another device may be another view: %s",
+    (_name, given, fileSystem, expected) => {
+      expect(weighKernelLock(given, HOST, () => fileSystem, never)).toBe(expected);
+    },
+  );
 
   describe.each<FileSystemKind>(["local", "fuse", "network", "unlisted"])("on %s", (kind) => {
-    test("held is respected, in whatever boot and without token", () => {
+    test("a held kernel lock is respected, in whatever boot and without token", () => {
       const tokens = [
         TOKEN,
         EARLIER,
@@ -908,7 +938,7 @@ describe("what a probe of the kernel lock is worth", () => {
     });
 
     test.each<LockAttempt>([{ refused: "ENOLCK" }, { refused: "ENOSYS" }])(
-      "%j says nothing",
+      "a probe of the kernel lock that is answered with %j says nothing",
       (answer) => {
         expect(weighKernelLock(claim(), HOST, on(kind), () => answer)).toBe("silent");
       },
@@ -917,7 +947,7 @@ describe("what a probe of the kernel lock is worth", () => {
 
   const FOREIGN: ProcessToken = { ...EARLIER, hostDigest: "fedcba9876543210" };
   test.each<[string, FileSystemKind, KernelLockClaim, KernelEvidence]>([
-    ["a disk, our boot", "local", claim(), "free"],
+    ["a disk, this boot", "local", claim(), "free"],
     ["a disk, an earlier boot", "local", claim({ token: EARLIER }), "free"],
     [
       "a disk, another machine's boot: it was moved here",
@@ -926,7 +956,7 @@ describe("what a probe of the kernel lock is worth", () => {
       "free",
     ],
     ["a disk, without token", "local", claim({ token: null }), "free"],
-    ["no disk, our boot", "local", claim(anonymous({})), "free"],
+    ["no disk, this boot", "local", claim(anonymous({})), "free"],
     [
       "no disk, an earlier boot of this host",
       "local",
@@ -941,8 +971,8 @@ describe("what a probe of the kernel lock is worth", () => {
       "silent",
     ],
     ["no disk, without token", "local", claim(anonymous({ token: null })), "silent"],
-    ["FUSE, our boot, verified", "fuse", claim({ verified: true }), "free-unconfirmed"],
-    ["FUSE, our boot, not verified", "fuse", claim(), "silent"],
+    ["FUSE, this boot, verified", "fuse", claim({ verified: true }), "free-unconfirmed"],
+    ["FUSE, this boot, not verified", "fuse", claim(), "silent"],
     [
       "FUSE, an earlier boot, verified",
       "fuse",
@@ -950,9 +980,9 @@ describe("what a probe of the kernel lock is worth", () => {
       "silent",
     ],
     ["FUSE, without token, verified", "fuse", claim({ verified: true, token: null }), "silent"],
-    ["a network, our boot", "network", claim({ verified: true }), "silent"],
-    ["not listed, our boot", "unlisted", claim({ verified: true }), "silent"],
-  ])("free: %s", (_name, kind, given, expected) => {
+    ["a network, this boot", "network", claim({ verified: true }), "silent"],
+    ["not listed, this boot", "unlisted", claim({ verified: true }), "silent"],
+  ])("a free kernel lock counts as its file system allows: %s", (_name, kind, given, expected) => {
     expect(weighKernelLock(given, HOST, on(kind), () => "acquired")).toBe(expected);
   });
 });
@@ -969,14 +999,17 @@ describe("a disk that only this machine's kernel uses", () => {
     ["no major, 0:45", "45", false],
     ["no major and a minor beyond 255, 0:300", "1048620", false],
     ["no major and no minor", "0", false],
-  ])("%s", (_name, device, isDisk) => {
-    for (const token of [null, FOREIGN]) {
-      expect(isDiskOfThisMachine(`${device}:12`, token, HOST)).toBe(isDisk);
-    }
-    expect(isDiskOfThisMachine(`${device}:12`, EARLIER, HOST)).toBe(true);
-  });
+  ])(
+    "a device number tells a disk that only this machine's kernel uses: %s",
+    (_name, device, isDisk) => {
+      for (const token of [null, FOREIGN]) {
+        expect(isDiskOfThisMachine(`${device}:12`, token, HOST)).toBe(isDisk);
+      }
+      expect(isDiskOfThisMachine(`${device}:12`, EARLIER, HOST)).toBe(true);
+    },
+  );
 
-  test("is every one that counts as local on macOS and Windows", () => {
+  test("every disk that counts as local on macOS and Windows is one that only this machine's kernel uses", () => {
     for (const platform of ["darwin", "win32"]) {
       expect(isDiskOfThisMachine("45:12", null, { ...HOST, platform })).toBe(true);
     }
@@ -991,17 +1024,18 @@ test("a token speaks of its own pid only", () => {
   expect(tokenOf(payload({ owner: formatToken(TOKEN) }))).toEqual(TOKEN);
 });
 
-test("every word for an owner is given: a word that is added and not brought about does not compile", () => {
-  type Case = readonly [Record<string, unknown>, Partial<OwnerFacts>];
+test("every reason for an owner's state is given by some lock", () => {
+  type Given = readonly [Record<string, unknown>, Partial<OwnerFacts>];
   const owner = formatToken(TOKEN);
-  const verified = (verdict: ProcessVerdict): Case => [{ owner }, { verify: () => verdict }];
-  const gone = (reason: ProcessIdentity["reason"]): Case => [
+  const verified = (verdict: ProcessVerdict): Given => [{ owner }, { verify: () => verdict }];
+  const gone = (reason: ProcessIdentity["reason"]): Given => [
     {},
     { identity: () => ({ ...ABSENT, reason }) },
   ];
-  const plain = (starttime: number): Case => [{ starttime }, {}];
-  // Those two say that nothing was judged; classify.test.ts has them.
-  const words: Readonly<Record<Exclude<OwnerReason, "held-here" | "unreadable">, Case>> = {
+  const plain = (starttime: number): Given => [{ starttime }, {}];
+  // A reason that is added to the type and not here does not compile. The two left out say that nothing was judged;
+  // classify.test.ts has them.
+  const reasons: Readonly<Record<Exclude<OwnerReason, "held-here" | "unreadable">, Given>> = {
     "kernel-lock-held": [{ owner }, { kernel: "held" }],
     "kernel-lock-free": [{ owner }, { kernel: "free" }],
     "mount-gone": [{ owner }, { kernel: "other-mount", verify: () => HIDDEN }],
@@ -1027,8 +1061,8 @@ test("every word for an owner is given: a word that is added and not brought abo
     "plain-lock": [{}, { plainLocks: "keep" }],
     "missing-pid": [{ pid: null }, {}],
   };
-  const given = Object.values(words).map(
+  const given = Object.values(reasons).map(
     ([fields, changes]) => judgeOwner(payload(fields), facts(changes)).reason,
   );
-  expect(given).toEqual(Object.keys(words));
+  expect(given).toEqual(Object.keys(reasons));
 });

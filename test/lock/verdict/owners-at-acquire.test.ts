@@ -1,4 +1,4 @@
-/** Owners that are easily taken for dead, alive or somebody else, as a contender meets them. */
+/** Owners that are easily taken for dead, alive or another process, as a contender meets them. */
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -28,7 +28,7 @@ function sessionIn(folder: string): string {
 
 /**
  * What becomes of the lock within a budget that ends before a waiter would look again at one that has not
- * changed: "taken", or whose it still is, unchanged.
+ * changed: "taken", or which process still holds it, unchanged.
  */
 async function contend(folder: string): Promise<string> {
   const sessionFile = sessionIn(folder);
@@ -71,54 +71,54 @@ const WRITERS: readonly [string, (folder: string, pid: number) => void][] = [
   ["a lock with a token", writeLockWithToken],
 ];
 
-describe("another user's", () => {
-  /** A folder in which everybody may lock, and who locks in it. */
-  function shared(): { folder: string; nobody: AcquirerOptions } {
+describe("another user's processes", () => {
+  /** A folder in which every user may lock, and how the user nobody does. */
+  function shared(): { folder: string; otherUser: AcquirerOptions } {
     const folder = temporaryFolder();
     chmodSync(folder, 0o777);
-    return { folder, nobody: { ...readablePackage(), prefix: AS_NOBODY } };
+    return { folder, otherUser: { ...readablePackage(), prefix: AS_NOBODY } };
   }
 
-  test("root's live holder is waited for by nobody, and its death is noticed", async (context) => {
+  test("a live holder that is root's is waited for by another user, and its death is noticed", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     const holder = await startHolding(sessionIn(folder));
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
       name: "SessionWriteLockTimeoutError",
       owner: expect.stringMatching(`^pid=${holder.pid} alive=true `) as string,
     });
     await holder.kill();
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("nobody's live holder is waited for by root, and its death is noticed", async (context) => {
+  test("a live holder that is another user's is waited for by root, and its death is noticed", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
-    const holder = await startHolding(sessionIn(folder), nobody);
+    const { folder, otherUser } = shared();
+    const holder = await startHolding(sessionIn(folder), otherUser);
     expect(await contend(folder)).toBe(keptFor(holder.pid));
     await holder.kill();
     expect(await contend(folder)).toBe("taken");
   });
 
-  test("guard that root left behind keeps nobody out", async (context) => {
+  test("a guard that root left behind does not keep another user out", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     const holder = await startHolding(sessionIn(folder));
     await holder.kill();
     writeFileSync(`${sessionIn(folder)}.lock.guard`, "");
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("dead lock in a sticky directory may not be removed: the error says so", async (context) => {
+  test("a dead owner's lock in a sticky directory may not be removed by another user, and the error says so", async (context) => {
     requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
+    const { folder, otherUser } = shared();
     chmodSync(folder, 0o1777);
     const holder = await startHolding(sessionIn(folder));
     await holder.kill();
     const before = readFileSync(`${sessionIn(folder)}.lock`, "utf8");
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
+    expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "unlink",
       cause: { code: "EPERM", path: `${sessionIn(folder)}.lock` },
@@ -126,22 +126,25 @@ describe("another user's", () => {
     expect(readFileSync(`${sessionIn(folder)}.lock`, "utf8")).toBe(before);
   });
 
-  test.for(WRITERS)("%s of root's process is not nobody's to take", async ([, write], context) => {
-    requireRoot(context, "to be another user");
-    const { folder, nobody } = shared();
-    const owner = await startReady(program("idle"));
-    write(folder, owner.pid);
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toMatchObject({
-      name: "SessionWriteLockTimeoutError",
-      owner: expect.stringMatching(`^pid=${owner.pid} alive=true `) as string,
-    });
-    await owner.kill();
-    expect(await tryElsewhere(sessionIn(folder), nobody)).toEqual({ kind: "released" });
-  });
+  test.for(WRITERS)(
+    "%s of root's process is not another user's to take",
+    async ([, write], context) => {
+      requireRoot(context, "to be another user");
+      const { folder, otherUser } = shared();
+      const owner = await startReady(program("idle"));
+      write(folder, owner.pid);
+      expect(await tryElsewhere(sessionIn(folder), otherUser)).toMatchObject({
+        name: "SessionWriteLockTimeoutError",
+        owner: expect.stringMatching(`^pid=${owner.pid} alive=true `) as string,
+      });
+      await owner.kill();
+      expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });
+    },
+  );
 });
 
-describe("a zombie's", () => {
-  test.each(WRITERS)("%s is taken at once", async (_, write) => {
+describe("a zombie", () => {
+  test.each(WRITERS)("%s of a zombie is taken at once", async (_, write) => {
     const folder = temporaryFolder();
     const parent = await startReady(program("zombie-parent"), ["later"]);
     const pid = Number(parent.first);
@@ -150,11 +153,11 @@ describe("a zombie's", () => {
     process.kill(pid, "SIGKILL");
     await waitFor("the zombie", () => isZombie(pid));
     expect(await contend(folder)).toBe("taken");
-    // Nobody has reaped it meanwhile.
+    // No process has reaped it meanwhile.
     expect(isZombie(pid)).toBe(true);
   });
 
-  test("lock that a real holder left is taken at once", async () => {
+  test("a lock that a real holder left as a zombie is taken at once", async () => {
     const folder = temporaryFolder();
     const holder = await startHolding(sessionIn(folder), { prefix: [program("never-reaps")] });
     const { pid } = JSON.parse(readFileSync(`${sessionIn(folder)}.lock`, "utf8")) as {
@@ -192,7 +195,7 @@ test("a plain lock that names a thread of a live process is taken: its process i
   expect(await contend(folder)).toBe("taken");
 });
 
-describe("one with a rewritten title", () => {
+describe("a process with a rewritten title", () => {
   /** A process that gives itself that title. */
   function titled(title: string): Promise<RunningChild> {
     const script = `process.title = ${JSON.stringify(title)}; console.log(1); setInterval(() => {}, 1e6);`;
@@ -201,7 +204,7 @@ describe("one with a rewritten title", () => {
     return startReady(process.execPath, args);
   }
 
-  test("that holds the lock is not foreign, whatever it calls itself", async () => {
+  test("a holder with a rewritten title is not foreign, whatever it calls itself", async () => {
     const folder = temporaryFolder();
     const script = `
       ${importDist("acquireSessionWriteLock", "session-lock/index.js")}
@@ -213,21 +216,24 @@ describe("one with a rewritten title", () => {
     expect(await contend(folder)).toBe(keptFor(holder.pid));
   });
 
-  test.each(WRITERS)("is not foreign to %s: who it is has been proven", async (_, write) => {
-    const folder = temporaryFolder();
-    const owner = await titled("postgres: writer");
-    write(folder, owner.pid);
-    expect(await contend(folder)).toBe(keptFor(owner.pid));
-  });
+  test.each(WRITERS)(
+    "a process with a rewritten title is not foreign to %s, which proves who it is",
+    async (_, write) => {
+      const folder = temporaryFolder();
+      const owner = await titled("postgres: writer");
+      write(folder, owner.pid);
+      expect(await contend(folder)).toBe(keptFor(owner.pid));
+    },
+  );
 
-  test("of a gateway is recognised where nothing is proven", async () => {
+  test("a gateway with a rewritten title is recognised where nothing is proven", async () => {
     const folder = temporaryFolder();
     const owner = await titled("openclaw-gateway");
     writePlainLock(folder, "s", { pid: owner.pid });
     expect(await contend(folder)).toBe(keptFor(owner.pid));
   });
 
-  test("of another program is foreign where nothing is proven", async () => {
+  test("another program with a rewritten title is foreign where nothing is proven", async () => {
     const folder = temporaryFolder();
     const owner = await titled("postgres: writer");
     writePlainLock(folder, "s", { pid: owner.pid });

@@ -39,7 +39,7 @@ test("numbers that are no pids are gone", () => {
   }
 });
 
-test("it holds no descriptor for the dead, few for the living, and none after close", async (context) => {
+test("references to processes hold no descriptor for the dead, few for the living, and none after close", async (context) => {
   requireNative(context);
   requireLinux(context, "counts /proc/self/fd");
   const open = (): number => readdirSync("/proc/self/fd").length;
@@ -63,7 +63,7 @@ test("a successor at the same pid is never taken for its predecessor", async (co
     import { createInterface } from "node:readline";
     const forks = spawn(${JSON.stringify(program("fork-as"))}, ["30000"]);
     const answers = createInterface({ input: forks.stdout })[Symbol.asyncIterator]();
-    const tell = async (word) => { forks.stdin.write(word + "\\n"); await answers.next(); };
+    const tell = async (command) => { forks.stdin.write(command + "\\n"); await answers.next(); };
     const references = new ProcessReferences();
     await tell("fork");
     const seen = new Set();

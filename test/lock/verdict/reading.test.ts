@@ -44,7 +44,7 @@ function lockIn(folder: string, content?: string | Uint8Array): string {
   return lockPath;
 }
 
-test("no file is absent", () => {
+test("a lock file that is missing is absent", () => {
   expect(read(lockIn(temporaryFolder()))).toEqual({ kind: "absent" });
 });
 
@@ -86,7 +86,7 @@ test("a lock that says what was seen is the same content, and its descriptor is 
   expect(fstat).toHaveBeenCalledTimes(1);
 });
 
-test("what was seen and did not parse is read to its end: it may have been the beginning", () => {
+test("a file that was seen and did not parse is read to its end: it may have been the beginning", () => {
   const lockPath = lockIn(temporaryFolder(), '{"pid": 12}');
   const seen = { bytes: Buffer.from('{"pid"'), payload: null };
   // The first read brings just what was seen.
@@ -144,7 +144,7 @@ test("a socket is unreadable", async (context) => {
   expect(read(lockPath).kind).toBe("unreadable");
 });
 
-test("64 KiB are read, one byte more is unreadable", () => {
+test("a file of 64 KiB is read, one with a byte more is unreadable", () => {
   const folder = temporaryFolder();
   const fitting = JSON.stringify({ pid: 12, label: "x".repeat(MAX_LOCK_BYTES - 21) });
   expect(fitting).toHaveLength(MAX_LOCK_BYTES);
@@ -262,13 +262,13 @@ function ofOtherBoot({ owner }: Payload): { owner: string } {
   return { owner: owner.split(".").with(4, "0".repeat(32)).join(".") };
 }
 
-describe("a kernel lock that is held is seen", () => {
+describe("a held kernel lock", () => {
   test.for<[string, (payload: Payload) => Record<string, unknown>]>([
     ["though the lock has no token", () => ({ owner: undefined })],
     ["though its token cannot be read", () => ({ owner: "pi9.of.a.newer.version" })],
     ["though its token is of another boot", ofOtherBoot],
     ["though its token is another pid's", () => ({ pid: 4711 })],
-  ])("%s", async ([, change], context) => {
+  ])("a held kernel lock is seen, %s", async ([, change], context) => {
     requireNative(context);
     const lockPath = lockIn(temporaryFolder());
     await startHolder(lockPath);
@@ -276,7 +276,7 @@ describe("a kernel lock that is held is seen", () => {
     expect(read(lockPath)).toMatchObject({ kernel: "held" });
   });
 
-  test("and not asked about where the file system would answer for another machine", async (context) => {
+  test("a held kernel lock is not asked about where the file system would answer for another machine", async (context) => {
     requireNative(context);
     const lockPath = lockIn(temporaryFolder());
     await startHolder(lockPath);
@@ -288,7 +288,7 @@ describe("a kernel lock that is held is seen", () => {
   });
 });
 
-describe("a kernel lock that is free", () => {
+describe("a free kernel lock", () => {
   const NFS = 0x6969;
   const FUSE = 0x65735546;
 
@@ -312,13 +312,16 @@ describe("a kernel lock that is free", () => {
     ["a file system that is not listed", 0x12345678, {}, "silent"],
     ["FUSE", FUSE, {}, "silent"],
     ["FUSE, seen from outside by its holder", FUSE, { verified: true }, "free-unconfirmed"],
-  ] as const)("counts on %s as it says", async ([, type, fields, kernel], context) => {
-    requireNative(context);
-    requireLinux(context, "kinds of file systems by number");
-    expect(onKind(await freeLock(() => fields), type)).toMatchObject({ kernel });
-  });
+  ] as const)(
+    "a free kernel lock counts as the file system allows: %s",
+    async ([, type, fields, kernel], context) => {
+      requireNative(context);
+      requireLinux(context, "kinds of file systems by number");
+      expect(onKind(await freeLock(() => fields), type)).toMatchObject({ kernel });
+    },
+  );
 
-  test("counts after a reboot on a disk, and without token", async (context) => {
+  test("a free kernel lock counts after a reboot on a disk, and without token", async (context) => {
     requireNative(context);
     requireLinux(context, "disks by number");
     const lockPath = await freeLock(ofOtherBoot);
@@ -332,7 +335,7 @@ describe("a kernel lock that is free", () => {
     expect(read(await freeLock(() => ({ owner: undefined })))).toMatchObject({ kernel: "free" });
   });
 
-  test("counts on a file system without a disk only in its own boot, or its own host's", async (context) => {
+  test("a free kernel lock counts on a file system without a disk only in its own boot, or its own host's", async (context) => {
     const { folder, prefix } = await mountPrivately(context, "mount -t tmpfs tmpfs .");
     const lockPath = join(folder, "s.jsonl.lock");
     const look = `
@@ -357,7 +360,7 @@ describe("a kernel lock that is free", () => {
   });
 });
 
-test("descriptors stay flat", (context) => {
+test("reading locks leaks no descriptors", (context) => {
   requireLinux(context, "counts /proc/self/fd");
   const folder = temporaryFolder();
   const paths = [lockIn(folder, '{"pid": 12}'), join(folder, "none"), folder];

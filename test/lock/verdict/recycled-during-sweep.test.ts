@@ -22,8 +22,8 @@ function scenario(folder: string, body: string): string {
     const PID = ${PID};
     const forks = spawn(${JSON.stringify(program("fork-as"))}, [String(PID)]);
     const answers = createInterface({ input: forks.stdout })[Symbol.asyncIterator]();
-    const tell = async (word) => {
-      forks.stdin.write(word + "\\n");
+    const tell = async (command) => {
+      forks.stdin.write(command + "\\n");
       return (await answers.next()).value;
     };
     const createdAt = new Date().toISOString();

@@ -57,7 +57,7 @@ test("every agent's sessions are swept, in sorted order", async (context) => {
   expect(result.aborted).toBe(false);
 });
 
-test("a state directory without agents", async () => {
+test("a state directory without agents has nothing to sweep", async () => {
   expect(await sweepSessionLocks({ stateDir: temporaryFolder() })).toEqual({
     directories: [],
     counts: { total: 0, stale: 0, removed: 0, kept: 0 },
@@ -65,7 +65,7 @@ test("a state directory without agents", async () => {
   });
 });
 
-test("agents that is a file is an error with its path", async () => {
+test("a file in the place of `agents` is an error with its path", async () => {
   const stateDir = temporaryFolder();
   writeFileSync(join(stateDir, "agents"), "");
   await expect(sweepSessionLocks({ stateDir })).rejects.toMatchObject({
@@ -74,7 +74,7 @@ test("agents that is a file is an error with its path", async () => {
   });
 });
 
-test("a directory's error is logged and reported, and the others go on", async (context) => {
+test("a directory's error is logged and reported, and the other directories are swept", async (context) => {
   requireNative(context);
   const stateDir = await stateWith(["a", "c"]);
   mkdirSync(join(stateDir, "agents", "b"));
@@ -87,7 +87,7 @@ test("a directory's error is logged and reported, and the others go on", async (
   expect(failed).toEqual([expect.stringContaining(sessionsOf(stateDir, "b"))]);
 });
 
-test("an abort stops between directories, and what was removed is told", async (context) => {
+test("an abort stops a start-up sweep between directories, and what was removed is told", async (context) => {
   requireNative(context);
   const stateDir = await stateWith(["a", "b", "c"]);
   const abort = new AbortController();

@@ -53,7 +53,7 @@ function sweepOn(
   });
 }
 
-/** A real process of a program that is none of ours. */
+/** A real process of another program. */
 async function startSleep(): Promise<number> {
   const child = await startReady(process.execPath, [
     "-e",
@@ -70,7 +70,7 @@ async function deadPid(): Promise<number> {
 }
 
 describe("on real locks of real processes", () => {
-  test("a killed holder's lock goes, a live one's stays", async (context) => {
+  test("a killed holder's lock is swept, a live one's stays", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const dead = join(folder, "dead.jsonl.lock");
@@ -103,7 +103,7 @@ describe("on real locks of real processes", () => {
     expect(readdirSync(folder)).toEqual(["live.jsonl.lock"]);
   });
 
-  test("a live owner's lock is never taken for its age", async (context) => {
+  test("a live owner's lock is never swept for its age", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = join(folder, "s.jsonl.lock");
@@ -121,7 +121,7 @@ describe("on real locks of real processes", () => {
     expect(locks).toMatchObject([{ staleReasons: ["holder-gone"], pidAlive: true, removed: true }]);
   });
 
-  test("a recycled pid: alive, but started at another time", async () => {
+  test("a plain lock of a recycled pid is swept: alive, but started at another time", async () => {
     const folder = temporaryFolder();
     const pid = await startSleep();
     const starttime = (getProcessStartTime(pid) ?? 0) - 100;
@@ -140,14 +140,14 @@ describe("on real locks of real processes", () => {
     expect(locks).toMatchObject([{ stale: false, ownerReason: "start-time-equal" }]);
   });
 
-  test("somebody else's program at a plain lock's pid", async () => {
+  test("a plain lock whose pid is another program's is swept", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: await startSleep() });
     const { locks } = await sweep(folder);
     expect(locks).toMatchObject([{ staleReasons: ["non-openclaw-owner"], removed: true }]);
   });
 
-  test("the orphan of an earlier life of this process", async () => {
+  test("a plain lock of an earlier process with this process's pid is swept", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "s", {
       pid: process.pid,
@@ -197,7 +197,7 @@ describe("on real locks of real processes", () => {
 });
 
 describe("the report", () => {
-  test("a dry run reports the same and touches nothing", async () => {
+  test("a dry run reports the same as a sweep and touches nothing", async () => {
     const folder = temporaryFolder();
     const pid = await deadPid();
     writePlainLock(folder, "a", { pid });
@@ -216,7 +216,7 @@ describe("the report", () => {
     expect(warn.mock.calls).toEqual([[`removed stale session lock: ${lockPath} (dead-pid)`]]);
   });
 
-  test("sorted by name, not recursive, nothing but session locks", async () => {
+  test("a report is sorted by name, not recursive, and has nothing but session locks", async () => {
     const folder = temporaryFolder();
     for (const name of ["b", "a", "C", "ä"]) writePlainLock(folder, name, { pid: 1 });
     writeFileSync(join(folder, "s.jsonl"), "");
@@ -228,7 +228,7 @@ describe("the report", () => {
     expect(locks.map(({ lockPath }) => lockPath)).toEqual(names);
   });
 
-  test('report: "stale" leaves the others out, the counts cover all', async () => {
+  test('a report with report: "stale" leaves the other locks out, and its counts cover all', async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "dead", { pid: await deadPid() });
     writePlainLock(folder, "live", { pid: process.pid });
@@ -240,7 +240,7 @@ describe("the report", () => {
     expect(counts).toEqual({ total: 2, stale: 1, removed: 1, kept: 1 });
   });
 
-  test("a directory and a link of that name are skipped and said so", async (context) => {
+  test("a directory and a link with a lock's name are skipped and said so", async (context) => {
     const folder = temporaryFolder();
     mkdirSync(join(folder, "a.jsonl.lock"));
     const target = join(folder, "nowhere");
@@ -291,7 +291,7 @@ describe("the report", () => {
     await expect(sweep(file)).rejects.toMatchObject({ code: "ENOTDIR", path: file });
   });
 
-  test("progress ends with everything checked", async () => {
+  test("a sweep's progress ends with every lock checked", async () => {
     const folder = temporaryFolder();
     const pid = await deadPid();
     for (let n = 0; n < 50; n++) writePlainLock(folder, `s${n}`, { pid });
@@ -303,7 +303,7 @@ describe("the report", () => {
 });
 
 describe("locks without a pid", () => {
-  test("young ones are in grace, older ones go, by the file's time", async () => {
+  test("young locks without a pid are in grace, older ones go, by the file's time", async () => {
     const folder = temporaryFolder();
     const files = { young: "", old: "", torn: '{"pid": 1' };
     for (const [name, content] of Object.entries(files)) {
@@ -323,7 +323,7 @@ describe("locks without a pid", () => {
   });
 });
 
-describe("doubt keeps the lock", () => {
+describe("an owner in doubt", () => {
   /** A lock that another machine's process might have written, and let go of. */
   async function ofOtherHost(folder: string): Promise<string> {
     const lockPath = join(folder, "s.jsonl.lock");
@@ -340,7 +340,7 @@ describe("doubt keeps the lock", () => {
 
   // statfs numbers: NFS, FUSE, and one that nothing is known of.
   test.for([0x6969, 0x65735546, 0x12345678])(
-    "a lock of another host, on a file system that others may use: 0x%x",
+    "a lock of another host stays on a file system that others may use: 0x%x",
     async (type, context) => {
       requireNative(context);
       requireLinux(context, "kinds of file systems by number");
@@ -354,7 +354,7 @@ describe("doubt keeps the lock", () => {
     },
   );
 
-  test("but for a disk of this machine, which only this kernel uses: there such a lock was brought along", async (context) => {
+  test("a lock of another host that was brought along on a disk of this machine is swept", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = await ofOtherHost(folder);
@@ -367,7 +367,7 @@ describe("doubt keeps the lock", () => {
     ]);
   });
 
-  test("an owner token that cannot be read", async () => {
+  test("a lock with an owner token that cannot be read stays", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "s", {
       pid: await deadPid(),
@@ -379,7 +379,7 @@ describe("doubt keeps the lock", () => {
     ]);
   });
 
-  test("a resolver that throws: kept, and the next lock asks again", async () => {
+  test("a lock whose resolver throws stays, and the next lock asks again", async () => {
     const folder = temporaryFolder();
     for (const name of ["a", "b", "c"]) writePlainLock(folder, name, { pid: process.ppid });
     let calls = 0;
@@ -393,7 +393,7 @@ describe("doubt keeps the lock", () => {
     expect(locks.map(({ stale }) => stale)).toEqual([false, false, false]);
   });
 
-  test("a resolver's null is an answer and not asked for again", async () => {
+  test("a null from a resolver is an answer and not asked for again", async () => {
     const folder = temporaryFolder();
     for (const name of ["a", "b"]) writePlainLock(folder, name, { pid: process.ppid });
     const readOwnerProcessArgs = vi.fn(() => null);
@@ -434,7 +434,7 @@ describe("doubt keeps the lock", () => {
     expect(counts).toMatchObject({ total: 1, stale: 0 });
   });
 
-  test("no addon: removal is refused with the reason", async (context) => {
+  test("a removal without the addon is refused with the reason", async (context) => {
     requirePosix(context, "Windows has a guard without the addon");
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: await deadPid() });
@@ -452,7 +452,7 @@ describe("doubt keeps the lock", () => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
-  test("a guard that stays busy, ours or another library's", async (context) => {
+  test("a lock stays whose guard stays busy, this package's or another library's", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const pid = await deadPid();
@@ -471,7 +471,7 @@ describe("doubt keeps the lock", () => {
     expect((await sweep(folder)).counts.removed).toBe(2);
   });
 
-  test("a guard that becomes free while the sweep waits", async (context) => {
+  test("a lock whose guard becomes free while the sweep waits is removed", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "a", { pid: await deadPid() });
@@ -497,7 +497,7 @@ describe("between the look and the removal", () => {
     };
   }
 
-  test("the lock changed hands: it survives", async (context) => {
+  test("a lock that changes hands between the look and the removal survives", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await deadPid() });
@@ -510,7 +510,7 @@ describe("between the look and the removal", () => {
     expect(readFileSync(lockPath, "utf8")).toBe(successor);
   });
 
-  test("the lock was released: nothing to do", async (context) => {
+  test("a lock that is released between the look and the removal is reported as changed", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: await deadPid() });
@@ -547,8 +547,8 @@ describe("between the look and the removal", () => {
   });
 });
 
-describe("manners", () => {
-  test("each pid is asked about once, and afresh before its lock is removed", async () => {
+describe("what a sweep costs its process", () => {
+  test("a sweep asks about each pid once, and afresh before its lock is removed", async () => {
     const folder = temporaryFolder();
     for (let n = 0; n < 20; n++) writePlainLock(folder, `s${n}`, { pid: process.ppid });
     const readOwnerProcessArgs = vi.fn(recognised);
@@ -556,7 +556,7 @@ describe("manners", () => {
     expect(readOwnerProcessArgs.mock.calls).toEqual([[process.ppid]]);
   });
 
-  test("nothing is remembered from one sweep to the next", async () => {
+  test("a sweep remembers nothing of the one before it", async () => {
     const folder = temporaryFolder();
     writePlainLock(folder, "s", { pid: process.ppid });
     const readOwnerProcessArgs = vi.fn(recognised);
@@ -565,7 +565,7 @@ describe("manners", () => {
     expect(readOwnerProcessArgs).toHaveBeenCalledTimes(2);
   });
 
-  test("the event loop turns before the first lock and after every resolver call", async () => {
+  test("a sweep gives the event loop a turn before the first lock and after every resolver call", async () => {
     const folder = temporaryFolder();
     const pids = [await startSleep(), await startSleep(), await startSleep()];
     for (const [n, pid] of pids.entries()) writePlainLock(folder, `s${n}`, { pid });
@@ -612,7 +612,7 @@ describe("leftovers of the protocol", () => {
   const nonce = "0123456789abcdef0123456789abcdef";
   const past = new Date(Date.now() - HOUR);
 
-  test("old ones are swept, young, held and unknown ones stay, none is listed", async (context) => {
+  test("old leftovers are swept, young, held and unknown ones stay, none is listed", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const base = join(folder, "s.jsonl.lock");
@@ -639,7 +639,7 @@ describe("leftovers of the protocol", () => {
     );
   });
 
-  test("a guard that somebody is in stays", async (context) => {
+  test("a guard that another process is in stays", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = join(folder, "s.jsonl.lock");

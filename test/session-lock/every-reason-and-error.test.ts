@@ -1,6 +1,6 @@
 /**
- * Every word in which a lock is reported and every error of the lock layer, each brought about for real. The
- * tables are records over the union types: a word that is added and not brought about does not compile.
+ * Every reason with which a lock is reported and every error of the lock layer, each produced by real locks. The
+ * tables are records over the union types: a reason that is added to the type and not here does not compile.
  */
 import { closeSync, openSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -87,17 +87,20 @@ describe("why a lock is stale", () => {
     }),
   };
 
-  test.for(Object.entries(STALE))("%s", async ([reason, arrange], context) => {
-    requireNative(context);
-    const { lockPath, options } = await arrange(temporaryFolder());
-    const inspection = await inspectSessionLock(lockPath, { staleMs: 60_000, ...options });
-    expect(inspection?.staleReasons).toContain(reason);
-  });
+  test.for(Object.entries(STALE))(
+    "a lock is stale for this reason: %s",
+    async ([reason, arrange], context) => {
+      requireNative(context);
+      const { lockPath, options } = await arrange(temporaryFolder());
+      const inspection = await inspectSessionLock(lockPath, { staleMs: 60_000, ...options });
+      expect(inspection?.staleReasons).toContain(reason);
+    },
+  );
 });
 
 describe("why a stale lock is kept", () => {
   interface Kept {
-    /** What is not as it should be with the file system. */
+    /** The file calls that are not the real ones. */
     readonly fs?: Partial<LockFs>;
     readonly options?: Partial<CleanStaleLockFilesOptions>;
     readonly after?: () => void;
@@ -159,18 +162,21 @@ describe("why a stale lock is kept", () => {
     },
   };
 
-  test.for(Object.entries(KEPT))("%s", async ([reason, arrange], context) => {
-    requireNative(context);
-    if (reason === "no-guard" && process.platform === "win32") {
-      context.skip("needs POSIX (a guard there is on Windows without the addon, too)");
-    }
-    const sessionsDir = temporaryFolder();
-    const { fs, options, after } = await arrange(sessionsDir);
-    const plan = resolveSweepOptions({ sessionsDir, env: {}, ...options });
-    const { locks } = await sweepDirectory(plan, { ...realLockFs, ...fs });
-    after?.();
-    expect(locks.map((lock: SessionLockInspection) => lock.keptReason)).toEqual([reason]);
-  });
+  test.for(Object.entries(KEPT))(
+    "a stale lock is kept for this reason: %s",
+    async ([reason, arrange], context) => {
+      requireNative(context);
+      if (reason === "no-guard" && process.platform === "win32") {
+        context.skip("needs POSIX (a guard there is on Windows without the addon, too)");
+      }
+      const sessionsDir = temporaryFolder();
+      const { fs, options, after } = await arrange(sessionsDir);
+      const plan = resolveSweepOptions({ sessionsDir, env: {}, ...options });
+      const { locks } = await sweepDirectory(plan, { ...realLockFs, ...fs });
+      after?.();
+      expect(locks.map((lock: SessionLockInspection) => lock.keptReason)).toEqual([reason]);
+    },
+  );
 });
 
 describe("errors", () => {
@@ -208,9 +214,12 @@ describe("errors", () => {
     },
   };
 
-  test.for(Object.entries(ERRORS))("%s", async ([code, act], context) => {
-    requireNative(context);
-    const sessionFile = join(temporaryFolder(), "s.jsonl");
-    await expect(act(sessionFile)).rejects.toMatchObject({ code });
-  });
+  test.for(Object.entries(ERRORS))(
+    "an acquisition or its lock fails with this code: %s",
+    async ([code, act], context) => {
+      requireNative(context);
+      const sessionFile = join(temporaryFolder(), "s.jsonl");
+      await expect(act(sessionFile)).rejects.toMatchObject({ code });
+    },
+  );
 });

@@ -66,7 +66,7 @@ describe.for(ENDS)("when %s", ([, happens]) => {
     return { root, folder, lock };
   }
 
-  test("a fenced write is refused as lost, with nothing written", async (context) => {
+  test("a fenced write under a lost lock is refused, with nothing written", async (context) => {
     requireNative(context);
     requirePosix(context, "files that are open cannot be taken away there");
     const { lock } = await afterwards();
@@ -79,7 +79,7 @@ describe.for(ENDS)("when %s", ([, happens]) => {
     await lock.release();
   });
 
-  test("the holder's look and the watchdog's see that it is lost", async (context) => {
+  test("the holder's look and the watchdog's see that a lock is lost", async (context) => {
     requirePosix(context, "files that are open cannot be taken away there");
     const { lock } = await afterwards();
     heldLock(lock.lockPath)?.check();
@@ -90,7 +90,7 @@ describe.for(ENDS)("when %s", ([, happens]) => {
     await lock.release();
   });
 
-  test("a release is over at once and leaves alone what lies there", async (context) => {
+  test("the release of a lost lock is over at once and leaves alone what lies there", async (context) => {
     requireNative(context);
     requirePosix(context, "files that are open cannot be taken away there");
     const { root, folder, lock } = await afterwards();
@@ -102,7 +102,7 @@ describe.for(ENDS)("when %s", ([, happens]) => {
   });
 });
 
-test("who waits for a lock whose directory is deleted makes the directory and has it", async (context) => {
+test("a waiter for a lock whose directory is deleted makes the directory and gets the lock", async (context) => {
   requirePosix(context, "files that are open cannot be taken away there");
   const root = temporaryFolder();
   const folder = join(root, "sessions");

@@ -89,7 +89,7 @@ describe("a file and a symbolic link to it", () => {
   test.for([
     ["when the file exists", true],
     ["when the link dangles", false],
-  ] as const)("are one lock %s", async ([, exists], context) => {
+  ] as const)("a file and a symbolic link to it are one lock %s", async ([, exists], context) => {
     const { file, link } = linkedFile(context);
     if (exists) writeFileSync(file, "");
     for (const [held, wanted] of [
@@ -105,7 +105,7 @@ describe("a file and a symbolic link to it", () => {
     }
   });
 
-  test("are two locks with resolveLinks: false", async (context) => {
+  test("a file and a symbolic link to it are two locks with resolveLinks: false", async (context) => {
     const { file, link } = linkedFile(context);
     writeFileSync(file, "");
     await using first = await acquireFileLock({ path: file });
@@ -113,7 +113,7 @@ describe("a file and a symbolic link to it", () => {
     expect([first.lockPath, second.lockPath]).toEqual([`${file}.lock`, `${link}.lock`]);
   });
 
-  test("of a pid file's name is never followed: nothing is made or removed where it leads", async (context) => {
+  test("a symbolic link at a pid file's name is never followed: nothing is made or removed where it leads", async (context) => {
     const { file, link } = linkedFile(context);
     writeFileSync(file, String(await endedPid()));
     expect(await pidFile({ path: link })).toBeInstanceOf(FileLockFileError);
@@ -145,19 +145,22 @@ describe("a pid file of another program", () => {
     ["as JSON in UTF-16", (pid) => Buffer.from(`\uFEFF ${jsonOf(pid)}\r\n`, "utf16le")],
   ];
 
-  test.each(FORMS)("%s is respected while its process lives", async (_how, bytesOf) => {
-    const path = join(temporaryFolder(), "daemon.pid");
-    const owner = await liveOwner();
-    const bytes = bytesOf(String(owner.pid));
-    writeFileSync(path, bytes);
-    const error = await pidFile({ path });
-    expect(error).toBeInstanceOf(FileLockTimeoutError);
-    expect(error).toMatchObject({ pid: owner.pid });
-    expect(readFileSync(path)).toEqual(bytes);
-  });
+  test.each(FORMS)(
+    "another program's pid file as %s is respected while its process lives",
+    async (_how, bytesOf) => {
+      const path = join(temporaryFolder(), "daemon.pid");
+      const owner = await liveOwner();
+      const bytes = bytesOf(String(owner.pid));
+      writeFileSync(path, bytes);
+      const error = await pidFile({ path });
+      expect(error).toBeInstanceOf(FileLockTimeoutError);
+      expect(error).toMatchObject({ pid: owner.pid });
+      expect(readFileSync(path)).toEqual(bytes);
+    },
+  );
 
   test.for(FORMS)(
-    "%s is taken over when there is no such process",
+    "another program's pid file as %s is taken over when there is no such process",
     async ([, bytesOf], context) => {
       requireNative(context);
       const path = join(temporaryFolder(), "daemon.pid");
@@ -175,7 +178,7 @@ describe("a pid file of another program", () => {
     ["two bytes that could be a character in UTF-16", Buffer.from("7\0")],
     ["a number that is no pid, in UTF-16", Buffer.from("\uFEFF47110000000000", "utf16le")],
     ["JSON in UTF-16 that names no process", Buffer.from('\uFEFF{"name":"app"}', "utf16le")],
-  ])("that is none is never touched: %s", (_what, bytes) => {
+  ])("a file that is no pid file is never touched: %s", (_what, bytes) => {
     expect(readOtherContent(bytes, 0)).toBe("no-lock");
   });
 
@@ -183,20 +186,23 @@ describe("a pid file of another program", () => {
     ["a byte order mark alone", Buffer.from("\uFEFF")],
     ["one of UTF-16 alone", Buffer.from("\uFEFF", "utf16le")],
     ["a torn beginning in UTF-16", Buffer.from('\uFEFF{\n "pid": 47', "utf16le").subarray(0, -1)],
-  ])("that was not written to its end is a broken one: %s", (_what, bytes) => {
+  ])("a pid file that was not written to its end is a broken one: %s", (_what, bytes) => {
     expect(readOtherContent(bytes, 0)).toBeNull();
   });
 });
 
 describe("a time that no date can tell", () => {
-  test.each([9e18, -9e18, 8.64e15 + 1, Infinity])("%d ms is the nearest that one can", (ms) => {
-    expect(readOtherContent(Buffer.from("4711"), ms)).toMatchObject({
-      pid: 4711,
-      createdAt: ms > 0 ? "+275760-09-13T00:00:00.000Z" : "-271821-04-20T00:00:00.000Z",
-    });
-  });
+  test.each([9e18, -9e18, 8.64e15 + 1, Infinity])(
+    "a time of %d ms becomes the nearest that a date can tell",
+    (ms) => {
+      expect(readOtherContent(Buffer.from("4711"), ms)).toMatchObject({
+        pid: 4711,
+        createdAt: ms > 0 ? "+275760-09-13T00:00:00.000Z" : "-271821-04-20T00:00:00.000Z",
+      });
+    },
+  );
 
-  test("on a pid file does not keep its owner from being respected", async (context) => {
+  test("a time that no date can tell does not keep a pid file's owner from being respected", async (context) => {
     requireLinux(context, "a file system with times of 64 bits");
     const folder = farFolder(context);
     const path = join(folder, "daemon.pid");
@@ -220,7 +226,7 @@ describe("a time that no date can tell", () => {
 });
 
 describe("another library's lock directory", () => {
-  test("is waited for like any lock, and its disappearance is noticed", async () => {
+  test("another library's lock directory is waited for like any lock, and its disappearance is noticed", async () => {
     const path = join(temporaryFolder(), "ledger.csv");
     mkdirSync(`${path}.lock`);
     const acquiring = acquireFileLock({ path, timeoutMs: 60_000 });
@@ -232,7 +238,7 @@ describe("another library's lock directory", () => {
     expect(performance.now() - started).toBeLessThan(10_000);
   });
 
-  test("that stays ends in a timeout that names it as what it is, and is never removed", async () => {
+  test("another library's lock directory that stays ends in a timeout that names it as what it is, and is never removed", async () => {
     const path = join(temporaryFolder(), "ledger.csv");
     mkdirSync(`${path}.lock`);
     // As old as it likes.

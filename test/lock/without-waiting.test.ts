@@ -1,4 +1,4 @@
-// timeoutMs: 0 tries once, whatever is in the way; and what is no session file is told.
+/** `timeoutMs: 0`: one try, whatever is in the way; and what is no session file is an error. */
 import { existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
@@ -21,14 +21,14 @@ async function refusalOf(acquiring: Promise<unknown>): Promise<unknown> {
   );
 }
 
-test("a free lock is taken", async () => {
+test("an acquire with timeoutMs 0 takes a free lock", async () => {
   const sessionFile = join(temporaryFolder(), "s.jsonl");
   const lock = await acquireSessionWriteLock({ sessionFile, timeoutMs: 0 });
   expect(existsSync(lock.lockPath)).toBe(true);
   await lock.release();
 });
 
-test("a dead owner's lock is taken over", async () => {
+test("an acquire with timeoutMs 0 takes a dead owner's lock over", async () => {
   const folder = temporaryFolder();
   const child = await start(process.execPath, ["-e", ""]);
   await child.exited();
@@ -39,7 +39,7 @@ test("a dead owner's lock is taken over", async () => {
   await lock.release();
 });
 
-test("another process's lock is not waited for, and its owner is named", async () => {
+test("an acquire with timeoutMs 0 does not wait for another process's lock, and names its owner", async () => {
   const sessionFile = join(temporaryFolder(), "s.jsonl");
   const holder = await startHolder(`${sessionFile}.lock`);
   const error = await refusalOf(acquireSessionWriteLock({ sessionFile, timeoutMs: 0 }));
@@ -48,7 +48,7 @@ test("another process's lock is not waited for, and its owner is named", async (
   expect(String(error)).toContain(`(timeout 0ms): pid=${String(holder.pid)} alive=true ageMs=`);
 });
 
-test("this thread's own lock is not waited for", async () => {
+test("an acquire with timeoutMs 0 does not wait for this thread's own lock", async () => {
   const sessionFile = join(temporaryFolder(), "s.jsonl");
   await using held = await acquireSessionWriteLock({ sessionFile });
   const error = await refusalOf(acquireSessionWriteLock({ sessionFile, timeoutMs: 0 }));
@@ -65,7 +65,7 @@ test("a directory is no session file, and nothing is made beside it", async () =
   expect(readdirSync(folder)).toEqual(["s.jsonl"]);
 });
 
-test("neither is a link to a directory", async (context) => {
+test("a link to a directory is no session file, and nothing is made beside it", async (context) => {
   requirePosix(context, "symbolic links without privilege");
   const folder = temporaryFolder();
   mkdirSync(join(folder, "d"));

@@ -52,7 +52,7 @@ describe("a label", () => {
     ["of characters that take more bytes than units", "é".repeat(513)],
     ["of a hundred thousand characters", "x".repeat(100_000)],
   ])(
-    "%s that has more than 1 024 bytes is refused before anything is created",
+    "a label %s that has more than 1 024 bytes is refused before anything is created",
     async (_of, label) => {
       const folder = temporaryFolder();
       const sessionFile = join(folder, "new", "s.jsonl");
@@ -69,7 +69,7 @@ describe("a label", () => {
     ["of ASCII", "x".repeat(1024)],
     ["of characters that JSON escapes", "\u0001".repeat(1024)],
     ["of halves of characters", "\ud800".repeat(341)],
-  ])("%s with as many as that is read by everybody", async (_of, label) => {
+  ])("a label %s with 1 024 bytes is read by every reader", async (_of, label) => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     await using lock = await acquireSessionWriteLock({ sessionFile, label });
     expect(parsePayload(readFileSync(lock.lockPath))?.label).toBe(label);
@@ -92,7 +92,7 @@ test("a payload that its readers would call unreadable is never published", () =
   expect(readdirSync(folder)).toEqual([]);
 });
 
-describe("a relative path means what it meant at the call, whatever directory the process changes to", () => {
+describe("a relative path", () => {
   /** Two directories in which the same relative paths exist, each with a lock of a process that has ended. */
   async function twoPlaces(): Promise<{ here: string; there: string }> {
     const folder = temporaryFolder();
@@ -110,7 +110,7 @@ describe("a relative path means what it meant at the call, whatever directory th
 
   const SESSIONS = join("agents", "a", "sessions");
 
-  test("in acquire", async () => {
+  test("a relative path of acquire means what it meant at the call", async () => {
     const { here, there } = await twoPlaces();
     workIn(here);
     const acquiring = acquireSessionWriteLock({ sessionFile: "new.jsonl" });
@@ -120,7 +120,7 @@ describe("a relative path means what it meant at the call, whatever directory th
     expect(lock.lockPath).toBe(join(here, "new.jsonl.lock"));
   });
 
-  test("for what a controller appends to the file that its lock names", async () => {
+  test("a relative path of a controller's lock means what it meant at the call when a prompt is appended", async () => {
     const { here, there } = await twoPlaces();
     workIn(here);
     const lock = await acquireSessionWriteLock({ sessionFile: "new.jsonl" });
@@ -133,7 +133,7 @@ describe("a relative path means what it meant at the call, whatever directory th
     ]);
   });
 
-  test("in inspect, while the owner's command line is asked for", async () => {
+  test("a relative path of inspect means what it meant at the call, also while a command line is asked for", async () => {
     const { here, there } = await twoPlaces();
     const owner = await liveOwner();
     writePlainLock(join(here, SESSIONS), "live", { pid: owner.pid });
@@ -150,7 +150,7 @@ describe("a relative path means what it meant at the call, whatever directory th
     });
   });
 
-  test("in the sweep", async (context) => {
+  test("a relative path of the sweep means what it meant at the call", async (context) => {
     requireNative(context);
     const { here, there } = await twoPlaces();
     workIn(here);
@@ -165,23 +165,26 @@ describe("a relative path means what it meant at the call, whatever directory th
   test.each([
     ["of a state directory", { stateDir: "." }],
     ["of directories", { sessionsDirs: [SESSIONS, join("agents", "b", "sessions")] }],
-  ])("in the start-up sweep %s", async (_of, where) => {
-    const { here, there } = await twoPlaces();
-    workIn(here);
-    const cleaned: string[] = [];
-    const { counts } = await sweepSessionLocks({
-      ...where,
-      env: {},
-      concurrency: 1,
-      onDirectoryCleaned: ({ sessionsDir }) => {
-        process.chdir(there);
-        cleaned.push(sessionsDir);
-      },
-    });
-    expect(counts.removed).toBe(2);
-    expect(cleaned).toEqual(["a", "b"].map((agent) => join(here, "agents", agent, "sessions")));
-    expect(readdirSync(join(there, SESSIONS))).toEqual(["s.jsonl.lock"]);
-  });
+  ])(
+    "a relative path in the start-up sweep %s means what it meant at the call",
+    async (_of, where) => {
+      const { here, there } = await twoPlaces();
+      workIn(here);
+      const cleaned: string[] = [];
+      const { counts } = await sweepSessionLocks({
+        ...where,
+        env: {},
+        concurrency: 1,
+        onDirectoryCleaned: ({ sessionsDir }) => {
+          process.chdir(there);
+          cleaned.push(sessionsDir);
+        },
+      });
+      expect(counts.removed).toBe(2);
+      expect(cleaned).toEqual(["a", "b"].map((agent) => join(here, "agents", agent, "sessions")));
+      expect(readdirSync(join(there, SESSIONS))).toEqual(["s.jsonl.lock"]);
+    },
+  );
 });
 
 describe("`..` behind a symbolic link", () => {
@@ -193,7 +196,7 @@ describe("`..` behind a symbolic link", () => {
     return folder;
   }
 
-  test("is the kernel's for a session file: the lock lies beside it", async (context) => {
+  test("`..` behind a symbolic link leads a session's lock to where the kernel finds the session file", async (context) => {
     requirePosix(context, "Windows shortens paths before it follows links");
     const folder = linkedAway();
     workIn(folder);
@@ -203,7 +206,7 @@ describe("`..` behind a symbolic link", () => {
     }
   });
 
-  test("is the kernel's for a sweep: the locks that are listed are the ones that are judged", async (context) => {
+  test("`..` behind a symbolic link leads a sweep to judge the locks that it lists", async (context) => {
     requirePosix(context, "Windows shortens paths before it follows links");
     const folder = linkedAway();
     const pid = await endedPid();
@@ -216,7 +219,7 @@ describe("`..` behind a symbolic link", () => {
   });
 });
 
-describe("a callback that throws changes no verdict", () => {
+describe("a callback that throws", () => {
   async function deadLocks(count: number): Promise<string> {
     const folder = temporaryFolder();
     const pid = await endedPid();
@@ -225,7 +228,7 @@ describe("a callback that throws changes no verdict", () => {
     return folder;
   }
 
-  test("of a log: every lock is removed, and its error comes when the sweep is done", async (context) => {
+  test("a sweep whose log throws removes every lock, and rejects with the error when it is done", async (context) => {
     requireNative(context);
     const folder = await deadLocks(3);
     const warn = vi.fn<() => void>(() => {
@@ -238,7 +241,7 @@ describe("a callback that throws changes no verdict", () => {
     expect(warn).toHaveBeenCalledTimes(3);
   });
 
-  test("of a log: what was removed is reported as removed, and the host is told of it", async (context) => {
+  test("a start-up sweep whose log throws reports what was removed, and tells the host of it", async (context) => {
     requireNative(context);
     const folder = await deadLocks(2);
     const told: CleanedDirectory[] = [];
@@ -262,7 +265,7 @@ describe("a callback that throws changes no verdict", () => {
     expect(told[0]?.cleaned).toHaveLength(2);
   });
 
-  test("of a log that is told of a directory's failure: the other directories are swept all the same", async (context) => {
+  test("a start-up sweep whose log throws on a directory's failure sweeps the other directories all the same", async (context) => {
     requireNative(context);
     const folder = await deadLocks(1);
     writeFileSync(join(folder, "file"), "");
@@ -282,7 +285,7 @@ describe("a callback that throws changes no verdict", () => {
     ]);
   });
 
-  test("of onProgress: the sweep goes on to its end, then its error comes", async (context) => {
+  test("a sweep whose onProgress throws goes on to its end, and then rejects with the error", async (context) => {
     requireNative(context);
     const folder = await deadLocks(20);
     const checked: number[] = [];
@@ -300,7 +303,7 @@ describe("a callback that throws changes no verdict", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test("of onDirectoryCleaned: its error stands beside the result, before a log's", async (context) => {
+  test("an error of onDirectoryCleaned stands beside the result, before a log's", async (context) => {
     requireNative(context);
     const fail = (message: string) => (): never => {
       throw new Error(message);
@@ -317,7 +320,7 @@ describe("a callback that throws changes no verdict", () => {
   });
 });
 
-test("what the log says is in the result, as fields", async (context) => {
+test("what the log of a sweep says is in the result, as fields", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
   writePlainLock(folder, "dead", { pid: await endedPid() });
@@ -346,7 +349,7 @@ test.each([
 });
 
 describe("a session file that is a symbolic link", () => {
-  /** Whether somebody who takes `other` keeps `path` from being taken. */
+  /** Whether a holder of `other` keeps `path` from being taken. */
   async function isOneLock(path: string, other: string): Promise<boolean> {
     await using held = await acquireSessionWriteLock({ sessionFile: other });
     const second = acquireSessionWriteLock({ sessionFile: path, timeoutMs: 30 });
@@ -355,7 +358,7 @@ describe("a session file that is a symbolic link", () => {
     return describeSessionLockFailure(error)?.kind === "timeout";
   }
 
-  test("is its target's lock, by one link, by several, and across directories", async (context) => {
+  test("a symbolic link's lock is its target's, by one link, by several, and across directories", async (context) => {
     requirePosix(context, "symbolic links without privilege");
     const folder = temporaryFolder();
     mkdirSync(join(folder, "elsewhere"));
@@ -379,7 +382,7 @@ describe("a session file that is a symbolic link", () => {
     ]);
   });
 
-  test("that dangles is the lock of the file that writing through it would make", async (context) => {
+  test("a dangling symbolic link's lock is that of the file that writing through it would make", async (context) => {
     requirePosix(context, "symbolic links without privilege");
     const folder = temporaryFolder();
     const target = join(folder, "not", "yet", "there.jsonl");
@@ -392,7 +395,7 @@ describe("a session file that is a symbolic link", () => {
     expect(await isOneLock(link, target)).toBe(true);
   });
 
-  test("in a circle guards its own name", async (context) => {
+  test("a symbolic link in a circle guards its own name", async (context) => {
     requirePosix(context, "symbolic links without privilege");
     const folder = temporaryFolder();
     symlinkSync("b.jsonl", join(folder, "a.jsonl"));
@@ -402,7 +405,7 @@ describe("a session file that is a symbolic link", () => {
     lock.assertHeld();
   });
 
-  test("is one lock for a controller, too", async (context) => {
+  test("a symbolic link and its target have one lock for a controller, too", async (context) => {
     requirePosix(context, "symbolic links without privilege");
     const folder = temporaryFolder();
     const target = join(folder, "target.jsonl");
@@ -419,7 +422,7 @@ describe("a session file that is a symbolic link", () => {
 });
 
 describe("another library's lock directory", () => {
-  test("is waited for like any lock, and its disappearance is noticed", async () => {
+  test("another library's lock directory is waited for like any lock, and its disappearance is noticed", async () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     mkdirSync(`${sessionFile}.lock`);
     // Held by a process, as such libraries do: it keeps the directory young.
@@ -441,7 +444,7 @@ describe("another library's lock directory", () => {
     expect(performance.now() - (await gone)).toBeLessThan(10_000);
   });
 
-  test("that stays ends in a timeout that names it as what it is, and is never removed", async () => {
+  test("another library's lock directory that stays ends in a timeout that names it as what it is, and is never removed", async () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     mkdirSync(`${sessionFile}.lock`);
     const both = [1, 2].map(() =>
@@ -465,7 +468,7 @@ describe("another library's lock directory", () => {
     await (await acquireSessionWriteLock({ sessionFile, timeoutMs: 0 })).release();
   });
 
-  test("is no obstacle that a lock of this package is told of", async () => {
+  test("another library's lock directory is no obstacle that a waiter for this package's lock is told of", async () => {
     const sessionFile = join(temporaryFolder(), "s.jsonl");
     await using held = await acquireSessionWriteLock({ sessionFile });
     const error = await refusalOf(acquireSessionWriteLock({ sessionFile, timeoutMs: 10 }));
