@@ -21,7 +21,7 @@ const SLOW = [
 const LONG = [
   "test/cli/terminal/watch.test.ts",
   "test/file-lock/guide.test.ts",
-  "test/process/select-backend.test.ts",
+  "test/process/backends/select-backend.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",
   "test/lock/{exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
@@ -36,7 +36,7 @@ const ALONE = [
   "test/cli/guide.test.ts",
   "test/file-lock/*.test.ts",
   "test/native/*.test.ts",
-  "test/process/*.test.ts",
+  "test/process/**/*.test.ts",
   "test/session-controller/{abort,displaced-in-a-write,file-owner,lock-unavailable,relative-session-file}.test.ts",
   "test/session-controller/fence/fence.test.ts",
   "test/lock/{acquire,ended-realm,exit/signals-and-ends,held-locks,missing-addon,terminated-workers,trace}.test.ts",

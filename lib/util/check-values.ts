@@ -1,4 +1,5 @@
 /** Checks of single values that callers pass. Each throws a TypeError or RangeError of argument-error.ts. */
+import { LONGEST_DELAY_MS } from "./timers.js";
 import { fileURLToPath } from "node:url";
 
 import { outOfRange, wrongType } from "./argument-error.js";
@@ -51,11 +52,11 @@ export function checkEpochMs(field: string, value: unknown): void {
   }
 }
 
-/** What an interval timer can count: more than 2^31 − 1 ms would fire at once, again and again. */
+/** What an interval timer can count: a longer one would fire at once, again and again. */
 export function checkTimerInterval(field: string, value: unknown): void {
   checkNumber(field, value);
-  if (!((value as number) >= 1 && (value as number) <= 2_147_483_647)) {
-    throw outOfRange(field, "from 1 to 2147483647 milliseconds", value);
+  if (!((value as number) >= 1 && (value as number) <= LONGEST_DELAY_MS)) {
+    throw outOfRange(field, `from 1 to ${String(LONGEST_DELAY_MS)} milliseconds`, value);
   }
 }
 

@@ -2,7 +2,10 @@
 // Not the global one, which a test runner may have replaced: jsdom's gives numbers.
 import { clearInterval, setInterval } from "node:timers";
 
-/** The longest delay in milliseconds that a timer can count, rounded down to a second. */
+/** The longest delay that setTimeout and setInterval can count, milliseconds: 2^31 − 1. A longer one fires at once. */
+export const LONGEST_DELAY_MS = 2_147_483_647;
+
+/** The same, rounded down to 1 000 s: the longest limit that is given where a longer one was asked for. */
 export const LONGEST_TIMER_MS = 2_147_000_000;
 
 /**

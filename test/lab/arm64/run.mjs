@@ -70,10 +70,10 @@ const LEFT_OUT_FILES = new Map([
     "eight processes, slow under emulation; nothing of it depends on the architecture",
   ],
   ["test/process/token.test.ts", NO_ARCHITECTURE],
-  ["test/process/procfs-parse.test.ts", NO_ARCHITECTURE],
+  ["test/process/backends/procfs-parse.test.ts", NO_ARCHITECTURE],
   ["test/process/linux-time-namespaces.test.ts", SELF],
-  ["test/process/select-backend.test.ts", SELF],
-  ["test/process/windows.test.ts", "needs Windows"],
+  ["test/process/backends/select-backend.test.ts", SELF],
+  ["test/process/backends/windows.test.ts", "needs Windows"],
 ]);
 
 /** Tests that are not run, by their whole names. */

@@ -57,7 +57,7 @@ if (options.suite) {
 function leftOut() {
   return [
     "test/native/leaks.test.ts",
-    "test/process/select-backend.test.ts",
+    "test/process/backends/select-backend.test.ts",
     "test/trust/clocks.test.ts",
   ].flatMap((file) => ["--exclude", file]);
 }

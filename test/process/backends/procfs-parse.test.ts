@@ -12,7 +12,7 @@ import {
   parseStat,
   parseTgid,
   parseTimeOffsets,
-} from "../../lib/process/backends/procfs-parse.js";
+} from "../../../lib/process/backends/procfs-parse.js";
 
 /** A line as the kernel writes it; the fields behind the name from the third on. */
 function statLine({

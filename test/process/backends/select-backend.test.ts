@@ -12,12 +12,12 @@ import { join, relative, sep } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { nativeStatus } from "../../lib/index.js";
-import { environmentFor } from "../support/backends.js";
-import { runNode } from "../support/child.js";
-import { ROOT } from "../support/programs.js";
-import { requireLinux, requireNative } from "../support/require.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
+import { nativeStatus } from "../../../lib/index.js";
+import { environmentFor } from "../../support/backends.js";
+import { runNode } from "../../support/child.js";
+import { ROOT } from "../../support/programs.js";
+import { requireLinux, requireNative } from "../../support/require.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const STATUS = `
   const { backend, path, error } = p.nativeStatus();

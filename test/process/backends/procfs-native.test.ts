@@ -6,11 +6,11 @@ import { readdirSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
 
-import type { ProcessBackend } from "../../lib/process/backends/backend.js";
-import type { ProcessInfo } from "../../lib/process/process-info.js";
-import { backendNamed } from "../support/backends.js";
-import { startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import type { ProcessBackend } from "../../../lib/process/backends/backend.js";
+import type { ProcessInfo } from "../../../lib/process/process-info.js";
+import { backendNamed } from "../../support/backends.js";
+import { startReady } from "../../support/child.js";
+import { program } from "../../support/programs.js";
 
 /** Processes come and go and change state; only what differs again and again is a difference. */
 const ATTEMPTS = 5;

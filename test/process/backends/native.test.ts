@@ -9,8 +9,8 @@ import {
   type NativeHostFacts,
   REASONS,
   STATES,
-} from "../../lib/native/binding.js";
-import { createNativeBackend } from "../../lib/process/backends/native.js";
+} from "../../../lib/native/binding.js";
+import { createNativeBackend } from "../../../lib/process/backends/native.js";
 
 const HOST: NativeHostFacts = {
   machineId: "",

@@ -10,10 +10,10 @@ import {
   nativeStatus,
   verifyProcess,
   waitForProcessExit,
-} from "../../lib/index.js";
-import { nodeArguments, type RunningChild, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
-import { requireNative, requireWindows } from "../support/require.js";
+} from "../../../lib/index.js";
+import { nodeArguments, type RunningChild, startReady } from "../../support/child.js";
+import { program } from "../../support/programs.js";
+import { requireNative, requireWindows } from "../../support/require.js";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
 
