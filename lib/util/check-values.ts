@@ -1,8 +1,8 @@
 /** Checks of single values that callers pass. Each throws a TypeError or RangeError of argument-error.ts. */
-import { LONGEST_DELAY_MS } from "./timers.js";
 import { fileURLToPath } from "node:url";
 
 import { outOfRange, wrongType } from "./argument-error.js";
+import { LONGEST_DELAY_MS } from "./timers.js";
 
 /** Throws when `value` is not what `field` must be; undefined is not. */
 export type Check = (field: string, value: unknown) => void;
