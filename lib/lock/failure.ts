@@ -1,8 +1,7 @@
 /** How the engine fails: facts, from which each face makes its own errors. Pure. */
 import { printable } from "../util/printable.js";
-import type { LockInspection } from "./verdict/inspection.js";
-import type { KeptReason } from "./verdict/inspection.js";
 import type { StaleReason } from "./verdict/classify.js";
+import type { KeptReason, LockInspection } from "./verdict/inspection.js";
 
 /** What is in the way of an acquisition. */
 export type LockHolder =
@@ -22,7 +21,8 @@ export const UNKNOWN_HOLDER: LockHolder = { kind: "unknown", ageMs: null };
 /** What lies at a lock's path and is no lock of a kind that names its owner. */
 export type LockObstacle = "directory";
 
-/** - `timeout`: the budget is used up; the lock is, as far as is known, rightly held
+/**
+ * - `timeout`: the budget is used up; the lock is, as far as is known, rightly held
  * - `stale`: the lock is stale, and removing it is not safe or not for a contender to decide
  * - `lost`: the holder's lock is no longer its own
  * - `file`: the file system refused

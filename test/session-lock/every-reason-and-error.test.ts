@@ -11,7 +11,7 @@ import { getProcessStartTime } from "../../lib/process/inspect.js";
 import { acquireLock } from "../../lib/lock/acquire.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
-import type { StaleReason } from "../../lib/session-lock/reasons.js";
+import type { SessionLockInspection, StaleReason } from "../../lib/session-lock/reasons.js";
 import type { SessionWriteLockErrorCode } from "../../lib/session-lock/errors.js";
 import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import {
@@ -19,7 +19,6 @@ import {
   type InspectSessionLockOptions,
 } from "../../lib/session-lock/inspect.js";
 import type { KeptReason } from "../../lib/lock/verdict/inspection.js";
-import type { SessionLockInspection } from "../../lib/session-lock/reasons.js";
 import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
 import {
   type CleanStaleLockFilesOptions,

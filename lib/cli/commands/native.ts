@@ -2,8 +2,7 @@
 import { inspect } from "node:util";
 
 import { nativeStatus, type NativeStatus } from "../../process/backends/select-backend.js";
-import { oneLine } from "../../util/printable.js";
-import { printable, quote } from "../../util/printable.js";
+import { oneLine, printable, quote } from "../../util/printable.js";
 import { parseArguments } from "../arguments.js";
 import { type Command, EXIT, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";

@@ -1,7 +1,6 @@
 /** `--explain`: every reason that occurs in a report, with what it means and what to do. Pure. */
 import type { KeptReason } from "../../lock/verdict/inspection.js";
-import type { StaleReason } from "../../session-lock/reasons.js";
-import type { SessionLockInspection } from "../../session-lock/reasons.js";
+import type { SessionLockInspection, StaleReason } from "../../session-lock/reasons.js";
 import { wrapToWidth } from "../terminal/display-width.js";
 import { type Explanation, KEPT_REASONS, STALE_REASONS } from "./explanations.js";
 import { isOwnerUnknown } from "./describe.js";

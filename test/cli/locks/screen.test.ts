@@ -9,9 +9,8 @@ import { KEPT_REASONS, STALE_REASONS } from "../../../lib/cli/locks/explanations
 import { reasonsIn } from "../../../lib/cli/locks/explain.js";
 import { describeLock, fullVerdict, lifeOf, ownerRuns } from "../../../lib/cli/locks/describe.js";
 import { locksScreen, selectLocks } from "../../../lib/cli/locks/screen.js";
-import type { StaleReason } from "../../../lib/session-lock/reasons.js";
+import type { SessionLockInspection, StaleReason } from "../../../lib/session-lock/reasons.js";
 import type { KeptReason } from "../../../lib/lock/verdict/inspection.js";
-import type { SessionLockInspection } from "../../../lib/session-lock/reasons.js";
 import type { OwnerReason } from "../../../lib/lock/verdict/owner-judgement.js";
 import { recordingStream } from "../../support/command-line.js";
 

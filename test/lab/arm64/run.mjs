@@ -225,7 +225,7 @@ function assembleTree() {
 
 function suiteFiles() {
   const files = ["test/native", "test/process"].flatMap((folder) =>
-    readdirSync(join(TREE, folder), { recursive: true })
+    readdirSync(join(TREE, folder), { recursive: true, encoding: "utf8" })
       .filter((name) => name.endsWith(".test.ts"))
       .map((name) => `${folder}/${name}`),
   );
