@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { DIST, runExample } from "./support/child.js";
-import { ROOT } from "./support/programs.js";
+import { DIST, runExample } from "./support/processes/child.js";
+import { ROOT } from "./support/processes/programs.js";
 import { codeBlock, codeBlocks, writeExample } from "./support/readme-code.js";
 import { requireNative } from "./support/require.js";
 import { temporaryFolder } from "./support/temporary-folder.js";

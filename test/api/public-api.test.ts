@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requirePosix } from "../support/require.js";
 
 const UPDATE = "npx vitest run test/api --update";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { describe, expect, it } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const MACHINE = {

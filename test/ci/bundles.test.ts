@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { DIST, runNode } from "../support/child.js";
-import { ROOT } from "../support/programs.js";
+import { DIST, runNode } from "../support/processes/child.js";
+import { ROOT } from "../support/processes/programs.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** Prints all files of modules that importing `entry` reads, and the native libraries then loaded. */

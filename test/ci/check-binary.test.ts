@@ -10,7 +10,7 @@ import { join } from "node:path";
 import type { TestContext } from "vitest";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 
 const ENTRIES = `

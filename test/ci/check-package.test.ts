@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 
 import { beforeEach, describe, expect, it } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import { describe, expect, test } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 
 const NATIVE = join(ROOT, "native");

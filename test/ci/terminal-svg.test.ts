@@ -3,7 +3,7 @@ import { pathToFileURL } from "node:url";
 
 import { describe, expect, test } from "vitest";
 
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 
 const { terminalSvg } = (await import(
   pathToFileURL(join(ROOT, "test/lab/trial/terminal-svg.mjs")).href

@@ -5,8 +5,8 @@ import { describe, expect, test } from "vitest";
 
 import { type Explanation, KEPT_REASONS, STALE_REASONS } from "../../lib/cli/locks/explanations.js";
 import { runHere } from "../support/command-line.js";
-import { endedPid, lockDirectory } from "../support/lock-directory.js";
-import { ROOT } from "../support/programs.js";
+import { endedPid, lockDirectory } from "../support/locks/lock-directory.js";
+import { ROOT } from "../support/processes/programs.js";
 
 const GUIDE = readFileSync(join(ROOT, "lib/cli/README.md"), "utf8");
 

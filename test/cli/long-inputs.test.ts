@@ -18,9 +18,9 @@ import { printable } from "../../lib/util/printable.js";
 import { programName } from "../../lib/cli/locks/program-name.js";
 import { layOutTable } from "../../lib/cli/terminal/table.js";
 import { run } from "../../lib/cli/run.js";
-import { type RunningChild, startReady } from "../support/child.js";
+import { type RunningChild, startReady } from "../support/processes/child.js";
 import { recordingIo, recordingStream, runHere, runProgram } from "../support/command-line.js";
-import { lockDirectory } from "../support/lock-directory.js";
+import { lockDirectory } from "../support/locks/lock-directory.js";
 import { requirePosix } from "../support/require.js";
 
 /** The longest argument that Linux takes is 131 071 bytes long (MAX_ARG_STRLEN). */

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 
 import { runProgram, startProgram } from "../support/command-line.js";
-import { endedPid } from "../support/lock-directory.js";
-import { ROOT } from "../support/programs.js";
+import { endedPid } from "../support/locks/lock-directory.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 
 const MAIN = join(ROOT, "dist/cli/main.js");

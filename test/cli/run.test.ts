@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { runHere } from "../support/command-line.js";
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 
 const NAMES = ["ps", "identify", "verify", "locks", "native"];
 

@@ -7,7 +7,7 @@ import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { acquirePidFile } from "../../lib/file-lock/acquire-pid-file.js";
 import { fileLockError, FileLockStaleError } from "../../lib/file-lock/errors.js";
 import type { LockFailure } from "../../lib/lock/failure.js";
-import { startHolder } from "../support/lock-holder.js";
+import { startHolder } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -16,9 +16,9 @@ import type { AcquireFileLockOptions } from "../../lib/file-lock/options.js";
 import { identifyProcess } from "../../lib/index.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { SessionWriteLockLostError } from "../../lib/session-lock/errors.js";
-import { nodeArguments, startReady } from "../support/child.js";
-import { liveOwner } from "../support/lock-directory.js";
-import { importDist, startHolder, takeNameAway } from "../support/lock-holder.js";
+import { nodeArguments, startReady } from "../support/processes/child.js";
+import { liveOwner } from "../support/locks/lock-directory.js";
+import { importDist, startHolder, takeNameAway } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

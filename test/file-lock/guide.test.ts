@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
-import { start, startReady } from "../support/child.js";
+import { start, startReady } from "../support/processes/child.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";

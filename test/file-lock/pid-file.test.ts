@@ -7,10 +7,10 @@ import { describe, expect, test } from "vitest";
 import { acquirePidFile } from "../../lib/file-lock/acquire-pid-file.js";
 import { FileLockFileError, FileLockTimeoutError } from "../../lib/file-lock/errors.js";
 import { type AcquirePidFileOptions } from "../../lib/file-lock/options.js";
-import { nodeArguments, type RunningChild, startReady } from "../support/child.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { importDist } from "../support/lock-holder.js";
-import { ROOT } from "../support/programs.js";
+import { nodeArguments, type RunningChild, startReady } from "../support/processes/child.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { importDist } from "../support/locks/lock-holder.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

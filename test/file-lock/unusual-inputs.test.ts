@@ -22,7 +22,7 @@ import { acquirePidFile } from "../../lib/file-lock/acquire-pid-file.js";
 import { FileLockFileError, FileLockTimeoutError } from "../../lib/file-lock/errors.js";
 import type { AcquireFileLockOptions, AcquirePidFileOptions } from "../../lib/file-lock/options.js";
 import { readOtherContent } from "../../lib/file-lock/other-content.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -19,7 +19,7 @@ import {
   resolveSessionWriteLockOptions,
   sweepSessionLocks,
 } from "../../lib/session-lock/index.js";
-import { ROOT } from "../support/programs.js";
+import { ROOT } from "../support/processes/programs.js";
 
 /** The names in the first column of the table that follows `heading`. */
 function namesBelow(guide: string, heading: string): string[] {

@@ -30,8 +30,13 @@ import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { runNode, start, startReady } from "../support/child.js";
-import { importDist, startHolder, takeNameAway, writePlainLock } from "../support/lock-holder.js";
+import { runNode, start, startReady } from "../support/processes/child.js";
+import {
+  importDist,
+  startHolder,
+  takeNameAway,
+  writePlainLock,
+} from "../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -11,9 +11,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import { nodeArguments } from "../support/child.js";
-import { importCompiled, writePlainLock } from "../support/lock-holder.js";
-import { numberedCalls } from "../support/numbered-calls.js";
+import { nodeArguments } from "../support/processes/child.js";
+import { importCompiled, writePlainLock } from "../support/locks/lock-holder.js";
+import { numberedCalls } from "../support/locks/numbered-calls.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

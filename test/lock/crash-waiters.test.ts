@@ -7,9 +7,9 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { nodeArguments, type RunningChild, start, startReady } from "../support/child.js";
-import { importCompiled, writePlainLock } from "../support/lock-holder.js";
-import { numberedCalls } from "../support/numbered-calls.js";
+import { nodeArguments, type RunningChild, start, startReady } from "../support/processes/child.js";
+import { importCompiled, writePlainLock } from "../support/locks/lock-holder.js";
+import { numberedCalls } from "../support/locks/numbered-calls.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { DIST, runNode } from "../support/child.js";
+import { DIST, runNode } from "../support/processes/child.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 /**

@@ -16,9 +16,9 @@ import {
   type SessionWriteLock,
 } from "../../lib/session-lock/index.js";
 import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { runNode } from "../support/child.js";
-import { takeNameAway } from "../support/lock-holder.js";
-import { ROOT } from "../support/programs.js";
+import { runNode } from "../support/processes/child.js";
+import { takeNameAway } from "../support/locks/lock-holder.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux, requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -11,10 +11,10 @@ import { nativeStatus as nativeStatusOfFiles } from "../../lib/file-lock/index.j
 import { nativeStatus } from "../../lib/index.js";
 import { nativeStatus as nativeStatusOfLocks } from "../../lib/session-lock/index.js";
 import { describeMissingAddon } from "../../lib/lock/missing-addon.js";
-import { environmentFor } from "../support/backends.js";
-import { DIST } from "../support/child.js";
-import { writePlainLock } from "../support/lock-holder.js";
-import { ROOT } from "../support/programs.js";
+import { environmentFor } from "../support/processes/backends.js";
+import { DIST } from "../support/processes/child.js";
+import { writePlainLock } from "../support/locks/lock-holder.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 
 import { expect, test, type TestContext } from "vitest";
 
-import { runNode, start } from "../support/child.js";
-import { ROOT } from "../support/programs.js";
+import { runNode, start } from "../support/processes/child.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireLinux, requireNative, requireOfRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -6,10 +6,10 @@ import { beforeEach, describe, expect, test } from "vitest";
 
 import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { startHolding, tryElsewhere } from "../support/acquirer.js";
-import { type RunningChild, startReady } from "../support/child.js";
-import { endedPid } from "../support/lock-directory.js";
-import { importDist, writePlainLock } from "../support/lock-holder.js";
+import { startHolding, tryElsewhere } from "../support/locks/acquirer.js";
+import { type RunningChild, startReady } from "../support/processes/child.js";
+import { endedPid } from "../support/locks/lock-directory.js";
+import { importDist, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative, requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -8,7 +8,7 @@ import { acquireLock } from "../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { RefusalPatience } from "../../lib/lock/patience.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { startHolding } from "../support/acquirer.js";
+import { startHolding } from "../support/locks/acquirer.js";
 import { requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -15,7 +15,7 @@ import { describe, expect, test } from "vitest";
 
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { heldLock } from "../../lib/lock/held-locks.js";
-import { startHolding } from "../support/acquirer.js";
+import { startHolding } from "../support/locks/acquirer.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { AT_ONCE_MS, timed } from "../support/timed.js";

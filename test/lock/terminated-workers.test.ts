@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { describe, expect, test, type TestContext } from "vitest";
 
-import { type RunningChild, start } from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
+import { type RunningChild, start } from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
 import { requireNative, requirePosix, requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

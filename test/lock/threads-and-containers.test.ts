@@ -7,8 +7,8 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import { nodeArguments, type RunningChild, startReady } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { nodeArguments, type RunningChild, startReady } from "../support/processes/child.js";
+import { importDist } from "../support/locks/lock-holder.js";
 import { requireNative, requireRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

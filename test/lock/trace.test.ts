@@ -7,8 +7,8 @@ import { expect, onTestFinished, test } from "vitest";
 
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import { nodeArguments, startReady } from "../support/child.js";
-import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
+import { nodeArguments, startReady } from "../support/processes/child.js";
+import { importDist, startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

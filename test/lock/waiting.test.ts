@@ -15,10 +15,10 @@ import {
 } from "../../lib/session-lock/errors.js";
 import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { startHolding } from "../support/acquirer.js";
-import { runNode } from "../support/child.js";
-import { liveOwner } from "../support/lock-directory.js";
-import { importDist, takeNameAway, writePlainLock } from "../support/lock-holder.js";
+import { startHolding } from "../support/locks/acquirer.js";
+import { runNode } from "../support/processes/child.js";
+import { liveOwner } from "../support/locks/lock-directory.js";
+import { importDist, takeNameAway, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

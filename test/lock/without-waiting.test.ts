@@ -9,8 +9,8 @@ import {
   SessionWriteLockFileError,
   SessionWriteLockTimeoutError,
 } from "../../lib/session-lock/index.js";
-import { start } from "../support/child.js";
-import { startHolder, writePlainLock } from "../support/lock-holder.js";
+import { start } from "../support/processes/child.js";
+import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -17,7 +17,7 @@ import {
   STATES,
 } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
-import { openNewFile, openToRead } from "../support/open-file.js";
+import { openNewFile, openToRead } from "../support/processes/open-file.js";
 import { requireBinding, requireLinux } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";

@@ -13,10 +13,10 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import type { NativeBinding } from "../../lib/native/binding.js";
-import { runNode } from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
-import { mountPrivately } from "../support/mount-namespace.js";
-import { openNewFile, openToRead } from "../support/open-file.js";
+import { runNode } from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
+import { mountPrivately } from "../support/processes/mount-namespace.js";
+import { openNewFile, openToRead } from "../support/processes/open-file.js";
 import { requireBinding, requireLinux, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

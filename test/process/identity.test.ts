@@ -7,9 +7,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, toTokenHost } from "../../lib/process/identity.js";
 import { parseToken } from "../../lib/process/token.js";
-import { environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { ENDED, nodeArguments, runNode, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { ENDED, nodeArguments, runNode, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireNative, requireRoot } from "../support/require.js";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");

@@ -12,9 +12,9 @@ import {
   type InspectProcessesOptions,
   isPidAlive,
 } from "../../lib/index.js";
-import { backendNamed, LINUX_BACKENDS } from "../support/backends.js";
-import { ENDED, nodeArguments, start, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { backendNamed, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { ENDED, nodeArguments, start, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 import { waitFor } from "../support/wait-for.js";
 

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync } from "node:fs";
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { parseStat } from "../../lib/process/backends/procfs-parse.js";
-import { backendNamed, LINUX_BACKENDS } from "../support/backends.js";
-import { start, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { backendNamed, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { start, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { waitFor } from "../support/wait-for.js";
 import { requireLinux } from "../support/require.js";
 

@@ -5,10 +5,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { identityOf } from "../../lib/process/identity.js";
-import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { nodeArguments, runNode } from "../support/child.js";
+import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { nodeArguments, runNode } from "../support/processes/child.js";
 import { requireLinux, requireRoot } from "../support/require.js";
-import { AS_NOBODY, type ReadablePackage, readablePackage } from "../support/unprivileged.js";
+import {
+  AS_NOBODY,
+  type ReadablePackage,
+  readablePackage,
+} from "../support/processes/unprivileged.js";
 
 beforeEach((context) => requireLinux(context, "hidepid"));
 

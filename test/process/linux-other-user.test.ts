@@ -2,11 +2,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess } from "../../lib/index.js";
-import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { runNode, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { runNode, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireRoot } from "../support/require.js";
-import { AS_NOBODY, NOBODY, readablePackage } from "../support/unprivileged.js";
+import { AS_NOBODY, NOBODY, readablePackage } from "../support/processes/unprivileged.js";
 
 beforeEach((context) => requireLinux(context, "other users without rights"));
 

@@ -5,9 +5,9 @@ import { identifyProcess, verifyProcess } from "../../lib/index.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../lib/process/identity.js";
 import { judgeToken } from "../../lib/process/judge-token.js";
 import { parseToken } from "../../lib/process/token.js";
-import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { nodeArguments, runNode, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { nodeArguments, runNode, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireRoot } from "../support/require.js";
 import { waitFor } from "../support/wait-for.js";
 

@@ -2,9 +2,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess } from "../../lib/index.js";
-import { backendNamed, environmentFor } from "../support/backends.js";
-import { runNode, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { backendNamed, environmentFor } from "../support/processes/backends.js";
+import { runNode, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 
 beforeEach((context) => requireLinux(context, "seccomp"));

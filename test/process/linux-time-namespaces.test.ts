@@ -3,10 +3,10 @@ import { beforeEach, expect, test } from "vitest";
 
 import { identifyProcess, inspectProcess, verifyProcess } from "../../lib/index.js";
 import { machineMonotonicMs, machineSinceBootMs } from "../../lib/process/machine-clock.js";
-import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { nodeArguments, runNode, startReady } from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
-import { program } from "../support/programs.js";
+import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { nodeArguments, runNode, startReady } from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireRoot } from "../support/require.js";
 
 beforeEach((context) => requireLinux(context, "time namespaces"));

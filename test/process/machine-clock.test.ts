@@ -9,9 +9,9 @@ import {
   machineSinceBootMs,
   steadyMs,
 } from "../../lib/process/machine-clock.js";
-import { type RunningChild, runNode, start } from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
-import { program } from "../support/programs.js";
+import { type RunningChild, runNode, start } from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
+import { program } from "../support/processes/programs.js";
 import {
   requireBinding,
   requireNative,

@@ -19,19 +19,23 @@ import {
 import { judgeToken, type ProcessVerdict } from "../../lib/process/judge-token.js";
 import { parseToken } from "../../lib/process/token.js";
 import { TimeSlice } from "../../lib/util/time-slice.js";
-import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/backends.js";
+import { backendNamed, environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
 import {
   COMPILED,
   nodeArguments,
   type RunningChild,
   runNode,
   startReady,
-} from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
-import { childrenOf } from "../support/process-state.js";
-import { program } from "../support/programs.js";
+} from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
+import { childrenOf } from "../support/processes/process-state.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireRoot } from "../support/require.js";
-import { AS_NOBODY, type ReadablePackage, readablePackage } from "../support/unprivileged.js";
+import {
+  AS_NOBODY,
+  type ReadablePackage,
+  readablePackage,
+} from "../support/processes/unprivileged.js";
 import { waitFor } from "../support/wait-for.js";
 
 beforeEach((context) => requireLinux(context, "pid namespaces"));

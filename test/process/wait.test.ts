@@ -9,9 +9,9 @@ import {
   ProcessUnknownError,
   waitForProcessExit,
 } from "../../lib/index.js";
-import { environmentFor, LINUX_BACKENDS } from "../support/backends.js";
-import { nodeArguments, runNode, start, startReady } from "../support/child.js";
-import { program } from "../support/programs.js";
+import { environmentFor, LINUX_BACKENDS } from "../support/processes/backends.js";
+import { nodeArguments, runNode, start, startReady } from "../support/processes/child.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");

@@ -4,9 +4,9 @@ import { pathToFileURL } from "node:url";
 
 import { describe, expect, test } from "vitest";
 
-import { environmentFor, BACKENDS } from "../support/backends.js";
-import { runNode } from "../support/child.js";
-import { ROOT } from "../support/programs.js";
+import { environmentFor, BACKENDS } from "../support/processes/backends.js";
+import { runNode } from "../support/processes/child.js";
+import { ROOT } from "../support/processes/programs.js";
 import { requireNative } from "../support/require.js";
 
 const ENTRY = JSON.stringify(pathToFileURL(join(ROOT, "dist/index.js")).href);

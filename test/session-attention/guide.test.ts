@@ -1,7 +1,7 @@
 /** The examples in lib/session-attention/README.md. */
 import { expect, test } from "vitest";
 
-import { start } from "../support/child.js";
+import { start } from "../support/processes/child.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -6,8 +6,8 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { createSessionAttentionMonitor } from "../../lib/session-attention/monitor.js";
 import type { SessionAttentionMonitorOptions } from "../../lib/session-attention/monitor-options.js";
 import type { MonitoredSession } from "../../lib/session-attention/session-handle.js";
-import { runNode } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
+import { runNode } from "../support/processes/child.js";
+import { importDist } from "../support/locks/lock-holder.js";
 import {
   ABORT_MS,
   BEAT_MS,

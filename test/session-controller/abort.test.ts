@@ -14,10 +14,15 @@ import {
 import { resolveControllerOptions } from "../../lib/session-controller/options.js";
 import { realSessionFs } from "../../lib/session-controller/fence/session-file.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
-import { nodeArguments, runNode, start } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
-import { memoryLocks } from "../support/memory-lock.js";
-import { controllerOf, FIRST_LINE, sessionFileWith, watch } from "../support/run-controller.js";
+import { nodeArguments, runNode, start } from "../support/processes/child.js";
+import { importDist } from "../support/locks/lock-holder.js";
+import { memoryLocks } from "../support/locks/memory-lock.js";
+import {
+  controllerOf,
+  FIRST_LINE,
+  sessionFileWith,
+  watch,
+} from "../support/locks/run-controller.js";
 import { waitFor } from "../support/wait-for.js";
 
 const LINE = '{"role":"user"}\n';

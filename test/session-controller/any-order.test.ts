@@ -19,9 +19,9 @@ import { realSessionFs } from "../../lib/session-controller/fence/session-file.j
 import { SessionWriteLockTimeoutError } from "../../lib/session-lock/errors.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
 import { findErrorByCode } from "../../lib/util/find-error.js";
-import { takeNameAway } from "../support/lock-holder.js";
-import { memoryLocks } from "../support/memory-lock.js";
-import { FIRST_LINE, sessionFileWith } from "../support/run-controller.js";
+import { takeNameAway } from "../support/locks/lock-holder.js";
+import { memoryLocks } from "../support/locks/memory-lock.js";
+import { FIRST_LINE, sessionFileWith } from "../support/locks/run-controller.js";
 import { waitFor } from "../support/wait-for.js";
 
 /** What a write does, one after the other. `pause` ends when the test goes on with it. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 
 import { Latch } from "../../lib/session-controller/locks/latch.js";
-import { controllerOf, sessionFileWith } from "../support/run-controller.js";
+import { controllerOf, sessionFileWith } from "../support/locks/run-controller.js";
 
 /** Fails a test long before a lock's own timeout would end its wait. */
 const AT_ONCE = { timeout: 10_000 };

@@ -12,9 +12,14 @@ import {
   SessionWriteScopeError,
 } from "../../lib/session-controller/index.js";
 import { SessionWriteLockStaleError } from "../../lib/session-lock/errors.js";
-import { memoryLocks } from "../support/memory-lock.js";
+import { memoryLocks } from "../support/locks/memory-lock.js";
 import { waitFor } from "../support/wait-for.js";
-import { controllerOf, FIRST_LINE, sessionFileWith, watch } from "../support/run-controller.js";
+import {
+  controllerOf,
+  FIRST_LINE,
+  sessionFileWith,
+  watch,
+} from "../support/locks/run-controller.js";
 
 const LINE = '{"role":"user"}\n';
 

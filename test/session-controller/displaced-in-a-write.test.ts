@@ -5,10 +5,10 @@ import { describe, expect, test, vi } from "vitest";
 
 import { SessionTakeoverError } from "../../lib/session-controller/index.js";
 import { Latch } from "../../lib/session-controller/locks/latch.js";
-import { runNode } from "../support/child.js";
-import { importDist, takeNameAway } from "../support/lock-holder.js";
+import { runNode } from "../support/processes/child.js";
+import { importDist, takeNameAway } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
-import { onRealLock, watch } from "../support/run-controller.js";
+import { onRealLock, watch } from "../support/locks/run-controller.js";
 
 const LOCK_LOST = {
   code: "SESSION_TAKEOVER",

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 
 import { acquireSessionFileOwner } from "../../lib/session-controller/index.js";
 import { requirePosix } from "../support/require.js";
-import { sessionFileWith, watch } from "../support/run-controller.js";
+import { sessionFileWith, watch } from "../support/locks/run-controller.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 test("runs own a session file one after the other, in the order in which they came", async () => {

@@ -14,10 +14,10 @@ import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "../../lib/session-lock/errors.js";
-import { nodeArguments, start } from "../support/child.js";
-import { importDist } from "../support/lock-holder.js";
-import { memoryLocks } from "../support/memory-lock.js";
-import { controllerOf, onRealLock, sessionFileWith } from "../support/run-controller.js";
+import { nodeArguments, start } from "../support/processes/child.js";
+import { importDist } from "../support/locks/lock-holder.js";
+import { memoryLocks } from "../support/locks/memory-lock.js";
+import { controllerOf, onRealLock, sessionFileWith } from "../support/locks/run-controller.js";
 
 const LINE = '{"role":"user"}\n';
 

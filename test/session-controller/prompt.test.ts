@@ -7,7 +7,7 @@ import {
   SessionTakeoverError,
   withPromptReleased,
 } from "../../lib/session-controller/index.js";
-import { controllerOf, sessionFileWith } from "../support/run-controller.js";
+import { controllerOf, sessionFileWith } from "../support/locks/run-controller.js";
 
 test("the lock is released during the model call and held again after it", async () => {
   const { controller, locks } = await controllerOf(sessionFileWith());

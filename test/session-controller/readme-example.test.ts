@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import { expect, test } from "vitest";
 
-import { type RunningChild, start } from "../support/child.js";
+import { type RunningChild, start } from "../support/processes/child.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";

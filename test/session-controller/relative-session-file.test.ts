@@ -8,7 +8,7 @@ import {
   createSessionController,
 } from "../../lib/session-controller/index.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
-import { controllerOf, FIRST_LINE } from "../support/run-controller.js";
+import { controllerOf, FIRST_LINE } from "../support/locks/run-controller.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const LINE = '{"role":"user"}\n';

@@ -25,8 +25,8 @@ import {
   resolveSweepOptions,
 } from "../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { startHolder, writePlainLock } from "../support/lock-holder.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

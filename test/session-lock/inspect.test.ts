@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 import { machineMonotonicMs } from "../../lib/process/machine-clock.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { startHolder, writePlainLock } from "../support/lock-holder.js";
+import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

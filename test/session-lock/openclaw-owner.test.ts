@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 
 import { isOpenClawArgv, ownerRecogniser } from "../../lib/session-lock/openclaw-owner.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
-import { startReady } from "../support/child.js";
-import { writePlainLock } from "../support/lock-holder.js";
+import { startReady } from "../support/processes/child.js";
+import { writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

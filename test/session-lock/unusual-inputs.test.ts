@@ -26,9 +26,9 @@ import {
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { createSessionController } from "../../lib/session-controller/controller.js";
 import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { startReady } from "../support/child.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { writePlainLock } from "../support/lock-holder.js";
+import { startReady } from "../support/processes/child.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

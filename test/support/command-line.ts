@@ -12,7 +12,7 @@ import {
   wantsColor,
 } from "../../lib/cli/terminal/io.js";
 import { run } from "../../lib/cli/run.js";
-import { ROOT } from "./programs.js";
+import { ROOT } from "./processes/programs.js";
 
 export interface Outcome {
   readonly code: number | null;

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { compilePrograms, ROOT } from "./programs.js";
+import { compilePrograms, ROOT } from "./processes/programs.js";
 
 export default function setup(): void {
   compilePrograms();

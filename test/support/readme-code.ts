@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { ROOT } from "./programs.js";
+import { ROOT } from "./processes/programs.js";
 
 /** All code blocks of that language in `file` (its path in the repository), in order. */
 export function codeBlocks(file: string, language: string): string[] {

@@ -12,8 +12,8 @@ import type { TestContext } from "vitest";
 import type { NativeBinding } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
 import { nativeStatus } from "../../lib/process/backends/select-backend.js";
-import { ROOT } from "./programs.js";
-import { AS_NOBODY, NOBODY } from "./unprivileged.js";
+import { ROOT } from "./processes/programs.js";
+import { AS_NOBODY, NOBODY } from "./processes/unprivileged.js";
 
 /** Linux with uid 0 and the right to make namespaces and to become another user, for the reason `why`. */
 export function requireRoot(context: TestContext, why: string): void {

@@ -17,9 +17,14 @@ import {
 } from "../../lib/session-lock/errors.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import { nodeArguments, type RunningChild, runNode, startReady } from "../support/child.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
+import {
+  nodeArguments,
+  type RunningChild,
+  runNode,
+  startReady,
+} from "../support/processes/child.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { importDist, startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";

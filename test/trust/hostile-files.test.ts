@@ -35,12 +35,12 @@ import {
 } from "../../lib/session-lock/sweep/sweep.js";
 import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { errorCode } from "../../lib/util/error-code.js";
-import { runNode, start } from "../support/child.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { startHolder, writePlainLock } from "../support/lock-holder.js";
+import { runNode, start } from "../support/processes/child.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { NOBODY, readablePackage } from "../support/unprivileged.js";
+import { NOBODY, readablePackage } from "../support/processes/unprivileged.js";
 
 const LONG_AGO = new Date(Date.now() - 3_600_000);
 

@@ -20,8 +20,8 @@ import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { FakeTime } from "../session-attention/fake-time.js";
 import { runHere } from "../support/command-line.js";
-import { endedPid, liveOwner } from "../support/lock-directory.js";
-import { writePlainLock } from "../support/lock-holder.js";
+import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -8,10 +8,10 @@ import { getProcessArgs, getProcessStartTime, inspectProcess } from "../../lib/i
 import type { ProcessInfo } from "../../lib/process/process-info.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
-import { BACKENDS, backendNamed } from "../support/backends.js";
-import { runNode, startReady } from "../support/child.js";
-import { importDist, startHolder, writePlainLock } from "../support/lock-holder.js";
-import { program } from "../support/programs.js";
+import { BACKENDS, backendNamed } from "../support/processes/backends.js";
+import { runNode, startReady } from "../support/processes/child.js";
+import { importDist, startHolder, writePlainLock } from "../support/locks/lock-holder.js";
+import { program } from "../support/processes/programs.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

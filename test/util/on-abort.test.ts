@@ -8,8 +8,8 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { identifyProcess, waitForProcessExit } from "../../lib/index.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { onAbort } from "../../lib/util/on-abort.js";
-import { start } from "../support/child.js";
-import { writePlainLock } from "../support/lock-holder.js";
+import { start } from "../support/processes/child.js";
+import { writePlainLock } from "../support/locks/lock-holder.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const MANY = 25;

@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { start } from "../support/child.js";
-import { importCompiled } from "../support/lock-holder.js";
+import { start } from "../support/processes/child.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
 import { requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { importCompiled } from "../support/lock-holder.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
 import { requireLinux, requireRuntime, RUNTIMES } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { ROOT } from "../../support/programs.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireNative, requireRoot } from "../../support/require.js";
 
 const MAIN = join(ROOT, "dist/cli/main.js");

@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 
 import { identifyProcess } from "../../../lib/process/identity.js";
-import { ENDED, startReady } from "../../support/child.js";
+import { ENDED, startReady } from "../../support/processes/child.js";
 import { runHere, runProgram } from "../../support/command-line.js";
-import { endedPid, liveOwner } from "../../support/lock-directory.js";
-import { program } from "../../support/programs.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { program } from "../../support/processes/programs.js";
 import { requireLinux } from "../../support/require.js";
 
 async function tokenOf(pid: number): Promise<string> {

@@ -2,9 +2,9 @@ import { readdirSync } from "node:fs";
 
 import { describe, expect, test } from "vitest";
 
-import { type RunningChild, startReady } from "../../support/child.js";
+import { type RunningChild, startReady } from "../../support/processes/child.js";
 import { runHere } from "../../support/command-line.js";
-import { lockDirectory } from "../../support/lock-directory.js";
+import { lockDirectory } from "../../support/locks/lock-directory.js";
 import { requireNative, requirePosix } from "../../support/require.js";
 
 /** A process that lives until the test ends, under a name of its own choice. */

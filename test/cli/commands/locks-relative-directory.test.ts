@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 
 import { runHere } from "../../support/command-line.js";
-import { endedPid, lockDirectory } from "../../support/lock-directory.js";
+import { endedPid, lockDirectory } from "../../support/locks/lock-directory.js";
 import { requireNative } from "../../support/require.js";
 
 describe("a directory that is given by a relative path", () => {

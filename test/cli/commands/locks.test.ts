@@ -6,10 +6,10 @@ import { describe, expect, test } from "vitest";
 
 import { STALE_REASONS } from "../../../lib/cli/locks/explanations.js";
 import { runHere, runProgram } from "../../support/command-line.js";
-import { endedPid, liveOwner, lockDirectory } from "../../support/lock-directory.js";
-import { writePlainLock } from "../../support/lock-holder.js";
+import { endedPid, liveOwner, lockDirectory } from "../../support/locks/lock-directory.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireNative, requirePosix, requireRoot } from "../../support/require.js";
-import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 
 const HOUR_MS = 3_600_000;
 // Two hours and a second or two, however slow the machine: the smaller unit is cut off.

@@ -2,10 +2,10 @@ import { expect, test } from "vitest";
 
 import { isValidPid } from "../../../lib/process/pid.js";
 import { inspectProcess } from "../../../lib/process/inspect.js";
-import { ENDED, start, startReady } from "../../support/child.js";
+import { ENDED, start, startReady } from "../../support/processes/child.js";
 import { runHere, runProgram } from "../../support/command-line.js";
-import { endedPid, liveOwner } from "../../support/lock-directory.js";
-import { program } from "../../support/programs.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { program } from "../../support/processes/programs.js";
 import { requireLinux } from "../../support/require.js";
 
 test("a live process has a line with its parent, its start and its command line", async () => {

@@ -7,8 +7,8 @@ import { expect, onTestFinished, test } from "vitest";
 import type { CliEvents } from "../../../lib/cli/terminal/io.js";
 import { watch } from "../../../lib/cli/terminal/watch.js";
 import { recordingIo } from "../../support/command-line.js";
-import { endedPid, lockDirectory } from "../../support/lock-directory.js";
-import { ROOT } from "../../support/programs.js";
+import { endedPid, lockDirectory } from "../../support/locks/lock-directory.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireLinux, requireNative } from "../../support/require.js";
 import { waitFor } from "../../support/wait-for.js";
 

@@ -5,10 +5,10 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { ROOT } from "../../support/programs.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireNative, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { AS_NOBODY, NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 
 const DEMO = join(ROOT, "test/lab/demo/demo.mjs");
 

@@ -15,7 +15,7 @@ import { describe, expect, test } from "vitest";
 
 import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
-import { startHolder } from "../../support/lock-holder.js";
+import { startHolder } from "../../support/locks/lock-holder.js";
 import { requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { Automaton, type Operation } from "./automaton.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { ROOT } from "../../support/programs.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

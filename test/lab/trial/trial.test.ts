@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
-import { ROOT } from "../../support/programs.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

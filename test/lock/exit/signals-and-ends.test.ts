@@ -12,8 +12,8 @@ import { describe, expect, onTestFinished, test, type TestContext } from "vitest
 import { loadNative } from "../../../lib/native/load.js";
 import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { importDist } from "../../support/lock-holder.js";
-import { ROOT } from "../../support/programs.js";
+import { importDist } from "../../support/locks/lock-holder.js";
+import { ROOT } from "../../support/processes/programs.js";
 import {
   requireLinux,
   requireNative,
@@ -24,7 +24,7 @@ import {
   type Runtime,
   RUNTIMES,
 } from "../../support/require.js";
-import { endOf, type HostScript, startHost } from "../../support/signal-host.js";
+import { endOf, type HostScript, startHost } from "../../support/processes/signal-host.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 /** Runs a host, sends it SIGTERM and waits for its end. */

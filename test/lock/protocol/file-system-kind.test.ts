@@ -10,9 +10,9 @@ import {
   fileSystemOf,
 } from "../../../lib/lock/protocol/file-system-kind.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { runNode } from "../../support/child.js";
-import { importCompiled } from "../../support/lock-holder.js";
-import { mountPrivately } from "../../support/mount-namespace.js";
+import { runNode } from "../../support/processes/child.js";
+import { importCompiled } from "../../support/locks/lock-holder.js";
+import { mountPrivately } from "../../support/processes/mount-namespace.js";
 import { requireLinux } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -12,8 +12,8 @@ import {
 import { foreignGuardPathOf } from "../../../lib/lock/protocol/names.js";
 import { cleanStaleLockFiles } from "../../../lib/session-lock/sweep/sweep.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { endedPid, liveOwner } from "../../support/lock-directory.js";
-import { writePlainLock } from "../../support/lock-holder.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -3,10 +3,14 @@ import { join } from "node:path";
 
 import { describe, expect, test, type TestContext } from "vitest";
 
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { nodeArguments, runNode, startReady } from "../../support/child.js";
-import { importCompiled, importDist, startHolder } from "../../support/lock-holder.js";
-import { type MountNamespace, mountPrivately, tryToMount } from "../../support/mount-namespace.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { nodeArguments, runNode, startReady } from "../../support/processes/child.js";
+import { importCompiled, importDist, startHolder } from "../../support/locks/lock-holder.js";
+import {
+  type MountNamespace,
+  mountPrivately,
+  tryToMount,
+} from "../../support/processes/mount-namespace.js";
 import { AT_ONCE_MS, timed } from "../../support/timed.js";
 
 interface Disk extends MountNamespace {

@@ -16,10 +16,10 @@ import { describe, expect, test } from "vitest";
 import { guardPathOf } from "../../../lib/lock/protocol/names.js";
 import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
 import { realLockFs, type LockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { nodeArguments, runNode, startReady } from "../../support/child.js";
-import { importCompiled } from "../../support/lock-holder.js";
-import { stateOf } from "../../support/process-state.js";
-import { program } from "../../support/programs.js";
+import { nodeArguments, runNode, startReady } from "../../support/processes/child.js";
+import { importCompiled } from "../../support/locks/lock-holder.js";
+import { stateOf } from "../../support/processes/process-state.js";
+import { program } from "../../support/processes/programs.js";
 import {
   asOrdinaryUser,
   requireLinux,

@@ -4,9 +4,9 @@ import { fstatSync, linkSync, symlinkSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { runNode } from "../../support/child.js";
-import { importCompiled } from "../../support/lock-holder.js";
-import { openNewFile } from "../../support/open-file.js";
+import { runNode } from "../../support/processes/child.js";
+import { importCompiled } from "../../support/locks/lock-holder.js";
+import { openNewFile } from "../../support/processes/open-file.js";
 import { requireNative, requirePosix } from "../../support/require.js";
 
 /** What a process without the addon gives for an expression of `fs`, the real calls, and `fd`, the file opened. */

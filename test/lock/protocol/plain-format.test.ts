@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { type RunningChild, runNode, start, startReady } from "../../support/child.js";
-import { writePlainLock } from "../../support/lock-holder.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { type RunningChild, runNode, start, startReady } from "../../support/processes/child.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

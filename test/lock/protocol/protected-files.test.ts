@@ -8,12 +8,12 @@ import { join } from "node:path";
 
 import { describe, expect, test, type TestContext } from "vitest";
 
-import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { type RunningChild, start } from "../../support/child.js";
+import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { type RunningChild, start } from "../../support/processes/child.js";
 import { requireLinux, requireNative, requireRoot } from "../../support/require.js";
-import { standIn } from "../../support/stand-in.js";
+import { standIn } from "../../support/processes/stand-in.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 
 interface StickyFolder {
   readonly folder: string;

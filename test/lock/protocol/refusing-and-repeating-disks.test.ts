@@ -1,5 +1,5 @@
 /**
- * File systems that refuse locks and repeat calls. The network file systems are stand-ins (test/support/stand-in.ts):
+ * File systems that refuse locks and repeat calls. The network file systems are stand-ins (test/support/processes/stand-in.ts):
  * none of them can be mounted on every machine that runs these tests.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -7,11 +7,11 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { runNode } from "../../support/child.js";
-import { importCompiled, importDist } from "../../support/lock-holder.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { runNode } from "../../support/processes/child.js";
+import { importCompiled, importDist } from "../../support/locks/lock-holder.js";
 import { AT_ONCE_MS, timed } from "../../support/timed.js";
-import { NFS, type Rule, SMB, type StandIn, standIn } from "../../support/stand-in.js";
+import { NFS, type Rule, SMB, type StandIn, standIn } from "../../support/processes/stand-in.js";
 import { waitFor } from "../../support/wait-for.js";
 
 function sessionIn({ folder }: Pick<StandIn, "folder">): string {

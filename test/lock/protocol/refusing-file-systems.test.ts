@@ -10,14 +10,18 @@ import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { runNode } from "../../support/child.js";
-import { endedPid } from "../../support/lock-directory.js";
-import { writePlainLock } from "../../support/lock-holder.js";
-import { type MountNamespace, mountPrivately, tryToMount } from "../../support/mount-namespace.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { runNode } from "../../support/processes/child.js";
+import { endedPid } from "../../support/locks/lock-directory.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
+import {
+  type MountNamespace,
+  mountPrivately,
+  tryToMount,
+} from "../../support/processes/mount-namespace.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 import { waitFor } from "../../support/wait-for.js";
 
 /** The names in a folder and its folders, as those inside see them. */

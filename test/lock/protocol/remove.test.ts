@@ -11,10 +11,10 @@ import {
 } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { startReady } from "../../support/child.js";
-import { endedPid } from "../../support/lock-directory.js";
-import { writePlainLock } from "../../support/lock-holder.js";
-import { program } from "../../support/programs.js";
+import { startReady } from "../../support/processes/child.js";
+import { endedPid } from "../../support/locks/lock-directory.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
+import { program } from "../../support/processes/programs.js";
 import { requireNative, requireWindows } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

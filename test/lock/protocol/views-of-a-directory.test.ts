@@ -6,10 +6,10 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { nodeArguments, startReady } from "../../support/child.js";
-import { importDist } from "../../support/lock-holder.js";
-import { mountPrivately } from "../../support/mount-namespace.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { nodeArguments, startReady } from "../../support/processes/child.js";
+import { importDist } from "../../support/locks/lock-holder.js";
+import { mountPrivately } from "../../support/processes/mount-namespace.js";
 
 const OVERLAY = `
 mount -t tmpfs tmpfs "$PWD"

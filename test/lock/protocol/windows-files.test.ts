@@ -11,11 +11,11 @@ import type { FileSystem } from "../../../lib/lock/protocol/file-system-kind.js"
 import { inspectSessionLock } from "../../../lib/session-lock/inspect.js";
 import { cleanStaleLockFiles } from "../../../lib/session-lock/sweep/sweep.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { runNode, startReady } from "../../support/child.js";
-import { endedPid, liveOwner } from "../../support/lock-directory.js";
-import { importCompiled, startHolder, writePlainLock } from "../../support/lock-holder.js";
-import { program } from "../../support/programs.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { runNode, startReady } from "../../support/processes/child.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { importCompiled, startHolder, writePlainLock } from "../../support/locks/lock-holder.js";
+import { program } from "../../support/processes/programs.js";
 import { requireNative, requireWindows } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

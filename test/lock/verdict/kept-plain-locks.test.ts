@@ -11,8 +11,8 @@ import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { inspectSessionLock } from "../../../lib/session-lock/inspect.js";
 import type { PlainLocks } from "../../../lib/lock/verdict/plain-owner.js";
 import { cleanStaleLockFiles } from "../../../lib/session-lock/sweep/sweep.js";
-import { endedPid, liveOwner } from "../../support/lock-directory.js";
-import { writePlainLock } from "../../support/lock-holder.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -14,14 +14,19 @@ import type { SessionLockInspection } from "../../../lib/session-lock/reasons.js
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { nodeArguments, type RunningChild, runNode, startReady } from "../../support/child.js";
-import { importDist, writePlainLock } from "../../support/lock-holder.js";
-import { mountPrivately } from "../../support/mount-namespace.js";
-import { program } from "../../support/programs.js";
+import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import {
+  nodeArguments,
+  type RunningChild,
+  runNode,
+  startReady,
+} from "../../support/processes/child.js";
+import { importDist, writePlainLock } from "../../support/locks/lock-holder.js";
+import { mountPrivately } from "../../support/processes/mount-namespace.js";
+import { program } from "../../support/processes/programs.js";
 import { requireLinux, requireNative, requireOfRoot, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 
 beforeEach((context) => {
   requireLinux(context, "namespaces and /proc");

@@ -7,14 +7,14 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { getProcessStartTime, identifyProcess } from "../../../lib/index.js";
 import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { SessionWriteLockTimeoutError } from "../../../lib/session-lock/errors.js";
-import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/acquirer.js";
-import { nodeArguments, type RunningChild, startReady } from "../../support/child.js";
-import { importDist, writePlainLock } from "../../support/lock-holder.js";
-import { program } from "../../support/programs.js";
-import { isZombie } from "../../support/process-state.js";
+import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { nodeArguments, type RunningChild, startReady } from "../../support/processes/child.js";
+import { importDist, writePlainLock } from "../../support/locks/lock-holder.js";
+import { program } from "../../support/processes/programs.js";
+import { isZombie } from "../../support/processes/process-state.js";
 import { requireLinux, requireNative, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { AS_NOBODY, readablePackage } from "../../support/unprivileged.js";
+import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 import { waitFor } from "../../support/wait-for.js";
 
 beforeEach((context) => {

@@ -4,9 +4,9 @@ import { expect, test } from "vitest";
 
 import { identityOf } from "../../../lib/process/identity.js";
 import { ProcessReferences } from "../../../lib/lock/verdict/process-references.js";
-import { ENDED, runNode, startReady, type RunningChild } from "../../support/child.js";
-import { importCompiled } from "../../support/lock-holder.js";
-import { program } from "../../support/programs.js";
+import { ENDED, runNode, startReady, type RunningChild } from "../../support/processes/child.js";
+import { importCompiled } from "../../support/locks/lock-holder.js";
+import { program } from "../../support/processes/programs.js";
 import { requireLinux, requireNative, requireRoot } from "../../support/require.js";
 
 const startChild = (): Promise<RunningChild> =>

@@ -21,9 +21,9 @@ import { isDiskOfThisMachine } from "../../../lib/lock/verdict/kernel-evidence.j
 import { parsePayload, MAX_LOCK_BYTES } from "../../../lib/lock/protocol/payload.js";
 import { type LockReading, readLock } from "../../../lib/lock/verdict/reading.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { runNode } from "../../support/child.js";
-import { importCompiled, importDist, startHolder } from "../../support/lock-holder.js";
-import { mountPrivately } from "../../support/mount-namespace.js";
+import { runNode } from "../../support/processes/child.js";
+import { importCompiled, importDist, startHolder } from "../../support/locks/lock-holder.js";
+import { mountPrivately } from "../../support/processes/mount-namespace.js";
 import {
   asOrdinaryUser,
   requireLinux,

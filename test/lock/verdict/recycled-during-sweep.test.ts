@@ -3,9 +3,9 @@ import { readdirSync } from "node:fs";
 
 import { expect, test } from "vitest";
 
-import { runNode } from "../../support/child.js";
-import { importDist } from "../../support/lock-holder.js";
-import { program } from "../../support/programs.js";
+import { runNode } from "../../support/processes/child.js";
+import { importDist } from "../../support/locks/lock-holder.js";
+import { program } from "../../support/processes/programs.js";
 import { requireNative, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { createBasicBackend } from "../../../lib/process/backends/basic.js";
 import type { SignalZero } from "../../../lib/process/backends/probe-pid.js";
-import { nodeArguments, startReady } from "../../support/child.js";
+import { nodeArguments, startReady } from "../../support/processes/child.js";
 
 /** A signal 0 that the OS answers with an errno. */
 function failing(code: string): SignalZero {

@@ -8,9 +8,9 @@ import { describe, expect, test } from "vitest";
 
 import type { ProcessBackend } from "../../../lib/process/backends/backend.js";
 import type { ProcessInfo } from "../../../lib/process/process-info.js";
-import { backendNamed } from "../../support/backends.js";
-import { startReady } from "../../support/child.js";
-import { program } from "../../support/programs.js";
+import { backendNamed } from "../../support/processes/backends.js";
+import { startReady } from "../../support/processes/child.js";
+import { program } from "../../support/processes/programs.js";
 
 /** Processes come and go and change state; only what differs again and again is a difference. */
 const ATTEMPTS = 5;

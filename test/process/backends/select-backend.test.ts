@@ -13,9 +13,9 @@ import { join, relative, sep } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { nativeStatus } from "../../../lib/index.js";
-import { environmentFor } from "../../support/backends.js";
-import { runNode } from "../../support/child.js";
-import { ROOT } from "../../support/programs.js";
+import { environmentFor } from "../../support/processes/backends.js";
+import { runNode } from "../../support/processes/child.js";
+import { ROOT } from "../../support/processes/programs.js";
 import { requireLinux, requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -11,8 +11,8 @@ import {
   verifyProcess,
   waitForProcessExit,
 } from "../../../lib/index.js";
-import { nodeArguments, type RunningChild, startReady } from "../../support/child.js";
-import { program } from "../../support/programs.js";
+import { nodeArguments, type RunningChild, startReady } from "../../support/processes/child.js";
+import { program } from "../../support/processes/programs.js";
 import { requireNative, requireWindows } from "../../support/require.js";
 
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");

@@ -27,11 +27,11 @@ import {
   realSessionFs,
   type SessionFs,
 } from "../../../lib/session-controller/fence/session-file.js";
-import { runNode } from "../../support/child.js";
-import { importDist } from "../../support/lock-holder.js";
-import { memoryLocks } from "../../support/memory-lock.js";
+import { runNode } from "../../support/processes/child.js";
+import { importDist } from "../../support/locks/lock-holder.js";
+import { memoryLocks } from "../../support/locks/memory-lock.js";
 import { requirePosix } from "../../support/require.js";
-import { controllerOf, FIRST_LINE, sessionFileWith } from "../../support/run-controller.js";
+import { controllerOf, FIRST_LINE, sessionFileWith } from "../../support/locks/run-controller.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const LINE = '{"role":"user"}\n';

@@ -7,8 +7,8 @@ import {
   type CleanedDirectory,
   sweepSessionLocks,
 } from "../../../lib/session-lock/sweep/startup-sweep.js";
-import { start } from "../../support/child.js";
-import { writePlainLock } from "../../support/lock-holder.js";
+import { start } from "../../support/processes/child.js";
+import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

@@ -24,8 +24,8 @@ import {
   resolveSweepOptions,
 } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { runNode, start, startReady } from "../../support/child.js";
-import { importDist, startHolder, writePlainLock } from "../../support/lock-holder.js";
+import { runNode, start, startReady } from "../../support/processes/child.js";
+import { importDist, startHolder, writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { waitFor } from "../../support/wait-for.js";

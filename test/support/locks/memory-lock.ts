@@ -5,8 +5,8 @@
 import {
   SessionWriteLockLostError,
   SessionWriteLockTimeoutError,
-} from "../../lib/session-lock/errors.js";
-import type { ControlledLock } from "../../lib/session-controller/index.js";
+} from "../../../lib/session-lock/errors.js";
+import type { ControlledLock } from "../../../lib/session-controller/index.js";
 
 /** One acquisition. */
 export interface MemoryLock extends ControlledLock {

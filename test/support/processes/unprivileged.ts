@@ -3,9 +3,9 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { loadNative } from "../../lib/native/load.js";
+import { loadNative } from "../../../lib/native/load.js";
 import { ROOT } from "./programs.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 /** `nobody`, by number: the name exists nowhere for sure. */
 export const NOBODY = 65534;

@@ -2,7 +2,13 @@
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { COMPILED, DIST, nodeArguments, type RunningChild, startReady } from "./child.js";
+import {
+  COMPILED,
+  DIST,
+  nodeArguments,
+  type RunningChild,
+  startReady,
+} from "../processes/child.js";
 
 /** Source of an ES module import of what users import, for scripts of child processes. */
 export function importDist(

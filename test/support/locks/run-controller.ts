@@ -8,10 +8,10 @@ import {
   createSessionController,
   type SessionController,
   type SessionControllerOptions,
-} from "../../lib/session-controller/index.js";
-import { acquireSessionWriteLock } from "../../lib/session-lock/index.js";
+} from "../../../lib/session-controller/index.js";
+import { acquireSessionWriteLock } from "../../../lib/session-lock/index.js";
 import { type MemoryLocks, memoryLocks } from "./memory-lock.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 export interface ControllerOfFile {
   readonly controller: SessionController;

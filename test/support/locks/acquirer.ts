@@ -2,8 +2,8 @@
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { type RunningChild, start } from "./child.js";
-import { ROOT } from "./programs.js";
+import { type RunningChild, start } from "../processes/child.js";
+import { ROOT } from "../processes/programs.js";
 
 const ACQUIRER = `
 import { appendFileSync } from "node:fs";

@@ -2,11 +2,11 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { getProcessArgs, getProcessStartTime } from "../../lib/process/inspect.js";
-import { type RunningChild, start } from "./child.js";
+import { getProcessArgs, getProcessStartTime } from "../../../lib/process/inspect.js";
+import { type RunningChild, start } from "../processes/child.js";
 import { writePlainLock } from "./lock-holder.js";
-import { temporaryFolder } from "./temporary-folder.js";
-import { waitFor } from "./wait-for.js";
+import { temporaryFolder } from "../temporary-folder.js";
+import { waitFor } from "../wait-for.js";
 
 export interface LockDirectory {
   readonly path: string;

@@ -2,8 +2,8 @@
 import { onTestFinished, type TestContext } from "vitest";
 
 import { start, startReady } from "./child.js";
-import { requireNative, requireOfRoot, requireRoot } from "./require.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { requireNative, requireOfRoot, requireRoot } from "../require.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 export interface MountNamespace {
   /** The folder in which the commands ran. What they mounted there is seen by those inside only. */

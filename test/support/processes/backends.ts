@@ -1,9 +1,9 @@
 import type { TestContext } from "vitest";
 
-import type { ProcessBackend } from "../../lib/process/backends/backend.js";
-import { createNativeBackend } from "../../lib/process/backends/native.js";
-import { createProcfsBackend } from "../../lib/process/backends/procfs.js";
-import { requireBinding, requireLinux } from "./require.js";
+import type { ProcessBackend } from "../../../lib/process/backends/backend.js";
+import { createNativeBackend } from "../../../lib/process/backends/native.js";
+import { createProcfsBackend } from "../../../lib/process/backends/procfs.js";
+import { requireBinding, requireLinux } from "../require.js";
 
 /** The two that must answer alike on Linux. */
 export const LINUX_BACKENDS = ["native", "procfs"] as const;

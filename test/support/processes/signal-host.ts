@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { type RunningChild, startReady } from "./child.js";
-import { importDist } from "./lock-holder.js";
+import { importDist } from "../locks/lock-holder.js";
 
 export interface HostScript {
   readonly before?: string;

@@ -9,8 +9,8 @@ import { join } from "node:path";
 import type { TestContext } from "vitest";
 
 import { preload } from "./programs.js";
-import { requireLinux, requireNative } from "./require.js";
-import { temporaryFolder } from "./temporary-folder.js";
+import { requireLinux, requireNative } from "../require.js";
+import { temporaryFolder } from "../temporary-folder.js";
 
 /** A rule of network-fs.c. */
 export type Rule =

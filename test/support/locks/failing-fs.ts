@@ -1,5 +1,5 @@
 /** The real file system, of whose calls one fails. */
-import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
+import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 
 /**
  * `refused`: the call does nothing and gives the error. `unanswered`: it is done, and the answer is lost,
