@@ -1,6 +1,6 @@
 /** A held file lock: the engine's handle, with this entry's own names. */
-import { LockHandle, type SharedHold } from "../lock/handle.js";
-import type { LockFace } from "../lock/plan.js";
+import { LockHandle } from "../lock/handle.js";
+import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
@@ -43,7 +43,7 @@ export interface FileLock extends AsyncDisposable {
 class FileLockHandle extends LockHandle implements FileLock {
   readonly path: string;
 
-  constructor(hold: SharedHold, toError: LockFace<FileLock>["toError"]) {
+  constructor(hold: HeldLock, toError: LockFace<FileLock>["toError"]) {
     super(hold, toError);
     this.path = hold.file;
   }

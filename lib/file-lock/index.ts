@@ -21,6 +21,7 @@ export type { AcquireFileLockOptions, AcquirePidFileOptions } from "./options.js
 export type { LockObstacle } from "../lock/failure.js";
 export type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 export type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
-export { heldLocks, type HeldLockSummary } from "../lock/held-locks.js";
+export { heldLocks } from "../lock/held-locks.js";
+export type { HeldLockSummary } from "../lock/held-lock.js";
 export type { WaitingForLock } from "../lock/plan.js";
 export { nativeStatus, type NativeStatus } from "../process/backends/select-backend.js";

@@ -16,7 +16,7 @@ const RELEASE_PATIENCE_MS = 2000;
 const PROMPT_ATTEMPTS = 10;
 
 /** A lock whose hold ends, and how its file is reached. */
-export interface EndingLock {
+export interface ReleaseTarget {
   readonly lockPath: string;
   readonly lock: Published;
   readonly fs: LockFs;
@@ -33,7 +33,7 @@ export interface Ending {
 /**
  * @param isOver - Whether the thread's end has come meanwhile: then nothing is left to be done.
  */
-export async function removeInTime(ending: EndingLock, isOver: () => boolean): Promise<Ending> {
+export async function removeInTime(ending: ReleaseTarget, isOver: () => boolean): Promise<Ending> {
   const { lockPath, lock, fs, now } = ending;
   const deadline = now() + RELEASE_PATIENCE_MS;
   let obstacle: unknown = null;
@@ -58,7 +58,7 @@ export async function removeInTime(ending: EndingLock, isOver: () => boolean): P
     : { outcome: "left", obstacle };
 }
 
-function isMovedAside({ lockPath, lock, fs }: EndingLock): boolean {
+function isMovedAside({ lockPath, lock, fs }: ReleaseTarget): boolean {
   try {
     return tryRelease(lockPath, lock, fs, moveAside).kind === "removed";
   } catch {
@@ -68,7 +68,7 @@ function isMovedAside({ lockPath, lock, fs }: EndingLock): boolean {
 
 /** At the end of the thread, where nothing can be awaited. */
 export function removeNow(
-  { lockPath, lock, fs, now }: EndingLock,
+  { lockPath, lock, fs, now }: ReleaseTarget,
   patienceMs: number,
 ): ReleaseOutcome {
   const deadline = now() + patienceMs;

@@ -1,22 +1,7 @@
 /** What an acquisition gives: one of the handles that share a hold. */
 import { checkFunction } from "../util/check-values.js";
 import type { LostFailure, ToError } from "./failure.js";
-
-/** A hold as its handles see it. */
-export interface SharedHold {
-  readonly lockPath: string;
-  /** The guarded file, as it was given and made absolute. */
-  readonly file: string;
-  /** null: the lock is not lost. */
-  readonly loss: LostFailure | null;
-  /** Calls `listener` once when the lock is lost. */
-  readonly onLoss: (listener: (loss: LostFailure) => void) => void;
-  readonly isHeld: boolean;
-  /** One handle less; with the last one the lock ends. */
-  readonly close: (toError: ToError) => Promise<void>;
-  readonly withFence: <T>(write: () => T, toError: ToError) => T;
-  readonly assertStillHeld: (toError: ToError) => void;
-}
+import type { HeldLock } from "./held-lock.js";
 
 /**
  * Its functions may be handed around on their own, so they are the instance's; but no accessor is, which V8 would make
@@ -24,14 +9,14 @@ export interface SharedHold {
  */
 export class LockHandle {
   readonly lockPath: string;
-  readonly #hold: SharedHold;
+  readonly #hold: HeldLock;
   readonly #toError: ToError;
   /** Made when the caller asks for the signal: most holders never do, and it costs several microseconds. */
   #lost: AbortController | null = null;
   #lossError: Error | null = null;
   #released: Promise<void> | null = null;
 
-  constructor(hold: SharedHold, toError: ToError) {
+  constructor(hold: HeldLock, toError: ToError) {
     this.lockPath = hold.lockPath;
     this.#hold = hold;
     this.#toError = toError;

@@ -13,45 +13,9 @@ import { threadState } from "../util/thread.js";
 import type { CallerQueues } from "../util/queue.js";
 import { every } from "../util/timers.js";
 import { listenForEnd } from "./exit/listen.js";
-import type { FileFailure, ToError } from "./failure.js";
+import type { ToError } from "./failure.js";
 import { canonicalPath } from "./lock-path.js";
-import type { LockFace } from "./plan.js";
-
-/** A lock of this thread, as a list of all of them shows it. */
-export interface HeldLockSummary {
-  readonly lockPath: string;
-  /** The text that was given when it was acquired. */
-  readonly label: string | null;
-  /** Milliseconds on the monotonic clock. */
-  readonly heldMs: number;
-}
-
-/** One lock of this thread, as all copies of the module see it. */
-export interface HeldLock extends HeldLockSummary {
-  /** False as soon as its release begins. */
-  readonly isHeld: boolean;
-  /**
-   * Looks whether the file is still this lock's; when it is not, `lost` aborts and the hold ends.
-   *
-   * @throws the file system's error when that cannot be seen
-   */
-  readonly isStillOurs: () => boolean;
-  /** One more handle to it. */
-  readonly open: <Handle>(face: LockFace<Handle>) => Handle;
-  /** Aborts `lost`; the file stays. */
-  readonly lose: (why: string) => void;
-  /** Aborts `lost` and ends the hold; resolves to why the file is still there and looks held, or to null. */
-  readonly drain: () => Promise<FileFailure | null>;
-  /**
-   * Ends the hold synchronously, as far as that is possible; for the thread's end. Tries once,
-   * and then for `patienceMs` (default 0) while another process is in the guard.
-   */
-  readonly releaseNow: (patienceMs?: number) => void;
-  /** What the watchdog does every minute. */
-  readonly check: () => void;
-  /** Another acquisition of this thread waits: the limit must be noticed at once, not within the watchdog's minute. */
-  readonly checkOnTime: () => void;
-}
+import type { HeldLock, HeldLockSummary } from "./held-lock.js";
 
 interface ThreadState {
   /** Stops the watchdog and the listeners for the thread's end; null while there are none. */

@@ -3,7 +3,7 @@ import { errorCode } from "../util/error-code.js";
 import { printable } from "../util/printable.js";
 import { startTimer } from "../util/timers.js";
 import type { WarnLine } from "../util/warn-line.js";
-import { type EndingLock, removeInTime, removeNow } from "./ending.js";
+import { type ReleaseTarget, removeInTime, removeNow } from "./ending.js";
 import {
   type FileFailure,
   guardBusy,
@@ -12,9 +12,8 @@ import {
   type ToError,
 } from "./failure.js";
 import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
-import type { SharedHold } from "./handle.js";
-import { addHeldLock, forgetHeldLock, type HeldLock } from "./held-locks.js";
-import type { LockFace } from "./plan.js";
+import { addHeldLock, forgetHeldLock } from "./held-locks.js";
+import type { HeldLock, LockFace } from "./held-lock.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
 import { tryEnterAsHolder } from "./protocol/holder-guard.js";
 import { closeQuietly } from "./protocol/lock-fs.js";
@@ -30,7 +29,7 @@ import {
   traceSync,
 } from "./trace.js";
 
-export interface HoldOptions extends EndingLock {
+export interface HoldOptions extends ReleaseTarget {
   /** The guarded file. */
   readonly file: string;
   readonly label: string | null;
@@ -43,7 +42,7 @@ export interface HoldOptions extends EndingLock {
 }
 
 /** One acquisition; any number of handles share it (reentrancy). */
-export class Hold implements HeldLock, SharedHold {
+export class Hold implements HeldLock {
   readonly lockPath: string;
   readonly file: string;
   readonly label: string | null;
@@ -74,7 +73,7 @@ export class Hold implements HeldLock, SharedHold {
     return this.#options.now() - this.#startedAt;
   }
 
-  /** {@link SharedHold.loss} */
+  /** {@link HeldLock.loss} */
   get loss(): LostFailure | null {
     return this.#loss;
   }
@@ -166,7 +165,7 @@ export class Hold implements HeldLock, SharedHold {
     this.#finish();
   }
 
-  /** {@link SharedHold.close} */
+  /** {@link HeldLock.close} */
   async close(toError: ToError): Promise<void> {
     this.#handles--;
     if (this.#handles > 0 || this.#ended) return;
@@ -225,7 +224,7 @@ export class Hold implements HeldLock, SharedHold {
     return null;
   }
 
-  /** {@link SharedHold.withFence} */
+  /** {@link HeldLock.withFence} */
   withFence<T>(write: () => T, toError: ToError): T {
     const { lockPath } = this;
     return writeFenced(write, {
@@ -254,7 +253,7 @@ export class Hold implements HeldLock, SharedHold {
     }
   }
 
-  /** {@link SharedHold.assertStillHeld} */
+  /** {@link HeldLock.assertStillHeld} */
   assertStillHeld(toError: ToError): void {
     const { lockPath } = this;
     if (orFileError(lockPath, toError, () => this.isStillOurs())) return;
@@ -267,7 +266,7 @@ export class Hold implements HeldLock, SharedHold {
     for (const listener of this.#lossListeners) listener(this.#loss);
   }
 
-  /** {@link SharedHold.onLoss} */
+  /** {@link HeldLock.onLoss} */
   onLoss(listener: (loss: LostFailure) => void): void {
     this.#lossListeners.push(listener);
   }

@@ -1,20 +1,9 @@
 /** What an acquisition is told: which lock, how long, how to judge the lock that is in the way, what to give. */
-import type { ToError } from "./failure.js";
-import type { SharedHold } from "./handle.js";
+import type { LockFace } from "./held-lock.js";
 import type { LockRoute } from "./lock-path.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy } from "./verdict/judge.js";
 import { type ReadOwnerProcessArgs, tolerant } from "./verdict/owner-args.js";
 import type { PlainLocks } from "./verdict/plain-owner.js";
-
-/** One of the public layers above the engine: what it calls things. */
-export interface LockFace<Handle> {
-  /** What log lines begin with. */
-  readonly logTag: string;
-  readonly toError: ToError;
-  readonly handleOf: (hold: SharedHold) => Handle;
-  /** What the acquisition's trace says of the guarded file. */
-  readonly traced: (file: string) => object;
-}
 
 /** What a waiter is told once a second. */
 export interface WaitingForLock {

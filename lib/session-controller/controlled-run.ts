@@ -13,9 +13,9 @@ import { printable } from "../util/printable.js";
 import { SessionWriteScopeError } from "./errors.js";
 import { Fence } from "./fence/fence.js";
 import type { SessionFs } from "./fence/session-file.js";
-import { HeldLock } from "./locks/held-lock.js";
+import { RetainedLock } from "./locks/retained-lock.js";
 import { isDoneBefore, type Latch } from "./locks/latch.js";
-import { type LockHandle, NO_LOCK, type SessionCleanupLock } from "./locks/lock-handle.js";
+import { type AcquiredLock, NO_LOCK, type SessionCleanupLock } from "./locks/acquired-lock.js";
 import { RunLocks, type UsedLock } from "./locks/run-locks.js";
 import { SettleLimits, type StartTimer } from "./locks/settle-limits.js";
 import type { ControllerPlan } from "./options.js";
@@ -42,7 +42,7 @@ export class ControlledRun {
   readonly #writes: WriteContext;
   readonly #limits: SettleLimits;
   readonly #locks: RunLocks;
-  readonly #heldLock: HeldLock;
+  readonly #heldLock: RetainedLock;
   #isDisposed = false;
   /** From then on the lock is the cleanup's, or will be. */
   #isCleaningUp = false;
@@ -60,7 +60,13 @@ export class ControlledRun {
     this.#writes = { sessionFile, fs, fence, takeover };
     this.#limits = limits;
     this.#locks = locks;
-    this.#heldLock = new HeldLock({ locks, fence, takeover, limits, onHeldAfterTakeover: settle });
+    this.#heldLock = new RetainedLock({
+      locks,
+      fence,
+      takeover,
+      limits,
+      onHeldAfterTakeover: settle,
+    });
   }
 
   get hasTakeover(): boolean {
@@ -178,7 +184,11 @@ export class ControlledRun {
     });
   }
 
-  async #write<T>(run: RunWrite<T>, handle: LockHandle, giveBack: () => Promise<void>): Promise<T> {
+  async #write<T>(
+    run: RunWrite<T>,
+    handle: AcquiredLock,
+    giveBack: () => Promise<void>,
+  ): Promise<T> {
     const scope = new WriteScope(this, handle);
     const written = await capture(() => runOutermost(scope, run, this.#writes));
     const given = await capture(giveBack);

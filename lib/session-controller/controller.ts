@@ -1,7 +1,7 @@
 /** The controller of a run: the public interface of {@link ControlledRun}. */
 import { ControlledRun, type RunEnvironment } from "./controlled-run.js";
 import type { SessionWrite } from "./writes/fenced-write.js";
-import type { SessionCleanupLock } from "./locks/lock-handle.js";
+import type { SessionCleanupLock } from "./locks/acquired-lock.js";
 import {
   type ControllerPlan,
   resolveControllerOptions,

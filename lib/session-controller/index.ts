@@ -19,7 +19,7 @@ export {
   type SessionFileOwner,
 } from "./file-owner.js";
 export type { SessionFileFingerprint } from "./fence/fingerprint.js";
-export type { ControlledLock, SessionCleanupLock } from "./locks/lock-handle.js";
+export type { ControlledLock, SessionCleanupLock } from "./locks/acquired-lock.js";
 export type {
   AcquireControlledLock,
   ControllerLockOptions,

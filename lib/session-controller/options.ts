@@ -14,7 +14,7 @@ import { type Environment, positiveInteger } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
 import type { IsBenignChange } from "./fence/fence.js";
-import type { ControlledLock } from "./locks/lock-handle.js";
+import type { ControlledLock } from "./locks/acquired-lock.js";
 
 /** What `acquire` is called with: these four keys, as they were given, but for the path, which is absolute. */
 export interface ControllerLockOptions {

@@ -28,7 +28,8 @@ export {
   SessionWriteLockTimeoutError,
 } from "./errors.js";
 export type { LockObstacle } from "../lock/failure.js";
-export { heldLocks, type HeldLockSummary } from "../lock/held-locks.js";
+export { heldLocks } from "../lock/held-locks.js";
+export type { HeldLockSummary } from "../lock/held-lock.js";
 export { releaseAllLocks } from "./release-all-locks.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
 export type { KeptReason } from "../lock/verdict/inspection.js";

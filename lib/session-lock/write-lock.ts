@@ -1,6 +1,6 @@
 /** A session's write lock: the engine's handle, with the session's own names. */
-import { LockHandle, type SharedHold } from "../lock/handle.js";
-import type { LockFace } from "../lock/plan.js";
+import { LockHandle } from "../lock/handle.js";
+import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import { sessionLockError } from "./errors.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
@@ -40,7 +40,7 @@ export interface SessionWriteLock extends AsyncDisposable {
 class SessionLockHandle extends LockHandle implements SessionWriteLock {
   readonly sessionFile: string;
 
-  constructor(hold: SharedHold) {
+  constructor(hold: HeldLock) {
     super(hold, sessionLockError);
     this.sessionFile = hold.file;
   }

@@ -18,11 +18,13 @@ import { isLockless } from "./guard.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { newNonce } from "./nonce.js";
 import { formatPublished, type PayloadDraft } from "./payload.js";
-import type { LockIdentity } from "./read.js";
 
 /** A published lock; keep `fd` open for the whole hold. */
-export interface Published extends LockIdentity {
+export interface Published {
   readonly kind: "published";
+  readonly nonce: string;
+  /** The whole file. */
+  readonly text: string;
   readonly fd: number;
   /** What the payload says of its kernel lock; null: it claims none, and no process displaces its holder. */
   readonly kernelLock: string | null;

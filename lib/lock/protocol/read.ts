@@ -1,6 +1,7 @@
 /** Reads what a lock file says, at most once from the disk as a rule. */
 import { errorCode } from "../../util/error-code.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
+import type { Published } from "./new-lock-file.js";
 import { type LockPayload, MAX_LOCK_BYTES, parsePayload } from "./payload.js";
 
 /** What a lock file says; the bytes tell later whether it still says the same. */
@@ -56,19 +57,16 @@ function readOn(
   return { length, payload };
 }
 
-/** Which lock a publisher wrote. */
-export interface LockIdentity {
-  readonly nonce: string;
-  /** The whole file. */
-  readonly text: string;
-}
-
 /**
  * Whether the file at `lockPath` is that lock: its payload has the nonce. False when there is no file.
  *
  * @throws the file system's error when the file is there and cannot be read
  */
-export function isLockAt(lockPath: string, { nonce, text }: LockIdentity, fs: LockFs): boolean {
+export function isLockAt(
+  lockPath: string,
+  { nonce, text }: Pick<Published, "nonce" | "text">,
+  fs: LockFs,
+): boolean {
   let fd: number;
   try {
     fd = fs.openForReading(lockPath);

@@ -4,7 +4,7 @@ import type { LockFs } from "./lock-fs.js";
 import type { BusyGuard } from "./guard.js";
 import { tryEnterAsHolder } from "./holder-guard.js";
 import type { Published } from "./new-lock-file.js";
-import { isLockAt, type LockIdentity } from "./read.js";
+import { isLockAt } from "./read.js";
 import { freeName, type RemovalAttempt } from "./remove.js";
 
 /** `not-ours`: the file is gone or another acquisition's. `busy`: another process is in the guard, or has the file. */
@@ -42,7 +42,7 @@ export function tryRelease(
 
 function freeOwn(
   lockPath: string,
-  own: LockIdentity,
+  own: Pick<Published, "nonce" | "text">,
   fs: LockFs,
   free: (lockPath: string, fs: LockFs) => RemovalAttempt,
 ): RemovalAttempt {
@@ -62,7 +62,11 @@ function freeOwn(
  *
  * @throws the file system's error when a file is there and cannot be read
  */
-export function isStillOwn(lockPath: string, own: LockIdentity, fs: LockFs): boolean {
+export function isStillOwn(
+  lockPath: string,
+  own: Pick<Published, "nonce" | "text">,
+  fs: LockFs,
+): boolean {
   try {
     return isLockAt(lockPath, own, fs);
   } catch (error) {

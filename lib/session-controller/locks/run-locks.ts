@@ -2,13 +2,13 @@
 import { capture, valueOf } from "../outcome.js";
 import type { Takeover } from "../takeover.js";
 import { Latch } from "./latch.js";
-import { type ControlledLock, LockHandle } from "./lock-handle.js";
+import { type ControlledLock, AcquiredLock } from "./acquired-lock.js";
 import type { SettleLimits } from "./settle-limits.js";
 import { UseCount } from "./use-count.js";
 
 /** A lock and the writes that run under it. */
 export interface UsedLock {
-  readonly handle: LockHandle;
+  readonly handle: AcquiredLock;
   readonly uses: UseCount;
 }
 
@@ -24,7 +24,7 @@ export class RunLocks {
   readonly #takeover: Takeover;
   readonly #separate = new Set<SeparateLock>();
   /** Acquired and not yet physically released, a cleanup's lock included. */
-  readonly #unreleased = new Set<LockHandle>();
+  readonly #unreleased = new Set<AcquiredLock>();
 
   constructor(acquireLock: () => Promise<ControlledLock>, takeover: Takeover) {
     this.#acquireLock = acquireLock;
@@ -36,9 +36,9 @@ export class RunLocks {
   }
 
   /** @throws (rejection) what the caller's `acquire` rejects with; TypeError when it gives no lock */
-  async acquire(): Promise<LockHandle> {
+  async acquire(): Promise<AcquiredLock> {
     const lock = await this.#acquireLock();
-    const handle = new LockHandle(lock, {
+    const handle = new AcquiredLock(lock, {
       onLost: (reason) => this.#takeover.mark("lock-lost", reason),
       onReleased: () => this.#unreleased.delete(handle),
     });

@@ -4,7 +4,7 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 
-import type { LockHandle } from "../locks/lock-handle.js";
+import type { AcquiredLock } from "../locks/acquired-lock.js";
 import { UseCount } from "../locks/use-count.js";
 
 /** What is to happen when a scope has ended; asked for inside it, where the caller cannot wait for that end. */
@@ -16,7 +16,7 @@ const innermost = new AsyncLocalStorage<WriteScope>();
 export class WriteScope {
   atEnd: AtScopeEnd | null = null;
   /** The lock that its writes are made under. */
-  readonly handle: LockHandle;
+  readonly handle: AcquiredLock;
   readonly #owner: object;
   /** The scope around it, of any controller. */
   readonly outer: WriteScope | null;
@@ -25,7 +25,7 @@ export class WriteScope {
   #isActive = true;
 
   /** @param owner - Whose scope it is. */
-  constructor(owner: object, handle: LockHandle) {
+  constructor(owner: object, handle: AcquiredLock) {
     this.#owner = owner;
     this.handle = handle;
     // Ended ones are of no use and would pile up where each write leads to the next.

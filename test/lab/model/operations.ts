@@ -4,7 +4,6 @@ import { removeLeftover } from "../../../lib/lock/protocol/leftovers.js";
 import { parsePayload } from "../../../lib/lock/protocol/payload.js";
 import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
 import { tryPublish } from "../../../lib/lock/protocol/publish.js";
-import type { LockIdentity } from "../../../lib/lock/protocol/read.js";
 import { readLock } from "../../../lib/lock/verdict/reading.js";
 import { tryReclaim } from "../../../lib/lock/reclaim.js";
 import { tryRelease } from "../../../lib/lock/protocol/release.js";
@@ -12,7 +11,7 @@ import { Hold } from "../../../lib/lock/hold.js";
 import { errorCode } from "../../../lib/util/error-code.js";
 import type { LockFailure } from "../../../lib/lock/failure.js";
 import { LockHandle } from "../../../lib/lock/handle.js";
-import type { LockFace } from "../../../lib/lock/plan.js";
+import type { LockFace } from "../../../lib/lock/held-lock.js";
 import { guardPathOf } from "../../../lib/lock/protocol/names.js";
 import {
   HOLD_LIMIT_MS,
@@ -93,7 +92,10 @@ const DRAFT = {
 };
 
 /** The process's own lock. The model has no inode numbers to write into it: the nonce has to tell. */
-export const OWN_LOCK: LockIdentity = { nonce: nonceOf(0), text: "of unknown inode" };
+export const OWN_LOCK: Pick<Published, "nonce" | "text"> = {
+  nonce: nonceOf(0),
+  text: "of unknown inode",
+};
 
 /** The same as its holder knows it: what it wrote, with and without a kernel lock. */
 const LOCKED = published(lockText(0, 0));

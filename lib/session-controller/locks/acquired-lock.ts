@@ -18,7 +18,7 @@ export interface SessionCleanupLock extends AsyncDisposable {
   readonly release: () => Promise<void>;
 }
 
-export class LockHandle {
+export class AcquiredLock {
   readonly #lock: ControlledLock;
   readonly #onLost: (reason: unknown) => void;
   readonly #onReleased: () => void;

@@ -9,12 +9,12 @@ import { capture, type Outcome, throwFirst, valueOf } from "../outcome.js";
 import type { Takeover } from "../takeover.js";
 import { Latch } from "./latch.js";
 import { Drain, Reacquisition } from "./lock-change.js";
-import { type LockHandle, NO_LOCK, type SessionCleanupLock } from "./lock-handle.js";
+import { type AcquiredLock, NO_LOCK, type SessionCleanupLock } from "./acquired-lock.js";
 import type { RunLocks, UsedLock } from "./run-locks.js";
 import type { SettleLimits } from "./settle-limits.js";
 import { UseCount } from "./use-count.js";
 
-export interface HeldLockParts {
+export interface RetainedLockParts {
   readonly locks: RunLocks;
   readonly fence: Fence;
   readonly takeover: Takeover;
@@ -23,7 +23,7 @@ export interface HeldLockParts {
   readonly onHeldAfterTakeover: () => void;
 }
 
-export class HeldLock {
+export class RetainedLock {
   readonly #locks: RunLocks;
   readonly #fence: Fence;
   readonly #takeover: Takeover;
@@ -33,7 +33,7 @@ export class HeldLock {
   #drain: Drain | null = null;
   #reacquisition: Reacquisition | null = null;
 
-  constructor({ locks, fence, takeover, limits, onHeldAfterTakeover }: HeldLockParts) {
+  constructor({ locks, fence, takeover, limits, onHeldAfterTakeover }: RetainedLockParts) {
     this.#locks = locks;
     this.#fence = fence;
     this.#takeover = takeover;
@@ -66,7 +66,7 @@ export class HeldLock {
     return Promise.race([this.#reacquisition.settled, this.#takeover.marked]);
   }
 
-  hold(handle: LockHandle): void {
+  hold(handle: AcquiredLock): void {
     this.#current = { handle, uses: new UseCount() };
     if (this.#takeover.isMarked) this.#onHeldAfterTakeover();
   }
@@ -101,7 +101,7 @@ export class HeldLock {
     }
   }
 
-  async #check(handle: LockHandle): Promise<void> {
+  async #check(handle: AcquiredLock): Promise<void> {
     const verdict = await this.#fence.check();
     if (verdict.kind === "changed") this.#takeover.mark("file-changed", verdict.cause);
     if (this.#takeover.isMarked) return;
@@ -168,7 +168,7 @@ export class HeldLock {
   }
 
   /** Hands a lock over, or releases it when the session was taken over. */
-  async #checkAndHandOver(handle: LockHandle, forced: Latch): Promise<SessionCleanupLock> {
+  async #checkAndHandOver(handle: AcquiredLock, forced: Latch): Promise<SessionCleanupLock> {
     const checked = await capture(async () => {
       if (!this.#takeover.isMarked) await this.#limits.waitUntil(forced, this.#check(handle));
     });
