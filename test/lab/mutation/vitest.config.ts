@@ -10,7 +10,7 @@ export default defineConfig({
   test: {
     include: [
       "test/lock/protocol/guard.test.ts",
-      "test/lock/verdict/{classify,kernel-evidence,owner,plain-owner,start-time}.test.ts",
+      "test/lock/verdict/{classify,kernel-evidence,owner,plain-owner,start-time,waiting-limit}.test.ts",
       "test/properties/{living-owner,lock-verdict,start-time}.test.ts",
     ],
     testTimeout: 60_000,
