@@ -152,9 +152,7 @@ export class Contention {
       return await watch.wait(limitMs, signal);
     } catch (error) {
       signal?.throwIfAborted();
-      return this.#orFileError(() => {
-        throw error;
-      });
+      throw this.#fileError(error);
     }
   }
 
@@ -221,7 +219,7 @@ export class Contention {
     if (error === undefined) this.#patience.answered();
     // Windows: waiting does not help with a file that no process may touch.
     else if (!this.#patience.refused(steadyMs())) {
-      throw this.#plan.face.toError({ kind: "file", lockPath: this.#lockPath, cause: error });
+      throw this.#fileError(error);
     }
     await delay(Math.min(left, 1 + Math.random() * 4));
     this.#plan.signal?.throwIfAborted();
@@ -235,6 +233,10 @@ export class Contention {
       staleReasons: inspection.staleReasons,
       keptReason: inspection.keptReason,
     });
+  }
+
+  #fileError(cause: unknown): Error {
+    return this.#plan.face.toError({ kind: "file", lockPath: this.#lockPath, cause });
   }
 
   #orFileError<T>(call: () => T): T {

@@ -56,12 +56,12 @@ export function lockQueues(): CallerQueues {
 /** Acquisitions that may share the lock need not wait for it any more. */
 function admitSharers(lockPath: string): void {
   const queue = state().queues.get(lockPath) ?? [];
-  for (const turn of queue.filter(({ join }) => join !== null)) {
-    const place = queue.indexOf(turn);
+  for (const caller of queue.filter(({ join }) => join !== null)) {
+    const place = queue.indexOf(caller);
     // The first one is the holder itself.
     if (place <= 0) continue;
     queue.splice(place, 1);
-    turn.join?.();
+    caller.join?.();
   }
 }
 

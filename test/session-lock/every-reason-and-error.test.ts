@@ -27,7 +27,7 @@ import {
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
-import { requireNative } from "../support/require.js";
+import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const HOUR = 3_600_000;
@@ -165,8 +165,8 @@ describe("why a stale lock is kept", () => {
     "a stale lock is kept for this reason: %s",
     async ([reason, arrange], context) => {
       requireNative(context);
-      if (reason === "no-guard" && process.platform === "win32") {
-        context.skip("needs POSIX (a guard there is on Windows without the addon, too)");
+      if (reason === "no-guard") {
+        requirePosix(context, "a guard there is on Windows without the addon, too");
       }
       const sessionsDir = temporaryFolder();
       const { fs, options, after } = await arrange(sessionsDir);

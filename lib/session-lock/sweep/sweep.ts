@@ -96,6 +96,8 @@ class DirectorySweep {
   readonly #notices: SweepNotices;
   readonly #report: SweepReport;
   #waiting: WaitingLock[] = [];
+  /** Locks that were listed. */
+  #total = 0;
 
   constructor(plan: SweepPlan, fs: LockFs, callbacks: Callbacks) {
     this.#plan = plan;
@@ -126,50 +128,51 @@ class DirectorySweep {
   }
 
   async #sweepLocks(names: readonly string[]): Promise<void> {
+    this.#total = names.length;
     const sweeper = new LockSweeper(this.#plan, this.#fs, this.#slice, this.#notices);
     try {
       await this.#slice.next();
       for (const [index, name] of names.entries()) {
-        await this.#pause(index, names.length);
+        await this.#pause(index);
         const answer = sweeper.judge(this.#prefix + name);
         const judgement = answer instanceof Promise ? await answer : answer;
         if (judgement === null) continue;
         if (waitsForNestedLook(judgement)) {
           this.#waiting.push({ judgement, settle: this.#report.reserve() });
-          if (this.#waiting.length === LOCKS_PER_LOOK)
-            await this.#settleWaiting(sweeper, index, names.length);
+          if (this.#waiting.length === LOCKS_PER_LOOK) await this.#settleWaiting(sweeper, index);
           continue;
         }
         const done = sweeper.carryOut(judgement);
         this.#report.add(done instanceof Promise ? await done : done);
       }
-      await this.#settleWaiting(sweeper, names.length, names.length);
+      await this.#settleWaiting(sweeper, names.length);
     } finally {
       sweeper.close();
     }
-    this.#tell(names.length, names.length);
+    this.#tell(names.length);
   }
 
-  async #settleWaiting(sweeper: LockSweeper, checked: number, total: number): Promise<void> {
+  async #settleWaiting(sweeper: LockSweeper, checked: number): Promise<void> {
     if (this.#waiting.length === 0) return;
     const nested = await lookForNestedProcesses(identityOf, this.#slice);
     for (const { judgement, settle } of this.#waiting) {
-      await this.#pause(checked, total);
+      await this.#pause(checked);
       settle(await sweeper.carryOutAfterLook(judgement, nested));
     }
     this.#waiting = [];
   }
 
-  async #pause(checked: number, total: number): Promise<void> {
+  async #pause(checked: number): Promise<void> {
     if (this.#slice.exhausted()) {
-      this.#tell(checked, total);
+      this.#tell(checked);
       await this.#slice.next();
     }
     this.#plan.signal?.throwIfAborted();
   }
 
-  #tell(checked: number, total: number): void {
+  #tell(checked: number): void {
     const { removed } = this.#report;
+    const total = this.#total;
     this.#callbacks.call(() => this.#plan.onProgress?.({ checked, total, removed }));
   }
 

@@ -7,63 +7,24 @@ import {
 } from "../../../lib/session-lock/classify.js";
 import { dependsOnNestedLook, needsOwnerArgs } from "../../../lib/lock/verdict/classify.js";
 import type { OwnerJudgement } from "../../../lib/lock/verdict/owner-judgement.js";
-import { parsePayload, type LockPayload } from "../../../lib/lock/protocol/payload.js";
-
-const NOW = Date.parse("2026-06-01T12:00:00.000Z");
-const MINUTE = 60_000;
-
-const UNPROVEN: OwnerJudgement = {
-  state: "unknown",
-  reason: "unproven",
-  end: null,
-  undecidable: false,
-  needsNestedLook: false,
-};
-const SAME: OwnerJudgement = { ...UNPROVEN, state: "same", reason: "start-time-equal" };
-const HELD: OwnerJudgement = { ...UNPROVEN, state: "same", reason: "kernel-lock-held" };
-const DEAD: OwnerJudgement = {
-  ...UNPROVEN,
-  state: "gone",
-  reason: "no-such-process",
-  end: "dead-pid",
-};
-const RECYCLED: OwnerJudgement = { ...DEAD, reason: "start-time-differs", end: "recycled-pid" };
-const FREE: OwnerJudgement = { ...DEAD, reason: "kernel-lock-free", end: "holder-gone" };
-const OTHER_HOST: OwnerJudgement = { ...UNPROVEN, reason: "other-host", undecidable: true };
-const MOUNT_GONE: OwnerJudgement = { ...FREE, reason: "mount-gone" };
-const NO_TOKEN: OwnerJudgement = { ...OTHER_HOST, reason: "no-token" };
-const MISSING_PID: OwnerJudgement = { ...UNPROVEN, reason: "missing-pid" };
-
-function payload(fields: Record<string, unknown> = {}): LockPayload | null {
-  const standard = { pid: 7, createdAt: new Date(NOW - MINUTE).toISOString() };
-  return parsePayload(Buffer.from(JSON.stringify({ ...standard, ...fields })));
-}
-
-function facts(changes: Partial<SessionLockFacts> = {}): SessionLockFacts {
-  return {
-    nowMs: NOW,
-    staleMs: 30 * MINUTE,
-    graceMs: 30_000,
-    mtimeMs: null,
-    monotonicNowMs: null,
-    respectMaxHold: false,
-    unreadable: false,
-    owner: SAME,
-    kernel: "silent",
-    pidAlive: true,
-    heldHere: false,
-    isSelf: false,
-    inWorkerThread: false,
-    atAcquire: false,
-    ownerArgs: null,
-    isOwnerArgv: (args) => args[0] === "openclaw",
-    ...changes,
-  };
-}
-
-function createdAgo(ms: number): Record<string, unknown> {
-  return { createdAt: new Date(NOW - ms).toISOString() };
-}
+import type { LockPayload } from "../../../lib/lock/protocol/payload.js";
+import {
+  NOW,
+  MINUTE,
+  UNPROVEN,
+  SAME,
+  HELD,
+  DEAD,
+  RECYCLED,
+  FREE,
+  OTHER_HOST,
+  MOUNT_GONE,
+  NO_TOKEN,
+  MISSING_PID,
+  payload,
+  facts,
+  createdAgo,
+} from "./lock-facts.js";
 
 type Row = [
   name: string,

@@ -2,60 +2,30 @@
 import { expect, test } from "vitest";
 
 import { type LockFacts, msUntilLimit } from "../../../lib/lock/verdict/classify.js";
-import { type LockPayload, parsePayload } from "../../../lib/lock/protocol/payload.js";
-
-const NOW = Date.parse("2026-06-01T12:00:00.000Z");
-
-function payload(fields: Record<string, unknown>): LockPayload | null {
-  return parsePayload(Buffer.from(JSON.stringify({ pid: 7, ...fields })));
-}
-
-const taken = (ageMs: number): { readonly createdAt: string } => ({
-  createdAt: new Date(NOW - ageMs).toISOString(),
-});
-
-function facts(changes: Partial<LockFacts>): LockFacts {
-  return {
-    nowMs: NOW,
-    staleMs: 1_800_000,
-    graceMs: 30_000,
-    mtimeMs: null,
-    monotonicNowMs: null,
-    respectMaxHold: true,
-    unreadable: false,
-    owner: {
-      state: "same",
-      reason: "running",
-      end: null,
-      undecidable: false,
-      needsNestedLook: false,
-    },
-    kernel: "held",
-    pidAlive: true,
-    heldHere: false,
-    isSelf: false,
-    inWorkerThread: false,
-    atAcquire: true,
-    ...changes,
-  };
-}
+import type { LockPayload } from "../../../lib/lock/protocol/payload.js";
+import { createdAgo, facts, NOW, payload } from "./lock-facts.js";
 
 test.each<[string, LockPayload | null, Partial<LockFacts>, number]>([
-  ["staleMs comes first", payload({ ...taken(1000), maxHoldMs: 9_000_000 }), {}, 1_799_001],
-  ["maxHoldMs comes first", payload({ ...taken(1000), maxHoldMs: 5000 }), {}, 4001],
-  ["exactly maxHoldMs old", payload({ ...taken(5000), maxHoldMs: 5000 }), {}, 1],
-  ["past maxHoldMs", payload({ ...taken(6000), maxHoldMs: 5000 }), {}, 1_794_001],
+  ["staleMs comes first", payload({ ...createdAgo(1000), maxHoldMs: 9_000_000 }), {}, 1_799_001],
+  ["maxHoldMs comes first", payload({ ...createdAgo(1000), maxHoldMs: 5000 }), {}, 4001],
+  ["exactly maxHoldMs old", payload({ ...createdAgo(5000), maxHoldMs: 5000 }), {}, 1],
+  ["past maxHoldMs", payload({ ...createdAgo(6000), maxHoldMs: 5000 }), {}, 1_794_001],
   [
     "held for less than it is old: the machine slept",
-    payload({ ...taken(6000), maxHoldMs: 5000, monotonicMs: 10_000 }),
+    payload({ ...createdAgo(6000), maxHoldMs: 5000, monotonicMs: 10_000 }),
     { monotonicNowMs: 12_000 },
     3001,
   ],
   ["in its grace", null, { mtimeMs: NOW - 10_000 }, 20_001],
   ["in a grace that staleMs ends", null, { mtimeMs: NOW - 1000, staleMs: 4000 }, 3001],
   ["past its grace, without a time", null, { mtimeMs: NOW - 40_000 }, Infinity],
-  ["past every limit", payload({ ...taken(2_000_000), maxHoldMs: 5000 }), {}, Infinity],
-  ["without a time, and of no known change", payload({ maxHoldMs: 5000 }), {}, Infinity],
+  ["past every limit", payload({ ...createdAgo(2_000_000), maxHoldMs: 5000 }), {}, Infinity],
+  [
+    "without a time, and of no known change",
+    payload({ createdAt: null, maxHoldMs: 5000 }),
+    {},
+    Infinity,
+  ],
 ])(
   "the next look at an unchanged lock comes when its age crosses a limit: %s",
   (_name, lock, changes, expected) => {
