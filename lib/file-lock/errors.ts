@@ -8,7 +8,7 @@ import {
   pidOf,
   syscallOf,
 } from "../lock/failure.js";
-import type { StaleReason } from "../lock/verdict/classify.js";
+import { nameReasons } from "../session-lock/reasons.js";
 import { printable } from "../util/printable.js";
 
 export type FileLockErrorCode =
@@ -131,7 +131,7 @@ export function fileLockError(thing: LockedThing, failure: LockFailure): FileLoc
     case "timeout":
       return new FileLockTimeoutError(thing, failure);
     case "stale": {
-      const staleReasons = failure.staleReasons.map(nameReason);
+      const staleReasons = nameReasons(failure.staleReasons);
       return new FileLockStaleError(thing, { ...failure, staleReasons });
     }
     case "lost":
@@ -139,9 +139,4 @@ export function fileLockError(thing: LockedThing, failure: LockFailure): FileLoc
     case "file":
       return new FileLockFileError(thing, failure);
   }
-}
-
-/** One table of reasons serves all entries; this one has its name from the first of them. */
-function nameReason(reason: StaleReason): string {
-  return reason === "foreign-owner" ? "non-openclaw-owner" : reason;
 }

@@ -17,6 +17,7 @@ import {
   optional,
 } from "../util/check-values.js";
 import { FACES, type FileLock } from "./file-lock.js";
+import { presentInspection } from "../session-lock/reasons.js";
 import { readOtherContent } from "./other-content.js";
 
 /** What {@link acquireFileLock} and {@link acquirePidFile} have in common. */
@@ -153,6 +154,7 @@ function planOf(
       isOwnerArgv: options.isOwnerArgv ?? isAnyProgram,
       plainLocks: options.plainLocks,
       readOther: readOtherContent,
+      present: presentInspection,
     }),
   };
 }

@@ -8,6 +8,7 @@ import { readLock } from "../lock/verdict/reading.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
+import { presentInspection } from "../session-lock/reasons.js";
 import { FileLockFileError } from "./errors.js";
 import { readOtherContent } from "./other-content.js";
 
@@ -75,6 +76,7 @@ const POLICY: JudgingPolicy = {
   isHeldHere: (path) => isHeldHere(path, realLockFs),
   isOwnerArgv: () => true,
   plainLocks: "judge",
+  present: presentInspection,
   // Another program's file is one that names no process.
   readOther: (bytes, mtimeMs) => {
     const other = readOtherContent(bytes, mtimeMs);

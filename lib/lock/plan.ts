@@ -58,7 +58,7 @@ export function acquirePolicy(
     readonly isOwnerArgv: (args: readonly string[]) => boolean;
     readonly plainLocks?: PlainLocks | undefined;
     readonly readOther?: JudgingPolicy["readOther"];
-    readonly present?: JudgingPolicy["present"];
+    readonly present: JudgingPolicy["present"];
   },
 ): JudgingPolicy {
   return {

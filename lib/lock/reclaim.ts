@@ -34,7 +34,7 @@ export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
       }),
     ({ kind }) => ({
       outcome: kind,
-      inspection: present?.(latest.inspection) ?? latest.inspection,
+      inspection: present(latest.inspection),
       evidence: evidenceOf(latest),
     }),
   );

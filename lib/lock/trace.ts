@@ -4,7 +4,7 @@
  */
 import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
 
-import type { PresentedInspection } from "./verdict/inspection.js";
+import type { LockInspection } from "./verdict/inspection.js";
 import type { KernelEvidence } from "./verdict/kernel-evidence.js";
 import type { OwnerReason, OwnerState } from "./verdict/owner-judgement.js";
 
@@ -66,7 +66,7 @@ export interface ReclaimTraceResult {
   /** `changed`: the look inside the guard did not bear out the first one; nothing was touched. */
   readonly outcome: "removed" | "changed" | "busy" | "no-guard";
   /** The judgement that decided: the one inside the guard, if it came to that. */
-  readonly inspection: PresentedInspection;
+  readonly inspection: LockInspection<string>;
   readonly evidence: ReclaimEvidence;
 }
 

@@ -79,6 +79,7 @@ export async function inspectSessionLock(
     isHeldHere: (of) => isHeldHere(of, realLockFs),
     isOwnerArgv: tolerant(options.isOwnerArgv ?? isOpenClawArgv),
     plainLocks: options.plainLocks ?? "judge",
+    present: presentInspection,
   };
   const path = absolutePath(lockPath);
   const reading = readLock(path, realLockFs, evidence);

@@ -3,41 +3,13 @@ import {
   PROOF_OF_ABANDONMENT,
   type StaleReason as EngineReason,
 } from "../lock/verdict/classify.js";
-import type { KeptReason, LockInspection } from "../lock/verdict/inspection.js";
-import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
+import type { LockInspection } from "../lock/verdict/inspection.js";
 
-/** Why a lock is stale, in the order in which reasons are listed. */
-export type StaleReason =
-  | "missing-pid"
-  | "dead-pid"
-  | "recycled-pid"
-  | "holder-gone"
-  | "invalid-createdAt"
-  | "too-old"
-  | "hold-exceeded"
-  | "orphan-self-pid"
-  | "non-openclaw-owner";
+/** Why a lock is stale. Every entry that shows reasons has these names for them. */
+export type StaleReason = Exclude<EngineReason, "foreign-owner"> | "non-openclaw-owner";
 
 /** What is known and decided about one lock file. */
-export interface SessionLockInspection {
-  readonly lockPath: string;
-  readonly pid: number | null;
-  /** A process with that pid runs here; whether it is the lock's owner is {@link ownerState}. */
-  readonly pidAlive: boolean;
-  readonly createdAt: string | null;
-  /** Milliseconds since createdAt by the wall clock, never negative; null when createdAt is invalid. */
-  readonly ageMs: number | null;
-  readonly stale: boolean;
-  readonly staleReasons: readonly StaleReason[];
-  /** The verdict; {@link removed} says whether it was carried out. */
-  readonly removable: boolean;
-  readonly keptReason: KeptReason | null;
-  readonly removed: boolean;
-  readonly ownerState: OwnerState;
-  readonly ownerReason: OwnerReason;
-  /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`; for `guard-busy` it names the guard. */
-  readonly error?: Error;
-}
+export interface SessionLockInspection extends LockInspection<StaleReason> {}
 
 export function nameReasons(reasons: readonly EngineReason[]): readonly StaleReason[] {
   return hasOnlySharedNames(reasons) ? reasons : reasons.map(nameReason);
@@ -58,7 +30,7 @@ function nameReason(reason: EngineReason): StaleReason {
   return reason === "foreign-owner" ? "non-openclaw-owner" : reason;
 }
 
-/** An inspection of the engine as this entry shows it: the same object wherever that says the same. */
+/** An inspection of the engine by those names: the same object wherever that says the same. */
 export function presentInspection(inspection: LockInspection): SessionLockInspection {
   return hasSharedNames(inspection)
     ? inspection

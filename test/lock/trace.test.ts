@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
+import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments, startReady } from "../support/processes/child.js";
@@ -91,13 +92,40 @@ test("a foreign owner's command line is part of the evidence, and the sweep's co
   const swept = listenTo("sweep", "asyncEnd");
   await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
   const ownerArgs: unknown = expect.arrayContaining(["-e"]);
+  const inspection = { staleReasons: ["non-openclaw-owner"] };
   expect(reclaimed).toMatchObject([
-    { by: "sweep", result: { outcome: "removed", evidence: { pidAlive: true, ownerArgs } } },
+    {
+      by: "sweep",
+      result: { outcome: "removed", inspection, evidence: { pidAlive: true, ownerArgs } },
+    },
   ]);
   expect(swept).toMatchObject([
     { sessionsDir: folder, removeStale: true, result: { total: 1, stale: 1, removed: 1, kept: 0 } },
   ]);
 });
+
+test.for(["session", "file"] as const)(
+  "the reclaim of a foreign owner's %s lock is told by the public name of its reason",
+  async (kind, context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const owner = await startReady(process.execPath, [
+      "-e",
+      "console.log(1); process.stdin.resume()",
+    ]);
+    writePlainLock(folder, "s", { pid: owner.pid });
+    const reclaimed = listenTo("reclaim", "end");
+    const path = join(folder, "s.jsonl");
+    const isOwnerArgv = (): boolean => false;
+    const lock =
+      kind === "file"
+        ? await acquireFileLock({ path, isOwnerArgv })
+        : await acquireSessionWriteLock({ sessionFile: path, isOwnerArgv, env: {} });
+    onTestFinished(() => lock.release());
+    const inspection = { staleReasons: ["non-openclaw-owner"] };
+    expect(reclaimed).toMatchObject([{ by: "acquire", result: { inspection } }]);
+  },
+);
 
 test("a holder that was displaced tells so, and by then knows for how long it held", async () => {
   const released = listenTo("release", "end");

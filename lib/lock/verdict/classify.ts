@@ -71,10 +71,11 @@ export interface OwnerCommandLine {
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
 }
 
-export interface LockClassification {
+/** `Reason`: the reasons, as a face of the engine names them. */
+export interface LockClassification<Reason extends string = StaleReason> {
   readonly ageMs: number | null;
   readonly stale: boolean;
-  readonly staleReasons: readonly StaleReason[];
+  readonly staleReasons: readonly Reason[];
   readonly removable: boolean;
   readonly keptReason: ClassifiedKeptReason;
   readonly ownerState: OwnerState;

@@ -23,8 +23,8 @@ export type KeptReason =
   | "dry-run"
   | "error";
 
-/** What is known and decided about one lock file. */
-export interface LockInspection {
+/** What is known and decided about one lock file. `Reason`: the reasons, as a face of the engine names them. */
+export interface LockInspection<Reason extends string = StaleReason> {
   readonly lockPath: string;
   readonly pid: number | null;
   /** A process with that pid runs here; whether it is the lock's owner is {@link ownerState}. */
@@ -33,7 +33,7 @@ export interface LockInspection {
   /** Milliseconds since createdAt by the wall clock, never negative; null when createdAt is invalid. */
   readonly ageMs: number | null;
   readonly stale: boolean;
-  readonly staleReasons: readonly StaleReason[];
+  readonly staleReasons: readonly Reason[];
   /** The verdict; {@link removed} says whether it was carried out. */
   readonly removable: boolean;
   readonly keptReason: KeptReason | null;
@@ -42,9 +42,4 @@ export interface LockInspection {
   readonly ownerReason: OwnerReason;
   /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`; for `guard-busy` it names the guard. */
   readonly error?: Error;
-}
-
-/** The same in a face's own terms: it may call the reasons otherwise. */
-export interface PresentedInspection extends Omit<LockInspection, "staleReasons"> {
-  readonly staleReasons: readonly string[];
 }

@@ -9,7 +9,7 @@ import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";
 import { classifyLock, dependsOnNestedLook, type LockFacts, needsOwnerArgs } from "./classify.js";
 import { type EvidenceSource, withNestedLook } from "./evidence.js";
-import type { LockInspection, PresentedInspection } from "./inspection.js";
+import type { LockInspection } from "./inspection.js";
 import { isDiskOfThisMachine, type KernelEvidence } from "./kernel-evidence.js";
 import { judgeOwner } from "./owner.js";
 import type { OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
@@ -33,8 +33,8 @@ export interface JudgingPolicy {
   readonly plainLocks: PlainLocks;
   /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
   readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
-  /** An inspection as a face of the engine shows it in traces; absent: as it is. */
-  readonly present?: ((inspection: LockInspection) => PresentedInspection) | undefined;
+  /** An inspection as the face of the engine shows it, in traces, too. */
+  readonly present: (inspection: LockInspection) => LockInspection<string>;
 }
 
 /** A lock in another format; something that must not be touched; null: a lock that is broken. */

@@ -22,6 +22,7 @@ import { isHeldHere } from "../../lock/held-locks.js";
 import { askedOnce, tolerant, type ReadOwnerProcessArgs } from "../../lock/verdict/owner-args.js";
 import { clockAt, DEFAULT_GRACE_MS, type JudgingPolicy } from "../../lock/verdict/judge.js";
 import { isOpenClawArgv } from "../openclaw-owner.js";
+import { presentInspection } from "../reasons.js";
 import { type Environment, resolveLimits, type SessionWriteLockConfig } from "../limits.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../../lock/verdict/plain-owner.js";
 
@@ -117,6 +118,7 @@ export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepP
       // A throw is no answer: asked again.
       isOwnerArgv: tolerant(askedOnce(isOwnerArgv)),
       plainLocks: options.plainLocks ?? "judge",
+      present: presentInspection,
     },
     removeStale: isToRemove(options),
     report: options.report ?? "all",

@@ -126,6 +126,7 @@ export function policyAt(nowMs: () => number): JudgingPolicy {
     isHeldHere: () => false,
     isOwnerArgv: () => true,
     plainLocks: "judge",
+    present: (inspection) => inspection,
   };
 }
 
