@@ -10,6 +10,7 @@
         "native/addon.cc",
         "native/argument_array.cc",
         "native/exit_watch.cc",
+        "native/file_lock_calls.cc",
         "native/js_values.cc",
         "native/parse/cmdline.cc",
         "native/parse/proc_stat.cc",
@@ -27,6 +28,7 @@
             "native/linux/file_system_type.cc",
             "native/linux/host_facts.cc",
             "native/linux/liveness.cc",
+            "native/linux/ownership.cc",
             "native/linux/pidfd.cc",
             "native/linux/proc_fs.cc",
             "native/linux/process.cc",
@@ -62,6 +64,7 @@
             "native/darwin/file_system_type.cc",
             "native/darwin/host_facts.cc",
             "native/darwin/kernel_queries.cc",
+            "native/darwin/ownership.cc",
             "native/darwin/process.cc",
             "native/darwin/same_process.cc",
             "native/posix/file_lock.cc"

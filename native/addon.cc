@@ -1,5 +1,6 @@
 // The addon's functions: each reads its arguments, asks one of the OS contracts (process.h,
-// file_lock.h, clock.h) and answers with a JavaScript value. lib/native/binding.ts describes them.
+// clock.h; file_lock.h in file_lock_calls.cc) and answers with a JavaScript value.
+// lib/native/binding.ts describes them.
 #include <napi.h>
 
 #include <cstddef>
@@ -10,14 +11,13 @@
 #include <new>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "argument_array.h"
 #include "call.h"
 #include "clock.h"
 #include "exit_watch.h"
-#include "file_lock.h"
+#include "file_lock_calls.h"
 #include "js_values.h"
 #include "process.h"
 
@@ -28,10 +28,6 @@ constexpr std::size_t kFactCount = 6;  // FACT_COUNT in lib/native/binding.ts
 
 std::optional<Pid> to_pid(const Call& call) {
   return to_integer<Pid>(call.env, call.arguments[0], "pid");
-}
-
-std::optional<int> to_fd(napi_env env, napi_value value) {
-  return to_integer<int>(env, value, "fd");
 }
 
 double fact(State state) { return static_cast<double>(state); }
@@ -145,68 +141,10 @@ napi_value watch_exit(const Call& call) {
   return wrap_exit_watch(call.env, call.environment->exit_watch_class, std::move(watch));
 }
 
-template <LockResult (*kOperation)(int)>
-napi_value lock_call(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
-  if (!fd) return nullptr;
-  return number(call.env, kOperation(*fd));
-}
-
-napi_value lock_keep_file(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
-  if (!fd) return nullptr;
-  std::unique_ptr<KeptFile> file = keep_file(*fd);
-  if (!file) return null(call.env);
-  const int descriptor = file->descriptor();
-  call.environment->kept_files.insert_or_assign(descriptor, std::move(file));
-  return number(call.env, descriptor);
-}
-
-napi_value lock_drop_file(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
-  if (!fd) return nullptr;
-  return boolean(call.env, call.environment->kept_files.erase(*fd) != 0);
-}
-
-napi_value lock_file_id(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
-  if (!fd) return nullptr;
-  const std::optional<FileId> id = file_id(*fd);
-  if (!id) return null(call.env);
-  return string(call.env, std::to_string(id->device) + ':' + std::to_string(id->inode));
-}
-
-napi_value lock_file_system_type(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
-  if (!fd) return nullptr;
-  const std::optional<std::int64_t> type = file_system_type(*fd);
-  return type ? number(call.env, static_cast<double>(*type)) : null(call.env);
-}
-
 template <std::optional<double> (*kClock)()>
 napi_value clock_call(const Call& call) {
   const std::optional<double> milliseconds = kClock();
   return milliseconds ? number(call.env, *milliseconds) : null(call.env);
-}
-
-napi_value lock_is_named(const Call& call) {
-  // Linux's PATH_MAX, the final NUL included; other systems take less. Of a path that is longer at
-  // least that many bytes arrive, because only whole characters are cut off.
-  constexpr std::size_t kMaxPathBytes = 4096;
-  constexpr std::size_t kMaxCharacterBytes = 4;
-  char path[kMaxPathBytes + kMaxCharacterBytes];
-  std::size_t size = 0;
-  if (napi_get_value_string_utf8(call.env, call.arguments[0], path, sizeof path, &size) !=
-      napi_ok) {
-    throw_type_error(call.env, "path", "a string");
-    return nullptr;
-  }
-  const std::optional<int> fd = to_fd(call.env, call.arguments[1]);
-  if (!fd) return nullptr;
-  // Cut off, or ending early at a NUL byte, it would be another file's path.
-  const bool whole =
-      size < kMaxPathBytes && std::string_view(path, size).find('\0') == std::string_view::npos;
-  return boolean(call.env, whole && is_named(path, *fd));
 }
 
 // Called when the Node environment ends, which deletes no reference by itself.
@@ -231,18 +169,12 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<reason_by_exact_id>("reasonByExactId"),
       method<host>("host"),
       method<watch_exit>("watchExit"),
-      method<lock_call<lock_try_exclusive>>("lockTryExclusive"),
-      method<lock_call<lock_probe>>("lockProbe"),
-      method<lock_keep_file>("keepFile"),
-      method<lock_drop_file>("dropFile"),
-      method<lock_file_id>("fileId"),
-      method<lock_file_system_type>("fileSystemType"),
-      method<lock_is_named>("isNamed"),
       method<clock_call<monotonic_ms>>("monotonicMs"),
       method<clock_call<since_boot_ms>>("sinceBootMs"),
   };
   if (!define_exit_watch_class(env, own->exit_watch_class) ||
-      napi_define_properties(env, exports, std::size(functions), functions) != napi_ok) {
+      napi_define_properties(env, exports, std::size(functions), functions) != napi_ok ||
+      !define_file_lock_calls(env, exports)) {
     return false;
   }
   env.SetInstanceData<Environment, delete_environment>(own.release());

@@ -1,9 +1,15 @@
-// The second, smaller OS contract: kernel locks on open files, and which file is open.
+// The second, smaller OS contract: kernel locks on open files, which file is open, and files that
+// have no name yet.
 //
 // A kernel lock lives exactly as long as its descriptor: it dies with the process at any
 // instruction, which is why the lock protocol builds on it. POSIX: flock(2), bound to the open file
 // description. Windows: LockFileEx on one byte at 2^62, far beyond any payload, so that readers can
 // still read the file. Never POSIX record locks (F_SETLK): any close of the file drops them.
+//
+// Linux has a second, independent kind, open-file-description locks (fcntl(2), F_OFD_SETLK, since
+// 3.15): neither kind sees the other, so one file carries the ownership of a lock and its guard.
+// macOS lets them see each other, and Windows has one kind: there the ownership functions answer
+// "not supported".
 #ifndef PIDENTITY_NATIVE_FILE_LOCK_H_
 #define PIDENTITY_NATIVE_FILE_LOCK_H_
 
@@ -27,6 +33,30 @@ LockResult lock_try_exclusive(int fd);
 // it at once. Shared, because two probers must not see each other as holders. kLockAcquired: free.
 // Only for a descriptor that holds no lock itself: it would lose it.
 LockResult lock_probe(int fd);
+
+// Drops what lock_try_exclusive took through this descriptor; 0 also when it had nothing.
+LockResult lock_drop(int fd);
+
+// Takes ownership without waiting: an open-file-description write lock of byte 0. Closing the last
+// descriptor of the open file drops it. Needs a descriptor for writing.
+LockResult ownership_try(int fd);
+
+// Asks whether another open file has ownership (F_OFD_GETLK): takes nothing, disturbs no process,
+// and a descriptor for reading is enough. kLockAcquired: none has. Readers' locks and other
+// programs' record locks are no ownership.
+LockResult ownership_probe(int fd);
+
+// How a file without a name is reached.
+enum class LinkBy {
+  // AT_EMPTY_PATH: needs CAP_DAC_READ_SEARCH before Linux 6.10, and says ENOENT without.
+  kDescriptor = 0,
+  // /proc/self/fd/N with AT_SYMLINK_FOLLOW: needs /proc, and says ENOENT without.
+  kProc = 1,
+};
+
+// linkat(2): gives the open file, one of O_TMPFILE, the name `path`, never replacing. 0 or the
+// negated errno.
+int link_open_file(int fd, const char* path, LinkBy by);
 
 // An open file that ends, with its lock, when this is destroyed: the addon destroys it with the
 // thread that asked for it. Runtimes do not: of a thread that is terminated Node closes what
@@ -64,6 +94,20 @@ std::optional<FileId> file_id(int fd);
 // f_type of fstatfs(2): which kind of file system the open file lies on. Empty when the OS does not
 // tell, and on Windows, which has no such number.
 std::optional<std::int64_t> file_system_type(int fd);
+
+// What tells an open file that was left alone from one that is another or was written to since.
+struct FileStamp {
+  FileId id;
+  std::int64_t size = 0;
+  std::int64_t modified_s = 0;
+  std::int64_t modified_ns = 0;
+};
+
+// Empty when the OS does not tell, and on Windows (see file_id).
+std::optional<FileStamp> file_stamp(int fd);
+
+// Of what `path` names, a final symbolic link not followed. Empty also when there is nothing.
+std::optional<FileStamp> file_stamp_at(const char* path);
 
 // True when `path`, a final symbolic link not followed, names the very file that `fd` has open.
 // False also when that cannot be told, always on Windows.

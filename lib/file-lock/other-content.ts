@@ -49,6 +49,7 @@ function plainLock(pid: number, mtimeMs: number | null): LockPayload {
     owner: null,
     nonce: null,
     kernelLock: null,
+    guard: null,
     monotonicMs: null,
     label: null,
     fileSystem: null,

@@ -8,11 +8,10 @@ import { holderOf, orFileError } from "./failure.js";
 import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";
 import { draftOf } from "./payload-draft.js";
 import type { ContentionPlan } from "./plan.js";
+import type { BusyGuard } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
-import { guardPathOf } from "./protocol/names.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { type PublishAttempt, tryPublish } from "./protocol/publish.js";
-import type { RemovalAttempt } from "./protocol/remove.js";
 import { RefusalPatience, WaitBudget } from "./patience.js";
 import { msUntilLimit } from "./verdict/classify.js";
 import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
@@ -33,8 +32,6 @@ interface Seen {
   readonly sighting: FileSighting;
   readonly judgement: Judgement;
 }
-
-type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
 
 /** `reclaimed`: stale locks that had to be taken away for it. */
 export interface Won {
@@ -212,7 +209,7 @@ export class Contention {
     return wake === "changed";
   }
 
-  async #pauseForGuard({ error, guardPath = guardPathOf(this.#lockPath) }: Busy): Promise<void> {
+  async #pauseForGuard({ error, guardPath }: BusyGuard): Promise<void> {
     this.#budget.holder = { kind: "guard", guardPath };
     const left = this.#budget.left();
     this.#budget.tellWaiting();

@@ -15,9 +15,7 @@ import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
 import { addHeldLock, forgetHeldLock } from "./held-locks.js";
 import type { HeldLock, LockFace } from "./held-lock.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
-import { tryEnterAsHolder } from "./protocol/holder-guard.js";
-import { closeQuietly } from "./protocol/lock-fs.js";
-import { guardPathOf } from "./protocol/names.js";
+import { closeHeldFile, guardPathOfHolder, tryEnterAsHolder } from "./protocol/holder-guard.js";
 import { isStillOwn } from "./protocol/release.js";
 import {
   type ReleaseCause,
@@ -218,7 +216,7 @@ export class Hold implements HeldLock {
    */
   #leave(obstacle: unknown): FileFailure | null {
     const { lockPath } = this;
-    const cause = obstacle ?? new Error(guardBusy(guardPathOf(lockPath)));
+    const cause = obstacle ?? new Error(guardBusy(this.#guardPath));
     if (!this.#options.lock.showsWhenFree) return { kind: "file", lockPath, cause };
     this.#warn(`left for others to remove: ${lockPath} (${describe(cause)})`);
     return null;
@@ -236,10 +234,14 @@ export class Hold implements HeldLock {
           kind: "timeout",
           lockPath,
           timeoutMs: FENCE_PATIENCE_MS,
-          holder: { kind: "guard", guardPath: guardPathOf(lockPath) },
+          holder: { kind: "guard", guardPath: this.#guardPath },
           obstacle: null,
         }),
     });
+  }
+
+  get #guardPath(): string {
+    return guardPathOfHolder(this.lockPath, this.#options.lock);
   }
 
   #tryEnterGuard(toError: ToError): Guard | BusyGuard {
@@ -280,7 +282,7 @@ export class Hold implements HeldLock {
     if (this.#ended) return;
     this.#ended = true;
     this.#stopOverdueTimer?.();
-    closeQuietly(this.#options.lock.fd, this.#options.fs);
+    closeHeldFile(this.#options.lock.fd, this.#options.fs);
     forgetHeldLock(this);
     this.#options.onEnd();
   }

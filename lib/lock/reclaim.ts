@@ -1,12 +1,13 @@
 /** Removes a stale lock: the second look at its owner and the removal, as one step. */
+import { type Guards, guardsOf } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
-import { type RemovalAttempt, tryRemoveLock } from "./protocol/remove.js";
+import { type InsideGuard, type RemovalAttempt, tryRemoveLock } from "./protocol/remove.js";
 import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "./trace.js";
 import { heldMsOf } from "./verdict/classify.js";
 import { isSameProcess, memoisedEvidence } from "./verdict/evidence.js";
 import { type Judgement, judgeNow } from "./verdict/judge.js";
 import type { OwnerArgs } from "./verdict/owner-args.js";
-import { readLock } from "./verdict/reading.js";
+import { OpenLock, openLock } from "./verdict/reading.js";
 
 export interface ReclaimAttempt {
   readonly attempt: RemovalAttempt;
@@ -17,9 +18,14 @@ export interface ReclaimAttempt {
 /**
  * Tries once; never waits.
  *
+ * @param open - The very file that was judged, where it is still open; it stays so.
  * @throws the file system's error
  */
-export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
+export function tryReclaim(
+  judgement: Judgement,
+  fs: LockFs,
+  open: OpenLock | null = null,
+): ReclaimAttempt {
   const { lockPath } = judgement.reading;
   const { atAcquire, present } = judgement.policy;
   let latest = judgement;
@@ -27,7 +33,7 @@ export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
     traces.reclaim,
     (): ReclaimTrace => ({ lockPath, by: atAcquire ? "acquire" : "sweep" }),
     () =>
-      tryRemoveLock(lockPath, fs, (inside) => {
+      tryRemove(judgement, fs, open, (inside) => {
         const again = judgeAgain(judgement, inside);
         latest = again ?? latest;
         return again?.inspection.removable ?? false;
@@ -41,6 +47,30 @@ export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
   return { attempt, judgement: latest };
 }
 
+function tryRemove(
+  { reading: { lockPath }, content, evidence }: Judgement,
+  fs: LockFs,
+  open: OpenLock | null,
+  isStillRemovable: (inside: InsideGuard) => boolean,
+): RemovalAttempt {
+  // What it says in the lock format: of nothing else follows a guard.
+  const { platform } = process;
+  const guards = guardsOf(content?.payload ?? null, evidence.fileSystem(lockPath).kind, platform);
+  if (!isItsOwn(guards)) return tryRemoveLock({ lockPath, guards, fd: null }, fs, isStillRemovable);
+  if (open !== null) return tryRemoveLock({ lockPath, guards, fd: open.fd }, fs, isStillRemovable);
+  const opened = openLock(lockPath, fs);
+  if (!(opened instanceof OpenLock)) return { kind: "changed" };
+  try {
+    return tryRemoveLock({ lockPath, guards, fd: opened.fd }, fs, isStillRemovable);
+  } finally {
+    opened.close();
+  }
+}
+
+function isItsOwn(guards: Guards): boolean {
+  return guards === "inode" || guards === "both";
+}
+
 /**
  * Inside the guard: the same bytes, judged by facts asked now. The command line may be the remembered
  * one, but only if it is still that very process which has the pid: one born since must not lose its lock
@@ -48,12 +78,13 @@ export function tryReclaim(judgement: Judgement, fs: LockFs): ReclaimAttempt {
  */
 function judgeAgain(
   { reading: { lockPath }, content, evidence, ownerArgs, policy }: Judgement,
-  fs: LockFs,
+  { fd, fs, isNamed }: InsideGuard,
 ): Judgement | null {
   if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
   const now = memoisedEvidence(evidence.fresh());
-  const reading = readLock(lockPath, fs, now, { seen: content });
+  const known = { seen: content, isNamed };
+  const reading = new OpenLock(lockPath, fd, fs).read(now, known);
   if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
   const stillKnown = (pid: number): OwnerArgs | null =>
     ownerArgs !== null && isSameProcess(ownerArgs.process, now.identity(pid)) ? ownerArgs : null;

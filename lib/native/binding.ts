@@ -95,6 +95,26 @@ export interface NativeBinding {
   lockTryExclusive(fd: number): number;
   /** 0 free, 1 held elsewhere, negative: the negated errno of a refusal. */
   lockProbe(fd: number): number;
+  /** Drops what `lockTryExclusive` took; 0, or the negated errno of a refusal. */
+  lockDrop(fd: number): number;
+  /**
+   * Linux: an open-file-description lock, which the one above does not see, nor sees. 0 acquired (it ends with its
+   * open file), 1 held elsewhere, negative: the negated errno of a refusal; elsewhere always "not supported".
+   */
+  ownershipTry(fd: number): number;
+  /** 0 no other open file has it, 1 held elsewhere, negative: the negated errno of a refusal. Takes nothing. */
+  ownershipProbe(fd: number): number;
+  /**
+   * Gives an open file that has no name (O_TMPFILE) the name `path`, never replacing. 0, or the negated errno; null:
+   * no system call takes such a path.
+   *
+   * @param by - 0: by its descriptor; 1: by way of /proc.
+   */
+  linkOpenFile(fd: number, path: string, by: number): number | null;
+  /** `<st_dev>:<st_ino> <size> <modification time>`; null on Windows and when the OS does not tell. */
+  fileStamp(fd: number): string | null;
+  /** The same of what `path` names, a final symbolic link not followed; null also when there is nothing. */
+  fileStampAt(path: string): string | null;
   /**
    * Makes an open file one that ends, with its lock, when this thread ends, however that comes about. Gives the
    * descriptor to use from now on; when that is another, the old one is to be closed (POSIX). null: refused.

@@ -50,6 +50,18 @@ FileId id_of(const struct stat& status) {
           .inode = static_cast<std::int64_t>(status.st_ino)};
 }
 
+FileStamp stamp_of(const struct stat& status) {
+#ifdef __APPLE__
+  const timespec& modified = status.st_mtimespec;
+#else
+  const timespec& modified = status.st_mtim;
+#endif
+  return {.id = id_of(status),
+          .size = static_cast<std::int64_t>(status.st_size),
+          .modified_s = static_cast<std::int64_t>(modified.tv_sec),
+          .modified_ns = static_cast<std::int64_t>(modified.tv_nsec)};
+}
+
 }  // namespace
 
 LockResult lock_try_exclusive(int fd) { return lock(fd, LOCK_EX); }
@@ -60,6 +72,8 @@ LockResult lock_probe(int fd) {
   const LockResult released = lock(fd, LOCK_UN);
   return released == 0 ? kLockAcquired : released;
 }
+
+LockResult lock_drop(int fd) { return lock(fd, LOCK_UN); }
 
 std::unique_ptr<KeptFile> keep_file(int fd) {
   const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -73,6 +87,18 @@ std::optional<FileId> file_id(int fd) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return std::nullopt;
   return id_of(status);
+}
+
+std::optional<FileStamp> file_stamp(int fd) {
+  struct stat status;
+  if (::fstat(fd, &status) != 0) return std::nullopt;
+  return stamp_of(status);
+}
+
+std::optional<FileStamp> file_stamp_at(const char* path) {
+  struct stat status;
+  if (::lstat(path, &status) != 0) return std::nullopt;
+  return stamp_of(status);
 }
 
 bool is_named(const char* path, int fd) {

@@ -154,6 +154,13 @@ LockResult lock_probe(int fd) {
   return released == 0 ? kLockAcquired : released;
 }
 
+LockResult lock_drop(int fd) { return unlock(file_of(fd)); }
+
+// One kind of lock, and no files without a name.
+LockResult ownership_try(int) { return kNotSupported; }
+LockResult ownership_probe(int) { return kNotSupported; }
+int link_open_file(int, const char*, LinkBy) { return kNotSupported; }
+
 std::unique_ptr<KeptFile> keep_file(int fd) {
   const File file = file_of(fd);
   if (file.error != kLockAcquired) return nullptr;
@@ -172,6 +179,10 @@ std::unique_ptr<KeptFile> keep_file(int fd) {
 std::optional<FileId> file_id(int) { return std::nullopt; }
 
 std::optional<std::int64_t> file_system_type(int) { return std::nullopt; }
+
+std::optional<FileStamp> file_stamp(int) { return std::nullopt; }
+
+std::optional<FileStamp> file_stamp_at(const char*) { return std::nullopt; }
 
 bool is_named(const char*, int) { return false; }
 

@@ -41,7 +41,7 @@ export function tryEnterByLink(
 
 /** @param fd - Of the lock file, kernel-locked by this process. */
 export function insideByOwnLock(guardPath: string, fd: number, fs: LockFs): Guard | BusyGuard {
-  if (!fs.isNamed(guardPath, fd)) return { kind: "busy" };
+  if (!fs.isNamed(guardPath, fd)) return { kind: "busy", guardPath };
   return {
     kind: "entered",
     leave: () => {

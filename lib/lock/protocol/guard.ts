@@ -1,6 +1,5 @@
 /**
- * The guard: a process changes a lock file `L` that others may look at only inside `<L>.guard`, and only one process
- * is ever inside.
+ * The guard of a lock file `L`: only the one process inside it changes what `L` names.
  *
  * Why it exists. "Read the lock, decide that its owner is dead, unlink it" lets two reclaimers remove one
  * after the other, the second one a lock that was taken in between: measured with 8 processes, 8–20 %
@@ -8,32 +7,24 @@
  * (10–15 %). The look and the removal have to be one step, and only something that the kernel takes
  * back from a dead process can make them one without ever wedging: a guard *directory* stays behind.
  *
- * POSIX. Open `G` (create), take an exclusive kernel lock on it without waiting, then check that the
- * path still names the file that was locked. The check closes this race: A is inside `G`; B opens the same
- * file and tries to lock it; A leaves, which unlinks `G`; C creates a new `G` and enters; B gets the lock
- * on the *old* file, which no other process opens any more. B sees that the path names another inode (or
- * none) and starts over. To leave, unlink first and close second: in the other order a second process could
- * enter, and its guard would be unlinked by the first one.
- *
- * Windows. Create `G` exclusively with delete-on-close; leave by closing. No other process can create it while
- * a handle is open. A `G` that no process has open (power loss) is taken over by opening it with sharing
- * denied, which succeeds only when it is the one handle.
- *
- * Either way a crash at any instruction gives the guard back: the kernel closes the descriptor. A process
- * that is *stopped* inside delays that one lock until it is continued or killed. The guard is held for
- * microseconds, never across an await.
+ * There are two kinds, which know nothing of each other: the lock file itself, on Linux's local file systems
+ * (guard-inode.ts), and a guard file beside it (guard-file.ts). Which of them a process must enter before it may
+ * remove a file follows from what the file says ({@link guardsOf}), never from what the process can do; so all
+ * processes on one file system take the same. Either way a crash at any instruction gives the guard back: the kernel
+ * closes the descriptor. A process that is *stopped* inside delays that one lock until it is continued or killed. The
+ * guard is held for microseconds, never across an await.
  */
-import { errorCode, isTransientOnWindows } from "../../util/error-code.js";
-import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";
 import { printable } from "../../util/printable.js";
-import { guardPathOf } from "./names.js";
-import { newNonce } from "./nonce.js";
+import type { FileSystemKind } from "./file-system-kind.js";
+import type { LockAttempt } from "./lock-fs.js";
+import type { LockPayload } from "./payload.js";
 
 export interface Guard {
   readonly kind: "entered";
   /** This process has the lock file itself kernel-locked, which shows that no other has (guard-by-link.ts). */
   readonly hasLockItself?: true;
-  leave(): void;
+  /** @param isClosing - The descriptor of the lock is closed next, which takes its locks along. */
+  leave(isClosing?: boolean): void;
 }
 
 /**
@@ -42,6 +33,8 @@ export interface Guard {
  */
 export interface BusyGuard {
   readonly kind: "busy";
+  /** The file that is the guard. */
+  readonly guardPath: string;
   readonly error?: Error;
 }
 
@@ -70,26 +63,6 @@ export class GuardRefusal extends Error {
   }
 }
 
-/**
- * Tries once to enter the guard of `lockPath`; never waits.
- *
- * @throws the file system's error when the guard file cannot be created or read
- */
-export function tryEnterGuard(
-  lockPath: string,
-  fs: LockFs,
-  platform: NodeJS.Platform = process.platform,
-): GuardAttempt {
-  const guardPath = guardPathOf(lockPath);
-  return platform === "win32" ? tryEnterByCreation(guardPath, fs) : tryEnterByLock(guardPath, fs);
-}
-
-// A guard is empty, or holds one nonce (see isWrittenThrough); a lock's payload is longer.
-const MAX_GUARD_BYTES = 32;
-
-// Each failed attempt means that another process went through the guard meanwhile.
-const MAX_ATTEMPTS = 8;
-
 const NEVER_LOCKABLE: ReadonlySet<string> = new Set(["ENOTSUP", "EOPNOTSUPP", "EINVAL"]);
 
 /** Whether a refusal says that the file system has no such locks, for any process. */
@@ -97,33 +70,10 @@ export function isLockless(lock: LockAttempt): boolean {
   return typeof lock !== "string" && NEVER_LOCKABLE.has(lock.refused);
 }
 
-// This process has none: no addon, or a sandbox whose kernel does not know the call.
-const NOT_FOR_US = "ENOSYS";
+/** This process has none: no addon, or a sandbox whose kernel does not know the call. */
+export const NOT_FOR_US = "ENOSYS";
 
-function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
-  if (!fs.canLock()) return notEntered(NOT_FOR_US, guardPath);
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = fs.openGuard(guardPath);
-    let keep = false;
-    try {
-      const lock = fs.tryExclusive(fd);
-      if (lock === "held") return { kind: "busy" };
-      if (lock !== "acquired") {
-        // The file stays, whatever the reason: another process may be inside.
-        return notEntered(lock.refused, guardPath);
-      }
-      if (namesDescriptor(guardPath, fd, fs)) {
-        keep = true;
-        return { kind: "entered", leave: () => leaveByUnlink(guardPath, fd, fs) };
-      }
-    } finally {
-      if (!keep) closeQuietly(fd, fs);
-    }
-  }
-  return { kind: "busy" };
-}
-
-function notEntered(code: string, guardPath: string): GuardAttempt {
+export function notEntered(code: string, guardPath: string): GuardAttempt {
   const isUnavailable = code === NOT_FOR_US || NEVER_LOCKABLE.has(code);
   return {
     kind: isUnavailable ? "unavailable" : "refused",
@@ -131,73 +81,43 @@ function notEntered(code: string, guardPath: string): GuardAttempt {
   };
 }
 
-/** Whether `path` still names the very file that `fd` has open. */
-function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
-  if (fs.isNamed(path, fd)) return true;
-  const byDescriptor = fs.fstat(fd);
-  // As a rule: the process that was inside has left, and has unlinked it.
-  if (byDescriptor.nlink === 0n) return false;
-  const byPath = fs.lstat(path);
-  if (byPath === null) return false;
-  if (byPath.ino === byDescriptor.ino && byPath.dev === byDescriptor.dev) return true;
-  // A lock file, of which the guard was a second name for a while (guard-by-link.ts).
-  if (byDescriptor.size > MAX_GUARD_BYTES) return false;
-  // Some virtual file systems number one file differently by path and by descriptor: ask the content.
-  return isWrittenThrough(path, fd, fs);
+/**
+ * What must be entered before a file at a lock's path may be removed. `foreign`: a later version's guard, or one on the
+ * other side of a file system that keeps its locks to itself.
+ */
+export type Guards = "inode" | "file" | "both" | "foreign";
+
+/** What {@link LockPayload.guard} says where the lock file is its own guard. */
+export const INODE_GUARD = "inode";
+
+/** Whether locks that are made there have themselves as their guard. */
+export function hasInodeGuards(platform: NodeJS.Platform, kind: FileSystemKind): boolean {
+  // macOS lets the two kinds of kernel locks see each other, Windows has one.
+  return (platform === "linux" || platform === "android") && kind === "local";
 }
 
-function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
-  const token = newNonce();
-  const writer = fs.openForWriting(path);
-  try {
-    // Never into a lock file.
-    if (fs.fstat(writer).size > MAX_GUARD_BYTES) return false;
-    fs.writeText(writer, token);
-  } finally {
-    fs.close(writer);
+/**
+ * A lock of this package says which kind it has; it is complete before it has a name, or was written inside its guard
+ * file. A file without a payload may be one that is being written there: it takes both. A plain lock is never
+ * one of those.
+ *
+ * @param payload - null: the file has none that can be read.
+ */
+export function guardsOf(
+  payload: Pick<LockPayload, "guard" | "nonce"> | null,
+  kind: FileSystemKind,
+  platform: NodeJS.Platform,
+): Guards {
+  const guard = payload?.guard ?? null;
+  if (guard !== null && guard !== INODE_GUARD) return "foreign";
+  const isInodeGuarded = guard === INODE_GUARD;
+  if (hasInodeGuards(platform, kind)) {
+    if (payload === null) return "both";
+    return isInodeGuarded || payload.nonce === null ? "inode" : "file";
   }
-  const buffer = Buffer.alloc(token.length);
-  return fs.read(fd, buffer, 0, buffer.length) === token.length && buffer.toString() === token;
-}
-
-function leaveByUnlink(guardPath: string, fd: number, fs: LockFs): void {
-  try {
-    // Fails in a sticky directory when another user created the file: then it stays, and any process can enter it.
-    removeQuietly(guardPath, fs);
-  } finally {
-    closeQuietly(fd, fs);
-  }
-}
-
-function tryEnterByCreation(guardPath: string, fs: LockFs): GuardAttempt {
-  let refusal: Error | undefined;
-  for (const open of [fs.createSelfDeleting, fs.takeOverSelfDeleting]) {
-    try {
-      const fd = open(guardPath);
-      return {
-        kind: "entered",
-        leave: () => {
-          closeQuietly(fd, fs);
-        },
-      };
-    } catch (error) {
-      const code = errorCode(error) ?? "";
-      // A new file's ENOENT means that its directory is missing.
-      if (TAKEN.has(code) && !(code === "ENOENT" && open === fs.createSelfDeleting)) continue;
-      if (!isTransientOnWindows(error)) throw error;
-      refusal ??= error as Error;
-    }
-  }
-  return refusal === undefined ? { kind: "busy" } : { kind: "busy", error: refusal };
-}
-
-// It exists and another process has it open (ERROR_SHARING_VIOLATION), or has just left it.
-const TAKEN: ReadonlySet<string> = new Set(["EEXIST", "EBUSY", "ENOENT"]);
-
-function removeQuietly(path: string, fs: LockFs): void {
-  try {
-    fs.unlink(path);
-  } catch {
-    // Nothing depends on it: an empty guard file is entered like a missing one.
-  }
+  // Of a disk, seen through something that is none (bindfs): processes at the disk do not know a guard file's lock.
+  if (isInodeGuarded) return "foreign";
+  // Which kind it is could not be asked, perhaps by this process alone.
+  const isUnsure = kind === "unlisted" && (platform === "linux" || platform === "android");
+  return isUnsure && (payload?.nonce ?? null) === null ? "both" : "file";
 }

@@ -1,7 +1,7 @@
 /** Removes what crashed processes left of the protocol itself. No such file ever keeps a lock from being taken for long. */
 import { lookAtForeignGuard, removeForeignGuard } from "./foreign-guard.js";
 import { lastChangeMs, timesOf } from "./file-times.js";
-import { tryEnterGuard } from "./guard.js";
+import { tryEnterGuardFile } from "./guard-file.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { parseLeftoverName } from "./names.js";
 
@@ -32,17 +32,17 @@ export function removeLeftover(path: string, fs: LockFs, { nowMs, graceMs }: Lef
 
 /** Leaving a guard removes it, and only the process inside may do so. */
 function passThroughGuard(lockPath: string, fs: LockFs): boolean {
-  const guard = tryEnterGuard(lockPath, fs);
+  const guard = tryEnterGuardFile(lockPath, fs);
   if (guard.kind !== "entered") return false;
   guard.leave();
   return true;
 }
 
-/** Whatever it contains: a holder keeps its kernel lock from before the first byte on. */
+/** Whatever it contains: a holder keeps its kernel lock, of either kind, from before the first byte on. */
 function removeUnlessHeld(path: string, fs: LockFs): boolean {
   const fd = fs.openForReading(path);
   try {
-    if (fs.probe(fd) === "held") return false;
+    if (fs.probeOwner(fd) === "held" || fs.probe(fd) === "held") return false;
   } finally {
     closeQuietly(fd, fs);
   }
@@ -53,7 +53,7 @@ function removeUnlessHeld(path: string, fs: LockFs): boolean {
 /** Inside the lock's own guard: there no process of this package is about to rely on it, or to remove it. */
 function removeForeignLeftover(path: string, lockPath: string, fs: LockFs, nowMs: number): boolean {
   if (lookAtForeignGuard(path, fs, nowMs) !== "leftover") return false;
-  const guard = tryEnterGuard(lockPath, fs);
+  const guard = tryEnterGuardFile(lockPath, fs);
   if (guard.kind !== "entered") return false;
   try {
     return lookAtForeignGuard(path, fs, nowMs) === "leftover" && removeForeignGuard(path, fs);

@@ -36,6 +36,13 @@ export interface LockFs {
   /** A new file for reading and writing; throws EEXIST. */
   readonly createExclusive: (path: string) => number;
   /**
+   * Linux: a new file in `directory` that has no name yet and goes with its descriptor (O_TMPFILE, since 3.11; not on
+   * FUSE and network file systems).
+   */
+  readonly createUnnamed: (directory: string) => number;
+  /** Gives such a file a name; never replaces. Throws EEXIST, and ENOENT also where the kernel has no way to it. */
+  readonly linkOpenFile: (fd: number, path: string) => void;
+  /**
    * The guard: created when missing, opened otherwise; never followed through a symlink. For writing where that is
    * allowed: NFSv4 gives no exclusive lock on a descriptor that is read-only.
    */
@@ -44,6 +51,7 @@ export interface LockFs {
   readonly createSelfDeleting: (path: string) => number;
   /** Windows: opens one that was left behind, which only succeeds when no process has it open. */
   readonly takeOverSelfDeleting: (path: string) => number;
+  /** Reads what lies at `offset` of the file, to `offset` of the buffer. */
   readonly read: (fd: number, buffer: Buffer, offset: number, length: number) => number;
   /** Writes all of `text` or throws. */
   readonly writeText: (fd: number, text: string) => void;
@@ -82,12 +90,28 @@ export interface LockFs {
   readonly fileSystemTypeOf: (fd: number) => number | null;
   /** Whether this process can take kernel locks at all, i.e. whether the addon is loaded. */
   readonly canLock: () => boolean;
+  /** The one kind of kernel lock that every platform has (flock, LockFileEx): guards, and ownership but on Linux. */
   readonly tryExclusive: (fd: number) => LockAttempt;
   /** Takes the lock shared and drops it at once. */
   readonly probe: (fd: number) => LockAttempt;
+  /** Drops what `tryExclusive` took; what cannot be dropped now ends with the descriptor. */
+  readonly drop: (fd: number) => void;
+  /** Linux: the other kind, an open-file-description lock. Neither kind sees the other. */
+  readonly tryOwn: (fd: number) => LockAttempt;
+  /** Takes nothing. */
+  readonly probeOwner: (fd: number) => LockAttempt;
+  /**
+   * Which file is open, `fileId` first, its size and when it was last written to: whether a file was left alone. null:
+   * the OS does not tell.
+   */
+  readonly stamp: (fd: number) => string | null;
+  /** The same of what `path` names; null also when there is nothing. */
+  readonly stampAt: (path: string) => string | null;
 }
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL } = fs.constants;
+// Linux, asm-generic/fcntl.h: the same on every architecture but for O_DIRECTORY, which is part of it.
+const O_TMPFILE = 0o20000000 | (fs.constants.O_DIRECTORY ?? 0);
 // Windows has neither; there a listing's entry types keep symbolic links away.
 const O_NOFOLLOW: number = fs.constants.O_NOFOLLOW ?? 0;
 const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
@@ -103,14 +127,17 @@ const LISTING_BLOCK = 256;
 
 /** The real calls. */
 export const realLockFs: LockFs = {
-  openForReading: (path) => fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  openForReading: (path) =>
+    keepFile(fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)),
   createExclusive: (path) =>
     keepFile(fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)),
+  createUnnamed: (directory) => keepFile(fs.openSync(directory, O_TMPFILE | O_RDWR, FILE_MODE)),
+  linkOpenFile,
   openGuard: (path) => keepFile(openGuard(path)),
   createSelfDeleting: (path) =>
     fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
   takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
-  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, null),
+  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, offset),
   writeText: (fd, text) => {
     fs.writeFileSync(fd, text);
   },
@@ -153,6 +180,11 @@ export const realLockFs: LockFs = {
   canLock: () => loadNative().binding !== undefined,
   tryExclusive: (fd) => lockAttempt(loadNative().binding?.lockTryExclusive(fd)),
   probe: (fd) => lockAttempt(loadNative().binding?.lockProbe(fd)),
+  drop: (fd) => void loadNative().binding?.lockDrop(fd),
+  tryOwn: (fd) => lockAttempt(loadNative().binding?.ownershipTry(fd)),
+  probeOwner: (fd) => lockAttempt(loadNative().binding?.ownershipProbe(fd)),
+  stamp: (fd) => loadNative().binding?.fileStamp(fd) ?? null,
+  stampAt: (path) => loadNative().binding?.fileStampAt(path) ?? null,
 };
 
 // Each further attempt means that a guard of another user's appeared and went meanwhile.
@@ -200,6 +232,25 @@ function isWritable(directory: string): boolean {
   }
 }
 
+const BY_DESCRIPTOR = 0;
+const BY_PROC = 1;
+
+/** What has worked in this thread: without a capability kernels before 6.10 say ENOENT to the first way. */
+let linkBy: typeof BY_DESCRIPTOR | typeof BY_PROC = BY_DESCRIPTOR;
+
+function linkOpenFile(fd: number, path: string): void {
+  const binding = loadNative().binding;
+  let result = binding?.linkOpenFile(fd, path, linkBy) ?? null;
+  if (linkBy === BY_DESCRIPTOR && result !== null && codeOf(result) === "ENOENT") {
+    result = binding?.linkOpenFile(fd, path, BY_PROC) ?? null;
+    if (result === 0) linkBy = BY_PROC;
+  }
+  if (result === 0) return;
+  const code = result === null ? "ENOSYS" : codeOf(result);
+  const error = new Error(printable(`${code}: cannot name an open file, linkat '${path}'`));
+  throw Object.assign(error, { code, syscall: "linkat", path });
+}
+
 function fileIdByNode(fd: number): string {
   const { dev, ino } = fs.fstatSync(fd, { bigint: true });
   return `${String(dev)}:${String(ino)}`;
@@ -240,7 +291,7 @@ function lockAttempt(result: number | undefined): LockAttempt {
   if (result === undefined) return { refused: "ENOSYS" };
   if (result === 0) return "acquired";
   if (result === 1) return "held";
-  return { refused: errnoName(result) };
+  return { refused: codeOf(result) };
 }
 
 function nameByLibuv(negated: number): string {
@@ -251,7 +302,7 @@ function nameByLibuv(negated: number): string {
   }
 }
 
-function errnoName(negated: number): string {
+function codeOf(negated: number): string {
   const name = nameByLibuv(negated);
   // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
   if (/^E[A-Z0-9]+$/.test(name)) return name;

@@ -10,7 +10,7 @@ export function lockNameOf(path: string): string {
   return path + LOCK_SUFFIX;
 }
 
-export function guardPathOf(lockPath: string): string {
+export function guardFilePathOf(lockPath: string): string {
   return lockPath + GUARD_SUFFIX;
 }
 

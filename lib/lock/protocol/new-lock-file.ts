@@ -14,8 +14,8 @@
 import { dirname } from "node:path";
 
 import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
-import { isLockless } from "./guard.js";
-import { closeQuietly, type LockFs } from "./lock-fs.js";
+import { hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
+import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";
 import { newNonce } from "./nonce.js";
 import { formatPublished, type PayloadDraft } from "./payload.js";
 
@@ -26,6 +26,10 @@ export interface Published {
   /** The whole file. */
   readonly text: string;
   readonly fd: number;
+  /** What the payload says of its guard: the file itself, or (null) a guard file. */
+  readonly guard: typeof INODE_GUARD | null;
+  /** The file as it was left: see {@link LockFs.stamp}. */
+  readonly stamp: string | null;
   /** What the payload says of its kernel lock; null: it claims none, and no process displaces its holder. */
   readonly kernelLock: string | null;
   /** Once `fd` is closed, others know from the kernel alone that the lock is free. */
@@ -47,6 +51,32 @@ export class LockFileMaker {
   }
 
   /**
+   * Makes a file in `directory` that has no name yet, where the lock file is its own guard: a crash leaves nothing.
+   *
+   * @returns null where that is not possible; then the other way tells why.
+   */
+  makeUnnamed(directory: string): Published | null {
+    if (!hasInodeGuards(this.#platform, "local")) return null;
+    const fs = this.#fs;
+    let fd: number;
+    try {
+      fd = fs.createUnnamed(directory);
+    } catch {
+      return null;
+    }
+    let lock: Published | null = null;
+    try {
+      const { kind, name } = this.#fileSystemAt(directory, fd);
+      if (hasInodeGuards(this.#platform, kind) && fs.tryOwn(fd) === "acquired") {
+        lock = this.#write(fd, { fileSystem: name, guard: INODE_GUARD, showsLock: true });
+      }
+      return lock;
+    } finally {
+      if (lock === null) closeQuietly(fd, fs);
+    }
+  }
+
+  /**
    * Creates `path`, locks it, writes the payload. On failure there is no file and no descriptor.
    *
    * @param openAgain - Opens the file once more, for reading.
@@ -57,16 +87,21 @@ export class LockFileMaker {
     const fd = fs.createExclusive(path);
     let second: number | null = null;
     try {
-      const attempt = fs.tryExclusive(fd);
+      const { kind, name } = this.#fileSystemAt(dirname(path), fd);
+      const { attempt, guard } = this.#lock(fd, kind);
       const isLocked = attempt === "acquired";
-      const { kind, name } = this.#fileSystemAt(path, fd);
       if (!isLocked || kind === "local") {
-        const lock = this.#write(fd, { fileSystem: name, showsLock: isLocked, verified: null });
+        const lock = this.#write(fd, { fileSystem: name, guard, showsLock: isLocked });
         return isLockless(attempt) ? { ...lock, isLockless: true } : lock;
       }
       second = openAgain();
       const shows = fs.probe(second) === "held";
-      const lock = this.#write(fd, { fileSystem: name, showsLock: shows, verified: shows || null });
+      const lock = this.#write(fd, {
+        fileSystem: name,
+        guard,
+        showsLock: shows,
+        verified: shows || null,
+      });
       if (isReadable(second, lock.text, fs)) return lock;
     } catch (error) {
       discard(path, fd, fs);
@@ -78,11 +113,22 @@ export class LockFileMaker {
     return this.#makeUnlocked(path);
   }
 
+  /** Takes ownership of the kind that goes with the guard. A sandbox may know only the older one. */
+  #lock(
+    fd: number,
+    kind: FileSystem["kind"],
+  ): { readonly attempt: LockAttempt; readonly guard: typeof INODE_GUARD | null } {
+    if (hasInodeGuards(this.#platform, kind) && this.#fs.tryOwn(fd) === "acquired") {
+      return { attempt: "acquired", guard: INODE_GUARD };
+    }
+    return { attempt: this.#fs.tryExclusive(fd), guard: null };
+  }
+
   #makeUnlocked(path: string): Published {
     const fd = this.#fs.createExclusive(path);
     try {
-      const { name } = this.#fileSystemAt(path, fd);
-      return this.#write(fd, { fileSystem: name, showsLock: false, verified: null });
+      const { name } = this.#fileSystemAt(dirname(path), fd);
+      return this.#write(fd, { fileSystem: name, guard: null, showsLock: false });
     } catch (error) {
       discard(path, fd, this.#fs);
       throw error;
@@ -93,33 +139,37 @@ export class LockFileMaker {
     fd: number,
     {
       fileSystem,
+      guard,
       showsLock,
-      verified,
+      verified = null,
     }: {
       readonly fileSystem: string | null;
+      readonly guard: typeof INODE_GUARD | null;
       readonly showsLock: boolean;
-      readonly verified: true | null;
+      readonly verified?: true | null;
     },
   ): Published {
     const nonce = newNonce();
     const kernelLock = showsLock ? this.#fs.fileId(fd) : null;
-    const text = formatPublished(this.#draft, { nonce, kernelLock, fileSystem, verified });
+    const text = formatPublished(this.#draft, { nonce, kernelLock, guard, fileSystem, verified });
     this.#fs.writeText(fd, text);
     return {
       kind: "published",
       fd,
       nonce,
       text,
+      guard,
+      stamp: guard === null ? null : this.#fs.stamp(fd),
       kernelLock,
       showsWhenFree: showsLock && verified === null,
       isLockless: false,
     };
   }
 
-  #fileSystemAt(path: string, fd: number): FileSystem {
+  #fileSystemAt(directory: string, fd: number): FileSystem {
     // Windows has no number: there the name of the directory tells.
     const type = this.#platform === "win32" ? 0 : this.#fs.fileSystemTypeOf(fd);
-    return type === null ? NOT_KNOWN : fileSystemOf(this.#platform, type, dirname(path));
+    return type === null ? NOT_KNOWN : fileSystemOf(this.#platform, type, directory);
   }
 }
 

@@ -27,6 +27,11 @@ export interface LockPayload {
   readonly nonce: string | null;
   /** `<st_dev>:<st_ino>` of the descriptor on which the holder has a kernel lock. */
   readonly kernelLock: string | null;
+  /**
+   * `inode`: the lock file itself is its guard, and its ownership the other kind of kernel lock. null: a guard file.
+   * Any other text is a later version's, whose guard this one does not know.
+   */
+  readonly guard: string | null;
   /** When the lock was published on the machine's monotonic clock, milliseconds. */
   readonly monotonicMs: number | null;
   /** The caller's text, e.g. a run id. */
@@ -61,7 +66,7 @@ export function parsePayload(bytes: Buffer): LockPayload | null {
   if (!isRecord(value)) return null;
   const { pid, createdAt, maxHoldMs, starttime, owner, nonce, kernelLock, monotonicMs, label } =
     value;
-  const { fileSystem, verified } = value;
+  const { guard, fileSystem, verified } = value;
   return {
     pid: isPositiveInteger(pid) ? pid : null,
     createdAt: typeof createdAt === "string" ? createdAt : null,
@@ -71,6 +76,7 @@ export function parsePayload(bytes: Buffer): LockPayload | null {
     // Any text: a later version's nonce still says that this package's protocol is at work.
     nonce: typeof nonce === "string" && nonce !== "" ? nonce : null,
     kernelLock: typeof kernelLock === "string" && KERNEL_LOCK.test(kernelLock) ? kernelLock : null,
+    guard: typeof guard === "string" ? guard : null,
     monotonicMs:
       typeof monotonicMs === "number" && Number.isFinite(monotonicMs) ? monotonicMs : null,
     label: typeof label === "string" ? label : null,
@@ -85,7 +91,10 @@ export function formatPayload(payload: LockPayload): string {
 }
 
 /** What the publisher of a lock adds to what its holder says. */
-export type PublisherKeys = Pick<LockPayload, "nonce" | "kernelLock" | "fileSystem" | "verified">;
+export type PublisherKeys = Pick<
+  LockPayload,
+  "nonce" | "kernelLock" | "guard" | "fileSystem" | "verified"
+>;
 
 /** What the holder of a lock says of itself. */
 export type PayloadDraft = Omit<LockPayload, keyof PublisherKeys>;
@@ -115,6 +124,7 @@ const PAYLOAD_KEYS = [
   "monotonicMs",
   "label",
   "fileSystem",
+  "guard",
   "verified",
 ] as const satisfies readonly (keyof LockPayload)[];
 
@@ -148,6 +158,7 @@ const MOST_BYTES_PER_UNIT = 6;
 const LONGEST_ADDITIONS = {
   nonce: "f".repeat(32),
   kernelLock: `${"9".repeat(20)}:${"9".repeat(20)}`,
+  guard: "inode",
   fileSystem: "f".repeat(64),
   verified: true,
 } as const satisfies PublisherKeys;

@@ -1,22 +1,28 @@
 /**
  * Publishes a lock: its file appears under its name complete, already kernel-locked, or not at all.
  *
+ * Linux, local file systems: a file without a name (O_TMPFILE), locked and written, is given the name `L` by its
+ * descriptor (linkat). A crash before that leaves nothing. Elsewhere, and where the kernel has no such way:
+ *
  * 1. Create a private `<L>.<nonce>.tmp` exclusively and take the kernel lock on it at once. From here on
  *    the descriptor is never let go, so a crash at any instruction shows as "free".
  * 2. Write the payload, which names this descriptor's inode as `kernelLock` (new-lock-file.ts).
- * 3. `link(tmp, L)`. It never replaces: of any number of contenders one succeeds. Unlink the temporary.
+ * 3. `link(tmp, L)`. Unlink the temporary.
  *
- * Readers never see an empty lock of this package, nor an unlocked one. ENOENT from link: a sweep took the
- * temporary because this process was stopped for long; start over. Where hard links are missing, `L` itself is
- * created exclusively, locked and written inside the guard, where no process removes it meanwhile. So it is always on
- * Windows, where the temporary's name would stay in the directory for the whole hold: a file that is open is
+ * A link never replaces: of any number of contenders one succeeds. Readers never see an empty lock of this package, nor
+ * an unlocked one. ENOENT from link: a sweep took the temporary because this process was stopped for long; start over.
+ * Where hard links are missing, `L` itself is created exclusively, locked and written inside the guard file, where no
+ * process removes it meanwhile: a file without a payload is removed by those only that are inside it. So it is always
+ * on Windows, where the temporary's name would stay in the directory for the whole hold: a file that is open is
  * unlinked when it is closed (Node 20; measured).
  */
 import { dirname } from "node:path";
 
 import { errorCode, isDiskFull } from "../../util/error-code.js";
-import { type GuardAttempt, tryEnterGuard } from "./guard.js";
-import type { LockFs } from "./lock-fs.js";
+import { printable } from "../../util/printable.js";
+import type { BusyGuard, GuardAttempt } from "./guard.js";
+import { tryEnterGuardFile } from "./guard-file.js";
+import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { temporaryPathOf } from "./names.js";
 import { discard, LockFileMaker, type Published, unlinkQuietly } from "./new-lock-file.js";
 import { newNonce } from "./nonce.js";
@@ -24,10 +30,7 @@ import { checkPayloadSize, type PayloadDraft } from "./payload.js";
 import { isLockAt } from "./read.js";
 
 /** `contended`: `L` exists. `busy`: the guard that is needed here is taken, or (with an `error`) cannot be touched. */
-export type PublishAttempt =
-  | Published
-  | { readonly kind: "contended" }
-  | { readonly kind: "busy"; readonly error?: Error };
+export type PublishAttempt = Published | { readonly kind: "contended" } | BusyGuard;
 
 // No hard links on this file system, or none to files of this kind.
 const NO_LINKS: ReadonlySet<string> = new Set([
@@ -58,16 +61,18 @@ export function tryPublish(
   for (let attempt = 1; ; attempt++) {
     // A process that only finds the name taken shall not keep others out of the guard.
     if (platform === "win32" && fs.exists(lockPath)) return CONTENDED;
-    const temporary = temporaryPathOf(lockPath, newNonce());
+    let temporary: string | null = null;
     try {
-      return platform === "win32"
-        ? publisher.createUnderGuard()
-        : publisher.createAndLink(temporary);
+      if (platform === "win32") return publisher.createUnderGuard();
+      const attempted = publisher.linkUnnamed();
+      if (attempted !== null) return attempted;
+      temporary = temporaryPathOf(lockPath, newNonce());
+      return publisher.createAndLink(temporary);
     } catch (error) {
       // There is no room for a lock. And the one that is there may be stale, which a contender removes.
       if (isDiskFull(error) && fs.exists(lockPath)) return CONTENDED;
       // A network file system repeated the creation: the first answer got lost. No other process uses this name.
-      if (errorCode(error) === "EEXIST") unlinkQuietly(temporary, fs);
+      if (errorCode(error) === "EEXIST" && temporary !== null) unlinkQuietly(temporary, fs);
       if (!isWorthAnotherTry(error) || attempt >= MAX_ATTEMPTS) throw error;
       if (errorCode(error) === "ENOENT") fs.makeDirectory(dirname(lockPath));
     }
@@ -82,7 +87,10 @@ function isWorthAnotherTry(error: unknown): boolean {
   return code === "ENOENT" || code === "EEXIST";
 }
 
-/** The two ways to one name. */
+// What the kernel has said of itself: it finds no way from a descriptor to a file (no /proc, or not as it should be).
+let canLinkUnnamed = true;
+
+/** The ways to one name. */
 class Publisher {
   readonly #lockPath: string;
   readonly #maker: LockFileMaker;
@@ -94,6 +102,33 @@ class Publisher {
     this.#maker = new LockFileMaker(draft, fs, platform);
     this.#fs = fs;
     this.#platform = platform;
+  }
+
+  /** null: not here. */
+  linkUnnamed(): PublishAttempt | null {
+    if (!canLinkUnnamed) return null;
+    const directory = dirname(this.#lockPath);
+    const lock = this.#maker.makeUnnamed(directory);
+    if (lock === null) return null;
+    let keep = false;
+    try {
+      this.#fs.linkOpenFile(lock.fd, this.#lockPath);
+      keep = true;
+      return lock;
+    } catch (error) {
+      // It may have worked, and its answer got lost.
+      keep = this.#fs.isNamed(this.#lockPath, lock.fd);
+      if (keep) return lock;
+      const code = errorCode(error);
+      if (code === "EEXIST") return CONTENDED;
+      if (isDiskFull(error)) throw error;
+      if (code !== "ENOENT") return null;
+      if (!this.#fs.exists(directory)) throw error;
+      canLinkUnnamed = false;
+      return null;
+    } finally {
+      if (!keep) closeQuietly(lock.fd, this.#fs);
+    }
   }
 
   createAndLink(temporary: string): PublishAttempt {
@@ -120,11 +155,16 @@ class Publisher {
 
   /** Without links the file is visible before it is complete; its guard keeps other processes from judging it. */
   createUnderGuard(): PublishAttempt {
-    const guard: GuardAttempt = tryEnterGuard(this.#lockPath, this.#fs, this.#platform);
+    const guard: GuardAttempt = tryEnterGuardFile(this.#lockPath, this.#fs, this.#platform);
     if (guard.kind === "busy") return guard;
     if (guard.kind === "refused") throw guard.error;
     try {
-      return this.#createInPlace();
+      const made = this.#createInPlace();
+      if (made.kind !== "published" || this.#platform === "win32" || this.#isLinked(made)) {
+        return made;
+      }
+      closeQuietly(made.fd, this.#fs);
+      throw vanished(this.#lockPath);
     } finally {
       if (guard.kind === "entered") guard.leave();
     }
@@ -173,4 +213,10 @@ class Publisher {
       return false;
     }
   }
+}
+
+/** A program that does not know the guard has taken the new lock away. */
+function vanished(path: string): Error {
+  const error = new Error(printable(`ENOENT: the new lock has vanished, link '${path}'`));
+  return Object.assign(error, { code: "ENOENT", syscall: "link", path });
 }

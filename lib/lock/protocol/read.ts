@@ -18,13 +18,9 @@ const scratch = Buffer.alloc(MAX_LOCK_BYTES + 1);
  * @returns null when the file is larger than a lock can be.
  * @throws the file system's error
  */
-export function readContent(
-  fd: number,
-  fs: LockFs,
-  seen: LockContent | null = null,
-): LockContent | null {
+export function readContent(fd: number, fs: LockFs, seen?: LockContent | null): LockContent | null {
   const firstLength = fs.read(fd, scratch, 0, scratch.length);
-  if (seen !== null && isInScratch(seen, firstLength)) return seen;
+  if (seen && isInScratch(seen, firstLength)) return seen;
   const { length, payload } = readOn(fd, fs, firstLength);
   if (length > MAX_LOCK_BYTES) return null;
   return { bytes: Buffer.from(scratch.subarray(0, length)), payload };

@@ -1,7 +1,7 @@
 /** Removes the holder's own lock, and no other: the look at the nonce and the removal are one step. */
 import { errorCode } from "../../util/error-code.js";
 import type { LockFs } from "./lock-fs.js";
-import type { BusyGuard } from "./guard.js";
+import { type BusyGuard, INODE_GUARD } from "./guard.js";
 import { tryEnterAsHolder } from "./holder-guard.js";
 import type { Published } from "./new-lock-file.js";
 import { isLockAt } from "./read.js";
@@ -10,8 +10,10 @@ import { freeName, type RemovalAttempt } from "./remove.js";
 /** `not-ours`: the file is gone or another acquisition's. `busy`: another process is in the guard, or has the file. */
 export type ReleaseAttempt = { readonly kind: "removed" | "not-ours" } | BusyGuard;
 
+const NOT_OURS = { kind: "not-ours" } as const;
+
 /**
- * Tries once; never waits.
+ * Tries once; never waits. Unless it throws or is `busy`, the caller closes the descriptor next.
  *
  * @param free - How the name is freed.
  * @throws the file system's error, or the guard's refusal (see holder-guard.ts)
@@ -31,18 +33,21 @@ export function tryRelease(
     throw error;
   }
   if (guard.kind === "busy") return guard;
+  let isOver = false;
   try {
-    if (!isStillOwn(lockPath, lock, fs)) return { kind: "not-ours" };
-    const removal = freeOwn(lockPath, lock, fs, free);
-    return removal.kind === "busy" ? removal : { kind: "removed" };
+    const removal = isStillOwn(lockPath, lock, fs) ? freeOwn(lockPath, lock, fs, free) : NOT_OURS;
+    if (removal.kind === "busy") return removal;
+    // The hold ends with this, and its descriptor.
+    isOver = true;
+    return removal.kind === "not-ours" ? removal : { kind: "removed" };
   } finally {
-    guard.leave();
+    guard.leave(isOver);
   }
 }
 
 function freeOwn(
   lockPath: string,
-  own: Pick<Published, "nonce" | "text">,
+  own: OwnLock,
   fs: LockFs,
   free: (lockPath: string, fs: LockFs) => RemovalAttempt,
 ): RemovalAttempt {
@@ -56,21 +61,38 @@ function freeOwn(
   }
 }
 
+/** What tells a holder its own lock. */
+export type OwnLock = Pick<Published, "fd" | "nonce" | "text" | "guard" | "stamp">;
+
 /**
  * Whether the lock is still this one. False, too, when its directory is gone or its name is that of something else
  * than a file.
  *
+ * Where the file is its own guard, only the file itself is the lock, no copy of it: the guard of one is not the
+ * other's. One that was not written to since it was published says what it said.
+ *
  * @throws the file system's error when a file is there and cannot be read
  */
-export function isStillOwn(
-  lockPath: string,
-  own: Pick<Published, "nonce" | "text">,
-  fs: LockFs,
-): boolean {
+export function isStillOwn(lockPath: string, own: OwnLock, fs: LockFs): boolean {
+  if (own.guard === INODE_GUARD) {
+    if (own.stamp !== null && fs.stampAt(lockPath) === own.stamp) return true;
+    // As a rule it is gone, or another's. But it may have been written to, or cannot be seen.
+    if (isAbsent(lockPath, fs) || !fs.isNamed(lockPath, own.fd)) return false;
+  }
   try {
     return isLockAt(lockPath, own, fs);
   } catch (error) {
     if (NO_FILE.has(errorCode(error))) return false;
+    throw error;
+  }
+}
+
+/** @throws the file system's error when that cannot be seen */
+function isAbsent(lockPath: string, fs: LockFs): boolean {
+  try {
+    return fs.lstat(lockPath) === null;
+  } catch (error) {
+    if (NO_FILE.has(errorCode(error))) return true;
     throw error;
   }
 }

@@ -5,47 +5,65 @@
  * removes it; so what was verified in here is what gets unlinked.
  */
 import { errorCode, isDiskFull, isTransientOnWindows, isVanished } from "../../util/error-code.js";
-import type { LockFs } from "./lock-fs.js";
+import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { lookAtForeignGuard, removeForeignGuard } from "./foreign-guard.js";
-import { type GuardAttempt, tryEnterGuard } from "./guard.js";
+import { type BusyGuard, type Guard, type GuardAttempt, type Guards, notEntered } from "./guard.js";
 import { tryEnterThroughLock } from "./guard-by-link.js";
-import { asidePathOf, foreignGuardPathOf, guardPathOf } from "./names.js";
+import { tryEnterGuardFile } from "./guard-file.js";
+import { tryEnterInode } from "./guard-inode.js";
+import { asidePathOf, foreignGuardPathOf, guardFilePathOf } from "./names.js";
 import { newNonce } from "./nonce.js";
 
 export type RemovalAttempt =
   | { readonly kind: "removed" }
   /**
    * Another process is changing this lock; try again soon. With an `error` (Windows): the file or its guard
-   * cannot be touched now, and perhaps never; a caller that runs out of patience reports it. With a
-   * `guardPath`: it is that guard which is busy, not the lock's own.
+   * cannot be touched now, and perhaps never; a caller that runs out of patience reports it.
    */
-  | { readonly kind: "busy"; readonly error?: Error; readonly guardPath?: string }
+  | BusyGuard
   /** `isStillRemovable` said no, or the lock is gone. */
   | { readonly kind: "changed" }
   /** There are no kernel locks here; `code` says why. */
   | { readonly kind: "no-guard"; readonly code: string };
 
+/** The file that was judged to be removable. */
+export interface JudgedFile {
+  readonly lockPath: string;
+  readonly guards: Guards;
+  /** It, still open; null: the guard is not the file itself. */
+  readonly fd: number | null;
+}
+
+/** What the look inside the guard is made with. */
+export interface InsideGuard {
+  /** The file that the lock's name leads to. */
+  readonly fd: number;
+  /** That was seen in here, not only by opening it. */
+  readonly isNamed: boolean;
+  readonly fs: LockFs;
+}
+
 /**
  * Tries once; never waits.
  *
- * @param isStillRemovable - Reads the lock again and judges it by fresh facts; called inside the guard, with the
- *   file calls to use there.
+ * @param isStillRemovable - Reads the lock again and judges it by fresh facts; called inside the guard.
  * @throws the file system's error when the guard cannot be created or the lock not be removed, GuardRefusal when
  *   the guard's kernel lock is refused for a reason that may pass; on Windows EPERM, EACCES and EBUSY are `busy`
  *   instead
  */
 export function tryRemoveLock(
-  lockPath: string,
+  file: JudgedFile,
   fs: LockFs,
-  isStillRemovable: (inside: LockFs) => boolean,
+  isStillRemovable: (inside: InsideGuard) => boolean,
   platform: NodeJS.Platform = process.platform,
 ): RemovalAttempt {
+  const { lockPath } = file;
   // The process that made it is about to change this lock.
   const foreign = foreignGuardPathOf(lockPath);
   const isForeignThere = fs.exists(foreign);
   const isForeignBusy = (): boolean => isForeignThere && lookAtForeignGuard(foreign, fs) === "busy";
   if (isForeignBusy()) return { kind: "busy", guardPath: foreign };
-  const guard = tryEnterToRemove(lockPath, fs, platform);
+  const guard = tryEnterToRemove(file, fs, platform);
   if (guard === null) return { kind: "changed" };
   switch (guard.kind) {
     case "busy":
@@ -60,7 +78,7 @@ export function tryRemoveLock(
     if (isForeignBusy()) return { kind: "busy", guardPath: foreign };
     // What another descriptor of this process has locked itself no other has: it was free to be locked.
     const calls: LockFs = guard.hasLockItself ? { ...fs, probe: () => "acquired" } : fs;
-    if (!isStillRemovable(calls)) return { kind: "changed" };
+    if (!looksRemovable(file, calls, isStillRemovable)) return { kind: "changed" };
     if (isForeignThere) removeForeignGuard(foreign, fs);
     return freeName(lockPath, fs, platform);
   } catch (error) {
@@ -72,14 +90,74 @@ export function tryRemoveLock(
   }
 }
 
+/** Inside: where the judged file is open, it is the one that must have the name. */
+function looksRemovable(
+  { lockPath, fd }: JudgedFile,
+  fs: LockFs,
+  isStillRemovable: (inside: InsideGuard) => boolean,
+): boolean {
+  if (fd !== null) return fs.isNamed(lockPath, fd) && isStillRemovable({ fd, fs, isNamed: true });
+  const opened = fs.openForReading(lockPath);
+  try {
+    return isStillRemovable({ fd: opened, fs, isNamed: false });
+  } finally {
+    closeQuietly(opened, fs);
+  }
+}
+
 /** null: the lock is gone. */
 function tryEnterToRemove(
+  { lockPath, guards, fd }: JudgedFile,
+  fs: LockFs,
+  platform: NodeJS.Platform,
+): GuardAttempt | null {
+  switch (guards) {
+    case "foreign":
+      return notEntered("ENOTSUP", lockPath);
+    case "file":
+      return tryEnterFile(lockPath, fs, platform);
+    case "inode":
+      return tryEnterInode(lockPath, openOf(fd), fs);
+    case "both": {
+      const outer = tryEnterFile(lockPath, fs, platform);
+      if (outer === null || outer.kind !== "entered" || outer.hasLockItself) return outer;
+      return within(outer, () => tryEnterInode(lockPath, openOf(fd), fs));
+    }
+  }
+}
+
+function openOf(fd: number | null): number {
+  if (fd === null) throw new TypeError("the file that is its own guard must be open");
+  return fd;
+}
+
+/** Both, or neither. */
+function within(outer: Guard, tryEnter: () => GuardAttempt): GuardAttempt {
+  let inner: GuardAttempt | null = null;
+  try {
+    inner = tryEnter();
+  } finally {
+    if (inner?.kind !== "entered") outer.leave();
+  }
+  if (inner.kind !== "entered") return inner;
+  const { leave } = inner;
+  return {
+    ...inner,
+    leave: () => {
+      leave();
+      outer.leave();
+    },
+  };
+}
+
+/** null: the lock is gone. */
+function tryEnterFile(
   lockPath: string,
   fs: LockFs,
   platform: NodeJS.Platform,
 ): GuardAttempt | null {
   try {
-    return tryEnterGuard(lockPath, fs, platform);
+    return tryEnterGuardFile(lockPath, fs, platform);
   } catch (error) {
     // A directory that was deleted has taken the lock with it.
     if (isVanished(error) && !fs.exists(lockPath)) return null;
@@ -96,7 +174,7 @@ function enterFull(
 ): GuardAttempt | null {
   let attempt: ReturnType<typeof tryEnterThroughLock>;
   try {
-    attempt = tryEnterThroughLock(lockPath, guardPathOf(lockPath), fs, platform);
+    attempt = tryEnterThroughLock(lockPath, guardFilePathOf(lockPath), fs, platform);
   } catch (error) {
     if (errorCode(error) === "ENOENT") return null;
     throw refusal;
@@ -143,7 +221,9 @@ export function moveAside(lockPath: string, fs: LockFs): RemovalAttempt {
     fs.rename(lockPath, aside);
   } catch (error) {
     // Opened by a program that does not share deletion, being deleted, or forbidden.
-    if (isTransientOnWindows(error)) return { kind: "busy", error: error as Error };
+    if (isTransientOnWindows(error)) {
+      return { kind: "busy", guardPath: guardFilePathOf(lockPath), error: error as Error };
+    }
     // A network file system repeated it: the first answer got lost.
     if (errorCode(error) !== "ENOENT" || !fs.exists(aside)) throw error;
   }

@@ -4,7 +4,8 @@ import type { BigIntStats } from "node:fs";
 import { errorCode } from "../../util/error-code.js";
 import { printable } from "../../util/printable.js";
 import { timesOf } from "../protocol/file-times.js";
-import { closeQuietly, type LockFs } from "../protocol/lock-fs.js";
+import { INODE_GUARD } from "../protocol/guard.js";
+import { closeQuietly, type LockAttempt, type LockFs } from "../protocol/lock-fs.js";
 import { type LockPayload, MAX_LOCK_BYTES } from "../protocol/payload.js";
 import { type LockContent, readContent } from "../protocol/read.js";
 import type { EvidenceSource } from "./evidence.js";
@@ -43,6 +44,8 @@ export interface KnownOfFile {
    * depends on it, the descriptor is asked.
    */
   readonly isRegular?: boolean;
+  /** The caller has just seen, inside the guard, that the lock's name leads to it. */
+  readonly isNamed?: boolean;
   /** What an earlier reading found: where the file still says that, it is not parsed again. */
   readonly seen?: LockContent | null;
 }
@@ -53,59 +56,74 @@ export function readLock(
   evidence: EvidenceSource,
   known: KnownOfFile = {},
 ): LockReading {
-  let fd: number;
+  const file = openLock(lockPath, fs);
+  if (!(file instanceof OpenLock)) return file;
   try {
-    fd = fs.openForReading(lockPath);
+    return file.read(evidence, known);
+  } finally {
+    file.close();
+  }
+}
+
+/** Opens the file, to be read once or again. */
+export function openLock(lockPath: string, fs: LockFs): OpenLock | Exclude<LockReading, ReadLock> {
+  try {
+    return new OpenLock(lockPath, fs.openForReading(lockPath), fs);
   } catch (cause) {
     if (errorCode(cause) === "ENOENT") return ABSENT;
     return { kind: "unreadable", lockPath, error: cause as Error };
   }
-  try {
-    return new OpenLock(lockPath, fd, fs, evidence).read(known);
-  } catch (cause) {
-    return { kind: "unreadable", lockPath, error: cause as Error };
-  } finally {
-    closeQuietly(fd, fs);
-  }
 }
 
-class OpenLock {
-  readonly #lockPath: string;
-  readonly #fd: number;
+/** A lock's file, open for reading. */
+export class OpenLock {
+  readonly lockPath: string;
+  readonly fd: number;
   readonly #fs: LockFs;
-  readonly #evidence: EvidenceSource;
 
-  constructor(lockPath: string, fd: number, fs: LockFs, evidence: EvidenceSource) {
-    this.#lockPath = lockPath;
-    this.#fd = fd;
+  constructor(lockPath: string, fd: number, fs: LockFs) {
+    this.lockPath = lockPath;
+    this.fd = fd;
     this.#fs = fs;
-    this.#evidence = evidence;
   }
 
-  read({ isRegular = false, seen = null }: KnownOfFile): LockReading {
+  close(): void {
+    closeQuietly(this.fd, this.#fs);
+  }
+
+  read(evidence: EvidenceSource, known: KnownOfFile = {}): LockReading {
+    try {
+      return this.#read(evidence, known);
+    } catch (cause) {
+      return { kind: "unreadable", lockPath: this.lockPath, error: cause as Error };
+    }
+  }
+
+  #read(evidence: EvidenceSource, { isRegular, isNamed, seen }: KnownOfFile): LockReading {
     let stats: BigIntStats | null = null;
-    if (!isRegular) {
-      stats = this.#fs.fstat(this.#fd);
+    if (isRegular !== true) {
+      stats = this.#fs.fstat(this.fd);
       if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
     }
-    const content = readContent(this.#fd, this.#fs, seen);
+    const content = readContent(this.fd, this.#fs, seen);
     if (content === null) {
       return this.#unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes`);
     }
     const { bytes, payload } = content;
     if (payload === null || payload.pid === null) {
-      stats ??= this.#fs.fstat(this.#fd);
+      stats ??= this.#fs.fstat(this.fd);
       if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
     }
-    const fileId = payload === null || isPlain(payload) ? null : this.#fs.fileId(this.#fd);
-    const kernel = payload === null || fileId === null ? "silent" : this.#weigh(payload, fileId);
+    const fileId = payload === null || isPlain(payload) ? null : this.#fs.fileId(this.fd);
+    const kernel =
+      payload === null || fileId === null ? "silent" : this.#weigh(payload, fileId, evidence);
     // Unlinked since it was opened: free because it was released, and no process's lock any more.
     const isFree = kernel === "free" || kernel === "free-unconfirmed";
-    if (isFree && this.#fs.fstat(this.#fd).nlink === 0n) return ABSENT;
+    if (isFree && isNamed !== true && this.#fs.fstat(this.fd).nlink === 0n) return ABSENT;
     const { mtimeMs, ctimeMs } = stats === null ? NO_TIMES : timesOf(stats);
     return {
       kind: "lock",
-      lockPath: this.#lockPath,
+      lockPath: this.lockPath,
       bytes,
       payload,
       kernel,
@@ -115,18 +133,30 @@ class OpenLock {
     };
   }
 
-  #weigh(payload: LockPayload, found: string): KernelEvidence {
+  #weigh(payload: LockPayload, found: string, evidence: EvidenceSource): KernelEvidence {
     const token = tokenOf(payload);
     return weighKernelLock(
       { recorded: payload, token: typeof token === "string" ? null : token, found },
-      this.#evidence.tokenHost,
-      () => this.#evidence.fileSystem(this.#lockPath),
-      () => this.#fs.probe(this.#fd),
+      evidence.tokenHost,
+      () => evidence.fileSystem(this.lockPath),
+      () => this.#probe(payload),
     );
   }
 
+  /** A later version's guard may go with another kind of ownership, which cannot be asked here. */
+  #probe({ guard }: LockPayload): LockAttempt {
+    switch (guard) {
+      case INODE_GUARD:
+        return this.#fs.probeOwner(this.fd);
+      case null:
+        return this.#fs.probe(this.fd);
+      default:
+        return { refused: "ENOTSUP" };
+    }
+  }
+
   #unreadable(what: string): UnreadableLock {
-    const error = new Error(printable(`${what}: ${this.#lockPath}`));
-    return { kind: "unreadable", lockPath: this.#lockPath, error };
+    const error = new Error(printable(`${what}: ${this.lockPath}`));
+    return { kind: "unreadable", lockPath: this.lockPath, error };
   }
 }

@@ -6,14 +6,20 @@ import { printable } from "../../util/printable.js";
 import type { TimeSlice } from "../../util/time-slice.js";
 import { guardBusy } from "../../lock/failure.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
-import { guardPathOf } from "../../lock/protocol/names.js";
-import type { RemovalAttempt } from "../../lock/protocol/remove.js";
+import type { BusyGuard } from "../../lock/protocol/guard.js";
 import { freshEvidence, memoisedEvidence } from "../../lock/verdict/evidence.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
-import { judge, judgeAfterLook, type JudgeBy, type Judgement } from "../../lock/verdict/judge.js";
+import {
+  judge,
+  judgeAfterLook,
+  type JudgeBy,
+  type Judgement,
+  type PresentReading,
+  waitsForNestedLook,
+} from "../../lock/verdict/judge.js";
 import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
 import { ProcessReferences } from "../../lock/verdict/process-references.js";
-import { type LockReading, readLock } from "../../lock/verdict/reading.js";
+import { OpenLock, openLock } from "../../lock/verdict/reading.js";
 import { tryReclaim } from "../../lock/reclaim.js";
 import { presentInspection, type SessionLockInspection } from "../reasons.js";
 import type { SweepNotices } from "./notices.js";
@@ -25,10 +31,21 @@ const GUARD_PATIENCE_MS = 50;
 // full of forbidden ones must not hold it up for hours.
 const BUSY_FILES_PATIENCE_MS = 2000;
 
-type Busy = Extract<RemovalAttempt, { readonly kind: "busy" }>;
+interface Done {
+  readonly kind: "done";
+  readonly inspection: SessionLockInspection;
+}
 
 /** What one try to remove a lock came to. */
-type Attempt = Busy | { readonly kind: "done"; readonly inspection: SessionLockInspection };
+type Attempt = BusyGuard | Done;
+
+/** `waits`: the verdict depends on a look at nested pid namespaces. `absent`: there is no such file any more. */
+export type Swept =
+  | Done
+  | { readonly kind: "waits"; readonly judgement: Judgement }
+  | { readonly kind: "absent" };
+
+const ABSENT: Swept = { kind: "absent" };
 
 /** Each pid is asked once, for reports and for keeping locks; never for removing them. */
 export class LockSweeper {
@@ -58,18 +75,34 @@ export class LockSweeper {
     this.#references.close();
   }
 
-  /** Judges one lock. Synchronous, unless a command line has to be fetched. null: no such file any more. */
-  judge(lockPath: string): Judgement | null | Promise<Judgement> {
-    const reading = this.#read(lockPath);
-    return reading.kind === "absent" ? null : judge(reading, this.#by);
+  /**
+   * Judges one lock and carries the verdict out, both through one descriptor. Synchronous, unless a command line has
+   * to be fetched or a guard is busy.
+   */
+  sweep(lockPath: string): Swept | Promise<Swept> {
+    const file = openLock(lockPath, this.#fs);
+    if (!(file instanceof OpenLock)) {
+      return file.kind === "absent" ? ABSENT : this.#judge(file, null);
+    }
+    try {
+      const reading = file.read(this.#by.evidence, { isRegular: true });
+      return reading.kind === "absent" ? ABSENT : this.#judge(reading, file);
+    } finally {
+      file.close();
+    }
   }
 
-  #read(lockPath: string): LockReading {
-    try {
-      return readLock(lockPath, this.#fs, this.#by.evidence, { isRegular: true });
-    } catch (cause) {
-      return { kind: "unreadable", lockPath, error: cause as Error };
-    }
+  #judge(reading: PresentReading, file: OpenLock | null): Swept | Promise<Swept> {
+    const judgement = judge(reading, this.#by);
+    return judgement instanceof Promise
+      ? judgement.then((late) => this.#settle(late, null))
+      : this.#settle(judgement, file);
+  }
+
+  #settle(judgement: Judgement, file: OpenLock | null): Swept | Promise<Swept> {
+    if (waitsForNestedLook(judgement)) return { kind: "waits", judgement };
+    const inspection = this.#carryOut(judgement, file);
+    return inspection instanceof Promise ? inspection.then(done) : done(inspection);
   }
 
   /** Judges again, by a look that began after the lock was read, and carries the verdict out. */
@@ -77,19 +110,29 @@ export class LockSweeper {
     { reading }: Judgement,
     nested: NestedProcesses,
   ): Promise<SessionLockInspection> {
-    return await this.carryOut(await judgeAfterLook(reading, this.#by, nested));
+    return await this.#carryOut(await judgeAfterLook(reading, this.#by, nested), null);
   }
 
-  /** Removes what is removable. Synchronous, unless a guard is busy. */
-  carryOut(judgement: Judgement): SessionLockInspection | Promise<SessionLockInspection> {
+  /**
+   * Removes what is removable.
+   *
+   * @param file - What was judged, still open; null: not any more.
+   */
+  #carryOut(
+    judgement: Judgement,
+    file: OpenLock | null,
+  ): SessionLockInspection | Promise<SessionLockInspection> {
     const inspection = presentInspection(judgement.inspection);
     if (!inspection.removable) return inspection;
     if (!this.#plan.removeStale) return { ...inspection, keptReason: "dry-run" };
-    const first = this.#tryRemove(judgement);
+    const first = this.#tryRemove(judgement, file);
     return first.kind === "done" ? first.inspection : this.#removeWithPatience(judgement, first);
   }
 
-  async #removeWithPatience(judgement: Judgement, first: Busy): Promise<SessionLockInspection> {
+  async #removeWithPatience(
+    judgement: Judgement,
+    first: BusyGuard,
+  ): Promise<SessionLockInspection> {
     const started = performance.now();
     let waitedMs = 0;
     let latest: Attempt = first;
@@ -98,23 +141,23 @@ export class LockSweeper {
       await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
       this.#slice.restart();
       this.#plan.signal?.throwIfAborted();
-      latest = this.#tryRemove(judgement);
+      latest = this.#tryRemove(judgement, null);
       waitedMs = performance.now() - started;
     }
     this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
     return latest.kind === "done" ? latest.inspection : keptBusy(judgement, latest);
   }
 
-  #patienceMs({ error }: Busy): number {
+  #patienceMs({ error }: BusyGuard): number {
     return error === undefined
       ? GUARD_PATIENCE_MS
       : Math.max(GUARD_PATIENCE_MS, this.#busyFilesPatienceMs);
   }
 
-  #tryRemove(judgement: Judgement): Attempt {
+  #tryRemove(judgement: Judgement, file: OpenLock | null): Attempt {
     const { lockPath } = judgement.reading;
     try {
-      const { attempt, judgement: latest } = tryReclaim(judgement, this.#fs);
+      const { attempt, judgement: latest } = tryReclaim(judgement, this.#fs, file);
       switch (attempt.kind) {
         case "busy":
           return attempt;
@@ -158,14 +201,13 @@ class SlicedOwnerArgs extends OwnerArgsMemo {
   }
 }
 
-function done(inspection: SessionLockInspection): Attempt {
+function done(inspection: SessionLockInspection): Done {
   return { kind: "done", inspection };
 }
 
-function keptBusy(judgement: Judgement, { error, guardPath }: Busy): SessionLockInspection {
+function keptBusy(judgement: Judgement, { error, guardPath }: BusyGuard): SessionLockInspection {
   if (error !== undefined) return kept(judgement, "error", error);
-  const path = guardPath ?? guardPathOf(judgement.reading.lockPath);
-  return kept(judgement, "guard-busy", new Error(guardBusy(path)));
+  return kept(judgement, "guard-busy", new Error(guardBusy(guardPath)));
 }
 
 function kept(

@@ -6,7 +6,7 @@ import { TimeSlice } from "../../util/time-slice.js";
 import { type LockFs, realLockFs } from "../../lock/protocol/lock-fs.js";
 import { removeLeftover } from "../../lock/protocol/leftovers.js";
 import { traceAsync } from "../../lock/trace.js";
-import { type Judgement, waitsForNestedLook } from "../../lock/verdict/judge.js";
+import type { Judgement } from "../../lock/verdict/judge.js";
 import type { SessionLockInspection } from "../reasons.js";
 import { sweepTrace } from "../trace.js";
 import { Callbacks, type Thrown } from "./callbacks.js";
@@ -134,16 +134,13 @@ class DirectorySweep {
       await this.#slice.next();
       for (const [index, name] of names.entries()) {
         await this.#pause(index);
-        const answer = sweeper.judge(this.#prefix + name);
-        const judgement = answer instanceof Promise ? await answer : answer;
-        if (judgement === null) continue;
-        if (waitsForNestedLook(judgement)) {
-          this.#waiting.push({ judgement, settle: this.#report.reserve() });
-          if (this.#waiting.length === LOCKS_PER_LOOK) await this.#settleWaiting(sweeper, index);
-          continue;
-        }
-        const done = sweeper.carryOut(judgement);
-        this.#report.add(done instanceof Promise ? await done : done);
+        const answer = sweeper.sweep(this.#prefix + name);
+        const swept = answer instanceof Promise ? await answer : answer;
+        if (swept.kind === "done") this.#report.add(swept.inspection);
+        if (swept.kind !== "waits") continue;
+        const { judgement } = swept;
+        this.#waiting.push({ judgement, settle: this.#report.reserve() });
+        if (this.#waiting.length === LOCKS_PER_LOOK) await this.#settleWaiting(sweeper, index);
       }
       await this.#settleWaiting(sweeper, names.length);
     } finally {

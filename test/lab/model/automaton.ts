@@ -14,21 +14,22 @@ import { judgeToken } from "../../../lib/process/judge-token.js";
 import { formatToken, type TokenHost } from "../../../lib/process/token.js";
 import type { EvidenceSource } from "../../../lib/lock/verdict/evidence.js";
 import { formatPayload } from "../../../lib/lock/protocol/payload.js";
-import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { INODE_GUARD } from "../../../lib/lock/protocol/guard.js";
+import type { LockAttempt, LockFs } from "../../../lib/lock/protocol/lock-fs.js";
 
 export const LOCK_PATH = "/sessions/s.jsonl.lock";
 const GUARD_PATH = `${LOCK_PATH}.guard`;
-/** f_type of ext4. */
-const EXT = 0xef53;
+/** f_type of a local file system: ext4, APFS. */
+const LOCAL: Partial<Record<NodeJS.Platform, number>> = { linux: 0xef53, darwin: 0x1a };
 
 /** Made at the lock's time of creation; so long it may be held. */
 export const HOLD_LIMIT_MS = 1000;
 const CREATED_AT = 10_000;
 
 /**
- * A call that waits for its answer. `at` is what it is about: the lock `L`, the guard `G`, the caller's own
- * temp `T` or process n's `Tn`, the caller's file aside `A`, a descriptor, or the n-th lock that the
- * operation has seen.
+ * A call that waits for its answer. `at` is what it is about: the lock `L`, the guard file `G`, the caller's own
+ * temp `T` or process n's `Tn`, the caller's file aside `A`, the directory `D`, a descriptor, or the n-th lock that
+ * the operation has seen.
  */
 export interface Call {
   readonly name: string;
@@ -126,8 +127,8 @@ export class Automaton {
     const { next } = node;
     if (next.kind === "end") return next.outcome;
     const { name, at } = next.call;
-    if (name !== "close" && name !== "unlink") return null;
-    const answers = name === "close" ? ["ok"] : ["ok", "ENOENT"];
+    if (!ENDINGS.has(name)) return null;
+    const answers = name === "unlink" ? ["ok", "ENOENT"] : ["ok"];
     const endings = answers.map((answer) =>
       this.#endingOf(this.#unfold(node, [...node.history, answer])),
     );
@@ -168,6 +169,9 @@ function startingOver({ next, parent }: Node): Node | null {
 
 /** The first call of a loop that ends when nobody has interfered. */
 const LOOP_HEADS: ReadonlySet<string> = new Set(["openGuard"]);
+
+/** What goes with the descriptor. */
+const ENDINGS: ReadonlySet<string> = new Set(["close", "unlink", "drop"]);
 
 /** What product code that looks at `process.platform` does there. */
 function onPlatform<T>(platform: NodeJS.Platform, run: () => T): T {
@@ -241,11 +245,23 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
       if (answer === "empty") return 0;
       const [lock, inode] = numbersIn(answer);
       lastRead = lock;
-      return buffer.write(lockText(lock, answer.endsWith("unlocked") ? null : inode), offset);
+      return buffer.write(lockText(lock, inode, kindIn(answer)), offset);
     },
     writeText: (fd, text) => {
-      const unlocked = text.includes('"kernelLock"') ? "" : " unlocked";
-      ask("writeText", `fd${fd}${unlocked}`);
+      const isOwned = text.includes('"guard"');
+      const kind = isOwned ? "owned" : text.includes('"kernelLock"') ? "locked" : "unlocked";
+      ask("writeText", `fd${fd} ${kind}`);
+    },
+    createUnnamed: () => Number(ask("createUnnamed", "D")),
+    linkOpenFile: (fd, path) => void ask("linkOpenFile", `fd${fd} ${placeOf(path)}`),
+    drop: (fd) => void ask("drop", `fd${fd}`),
+    tryOwn: (fd) => attemptIn(ask("tryOwn", `fd${fd}`)),
+    probeOwner: (fd) => attemptIn(ask("probeOwner", `fd${fd}`)),
+    // Of a file that has no name, or is written in the guard: nothing can come in between.
+    stamp: (fd) => ask("stamp", `fd${fd}`),
+    stampAt: (path) => {
+      const answer = askAt("stampAt", path);
+      return answer === "null" ? null : answer;
     },
     close: (fd) => void ask("close", `fd${fd}`),
     fstat,
@@ -265,15 +281,11 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     removeDirectory: unmodelled,
     makeDirectory: () => {},
     exists: (path) => askAt("exists", path) === "true",
-    fileSystemType: () => EXT,
-    fileSystemTypeOf: () => EXT,
+    fileSystemType: localType,
+    fileSystemTypeOf: localType,
     canLock: () => true,
-    tryExclusive: (fd) => {
-      const answer = ask("tryExclusive", `fd${fd}`);
-      if (answer.startsWith("refused ")) return { refused: answer.slice("refused ".length) };
-      return answer === "acquired" ? "acquired" : "held";
-    },
-    probe: (fd) => (ask("probe", `fd${fd}`) === "acquired" ? "acquired" : "held"),
+    tryExclusive: (fd) => attemptIn(ask("tryExclusive", `fd${fd}`)),
+    probe: (fd) => attemptIn(ask("probe", `fd${fd}`)),
   };
   return {
     fs,
@@ -282,6 +294,15 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     write: (half) => void ask("write", half),
     stop,
   };
+}
+
+function attemptIn(answer: string): LockAttempt {
+  if (answer.startsWith("refused ")) return { refused: answer.slice("refused ".length) };
+  return answer === "acquired" ? "acquired" : "held";
+}
+
+function localType(): number {
+  return LOCAL[process.platform] ?? 0;
 }
 
 // Asked before any replay pretends to be on another platform: the answer, and the addon, are kept.
@@ -317,7 +338,8 @@ function evidenceOf(ask: Ask): EvidenceSource {
       }),
     sinceBootTicks: () => null,
     startTimeOffsetOf: () => 0,
-    nested: null,
+    // There are no containers.
+    nested: { isComplete: true, having: () => [] },
     fileSystem: () => ({ kind: "local", name: "ext" }),
     fresh: () => evidence,
   };
@@ -332,20 +354,34 @@ export function nonceOf(lock: number): string {
   return lock.toString(16).padStart(32, "0");
 }
 
-/** What such a lock's file says; `inode` null: its holder has no kernel lock. */
-export function lockText(lock: number, inode: number | null): string {
+/**
+ * What the holder of a lock has on its file: an open-file-description lock, with the file as guard (`owned`); a lock
+ * of the other kind, with a guard file (`locked`); nothing. `plain`: another program's lock.
+ */
+export type LockKind = (typeof LOCK_KINDS)[number];
+
+export const LOCK_KINDS = ["unlocked", "locked", "owned", "plain"] as const;
+
+function kindIn(answer: string): LockKind {
+  return LOCK_KINDS.find((kind) => answer.endsWith(` ${kind}`)) ?? "unlocked";
+}
+
+/** What such a lock's file says. */
+export function lockText(lock: number, inode: number, kind: LockKind): string {
   const pid = PID_BASE + lock;
+  const isOurs = kind !== "plain";
   return formatPayload({
     pid,
     createdAt: new Date(CREATED_AT).toISOString(),
     maxHoldMs: HOLD_LIMIT_MS,
     starttime: null,
-    owner: formatToken({ ...TOKEN_HOST, pid, startTime: pid, exactId: null }),
-    nonce: nonceOf(lock),
-    kernelLock: inode === null ? null : `1:${inode}`,
+    owner: isOurs ? formatToken({ ...TOKEN_HOST, pid, startTime: pid, exactId: null }) : null,
+    nonce: isOurs ? nonceOf(lock) : null,
+    kernelLock: kind === "locked" || kind === "owned" ? `1:${inode}` : null,
+    guard: kind === "owned" ? INODE_GUARD : null,
     monotonicMs: null,
     label: null,
-    fileSystem: "ext",
+    fileSystem: isOurs ? "ext" : null,
     verified: null,
   });
 }

@@ -1,28 +1,27 @@
 /** Protocols that are known to be broken, as small changes to the product's own: the checker must refute each. */
 import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
-import { guardPathOf } from "../../../lib/lock/protocol/names.js";
+import { guardFilePathOf } from "../../../lib/lock/protocol/names.js";
 import { isLockAt } from "../../../lib/lock/protocol/read.js";
 import { tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
-import { LOCK_PATH, type Operation, type Surroundings } from "./automaton.js";
-import { OWN_LOCK } from "./operations.js";
+import { LOCK_PATH, lockText, type Operation, type Surroundings } from "./automaton.js";
+import { OWN_LOCK, stampOf } from "./operations.js";
 
 type Operations = Readonly<Record<string, Operation>>;
 
-const GUARD_PATH = guardPathOf(LOCK_PATH);
+const GUARD_PATH = guardFilePathOf(LOCK_PATH);
 const ASIDE_PATH = `${LOCK_PATH}.${"a".repeat(32)}.gone`;
 // No descriptor of the world.
 const NOWHERE = -1;
 
 type Change = (operations: Operations) => Operations;
 
-export const BROKEN_VARIANTS = {
-  "a reclaim that reads, compares and unlinks by path": (operations) => ({
-    ...operations,
-    reclaim: onFs(operations["reclaim"], withoutGuard),
-  }),
+/** With a guard file: macOS, and file systems that are not local. */
+export const BROKEN_WITH_GUARD_FILES = {
+  "a reclaim that reads, compares and unlinks by path": (operations) =>
+    named(operations, "reclaim locked", withoutGuard),
   "a reclaim that renames aside and verifies there": (operations) => ({
     ...operations,
-    reclaim: ({ fs }) => {
+    "reclaim locked": ({ fs }) => {
       try {
         fs.rename(LOCK_PATH, ASIDE_PATH);
       } catch {
@@ -34,14 +33,8 @@ export const BROKEN_VARIANTS = {
       return isJudged ? "removed" : "changed";
     },
   }),
-  "a release without guard": (operations) => ({
-    ...operations,
-    release: onFs(operations["release"], withoutGuard),
-  }),
-  "a fence without guard": (operations) => ({
-    ...operations,
-    fence: onFs(operations["fence"], withoutGuard),
-  }),
+  "a release without guard": (operations) => named(operations, "release locked", withoutGuard),
+  "a fence without guard": (operations) => named(operations, "fence locked", withoutGuard),
   "a guard whose path is not looked at again": (operations) =>
     everywhere(operations, withoutRecheck),
   "a guard that is closed before it is unlinked": (operations) =>
@@ -49,7 +42,8 @@ export const BROKEN_VARIANTS = {
   "a guard file that only its maker removes": (operations) => everywhere(operations, withoutKernel),
   "a reclaim that compares inode numbers": (operations) => ({
     ...operations,
-    reclaim: ({ fs }) => tryRemoveLock(LOCK_PATH, fs, () => fs.lstat(LOCK_PATH)?.ino === 0n).kind,
+    "reclaim locked": ({ fs }) =>
+      tryRemoveLock(FILE_GUARDED, fs, () => fs.lstat(LOCK_PATH)?.ino === 0n).kind,
   }),
   "a lock that is locked after it is published": (operations) => ({
     ...operations,
@@ -65,13 +59,120 @@ export const BROKEN_VARIANTS = {
       },
     })),
   }),
-  "a refused guard that counts as none": (operations) => ({
-    ...operations,
-    fence: onFs(operations["fence"], withoutRefusedGuard),
-  }),
+  "a refused guard that counts as none": (operations) =>
+    named(operations, "fence locked", withoutRefusedGuard),
   "a second name for a guard that is not looked at": (operations) =>
     everywhere(operations, trustingLink),
 } satisfies Readonly<Record<string, Change>>;
+
+/** With the lock file as its own guard: Linux. */
+export const BROKEN_WITH_INODE_GUARDS = {
+  "a guard that is not compared with the path after it was locked": (operations) =>
+    ["reclaim owned", "fence owned", "release owned"].reduce<Operations>(
+      (changed, name) => named(changed, name, withoutLook),
+      operations,
+    ),
+  "a look at the owner before the guard, and none inside": (operations) => ({
+    ...operations,
+    // What was judged is over; the guard of whatever lies there now is entered.
+    "reclaim owned": ({ fs }) => {
+      try {
+        const fd = fs.openForReading(LOCK_PATH);
+        const file = { lockPath: LOCK_PATH, guards: "inode", fd } as const;
+        const { kind } = tryRemoveLock(file, fs, () => true);
+        fs.close(fd);
+        return kind;
+      } catch {
+        return "changed";
+      }
+    },
+  }),
+  "a release without its guard": (operations) => named(operations, "release owned", unguarded),
+  "a fence without its guard": (operations) => named(operations, "fence owned", unguarded),
+  "a guard on another file than the lock": (operations) =>
+    named(operations, "reclaim owned", (fs) => {
+      const guards = new Map<number, number>();
+      return {
+        ...fs,
+        tryExclusive: (fd) => {
+          const guard = fs.createUnnamed("/sessions");
+          guards.set(fd, guard);
+          return fs.tryExclusive(guard);
+        },
+        drop: (fd) => {
+          fs.close(guards.get(fd) ?? NOWHERE);
+        },
+      };
+    }),
+  "two kinds of guards of which each process enters one": (operations) => ({
+    ...operations,
+    "reclaim plain": (surroundings) => {
+      const { fs } = surroundings;
+      if (!isSandboxed(fs)) return run(operations["reclaim plain"], surroundings);
+      return tryRemoveLock(FILE_GUARDED, fs, ({ fd }) => says(fd, PLAIN, fs)).kind;
+    },
+  }),
+  "an empty file that is removed without the guard file of those who write it": (operations) => ({
+    ...operations,
+    "reclaim empty": ({ fs }) => {
+      try {
+        const fd = fs.openForReading(LOCK_PATH);
+        const file = { lockPath: LOCK_PATH, guards: "inode", fd } as const;
+        const { kind } = tryRemoveLock(file, fs, () => says(fd, "", fs));
+        fs.close(fd);
+        return kind;
+      } catch {
+        return "changed";
+      }
+    },
+  }),
+  "a publication that counts the names of its file": (operations) => ({
+    ...operations,
+    publish: onFs(operations["publish"], (fs) => ({
+      ...fs,
+      isNamed: (_, fd) => fs.fstat(fd).nlink > 0n,
+    })),
+  }),
+} satisfies Readonly<Record<string, Change>>;
+
+/** The same guard file for whatever lies there. */
+const FILE_GUARDED = { lockPath: LOCK_PATH, guards: "file", fd: null } as const;
+const OWN_STAMP = stampOf(0, 0);
+const PLAIN = lockText(0, 0, "plain");
+
+function named(operations: Operations, name: string, change: (fs: LockFs) => LockFs): Operations {
+  return { ...operations, [name]: onFs(operations[name], change) };
+}
+
+function run(operation: Operation | undefined, surroundings: Surroundings): string {
+  if (operation === undefined) throw new Error("no such operation");
+  return operation(surroundings);
+}
+
+function isSandboxed(fs: LockFs): boolean {
+  try {
+    const fd = fs.openForReading(LOCK_PATH);
+    const answer = fs.probeOwner(fd);
+    fs.close(fd);
+    return typeof answer !== "string";
+  } catch {
+    return false;
+  }
+}
+
+function says(fd: number, text: string, fs: LockFs): boolean {
+  const buffer = Buffer.alloc(1024);
+  return buffer.toString("utf8", 0, fs.read(fd, buffer, 0, buffer.length)) === text;
+}
+
+function withoutLook(fs: LockFs): LockFs {
+  return { ...fs, isNamed: () => true, stampAt: () => OWN_STAMP };
+}
+
+/** The holder goes on without. */
+function unguarded(fs: LockFs): LockFs {
+  return { ...fs, tryExclusive: () => "acquired", drop: () => {} };
+}
 
 function onFs(operation: Operation | undefined, change: (fs: LockFs) => LockFs): Operation {
   if (operation === undefined) throw new Error("no such operation");

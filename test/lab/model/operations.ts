@@ -12,10 +12,13 @@ import { errorCode } from "../../../lib/util/error-code.js";
 import type { LockFailure } from "../../../lib/lock/failure.js";
 import { LockHandle } from "../../../lib/lock/handle.js";
 import type { LockFace } from "../../../lib/lock/held-lock.js";
-import { guardPathOf } from "../../../lib/lock/protocol/names.js";
+import { INODE_GUARD } from "../../../lib/lock/protocol/guard.js";
+import { guardFilePathOf } from "../../../lib/lock/protocol/names.js";
 import {
   HOLD_LIMIT_MS,
+  LOCK_KINDS,
   LOCK_PATH,
+  type LockKind,
   lockText,
   nonceOf,
   type Operation,
@@ -39,13 +42,14 @@ export function operationsOf(
       }
     },
     inspect,
-    reclaim: (surroundings) => reclaim(surroundings, lockText(0, 0)),
-    "reclaim unlocked": (surroundings) => reclaim(surroundings, lockText(0, null)),
+    ...byKind("reclaim", (kind) => (surroundings) => {
+      return reclaim(surroundings, lockText(0, 0, kind));
+    }),
     "reclaim empty": (surroundings) => reclaim(surroundings, ""),
-    fence: (surroundings) => fence(surroundings, LOCKED),
-    "fence unlocked": (surroundings) => fence(surroundings, { ...UNLOCKED, isLockless }),
-    release: (surroundings) => release(surroundings, LOCKED),
-    "release unlocked": (surroundings) => release(surroundings, { ...UNLOCKED, isLockless }),
+    ...byKind("fence", (kind) => (surroundings) => fence(surroundings, held(kind, isLockless))),
+    ...byKind("release", (kind) => (surroundings) => {
+      return release(surroundings, held(kind, isLockless));
+    }),
     close: ({ fs }) => {
       fs.close(HELD_FD);
       return "closed";
@@ -54,7 +58,7 @@ export function operationsOf(
       SWEEPS.map((name, index) => [
         name,
         ({ fs }: Surroundings): string => {
-          const path = index < 3 ? temporaryOf(index) : guardPathOf(LOCK_PATH);
+          const path = index < 3 ? temporaryOf(index) : guardFilePathOf(LOCK_PATH);
           return sweep(path, fs);
         },
       ]),
@@ -62,17 +66,26 @@ export function operationsOf(
   } as Record<(typeof OPERATIONS)[number], Operation>;
 }
 
+/** One operation for each kind of lock, `<name> <kind>`. */
+function byKind(name: string, make: (kind: LockKind) => Operation): Record<string, Operation> {
+  return Object.fromEntries(LOCK_KINDS.map((kind) => [`${name} ${kind}`, make(kind)]));
+}
+
 export const SWEEPS = ["sweep T0", "sweep T1", "sweep T2", "sweep G"] as const;
 
 const OPERATIONS = [
   "publish",
   "inspect",
-  "reclaim",
+  "reclaim owned",
+  "reclaim locked",
   "reclaim unlocked",
+  "reclaim plain",
   "reclaim empty",
-  "fence",
+  "fence owned",
+  "fence locked",
   "fence unlocked",
-  "release",
+  "release owned",
+  "release locked",
   "release unlocked",
   "close",
   ...SWEEPS,
@@ -97,23 +110,24 @@ export const OWN_LOCK: Pick<Published, "nonce" | "text"> = {
   text: "of unknown inode",
 };
 
-/** The same as its holder knows it: what it wrote, with and without a kernel lock. */
-const LOCKED = published(lockText(0, 0));
-const UNLOCKED = published(lockText(0, null));
-
-function published(text: string): Published {
-  const payload = parsePayload(Buffer.from(text));
-  if (payload === null) throw new Error("no payload");
-  const { kernelLock } = payload;
-  const showsWhenFree = kernelLock !== null;
+/** The same as its holder knows it. */
+function held(kind: LockKind, isLockless: boolean): Published {
+  const isLocked = kind === "locked" || kind === "owned";
   return {
     kind: "published",
     fd: HELD_FD,
     ...OWN_LOCK,
-    kernelLock,
-    showsWhenFree,
-    isLockless: false,
+    guard: kind === "owned" ? INODE_GUARD : null,
+    stamp: kind === "owned" ? stampOf(0, 0) : null,
+    kernelLock: isLocked ? "1:0" : null,
+    showsWhenFree: isLocked,
+    isLockless: isLockless && !isLocked,
   };
+}
+
+/** Of the n-th lock that an operation has seen, in the inode to which it gives that number. */
+export function stampOf(inode: number, lock: number | null): string {
+  return `1:${inode} ${lock ?? "empty"}`;
 }
 
 export function policyAt(nowMs: () => number): JudgingPolicy {

@@ -1,4 +1,6 @@
 /** The real calls of an operation, in the words of the model. */
+import { dirname } from "node:path";
+
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { errorCode } from "../../../lib/util/error-code.js";
 
@@ -18,7 +20,16 @@ const SYSTEM_CALLS: Readonly<Record<string, readonly string[]>> = {
   isNamed: ["lstat", "fstat"],
 };
 // Answers that are numbers, contents or nothing: what matters is the next call.
-const OPAQUE: ReadonlySet<string> = new Set(["fstat", "lstat", "read", "exists"]);
+const OPAQUE: ReadonlySet<string> = new Set([
+  "fstat",
+  "lstat",
+  "read",
+  "exists",
+  "stamp",
+  "stampAt",
+]);
+/** Calls that are about two files. */
+const PAIRS: ReadonlySet<string> = new Set(["link", "rename", "linkOpenFile"]);
 
 export interface Recording {
   readonly fs: LockFs;
@@ -35,6 +46,7 @@ export function recordCalls(lockPath: string): Recording {
     if (value === lockPath) return "L";
     if (value === `${lockPath}.guard`) return "G";
     if (value === `${lockPath}.reclaim`) return "another library's guard";
+    if (value === dirname(lockPath)) return "D";
     return String(value).endsWith(".tmp") ? "T" : "A";
   };
   const opened = (fd: number): string => {
@@ -46,7 +58,7 @@ export function recordCalls(lockPath: string): Recording {
   const record = (name: string, call: (...args: unknown[]) => unknown) => {
     return (...args: unknown[]): unknown => {
       if (BESIDE.has(name)) return call(...args);
-      const isPair = name === "link" || name === "rename";
+      const isPair = PAIRS.has(name);
       const place = args
         .slice(0, isPair ? 2 : 1)
         .map(placeOf)
@@ -93,11 +105,13 @@ export function byName(calls: readonly string[]): string[] {
   return calls.map((call) => {
     const [, name = "", place = "", opened] = /^(\w+)\(([^)]*)\)(?: → (\d+))?/u.exec(call) ?? [];
     if (opened !== undefined) {
-      names.set(`fd${opened}`, name === "createExclusive" ? "held" : place);
+      names.set(`fd${opened}`, name.startsWith("create") ? "held" : place);
       return `${name}(${place})`;
     }
-    const known = names.get(place) ?? "held";
-    if (name === "close") names.delete(place);
-    return place.startsWith("fd") ? call.replace(place, `the open ${known}`) : call;
+    const [fd, target = ""] = /^(fd\d+)(?: ([LTA]))?/u.exec(place)?.slice(1) ?? [];
+    if (fd === undefined) return call;
+    const open = `the open ${names.get(fd) ?? "held"}`;
+    if (name === "close") names.delete(fd);
+    return call.replace(place, target === "" ? open : `${open} ${target}`);
   });
 }

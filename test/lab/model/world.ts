@@ -9,13 +9,16 @@
  *
  * A state is a short array of small numbers, so that it can be compared and kept as text.
  */
-import type { Automaton, Call, Point } from "./automaton.js";
-import { SWEEPS } from "./operations.js";
+import { type Automaton, type Call, LOCK_KINDS, type LockKind, type Point } from "./automaton.js";
+import { stampOf, SWEEPS } from "./operations.js";
 
 export const PROCESSES = 3;
 
-/** `contender` takes the lock, writes, gives it up, for ever. `sweeper` sweeps leftovers. */
-export type Role = "contender" | "sweeper";
+/**
+ * `contender` takes the lock, writes, gives it up, for ever. `sandboxed`: so does one that may not use
+ * open-file-description locks, and makes its locks with a guard file. `sweeper` sweeps leftovers.
+ */
+export type Role = "contender" | "sandboxed" | "sweeper";
 
 export interface Scenario {
   /** At most three. */
@@ -24,12 +27,18 @@ export interface Scenario {
   readonly crashes: number;
   /** How many holds may exceed their limit, anywhere. */
   readonly overdue: 0 | 1;
-  /** `stale`: a dead process's lock lies there. `guard`: so does a guard that nobody has open. */
-  readonly initially: "empty" | "stale" | "stale and guard";
+  /**
+   * `stale`: a dead process's lock lies there. `guard`: so does a guard that nobody has open. `plain`: another
+   * program's lock of a dead process.
+   */
+  readonly initially: "empty" | "stale" | "stale and guard" | "plain";
   readonly hasLinks: boolean;
+  /** Whether the file system makes files without a name (Linux). */
+  readonly hasUnnamed: boolean;
   /** Whether processes are told apart by what they do only; no sweeper then. */
   readonly symmetric: boolean;
-  readonly platform: "linux" | "win32";
+  /** `linux`: a lock file is its own guard. `darwin`: it has a guard file. */
+  readonly platform: "linux" | "darwin" | "win32";
   /** A variant: what is renamed aside is not removed yet. */
   readonly mayPutBack: boolean;
   /**
@@ -73,7 +82,7 @@ const OVERDUE = NAMES;
 const CRASHES_LEFT = OVERDUE + 1;
 const OVERDUES_LEFT = OVERDUE + 2;
 const INODE_TABLE = OVERDUE + 3;
-const INODE_SIZE = 3; // content, locked by, deleted on close
+const INODE_SIZE = 4; // content, locked by, deleted on close, owned by
 const PROCESS_TABLE = INODE_TABLE + INODES * INODE_SIZE;
 const PROCESS_SIZE = 4 + DESCRIPTORS + LOCKS + NUMBERS;
 const SIZE = PROCESS_TABLE + PROCESSES * PROCESS_SIZE;
@@ -98,10 +107,19 @@ const NONE = 0;
 
 /** Contents of lock files; 0 is empty. The owner before all others is process PROCESSES. */
 const SERIALS = 8;
-const contentOf = (owner: number, serial: number, isLocked: boolean): number =>
-  1 + (owner * SERIALS + serial) * 2 + (isLocked ? 1 : 0);
-const ownerOf = (content: number): number => Math.floor((content - 1) / 2 / SERIALS);
-const isLockedContent = (content: number): boolean => (content - 1) % 2 === 1;
+const KINDS = LOCK_KINDS.length;
+const contentOf = (owner: number, serial: number, kind: LockKind): number =>
+  1 + (owner * SERIALS + serial) * KINDS + LOCK_KINDS.indexOf(kind);
+const ownerOf = (content: number): number => Math.floor((content - 1) / KINDS / SERIALS);
+const serialOf = (content: number): number => Math.floor((content - 1) / KINDS) % SERIALS;
+const kindOf = (content: number): LockKind => LOCK_KINDS[(content - 1) % KINDS] ?? "unlocked";
+/** Whether its file says that its holder has a kernel lock. */
+const isLockedContent = (content: number): boolean =>
+  kindOf(content) === "locked" || kindOf(content) === "owned";
+
+/** The two kinds of kernel locks: where a state has who has an inode's. */
+const LOCKED_BY = 1;
+const OWNED_BY = 3;
 
 export function encode(state: State): string {
   return String.fromCharCode(...state);
@@ -149,10 +167,12 @@ export const layout = {
       }
     }
     for (let inode = 1; inode <= INODES; inode++) {
-      const holder = getInode(state, inode, 1);
-      if (holder === NONE) continue;
-      const [process, fd] = [Math.floor((holder - 1) / DESCRIPTORS), (holder - 1) % DESCRIPTORS];
-      setInode(next, inode, 1, 1 + order.indexOf(process) * DESCRIPTORS + fd);
+      for (const by of [LOCKED_BY, OWNED_BY]) {
+        const holder = getInode(state, inode, by);
+        if (holder === NONE) continue;
+        const [process, fd] = [Math.floor((holder - 1) / DESCRIPTORS), (holder - 1) % DESCRIPTORS];
+        setInode(next, inode, by, 1 + order.indexOf(process) * DESCRIPTORS + fd);
+      }
     }
     return next;
   },
@@ -170,13 +190,12 @@ export const layout = {
   renameContent(
     content: number,
     order: readonly number[],
-    serialOf: (owner: number, serial: number) => number,
+    newSerialOf: (owner: number, serial: number) => number,
   ): number {
     // Nothing, and the lock of the owner before all others, have no other name.
     if (content === NONE || ownerOf(content) === PROCESSES) return content;
     const owner = order.indexOf(ownerOf(content));
-    const serial = Math.floor((content - 1) / 2) % SERIALS;
-    return contentOf(owner, serialOf(owner, serial), isLockedContent(content));
+    return contentOf(owner, newSerialOf(owner, serialOf(content)), kindOf(content));
   },
 };
 
@@ -206,10 +225,15 @@ export class World {
     for (const process of this.#scenario.roles.keys()) put(state, process, MODE, WAITING);
     if (this.#scenario.initially !== "empty") {
       state[LOCK_NAME] = newInode(state);
-      setContent(state, state[LOCK_NAME], contentOf(PROCESSES, 0, true));
+      setContent(state, state[LOCK_NAME], contentOf(PROCESSES, 0, this.#staleKind()));
     }
     if (this.#scenario.initially === "stale and guard") state[GUARD_NAME] = newInode(state);
     return state;
+  }
+
+  #staleKind(): LockKind {
+    if (this.#scenario.initially === "plain") return "plain";
+    return this.#scenario.platform === "linux" ? "owned" : "locked";
   }
 
   /** Everything that can happen next. */
@@ -239,14 +263,15 @@ export class World {
     switch (get(state, process, MODE)) {
       case RUNNING:
         return [this.#automaton.point(get(state, process, POINT))];
-      case HOLDING:
-        return isLockedContent(hold(state, process))
-          ? start("fence", "release")
-          : start("fence unlocked", "release unlocked");
-      case RELEASING:
-        return isLockedContent(hold(state, process))
-          ? start("release", "close")
-          : start("release unlocked");
+      case HOLDING: {
+        const kind = kindOf(hold(state, process));
+        return start(`fence ${kind}`, `release ${kind}`);
+      }
+      case RELEASING: {
+        const own = hold(state, process);
+        const release = `release ${kindOf(own)}`;
+        return isLockedContent(own) ? start(release, "close") : start(release);
+      }
       default:
         return role === "sweeper" ? start(...SWEEPS) : start("publish", "inspect");
     }
@@ -256,7 +281,8 @@ export class World {
   #refusal({ next }: Point, state: State): string | null {
     const { refusals, fullDisk } = this.#scenario;
     if (next.kind !== "call") return null;
-    if (refusals !== null && next.call.name === "tryExclusive") return `refused ${refusals}`;
+    const isLock = next.call.name === "tryExclusive" || next.call.name === "tryOwn";
+    if (refusals !== null && isLock) return `refused ${refusals}`;
     const makesGuard = next.call.name === "openGuard" && state[GUARD_NAME] === NONE;
     return fullDisk && makesGuard ? "ENOSPC" : null;
   }
@@ -309,10 +335,19 @@ export class World {
     const { operation, next } = point;
     if (!merged || next.kind !== "call" || this.#refusal(point, state) !== null) return false;
     const { name, at: place } = next.call;
-    const hasTemps = hasLinks && platform === "linux";
+    const hasTemps = hasLinks && platform !== "win32";
     switch (name) {
       case "fstat":
+      case "stamp":
+      case "createUnnamed":
         return true;
+      case "tryOwn":
+      case "writeText":
+      case "tryExclusive":
+        // What has no name no other process can have open.
+        if (namesOf(state, inodeOf(state, process, place)) === 0 && operation === "publish")
+          return true;
+        break;
       case "exists":
         return place !== "L";
       case "read":
@@ -320,7 +355,7 @@ export class World {
         return hasTemps;
       case "close":
         // Without a kernel lock: that only frees an inode number, and the sooner the worse.
-        return hasTemps && !hasLock(state, process, descriptorIn(place));
+        return hasTemps && !hasAnyLock(state, process, descriptorIn(place));
       case "identity":
         return at(state, CRASHES_LEFT) === 0 || !this.#isOwnerAlive(state, process, place);
       case "now":
@@ -328,9 +363,11 @@ export class World {
           at(state, OVERDUES_LEFT) === 0 || lockIn(state, process, place) === at(state, OVERDUE)
         );
       default:
-        // One's own temp, which nobody else looks at.
-        return hasTemps && operation === "publish" && name !== "link" && !roles.includes("sweeper");
+        break;
     }
+    // One's own temp, which nobody else looks at.
+    const isPublic = name.startsWith("link") || place === "L" || name === "probeOwner";
+    return hasTemps && operation === "publish" && !isPublic && !roles.includes("sweeper");
   }
 
   #isOwnerAlive(state: State, process: number, place: string): boolean {
@@ -354,8 +391,14 @@ export class World {
         if (state[path] !== NONE) return fine("EEXIST");
         const inode = newInode(state);
         state[path] = inode;
-        if (path === LOCK_NAME) take(state, process, inode, newContent(state, process, true));
+        if (path === LOCK_NAME) {
+          take(state, process, inode, newContent(state, process, this.#kindMadeBy(process)));
+        }
         return fine(open(state, process, inode));
+      }
+      case "createUnnamed": {
+        if (!this.#scenario.hasUnnamed) return fine("EOPNOTSUPP");
+        return fine(open(state, process, newInode(state)));
       }
       case "createSelfDeleting": {
         if (state[path] !== NONE) return fine("EEXIST");
@@ -381,10 +424,37 @@ export class World {
       case "tryExclusive":
       case "probe": {
         const inode = inodeOf(state, process, first);
-        if (getInode(state, inode, 1) !== NONE) return fine("held");
         const holder = 1 + process * DESCRIPTORS + descriptorIn(first);
-        if (name === "tryExclusive") setInode(state, inode, 1, holder);
+        const locker = getInode(state, inode, LOCKED_BY);
+        // A process may take anew what its descriptor has; no operation probes its own.
+        if (locker !== NONE && (name === "probe" || locker !== holder)) return fine("held");
+        if (name === "tryExclusive") setInode(state, inode, LOCKED_BY, holder);
         return fine("acquired");
+      }
+      case "drop": {
+        const inode = inodeOf(state, process, first);
+        if (hasLock(state, process, descriptorIn(first), LOCKED_BY)) {
+          setInode(state, inode, LOCKED_BY, NONE);
+        }
+        return fine("ok");
+      }
+      case "tryOwn":
+      case "probeOwner": {
+        if (this.#scenario.roles[process] === "sandboxed") return fine("refused ENOSYS");
+        const inode = inodeOf(state, process, first);
+        if (getInode(state, inode, OWNED_BY) !== NONE) return fine("held");
+        const holder = 1 + process * DESCRIPTORS + descriptorIn(first);
+        if (name === "tryOwn") setInode(state, inode, OWNED_BY, holder);
+        return fine("acquired");
+      }
+      case "stamp":
+        return fine("as published");
+      case "stampAt": {
+        const inode = at(state, path);
+        if (inode === NONE) return fine("null");
+        const content = getInode(state, inode, 0);
+        const lock = content === NONE ? null : seenLock(state, process, content);
+        return fine(stampOf(seenNumber(state, process, inode), lock));
       }
       case "fstat": {
         const inode = inodeOf(state, process, first);
@@ -402,15 +472,17 @@ export class World {
         if (content === 0) return fine("empty");
         const lock = seenLock(state, process, content);
         const number = seenNumber(state, process, inode);
-        return fine(`lock ${lock} in ${number}${isLockedContent(content) ? "" : " unlocked"}`);
+        return fine(`lock ${lock} in ${number} ${kindOf(content)}`);
       }
       case "writeText": {
         const inode = inodeOf(state, process, first);
-        const isLocked = second === "";
+        const kind = LOCK_KINDS.find((one) => one === second) ?? "unlocked";
         // Created in place, under the guard, it is held from its creation on.
         const held = get(state, process, HELD_INODE) === inode;
         const content =
-          held && isLocked ? hold(state, process) : newContent(state, process, isLocked);
+          held && kind === kindOf(hold(state, process))
+            ? hold(state, process)
+            : newContent(state, process, kind);
         setContent(state, inode, content);
         if (held) put(state, process, HOLD, content);
         return fine("ok");
@@ -420,6 +492,15 @@ export class World {
         const inode = at(state, path);
         if (!this.#scenario.hasLinks) return fine("EPERM");
         if (inode === NONE) return fine("ENOENT");
+        if (state[target] !== NONE) return fine("EEXIST");
+        state[target] = inode;
+        if (operation === "publish") take(state, process, inode, getInode(state, inode, 0));
+        return fine("ok");
+      }
+      case "linkOpenFile": {
+        const target = nameOf(second, process);
+        const inode = inodeOf(state, process, first);
+        if (!this.#scenario.hasLinks) return fine("EPERM");
         if (state[target] !== NONE) return fine("EEXIST");
         state[target] = inode;
         if (operation === "publish") take(state, process, inode, getInode(state, inode, 0));
@@ -461,6 +542,12 @@ export class World {
     }
   }
 
+  /** What kind of lock a process makes, as far as it is not refused. */
+  #kindMadeBy(process: number): LockKind {
+    const { platform, roles } = this.#scenario;
+    return platform === "linux" && roles[process] !== "sandboxed" ? "owned" : "locked";
+  }
+
   #stats(state: State, process: number, inode: number): string {
     const isWritten = getInode(state, inode, 0) !== NONE;
     const numbers = `${seenNumber(state, process, inode)} ${namesOf(state, inode)}`;
@@ -487,7 +574,7 @@ export class World {
     };
     const opened = openCount(state, process);
     if (opened > (isReleased ? 1 : kept)) return `${operation} leaves ${opened} files open`;
-    switch (`${operation.replace(" unlocked", "")} ${outcome}`) {
+    switch (`${operation.replace(KIND_SUFFIX, "")} ${outcome}`) {
       case "publish published":
         keepAtFirst(state, process);
         return goOn(HOLDING);
@@ -502,11 +589,11 @@ export class World {
       case "reclaim empty removed":
         return follow("publish");
       case "inspect removable": {
-        // Only what names its inode is judged with that number in mind.
-        const isLocked = judged !== NONE && isLockedContent(judged);
-        follow(judged === NONE ? "reclaim empty" : isLocked ? "reclaim" : "reclaim unlocked");
+        follow(judged === NONE ? "reclaim empty" : `reclaim ${kindOf(judged)}`);
         put(state, process, SEEN_LOCKS, judged);
-        put(state, process, SEEN_NUMBERS, isLocked ? number : NONE);
+        // Only what names its inode is judged with that number in mind.
+        const namesInode = judged !== NONE && isLockedContent(judged);
+        put(state, process, SEEN_NUMBERS, namesInode ? number : NONE);
         return null;
       }
       case "release not-ours":
@@ -522,6 +609,8 @@ export class World {
     }
   }
 }
+
+const KIND_SUFFIX = new RegExp(` (?:${LOCK_KINDS.join("|")})$`, "u");
 
 function isRelease(operation: string): boolean {
   return operation.startsWith("release");
@@ -597,7 +686,10 @@ function passLimit(before: State, process: number): Step {
 }
 
 function isLeavingGuard({ next }: Point): boolean {
-  return next.kind === "call" && next.call.name === "unlink" && next.call.at === "G";
+  return (
+    next.kind === "call" &&
+    (next.call.name === "drop" || (next.call.name === "unlink" && next.call.at === "G"))
+  );
 }
 
 function begin(state: State, process: number, point: Point): void {
@@ -698,11 +790,10 @@ function isRemembered(state: State, inode: number): boolean {
   return false;
 }
 
-function newContent(state: State, owner: number, isLocked: boolean): number {
+function newContent(state: State, owner: number, kind: LockKind): number {
   for (let serial = 0; serial < SERIALS; serial++) {
-    const contents = [contentOf(owner, serial, false), contentOf(owner, serial, true)];
-    if (!contents.some((content) => isKnown(state, content)))
-      return contentOf(owner, serial, isLocked);
+    const contents = LOCK_KINDS.map((one) => contentOf(owner, serial, one));
+    if (!contents.some((content) => isKnown(state, content))) return contentOf(owner, serial, kind);
   }
   throw new Error("out of nonces");
 }
@@ -761,11 +852,17 @@ function openExisting(state: State, process: number, name: number): string {
 function keepAtFirst(state: State, process: number): void {
   const inode = get(state, process, HELD_INODE);
   if (get(state, process, OPEN) === inode) return;
+  const isOurs = (by: number): boolean => {
+    const holder = getInode(state, inode, by);
+    return holder !== NONE && Math.floor((holder - 1) / DESCRIPTORS) === process;
+  };
   for (let fd = 1; fd < DESCRIPTORS; fd++) {
     if (get(state, process, OPEN + fd) === inode) put(state, process, OPEN + fd, NONE);
   }
   put(state, process, OPEN, inode);
-  if (getInode(state, inode, 1) !== NONE) setInode(state, inode, 1, 1 + process * DESCRIPTORS);
+  for (const by of [LOCKED_BY, OWNED_BY]) {
+    if (isOurs(by)) setInode(state, inode, by, 1 + process * DESCRIPTORS);
+  }
 }
 
 function openCount(state: State, process: number): number {
@@ -779,7 +876,9 @@ function openCount(state: State, process: number): number {
 function closeDescriptor(state: State, process: number, fd: number): void {
   const inode = get(state, process, OPEN + fd);
   if (inode === NONE) return;
-  if (hasLock(state, process, fd)) setInode(state, inode, 1, NONE);
+  for (const by of [LOCKED_BY, OWNED_BY]) {
+    if (hasLock(state, process, fd, by)) setInode(state, inode, by, NONE);
+  }
   put(state, process, OPEN + fd, NONE);
   if (get(state, process, HELD_INODE) === inode && fd === 0) drop(state, process);
   if (getInode(state, inode, 2) === 1 && !isOpen(state, inode)) {
@@ -787,13 +886,17 @@ function closeDescriptor(state: State, process: number, fd: number): void {
   }
 }
 
-function hasLock(state: State, process: number, fd: number): boolean {
+function hasLock(state: State, process: number, fd: number, by: number): boolean {
   const inode = get(state, process, OPEN + fd);
-  return inode !== NONE && getInode(state, inode, 1) === 1 + process * DESCRIPTORS + fd;
+  return inode !== NONE && getInode(state, inode, by) === 1 + process * DESCRIPTORS + fd;
+}
+
+function hasAnyLock(state: State, process: number, fd: number): boolean {
+  return hasLock(state, process, fd, LOCKED_BY) || hasLock(state, process, fd, OWNED_BY);
 }
 
 function descriptorIn(place: string): number {
-  return Number(place.slice(2));
+  return Number(/^fd(\d+)/u.exec(place)?.[1]);
 }
 
 function inodeOf(state: State, process: number, place: string): number {

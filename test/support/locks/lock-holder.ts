@@ -25,13 +25,16 @@ export function importCompiled(names: string, file: string): string {
 
 const HOLDER = `
 ${importCompiled("fileSystemOf", "lock/protocol/file-system-kind.js")}
+${importCompiled("hasInodeGuards", "lock/protocol/guard.js")}
 ${importCompiled("formatPayload", "lock/protocol/payload.js")}
 ${importCompiled("realLockFs as lockFs", "lock/protocol/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 const { lockPath, keep, fields } = JSON.parse(process.argv[1]);
 const fd = openSync(lockPath, "wx");
-const hasLock = lockFs.tryExclusive(fd) === "acquired";
+const { kind, name } = fileSystemOf(process.platform, lockFs.fileSystemTypeOf(fd) ?? 0, "");
+const isOwnGuard = hasInodeGuards(process.platform, kind);
+const hasLock = (isOwnGuard ? lockFs.tryOwn(fd) : lockFs.tryExclusive(fd)) === "acquired";
 const payload = {
   pid: process.pid,
   createdAt: new Date().toISOString(),
@@ -42,7 +45,8 @@ const payload = {
   kernelLock: hasLock ? lockFs.fileId(fd) : null,
   monotonicMs: null,
   label: null,
-  fileSystem: fileSystemOf(process.platform, lockFs.fileSystemTypeOf(fd) ?? 0, "").name,
+  fileSystem: name,
+  guard: isOwnGuard && hasLock ? "inode" : null,
   verified: null,
   ...fields,
 };
