@@ -26,11 +26,11 @@ import {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "../../lib/session-lock/errors.js";
-import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { runNode, start, startReady } from "../support/processes/child.js";
+import { enterGuardOf, guardPathOf } from "../support/locks/enter-guard.js";
 import {
   importDist,
   startHolder,
@@ -444,12 +444,11 @@ describe("the fence", () => {
   test("a fence that times out names the guard that another process is in", async (context) => {
     requireNative(context);
     await using lock = await acquire(sessionIn(temporaryFolder()));
-    const guard = tryEnterGuard(lock.lockPath, realLockFs);
-    if (guard.kind !== "entered") throw new Error("guard");
+    const leave = enterGuardOf(lock.lockPath);
     const write = vi.fn();
-    expect(() => lock.withFence(write)).toThrow(/guard busy: .*s\.jsonl\.lock\.guard/);
+    expect(() => lock.withFence(write)).toThrow(`guard busy: ${guardPathOf(lock.lockPath)}`);
     expect(write).not.toHaveBeenCalled();
-    guard.leave();
+    leave();
   });
 });
 

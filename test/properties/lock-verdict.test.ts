@@ -59,6 +59,7 @@ const payloads = fc.option(
     monotonicMs: fc.option(times),
     label: fc.constant(null),
     fileSystem: fc.option(fc.constant("ext")),
+    guard: fc.option(fc.constant("inode")),
     verified: fc.option(fc.constant(true as const)),
   }),
 );

@@ -13,7 +13,6 @@ import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import type { SessionLockInspection, StaleReason } from "../../lib/session-lock/reasons.js";
 import type { SessionWriteLockErrorCode } from "../../lib/session-lock/errors.js";
-import { tryEnterGuard } from "../../lib/lock/protocol/guard.js";
 import {
   inspectSessionLock,
   type InspectSessionLockOptions,
@@ -25,6 +24,7 @@ import {
   resolveSweepOptions,
 } from "../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
+import { enterGuardOf } from "../support/locks/enter-guard.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative, requirePosix } from "../support/require.js";
@@ -129,9 +129,7 @@ describe("why a stale lock is kept", () => {
       return { fs: { canLock: () => false } };
     },
     "guard-busy": async (folder) => {
-      const guard = tryEnterGuard(await dead(folder), realLockFs);
-      if (guard.kind !== "entered") throw new Error(`not entered: ${guard.kind}`);
-      return { after: () => guard.leave() };
+      return { after: enterGuardOf(await dead(folder)) };
     },
     "other-view": async (folder) => {
       const lockPath = join(folder, "s.jsonl.lock");

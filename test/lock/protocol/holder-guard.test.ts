@@ -6,8 +6,8 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
-import { guardPathOf } from "../../../lib/lock/protocol/names.js";
-import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import { guardFilePathOf } from "../../../lib/lock/protocol/names.js";
+import { tryEnterGuardFile } from "../../../lib/lock/protocol/guard-file.js";
 import type { SessionWriteLock } from "../../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { requireLinux, requireNative } from "../../support/require.js";
@@ -18,9 +18,10 @@ beforeEach((context) => {
   requireNative(context);
 });
 
-/** No inode is free, and a second name needs none. */
+/** No inode is free, and a second name needs none. Nor may the process own a file but in the one way that all have. */
 const FULL: LockFs = {
   ...realLockFs,
+  tryOwn: () => ({ refused: "ENOSYS" }),
   openGuard: (path) => {
     if (existsSync(path)) return realLockFs.openGuard(path);
     throw Object.assign(new Error("ENOSPC: open"), { code: "ENOSPC", syscall: "open", path });
@@ -40,7 +41,7 @@ describe("a fenced write on a disk without free inodes", () => {
     const lock = await holdOn(folder);
     const seen = lock.withFence(() => [
       readdirSync(folder),
-      tryEnterGuard(lock.lockPath, realLockFs).kind,
+      tryEnterGuardFile(lock.lockPath, realLockFs).kind,
     ]);
     expect(seen).toEqual([["s.jsonl.lock", "s.jsonl.lock.guard"], "busy"]);
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
@@ -67,14 +68,14 @@ describe("a fenced write on a disk without free inodes", () => {
       } catch {
         // Refused as busy, or run directly: the guard around both stays.
       }
-      expect(tryEnterGuard(lock.lockPath, realLockFs).kind).toBe("busy");
+      expect(tryEnterGuardFile(lock.lockPath, realLockFs).kind).toBe("busy");
     });
-    expect(existsSync(guardPathOf(lock.lockPath))).toBe(false);
+    expect(existsSync(guardFilePathOf(lock.lockPath))).toBe(false);
   });
 
   test("a fenced write on a full disk waits for a process in the guard, and is refused as busy", async () => {
     const lock = await holdOn(temporaryFolder());
-    const guard = tryEnterGuard(lock.lockPath, realLockFs);
+    const guard = tryEnterGuardFile(lock.lockPath, realLockFs);
     expect(() => lock.withFence(() => {})).toThrow(/guard busy: .*\.guard/u);
     if (guard.kind === "entered") guard.leave();
     expect(lock.withFence(() => "written")).toBe("written");
@@ -84,11 +85,11 @@ describe("a fenced write on a disk without free inodes", () => {
 test("a guard that a crash left as a second name of the lock hinders its holder in nothing", async () => {
   const folder = temporaryFolder();
   const lock = await holdOn(folder, realLockFs);
-  realLockFs.link(lock.lockPath, guardPathOf(lock.lockPath));
-  expect(tryEnterGuard(lock.lockPath, realLockFs).kind).toBe("busy");
+  realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
+  expect(tryEnterGuardFile(lock.lockPath, realLockFs).kind).toBe("busy");
   expect(lock.withFence(() => "written")).toBe("written");
   expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
-  realLockFs.link(lock.lockPath, guardPathOf(lock.lockPath));
+  realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
   await lock.release();
   expect(readdirSync(folder)).toEqual([]);
 });

@@ -18,6 +18,7 @@ const EMPTY: LockPayload = {
   monotonicMs: null,
   label: null,
   fileSystem: null,
+  guard: null,
   verified: null,
 };
 
@@ -156,6 +157,7 @@ test("every key of a payload has its place", () => {
     monotonicMs: 7,
     label: "run 7",
     fileSystem: "ext",
+    guard: "inode",
     verified: true,
   };
   expect(formatPayload(whole)).toBe(`${JSON.stringify(whole, null, 2)}\n`);
@@ -176,6 +178,7 @@ test("a payload that was written is read back", () => {
     monotonicMs: maybe(fc.double({ noNaN: true, noDefaultInfinity: true })),
     label: maybe(fc.string({ unit: "grapheme" })),
     fileSystem: maybe(fc.constantFrom("ext", "9p", "ntfs3", "x".repeat(32))),
+    guard: maybe(fc.string()),
     verified: maybe(fc.constant(true as const)),
   });
   fc.assert(

@@ -47,9 +47,13 @@ test("the look inside the guard decides on a removal, and the guard is left", (c
     seen.push(...readdirSync(folder).filter((name) => name.endsWith(".guard")));
     return answer;
   };
-  expect(tryRemoveLock(lockPath, realLockFs, look(false))).toEqual({ kind: "changed" });
+  expect(tryRemoveLock({ lockPath, guards: "file", fd: null }, realLockFs, look(false))).toEqual({
+    kind: "changed",
+  });
   expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
-  expect(tryRemoveLock(lockPath, realLockFs, look(true))).toEqual({ kind: "removed" });
+  expect(tryRemoveLock({ lockPath, guards: "file", fd: null }, realLockFs, look(true))).toEqual({
+    kind: "removed",
+  });
   expect(readdirSync(folder)).toEqual([]);
   expect(seen).toEqual(["s.jsonl.lock.guard", "s.jsonl.lock.guard"]);
 });
@@ -61,7 +65,9 @@ describe("a rename that is refused", () => {
       requireWindows(context, "renames a lock before it deletes it");
       const folder = temporaryFolder();
       const lockPath = writePlainLock(folder, "s", { pid: 1 });
-      expect(tryRemoveLock(lockPath, refusing(code), () => true)).toMatchObject({
+      expect(
+        tryRemoveLock({ lockPath, guards: "file", fd: null }, refusing(code), () => true),
+      ).toMatchObject({
         kind: "busy",
         error: { code },
       });
@@ -72,8 +78,12 @@ describe("a rename that is refused", () => {
   test("a rename that fails for any other reason is an error at once", (context) => {
     requireWindows(context, "renames a lock before it deletes it");
     const lockPath = writePlainLock(temporaryFolder(), "s", { pid: 1 });
-    expect(() => tryRemoveLock(lockPath, refusing("EIO"), () => true)).toThrow("EIO");
-    expect(tryRemoveLock(lockPath, refusing("ENOENT"), () => true)).toEqual({ kind: "changed" });
+    expect(() =>
+      tryRemoveLock({ lockPath, guards: "file", fd: null }, refusing("EIO"), () => true),
+    ).toThrow("EIO");
+    expect(
+      tryRemoveLock({ lockPath, guards: "file", fd: null }, refusing("ENOENT"), () => true),
+    ).toEqual({ kind: "changed" });
   });
 
   test("a rename that is refused for ever is reported with its code, and many of them cost no more time", async (context) => {
@@ -115,7 +125,9 @@ describe("a lock that another program has open on Windows", () => {
     const content = readFileSync(lockPath, "utf8");
     const reader = await startReady(program("hold-file"), [lockPath, "read-delete"]);
     const opened = openSync(lockPath, "r");
-    expect(tryRemoveLock(lockPath, realLockFs, () => true)).toEqual({ kind: "removed" });
+    expect(tryRemoveLock({ lockPath, guards: "file", fd: null }, realLockFs, () => true)).toEqual({
+      kind: "removed",
+    });
     expect(existsSync(lockPath)).toBe(false);
     writeFileSync(lockPath, "new", { flag: "wx" });
     // A process that reads the old one reads it to its end.
@@ -131,7 +143,7 @@ describe("a lock that another program has open on Windows", () => {
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
     const scanner = await startReady(program("hold-file"), [lockPath, "read"]);
-    const attempt = tryRemoveLock(lockPath, realLockFs, () => true);
+    const attempt = tryRemoveLock({ lockPath, guards: "file", fd: null }, realLockFs, () => true);
     expect(attempt).toMatchObject({ kind: "busy", error: { code: "EBUSY" } });
     const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
     expect(locks).toMatchObject([

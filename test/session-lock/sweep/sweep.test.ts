@@ -16,7 +16,7 @@ import { describe, expect, test, vi } from "vitest";
 
 import { getProcessStartTime } from "../../../lib/index.js";
 import { tokenHost } from "../../../lib/process/identity.js";
-import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import { tryEnterGuardFile } from "../../../lib/lock/protocol/guard-file.js";
 import { isDiskOfThisMachine } from "../../../lib/lock/verdict/kernel-evidence.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import {
@@ -25,6 +25,7 @@ import {
 } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { runNode, start, startReady } from "../../support/processes/child.js";
+import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { importDist, startHolder, writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -459,14 +460,13 @@ describe("an owner in doubt", () => {
     const guarded = writePlainLock(folder, "a", { pid });
     const reclaimed = writePlainLock(folder, "b", { pid });
     writeFileSync(`${reclaimed}.reclaim`, "");
-    const guard = tryEnterGuard(guarded, realLockFs);
-    if (guard.kind !== "entered") throw new Error("guard");
+    const leave = enterGuardOf(guarded);
     const { locks } = await sweep(folder);
     expect(locks).toMatchObject([
       { keptReason: "guard-busy", removed: false },
       { keptReason: "guard-busy", removed: false },
     ]);
-    guard.leave();
+    leave();
     rmSync(`${reclaimed}.reclaim`);
     expect((await sweep(folder)).counts.removed).toBe(2);
   });
@@ -475,11 +475,10 @@ describe("an owner in doubt", () => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "a", { pid: await deadPid() });
-    const guard = tryEnterGuard(lockPath, realLockFs);
-    if (guard.kind !== "entered") throw new Error("guard");
+    const leave = enterGuardOf(lockPath);
     let looks = 0;
     const exists: LockFs["exists"] = (path) => {
-      if (path.endsWith(".reclaim") && ++looks === 2) guard.leave();
+      if (path.endsWith(".reclaim") && ++looks === 2) leave();
       return realLockFs.exists(path);
     };
     expect((await sweepOn({ exists }, folder)).counts.removed).toBe(1);
@@ -643,7 +642,7 @@ describe("leftovers of the protocol", () => {
     requireNative(context);
     const folder = temporaryFolder();
     const lockPath = join(folder, "s.jsonl.lock");
-    const guard = tryEnterGuard(lockPath, realLockFs);
+    const guard = tryEnterGuardFile(lockPath, realLockFs);
     if (guard.kind !== "entered") throw new Error("guard");
     await sweep(folder, { nowMs: Date.now() + HOUR });
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock.guard"]);

@@ -13,8 +13,8 @@ import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
 
-import { guardPathOf } from "../../../lib/lock/protocol/names.js";
-import { tryEnterGuard } from "../../../lib/lock/protocol/guard.js";
+import { guardFilePathOf } from "../../../lib/lock/protocol/names.js";
+import { tryEnterGuardFile } from "../../../lib/lock/protocol/guard-file.js";
 import { realLockFs, type LockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, runNode, startReady } from "../../support/processes/child.js";
 import { importCompiled } from "../../support/locks/lock-holder.js";
@@ -31,7 +31,7 @@ import { temporaryFolder } from "../../support/temporary-folder.js";
 import { waitFor } from "../../support/wait-for.js";
 
 const ENTER = `
-${importCompiled("tryEnterGuard", "lock/protocol/guard.js")}
+${importCompiled("tryEnterGuardFile", "lock/protocol/guard-file.js")}
 ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
 const lockPath = process.argv[1];
 `;
@@ -41,7 +41,7 @@ function lockIn(folder: string): string {
 }
 
 function enter(lockPath: string, fs: LockFs = realLockFs): () => void {
-  const guard = tryEnterGuard(lockPath, fs);
+  const guard = tryEnterGuardFile(lockPath, fs);
   if (guard.kind !== "entered") throw new Error(`not entered: ${guard.kind}`);
   return () => guard.leave();
 }
@@ -50,16 +50,16 @@ test("inside the guard there is a guard file, outside there is none", (context) 
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
-  expect(existsSync(guardPathOf(lockPath))).toBe(true);
+  expect(existsSync(guardFilePathOf(lockPath))).toBe(true);
   leave();
-  expect(existsSync(guardPathOf(lockPath))).toBe(false);
+  expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
 });
 
 test("no process enters the guard while another is inside, and the next one enters afterwards", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
   enter(lockPath)();
 });
@@ -67,9 +67,9 @@ test("no process enters the guard while another is inside, and the next one ente
 test("another process inside the guard keeps this one out until its death", async (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
-  const script = `${ENTER} tryEnterGuard(lockPath, realLockFs); console.log("in"); setInterval(() => {}, 1e6);`;
+  const script = `${ENTER} tryEnterGuardFile(lockPath, realLockFs); console.log("in"); setInterval(() => {}, 1e6);`;
   const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   await other.kill("SIGKILL");
   enter(lockPath)();
 });
@@ -77,11 +77,11 @@ test("another process inside the guard keeps this one out until its death", asyn
 test("a guard that a crash left behind blocks no process", (context) => {
   requireNative(context);
   const lockPath = lockIn(temporaryFolder());
-  writeFileSync(guardPathOf(lockPath), "");
+  writeFileSync(guardFilePathOf(lockPath), "");
   const leave = enter(lockPath);
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
-  expect(existsSync(guardPathOf(lockPath))).toBe(false);
+  expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
 });
 
 test("a guard unlinked between open and lock is not mistaken for the current one", (context) => {
@@ -103,7 +103,7 @@ test("a guard unlinked between open and lock is not mistaken for the current one
   };
   const leave = enter(lockPath, racing);
   expect(opened).toBe(2);
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
 });
 
@@ -117,7 +117,7 @@ test("a file system that numbers one file in two ways still has a guard", (conte
     fstat: (fd) => Object.assign(realLockFs.fstat(fd), { ino: 1n, dev: 1n }),
   };
   const leave = enter(lockPath, odd);
-  expect(readFileSync(guardPathOf(lockPath), "utf8")).toMatch(/^[0-9a-f]{32}$/);
+  expect(readFileSync(guardFilePathOf(lockPath), "utf8")).toMatch(/^[0-9a-f]{32}$/);
   leave();
   // Where the numbers differ because the files do, the content tells.
   let opened = 0;
@@ -142,10 +142,10 @@ test("a guard of which the addon cannot tell that it is named is looked at by No
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath, { ...realLockFs, isNamed: () => false });
   // Node's numbers are enough: nothing had to be written.
-  expect(readFileSync(guardPathOf(lockPath), "utf8")).toBe("");
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(readFileSync(guardFilePathOf(lockPath), "utf8")).toBe("");
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
-  expect(existsSync(guardPathOf(lockPath))).toBe(false);
+  expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
 });
 
 test("without the addon there is no guard, and no file is left", async (context) => {
@@ -153,7 +153,7 @@ test("without the addon there is no guard, and no file is left", async (context)
   const folder = temporaryFolder();
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
-     const { kind, error } = tryEnterGuard(lockPath, realLockFs);
+     const { kind, error } = tryEnterGuardFile(lockPath, realLockFs);
      console.log(JSON.stringify({ kind, code: error.code }));`,
     { env: { ...process.env, PIDENTITY_NO_NATIVE: "1" } },
   );
@@ -167,10 +167,10 @@ test("a file system without kernel locks has no guard, and another process's fil
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "EOPNOTSUPP" }) };
-  const answer = tryEnterGuard(lockPath, fs);
+  const answer = tryEnterGuardFile(lockPath, fs);
   expect(answer).toMatchObject({ kind: "unavailable", error: { code: "EOPNOTSUPP" } });
   // Whatever this kernel says just now: that process was let in.
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
 });
 
@@ -180,17 +180,17 @@ test("a refusal that may be this process's alone does not remove the guard under
   const lockPath = lockIn(temporaryFolder());
   const leave = enter(lockPath);
   const fs: LockFs = { ...realLockFs, tryExclusive: () => ({ refused: "ENOLCK" }) };
-  expect(tryEnterGuard(lockPath, fs)).toMatchObject({
+  expect(tryEnterGuardFile(lockPath, fs)).toMatchObject({
     kind: "refused",
     error: {
       code: "ENOLCK",
       syscall: "flock",
-      path: guardPathOf(lockPath),
-      message: `ENOLCK: the kernel lock was refused, flock '${guardPathOf(lockPath)}'`,
+      path: guardFilePathOf(lockPath),
+      message: `ENOLCK: the kernel lock was refused, flock '${guardFilePathOf(lockPath)}'`,
     },
   });
-  expect(existsSync(guardPathOf(lockPath))).toBe(true);
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(existsSync(guardFilePathOf(lockPath))).toBe(true);
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   leave();
 });
 
@@ -199,8 +199,8 @@ test("a guard is never followed through a symbolic link", (context) => {
   requirePosix(context, "symbolic links without privilege");
   const folder = temporaryFolder();
   const lockPath = lockIn(folder);
-  symlinkSync(join(folder, "elsewhere"), guardPathOf(lockPath));
-  expect(() => tryEnterGuard(lockPath, realLockFs)).toThrow(/ELOOP/);
+  symlinkSync(join(folder, "elsewhere"), guardFilePathOf(lockPath));
+  expect(() => tryEnterGuardFile(lockPath, realLockFs)).toThrow(/ELOOP/);
   expect(existsSync(join(folder, "elsewhere"))).toBe(false);
 });
 
@@ -211,11 +211,11 @@ test("entering the guard leaks no descriptor, whatever the answer", (context) =>
   const openFiles = (): number => readdirSync("/proc/self/fd").length;
   const attempts = (): void => {
     const leave = enter(lockPath);
-    tryEnterGuard(lockPath, realLockFs);
+    tryEnterGuardFile(lockPath, realLockFs);
     leave();
-    tryEnterGuard(lockPath, { ...realLockFs, tryExclusive: () => ({ refused: "EINVAL" }) });
+    tryEnterGuardFile(lockPath, { ...realLockFs, tryExclusive: () => ({ refused: "EINVAL" }) });
     expect(() =>
-      tryEnterGuard(lockPath, {
+      tryEnterGuardFile(lockPath, {
         ...realLockFs,
         isNamed: () => false,
         lstat: () => {
@@ -238,10 +238,10 @@ test("a directory that may not be written has no guard, and the error says so", 
   // Root may write everywhere: ask as the user nobody.
   const answer = await runNode(
     `${ENTER.replace("process.argv[1]", JSON.stringify(lockIn(folder)))}
-     try { tryEnterGuard(lockPath, realLockFs); } catch (error) { console.log(JSON.stringify(error)); }`,
+     try { tryEnterGuardFile(lockPath, realLockFs); } catch (error) { console.log(JSON.stringify(error)); }`,
     asOrdinaryUser(context),
   );
-  expect(answer).toMatchObject({ code: "EACCES", path: guardPathOf(lockIn(folder)) });
+  expect(answer).toMatchObject({ code: "EACCES", path: guardFilePathOf(lockIn(folder)) });
 });
 
 test("eight processes that increment one counter inside the guard lose no increment", async (context) => {
@@ -255,7 +255,7 @@ test("eight processes that increment one counter inside the guard lose no increm
     const counter = ${JSON.stringify(counter)};
     const pause = new Int32Array(new SharedArrayBuffer(4));
     for (let done = 0; done < ${rounds}; ) {
-      const guard = tryEnterGuard(lockPath, realLockFs);
+      const guard = tryEnterGuardFile(lockPath, realLockFs);
       if (guard.kind !== "entered") {
         Atomics.wait(pause, 0, 0, Math.random() * 2);
         continue;
@@ -278,7 +278,7 @@ test("a guard stays shut while the process inside is stopped, until it is contin
   requirePosix(context, "SIGSTOP");
   const lockPath = lockIn(temporaryFolder());
   const script = `${ENTER}
-    const guard = tryEnterGuard(lockPath, realLockFs);
+    const guard = tryEnterGuardFile(lockPath, realLockFs);
     process.stdin.once("data", () => { guard.leave(); console.log("out"); });
     console.log("in");`;
   const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
@@ -289,7 +289,7 @@ test("a guard stays shut while the process inside is stopped, until it is contin
       ? stateOf(other.pid)
       : spawnSync("ps", ["-o", "stat=", "-p", String(other.pid)], { encoding: "utf8" }).stdout;
   await waitFor("the stop", () => state()?.startsWith("T"));
-  expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+  expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
   process.kill(other.pid, "SIGCONT");
   expect(await other.line()).toBe("out");
   enter(lockPath)();
@@ -351,7 +351,7 @@ function madeUpFs(changes: Partial<LockFs> = {}): MadeUpFs {
 describe("the guard by kernel lock, on a file system made up for it", () => {
   const file = (changes: Partial<ReturnType<LockFs["fstat"]>>) =>
     ({ ino: 7n, dev: 1n, nlink: 1n, size: 0n, ...changes }) as ReturnType<LockFs["fstat"]>;
-  const tryEnter = (fs: LockFs) => tryEnterGuard("s.jsonl.lock", fs, "linux");
+  const tryEnter = (fs: LockFs) => tryEnterGuardFile("s.jsonl.lock", fs, "linux");
 
   test("an ordinary guard file is not written to, and its descriptor stays open until the end", () => {
     const { fs, open, opened } = madeUpFs();
@@ -494,7 +494,7 @@ describe("the guard by creation, as on Windows", () => {
     };
     for (const changes of [{}, { createSelfDeleting: exists }]) {
       const { fs, open, opened } = madeUpFs({ ...changes, lstat: exists, unlink: exists });
-      const guard = tryEnterGuard("s.jsonl.lock", fs, "win32");
+      const guard = tryEnterGuardFile("s.jsonl.lock", fs, "win32");
       expect(guard.kind).toBe("entered");
       expect(opened).toHaveLength(1);
       expect(open.size).toBe(1);
@@ -519,7 +519,7 @@ describe("the guard by creation, as on Windows", () => {
     ["another process has just left", "EEXIST", "ENOENT"],
   ])("a guard by creation is busy without an error: %s", (_, creating, takingOver) => {
     const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
-    expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toStrictEqual({ kind: "busy" });
+    expect(tryEnterGuardFile("s.jsonl.lock", fs, "win32")).toStrictEqual({ kind: "busy" });
   });
 
   test.each([
@@ -528,7 +528,7 @@ describe("the guard by creation, as on Windows", () => {
     ["a guard file that may not be opened", "EEXIST", "EACCES", "EACCES"],
   ])("a guard by creation is busy with an error: %s", (_, creating, takingOver, code) => {
     const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
-    expect(tryEnterGuard("s.jsonl.lock", fs, "win32")).toMatchObject({
+    expect(tryEnterGuardFile("s.jsonl.lock", fs, "win32")).toMatchObject({
       kind: "busy",
       error: { code },
     });
@@ -537,20 +537,20 @@ describe("the guard by creation, as on Windows", () => {
   test("an error of the guard that time does not heal is thrown", () => {
     for (const code of ["EMFILE", "ENOENT"]) {
       const fs = failing({ createSelfDeleting: code });
-      expect(() => tryEnterGuard("s.jsonl.lock", fs, "win32")).toThrow(code);
+      expect(() => tryEnterGuardFile("s.jsonl.lock", fs, "win32")).toThrow(code);
     }
   });
 
   test("a process killed inside a guard that it took over takes the file with it", async (context) => {
     requireWindows(context, "a guard that deletes itself");
     const lockPath = lockIn(temporaryFolder());
-    writeFileSync(guardPathOf(lockPath), "");
-    const script = `${ENTER} console.log(tryEnterGuard(lockPath, realLockFs).kind); setInterval(() => {}, 1e6);`;
+    writeFileSync(guardFilePathOf(lockPath), "");
+    const script = `${ENTER} console.log(tryEnterGuardFile(lockPath, realLockFs).kind); setInterval(() => {}, 1e6);`;
     const other = await startReady(process.execPath, [...nodeArguments(script), lockPath]);
     expect(other.first).toBe("entered");
-    expect(tryEnterGuard(lockPath, realLockFs)).toEqual({ kind: "busy" });
+    expect(tryEnterGuardFile(lockPath, realLockFs)).toMatchObject({ kind: "busy" });
     await other.kill("SIGKILL");
-    expect(existsSync(guardPathOf(lockPath))).toBe(false);
+    expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
     enter(lockPath)();
   });
 
@@ -558,12 +558,15 @@ describe("the guard by creation, as on Windows", () => {
     requireWindows(context, "a guard that deletes itself");
     const lockPath = lockIn(temporaryFolder());
     const leave = enter(lockPath);
-    const scanner = await startReady(program("hold-file"), [guardPathOf(lockPath), "read-delete"]);
+    const scanner = await startReady(program("hold-file"), [
+      guardFilePathOf(lockPath),
+      "read-delete",
+    ]);
     leave();
-    expect(tryEnterGuard(lockPath, realLockFs).kind).toBe("busy");
+    expect(tryEnterGuardFile(lockPath, realLockFs).kind).toBe("busy");
     await scanner.kill();
     enter(lockPath)();
-    expect(existsSync(guardPathOf(lockPath))).toBe(false);
+    expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
   });
 
   test("four processes that find leftover guards all the time are never two inside", async (context) => {
@@ -583,7 +586,7 @@ describe("the guard by creation, as on Windows", () => {
         return fd;
       };
       for (let done = 0; done < ${rounds}; ) {
-        const guard = tryEnterGuard(lockPath, { ...realLockFs, takeOverSelfDeleting });
+        const guard = tryEnterGuardFile(lockPath, { ...realLockFs, takeOverSelfDeleting });
         if (guard.kind !== "entered") {
           Atomics.wait(pause, 0, 0, Math.random() * 2);
           continue;
