@@ -32,6 +32,7 @@
             "native/linux/pidfd.cc",
             "native/linux/proc_fs.cc",
             "native/linux/process.cc",
+            "native/linux/resolve.cc",
             "native/linux/signal_probe.cc",
             "native/linux/start_time.cc",
             "native/posix/file_lock.cc"

@@ -109,8 +109,18 @@ std::optional<FileStamp> file_stamp(int fd);
 // Of what `path` names, a final symbolic link not followed. Empty also when there is nothing.
 std::optional<FileStamp> file_stamp_at(const char* path);
 
-// True when `path`, a final symbolic link not followed, names the very file that `fd` has open.
-// False also when that cannot be told, always on Windows.
+// What `path` names, a final symbolic link not followed.
+enum class PathKind { kNothing = 0, kFile = 1, kDirectory = 2, kLink = 3, kOther = 4 };
+
+// Empty when the OS does not tell why there is nothing, and on Windows, whose junctions Node knows.
+std::optional<PathKind> path_kind(const char* path);
+
+// True when no part of the directory's path, its last one included, is a symbolic link: it is its
+// own real path. False also when that cannot be told in one call (openat2(2), Linux 5.6).
+bool is_without_links(const char* directory);
+
+// True when `path`, a final symbolic link not followed, names the very file that `fd` has open, a
+// regular one. False also when that cannot be told, always on Windows.
 bool is_named(const char* path, int fd);
 
 }  // namespace pidentity

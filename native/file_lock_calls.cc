@@ -133,6 +133,19 @@ napi_value lock_file_stamp_at(const Call& call) {
   return stamp_value(call, path.whole() ? file_stamp_at(path.text()) : std::nullopt);
 }
 
+napi_value lock_path_kind(const Call& call) {
+  const PathArgument path(call.env, call.arguments[0]);
+  if (path.thrown()) return nullptr;
+  const std::optional<PathKind> kind = path.whole() ? path_kind(path.text()) : std::nullopt;
+  return kind ? number(call.env, static_cast<double>(*kind)) : null(call.env);
+}
+
+napi_value lock_is_without_links(const Call& call) {
+  const PathArgument path(call.env, call.arguments[0]);
+  if (path.thrown()) return nullptr;
+  return boolean(call.env, path.whole() && is_without_links(path.text()));
+}
+
 }  // namespace
 
 bool define_file_lock_calls(napi_env env, napi_value exports) {
@@ -150,6 +163,10 @@ bool define_file_lock_calls(napi_env env, napi_value exports) {
       method<lock_file_id>("fileId"),
       method<lock_file_system_type>("fileSystemType"),
       method<lock_is_named>("isNamed"),
+      method<lock_path_kind>("pathKind"),
+      method<lock_is_without_links>("isWithoutLinks"),
+      method<lock_path_kind>("pathKind"),
+      method<lock_is_without_links>("isWithoutLinks"),
   };
   return napi_define_properties(env, exports, std::size(functions), functions) == napi_ok;
 }

@@ -38,10 +38,10 @@ export function prepareLockPath(
   { lockPath, linkedFile, refusesDirectory }: LockRoute,
   fs: LockFs,
 ): string {
-  const kind = linkedFile === null ? "other" : kindOf(linkedFile, fs);
+  const kind = linkedFile === null ? "other" : fs.kindAt(linkedFile);
   const target = linkedFile === null || kind !== "link" ? null : behindLinks(linkedFile, fs);
   if (refusesDirectory) {
-    const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
+    const isDirectory = target === null ? kind === "directory" : fs.kindAt(target) === "directory";
     if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
   }
   const path = target === null ? lockPath : lockPathFor(target);
@@ -60,6 +60,7 @@ export function canonicalPath(lockPath: string, fs: LockFs): string {
 /** Not by way of `resolve`: behind a symbolic link `..` leads elsewhere than to the name before it. */
 function realPathOf(path: string, fs: LockFs): string | null {
   const folder = dirname(path);
+  if (!folder.includes("..") && fs.isWithoutLinks(folder)) return path;
   try {
     const real = fs.realpath(folder);
     return real === folder ? path : join(real, basename(path));
@@ -90,21 +91,10 @@ function behindLinks(file: string, fs: LockFs): string | null {
 
 function linkTarget(path: string, fs: LockFs): string | null {
   try {
-    return kindOf(path, fs) === "link" ? fs.readLink(path) : null;
+    return fs.kindAt(path) === "link" ? fs.readLink(path) : null;
   } catch {
     // No link any more.
     return null;
-  }
-}
-
-/** `other`: any other file, none at all, and what cannot be looked at. */
-function kindOf(path: string, fs: LockFs): "link" | "directory" | "other" {
-  try {
-    const stats = fs.lstat(path);
-    if (stats?.isSymbolicLink() === true) return "link";
-    return stats?.isDirectory() === true ? "directory" : "other";
-  } catch {
-    return "other";
   }
 }
 
@@ -119,9 +109,5 @@ function directoryError(path: string): Error {
  * cannot be told.
  */
 export function obstacleAt(lockPath: string, fs: LockFs): LockObstacle | null {
-  try {
-    return fs.lstat(lockPath)?.isDirectory() === true ? "directory" : null;
-  } catch {
-    return null;
-  }
+  return fs.kindAt(lockPath) === "directory" ? "directory" : null;
 }

@@ -4,7 +4,7 @@ import type { LockFs } from "./protocol/lock-fs.js";
 import { type InsideGuard, type RemovalAttempt, tryRemoveLock } from "./protocol/remove.js";
 import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "./trace.js";
 import { heldMsOf } from "./verdict/classify.js";
-import { isSameProcess, memoisedEvidence } from "./verdict/evidence.js";
+import { evidenceOfOpenFile, isSameProcess } from "./verdict/evidence.js";
 import { type Judgement, judgeNow } from "./verdict/judge.js";
 import type { OwnerArgs } from "./verdict/owner-args.js";
 import { OpenLock, openLock } from "./verdict/reading.js";
@@ -82,8 +82,8 @@ function judgeAgain(
 ): Judgement | null {
   if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
-  const now = memoisedEvidence(evidence.fresh());
-  const known = { seen: content, isNamed };
+  const now = evidenceOfOpenFile(evidence.fresh(), fd, fs);
+  const known = { seen: content, isNamed, isRegular: isNamed };
   const reading = new OpenLock(lockPath, fd, fs).read(now, known);
   if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
   const stillKnown = (pid: number): OwnerArgs | null =>

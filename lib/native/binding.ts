@@ -129,7 +129,17 @@ export interface NativeBinding {
   fileId(fd: number): string | null;
   /** `f_type` of fstatfs(2); null on Windows and when the OS does not tell. */
   fileSystemType(fd: number): number | null;
-  /** Whether `path` names the very file that `fd` has open; false also when that cannot be told. */
+  /**
+   * What `path` names, a final symbolic link not followed: 0 nothing, 1 a file, 2 a directory, 3 a symbolic link,
+   * 4 something else. null on Windows and when the OS does not tell.
+   */
+  pathKind(path: string): number | null;
+  /**
+   * Whether no part of a directory's path is a symbolic link, so that it is its own real path; false also when that
+   * cannot be told in one call (but on Linux 5.6 and later).
+   */
+  isWithoutLinks(directory: string): boolean;
+  /** Whether `path` names the very regular file that `fd` has open; false also when that cannot be told. */
   isNamed(path: string, fd: number): boolean;
   /** `monotonic_ms` in native/clock.h, time-namespace offset included; null when the OS refuses. */
   monotonicMs(): number | null;

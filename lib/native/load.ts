@@ -64,6 +64,8 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   fileId: true,
   fileSystemType: true,
   isNamed: true,
+  pathKind: true,
+  isWithoutLinks: true,
   monotonicMs: true,
   sinceBootMs: true,
 };

@@ -8,6 +8,8 @@ namespace pidentity {
 LockResult ownership_try(int) { return -ENOTSUP; }
 LockResult ownership_probe(int) { return -ENOTSUP; }
 
+bool is_without_links(const char*) { return false; }
+
 // There is no O_TMPFILE.
 int link_open_file(int, const char*, LinkBy) { return -ENOTSUP; }
 

@@ -101,9 +101,26 @@ std::optional<FileStamp> file_stamp_at(const char* path) {
   return stamp_of(status);
 }
 
+std::optional<PathKind> path_kind(const char* path) {
+  struct stat status;
+  if (::lstat(path, &status) != 0) {
+    return errno == ENOENT ? std::optional(PathKind::kNothing) : std::nullopt;
+  }
+  switch (status.st_mode & S_IFMT) {
+    case S_IFREG:
+      return PathKind::kFile;
+    case S_IFDIR:
+      return PathKind::kDirectory;
+    case S_IFLNK:
+      return PathKind::kLink;
+    default:
+      return PathKind::kOther;
+  }
+}
+
 bool is_named(const char* path, int fd) {
   struct stat by_path;
-  if (::lstat(path, &by_path) != 0) return false;
+  if (::lstat(path, &by_path) != 0 || !S_ISREG(by_path.st_mode)) return false;
   return file_id(fd) == id_of(by_path);
 }
 

@@ -184,6 +184,10 @@ std::optional<FileStamp> file_stamp(int) { return std::nullopt; }
 
 std::optional<FileStamp> file_stamp_at(const char*) { return std::nullopt; }
 
+std::optional<PathKind> path_kind(const char*) { return std::nullopt; }
+
+bool is_without_links(const char*) { return false; }
+
 bool is_named(const char*, int) { return false; }
 
 }  // namespace pidentity

@@ -18,6 +18,11 @@ import { printable } from "../../util/printable.js";
 /** `acquired`: this descriptor has it now (a probe: it was free). `held`: another one has it. Else the errno's name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
 
+export type PathKind = (typeof PATH_KINDS)[number];
+
+/** In the order of `PathKind` in native/file_lock.h. */
+const PATH_KINDS = ["nothing", "file", "directory", "link", "other"] as const;
+
 /** One directory entry; `isFile` is false for symbolic links, whatever they point to. */
 export interface DirectoryEntry {
   readonly name: string;
@@ -62,12 +67,16 @@ export interface LockFs {
   /** `<st_dev>:<st_ino>`: which one an open file is among those that exist now. */
   readonly fileId: (fd: number) => string;
   /**
-   * Whether `path` names the very file that `fd` has open, at half the price of `lstat` and `fstat`.
+   * Whether `path` names the very regular file that `fd` has open, at half the price of `lstat` and `fstat`.
    * False also when that cannot be told: those two know why.
    */
   readonly isNamed: (path: string, fd: number) => boolean;
   /** null when there is nothing at `path`. */
   readonly lstat: (path: string) => BigIntStats | null;
+  /** What is at `path`, a final symbolic link not followed; `nothing` also where that is all that can be told. */
+  readonly kindAt: (path: string) => PathKind;
+  /** Whether `directory` is its own real path, as one call tells; false also where none does. */
+  readonly isWithoutLinks: (directory: string) => boolean;
   /** A second name for a file; never replaces. Throws EEXIST. */
   readonly link: (existing: string, path: string) => void;
   readonly makeDirectory: (path: string) => void;
@@ -147,13 +156,15 @@ export const realLockFs: LockFs = {
   fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdByNode(fd),
   isNamed: (path, fd) => loadNative().binding?.isNamed(path, fd) ?? false,
   lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
+  kindAt,
+  isWithoutLinks: (directory) => loadNative().binding?.isWithoutLinks(directory) ?? false,
   link: (existing, path) => {
     fs.linkSync(existing, path);
   },
   makeDirectory,
   realpath: (path) => fs.realpathSync.native(path),
   readLink: (path) => fs.readlinkSync(path),
-  exists: (path) => fs.existsSync(path),
+  exists: (path) => exists(path),
   unlink: (path) => {
     fs.unlinkSync(path);
   },
@@ -241,14 +252,40 @@ let linkBy: typeof BY_DESCRIPTOR | typeof BY_PROC = BY_DESCRIPTOR;
 function linkOpenFile(fd: number, path: string): void {
   const binding = loadNative().binding;
   let result = binding?.linkOpenFile(fd, path, linkBy) ?? null;
+  if (result === 0) return;
   if (linkBy === BY_DESCRIPTOR && result !== null && codeOf(result) === "ENOENT") {
     result = binding?.linkOpenFile(fd, path, BY_PROC) ?? null;
-    if (result === 0) linkBy = BY_PROC;
+    if (result === 0) {
+      linkBy = BY_PROC;
+      return;
+    }
   }
-  if (result === 0) return;
   const code = result === null ? "ENOSYS" : codeOf(result);
   const error = new Error(printable(`${code}: cannot name an open file, linkat '${path}'`));
   throw Object.assign(error, { code, syscall: "linkat", path });
+}
+
+function kindAt(path: string): PathKind {
+  const kind = loadNative().binding?.pathKind(path) ?? null;
+  return (kind === null ? null : PATH_KINDS[kind]) ?? kindByNode(path);
+}
+
+/** Behind a final symbolic link, too: there Node follows it. */
+function exists(path: string): boolean {
+  const kind = loadNative().binding?.pathKind(path) ?? null;
+  return kind === null || PATH_KINDS[kind] === "link" ? fs.existsSync(path) : kind !== 0;
+}
+
+function kindByNode(path: string): PathKind {
+  try {
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    if (stats === undefined) return "nothing";
+    if (stats.isSymbolicLink()) return "link";
+    if (stats.isDirectory()) return "directory";
+    return stats.isFile() ? "file" : "other";
+  } catch {
+    return "nothing";
+  }
 }
 
 function fileIdByNode(fd: number): string {

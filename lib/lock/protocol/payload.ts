@@ -99,14 +99,19 @@ export type PublisherKeys = Pick<
 /** What the holder of a lock says of itself. */
 export type PayloadDraft = Omit<LockPayload, keyof PublisherKeys>;
 
-/** {@link formatPayload} of the two together. Not `{ ...draft, ...added }`, which V8 clones many times slower. */
+/**
+ * {@link formatPayload} of the two together, as `JSON.stringify(…, null, 2)` writes it, several times as fast: each
+ * acquisition writes one.
+ */
 export function formatPublished(draft: PayloadDraft, added: PublisherKeys): string {
-  const present: Record<string, number | string | true> = {};
+  let lines = "";
   for (const key of PAYLOAD_KEYS) {
     const value = isPublisherKey(key) ? added[key] : draft[key];
-    if (value !== null) present[key] = value;
+    if (value === null) continue;
+    const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+    lines += `${lines === "" ? "" : ","}\n  "${key}": ${text}`;
   }
-  return `${JSON.stringify(present, null, 2)}\n`;
+  return lines === "" ? "{}\n" : `{${lines}\n}\n`;
 }
 
 function isPublisherKey(key: keyof LockPayload): key is keyof PublisherKeys {

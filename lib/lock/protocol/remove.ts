@@ -30,7 +30,7 @@ export type RemovalAttempt =
 export interface JudgedFile {
   readonly lockPath: string;
   readonly guards: Guards;
-  /** It, still open; null: the guard is not the file itself. */
+  /** It, still open, and closed by the caller right afterwards; null: the guard is not the file itself. */
   readonly fd: number | null;
 }
 
@@ -86,7 +86,7 @@ export function tryRemoveLock(
     if (errorCode(error) === "ENOENT") return { kind: "changed" };
     throw error;
   } finally {
-    guard.leave();
+    guard.leave(true);
   }
 }
 
@@ -143,8 +143,8 @@ function within(outer: Guard, tryEnter: () => GuardAttempt): GuardAttempt {
   const { leave } = inner;
   return {
     ...inner,
-    leave: () => {
-      leave();
+    leave: (isClosing) => {
+      leave(isClosing);
       outer.leave();
     },
   };

@@ -95,13 +95,37 @@ function fileSystemAt(directory: string, fs: LockFs, platform: NodeJS.Platform):
 
 /** Asks once per pid and directory and remembers: for reports, and for keeping locks. */
 export function memoisedEvidence(fresh: EvidenceSource): EvidenceSource {
-  const identity = memoised(fresh.identity);
   const fileSystemAtOnce = memoised((directory: string) => fresh.fileSystem(`${directory}/.`));
+  return remembering(fresh, (lockPath) => fileSystemAtOnce(dirname(lockPath)));
+}
+
+/** For one judgement of a lock whose file is open: the file itself says on which file system it lies. */
+export function evidenceOfOpenFile(fresh: EvidenceSource, fd: number, fs: LockFs): EvidenceSource {
+  return remembering(fresh, (lockPath) => {
+    const type = fs.fileSystemTypeOf(fd);
+    const { platform } = fresh.host;
+    return type === null
+      ? fresh.fileSystem(lockPath)
+      : fileSystemOf(platform, type, dirname(lockPath));
+  });
+}
+
+function remembering(
+  fresh: EvidenceSource,
+  fileSystem: EvidenceSource["fileSystem"],
+): EvidenceSource {
+  const identity = memoised(fresh.identity);
+  const { host, tokenHost, sinceBootTicks, startTimeOffsetOf, nested: look } = fresh;
+  // Not `{ ...fresh }`, which V8 copies many times slower: one is made for each removal.
   return {
-    ...fresh,
+    host,
+    tokenHost,
     identity,
-    verify: verifyBy(fresh.tokenHost, identity, fresh.nested),
-    fileSystem: (lockPath) => fileSystemAtOnce(dirname(lockPath)),
+    verify: verifyBy(tokenHost, identity, look),
+    sinceBootTicks,
+    startTimeOffsetOf,
+    nested: look,
+    fileSystem,
     fresh: () => fresh,
   };
 }

@@ -106,11 +106,14 @@ export class LockSweeper {
   }
 
   /** Judges again, by a look that began after the lock was read, and carries the verdict out. */
-  async carryOutAfterLook(
+  carryOutAfterLook(
     { reading }: Judgement,
     nested: NestedProcesses,
-  ): Promise<SessionLockInspection> {
-    return await this.#carryOut(await judgeAfterLook(reading, this.#by, nested), null);
+  ): SessionLockInspection | Promise<SessionLockInspection> {
+    const judgement = judgeAfterLook(reading, this.#by, nested);
+    return judgement instanceof Promise
+      ? judgement.then((late) => this.#carryOut(late, null))
+      : this.#carryOut(judgement, null);
   }
 
   /**

@@ -154,7 +154,8 @@ class DirectorySweep {
     const nested = await lookForNestedProcesses(identityOf, this.#slice);
     for (const { judgement, settle } of this.#waiting) {
       await this.#pause(checked);
-      settle(await sweeper.carryOutAfterLook(judgement, nested));
+      const done = sweeper.carryOutAfterLook(judgement, nested);
+      settle(done instanceof Promise ? await done : done);
     }
     this.#waiting = [];
   }
