@@ -11,17 +11,17 @@
  * - `PIDENTITY_NO_NATIVE=1` loads nothing.
  * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
-import { existsSync, readFileSync } from "node:fs";
 // By its default export: webpack evaluates what is imported by the name createRequire, and leaves `undefined` where the
 // argument is no literal.
 import nodeModule from "node:module";
-import { basename, dirname, join, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
 
 import { environmentVariable } from "../util/environment.js";
 import { errorCode } from "../util/error-code.js";
+import { basename, dirname, fileURLToPath, fs, join, resolve, sep } from "../util/node-modules.js";
 import { oneLine } from "../util/printable.js";
 import type { NativeBinding } from "./binding.js";
+
+const { existsSync, readFileSync } = fs;
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
 export type NativeLoad =

@@ -4,8 +4,7 @@
  * Every loop of this thread queues for the same turns, one slice per turn: four loops at once hold
  * the event loop no longer than one does.
  */
-// Not the global one, which a test runner may have replaced or, for jsdom, removed.
-import { setImmediate } from "node:timers";
+import { setImmediate } from "./node-modules.js";
 
 /** Milliseconds of uninterrupted work that go unnoticed beside timers and sockets. */
 export const DEFAULT_SLICE_MS = 4;

@@ -12,8 +12,7 @@
  * Windows, where the temporary's name would stay in the directory for the whole hold: a file that is open is
  * unlinked when it is closed (Node 20; measured).
  */
-import { dirname } from "node:path";
-
+import { dirname } from "../../util/node-modules.js";
 import { errorCode, isDiskFull } from "../../util/error-code.js";
 import { type GuardAttempt, tryEnterGuard } from "./guard.js";
 import type { LockFs } from "./lock-fs.js";

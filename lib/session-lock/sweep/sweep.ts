@@ -69,7 +69,7 @@ export async function sweepToTheEnd(
   const { sessionsDir, removeStale, policy } = plan;
   const callbacks = new Callbacks();
   const result = await traceAsync(
-    sweepTrace,
+    sweepTrace(),
     () => ({ sessionsDir, removeStale, staleMs: policy.staleMs }),
     () => new DirectorySweep(plan, fs, callbacks).run(),
     ({ counts }) => counts,
