@@ -37,7 +37,8 @@ export const workerThreads = () => builtin("node:worker_threads");
  */
 function absent(): unknown {
   const nothing: object = new Proxy(refuse, {
-    get: () => nothing,
+    // Modules reckon with fs.constants at import.
+    get: (_, key) => (key === Symbol.toPrimitive ? () => Number.NaN : nothing),
     construct: () => nothing,
     apply: refuse,
   });
