@@ -55,8 +55,11 @@ function inAscii(code) {
   // Only there an escape means something else.
   const raw = /String\.raw`[^`]*[\u0080-\uffff]/u.exec(code);
   if (raw !== null) throw new Error(`a raw string must be ASCII: ${raw[0]}`);
-  const hex = (unit) => unit.charCodeAt(0).toString(16).padStart(4, "0");
-  return code.replaceAll(/[\u0080-\uffff]/g, (unit) => `\\u${hex(unit)}`);
+  return code.replaceAll(/[\u0080-\uffff]/g, escaped);
+}
+
+function escaped(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** What names files of the package does so from two levels below its root, and build/modules/ is one more. */

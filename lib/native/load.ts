@@ -11,13 +11,18 @@
  * - `PIDENTITY_NO_NATIVE=1` loads nothing.
  * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
-// By its default export: webpack evaluates what is imported by the name createRequire, and leaves `undefined` where the
-// argument is no literal.
-import nodeModule from "node:module";
-
 import { environmentVariable } from "../util/environment.js";
 import { errorCode } from "../util/error-code.js";
-import { basename, dirname, fileURLToPath, fs, join, resolve, sep } from "../util/node-modules.js";
+import {
+  basename,
+  dirname,
+  fileURLToPath,
+  fs,
+  join,
+  nodeModule,
+  resolve,
+  sep,
+} from "../util/node-modules.js";
 import { oneLine } from "../util/printable.js";
 import type { NativeBinding } from "./binding.js";
 
@@ -169,7 +174,7 @@ type Found =
 
 function findFile(root: string): Found {
   try {
-    const require = nodeModule.createRequire(import.meta.url);
+    const require = nodeModule().createRequire(import.meta.url);
     const { path } = require("node-gyp-build") as NodeGypBuild;
     return { path: path(root) };
   } catch (cause) {
@@ -234,7 +239,7 @@ const LINUX_NAMES = ["pidentity.glibc.node", "pidentity.musl.node"] as const;
 
 function loadFile(path: string): NativeLoad {
   try {
-    const loaded: unknown = nodeModule.createRequire(path)(path);
+    const loaded: unknown = nodeModule().createRequire(path)(path);
     const missing = missingExport(loaded);
     if (missing === null) return { binding: loaded as NativeBinding, path };
     return { error: new Error(`the native addon lacks the function ${missing}: ${path}`) };

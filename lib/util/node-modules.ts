@@ -27,6 +27,7 @@ export const { clearInterval, setImmediate, setInterval, setTimeout } = builtin(
 /** 3 ms, most of it OpenSSL's start. */
 export const crypto = () => builtin("node:crypto");
 export const diagnosticsChannel = () => builtin("node:diagnostics_channel");
+export const nodeModule = () => builtin("node:module");
 export const os = () => builtin("node:os");
 /** 2 ms. */
 export const workerThreads = () => builtin("node:worker_threads");
