@@ -101,11 +101,22 @@ function publishedFiles(target: string): readonly URL[] {
 }
 
 let memo: NativeLoad | undefined;
+let loader: NodeGypBuild | undefined;
 
 /** Loads the addon on the first call, or finds out why it cannot be loaded. Never throws. */
 export function loadNative(): NativeLoad {
   memo ??= load();
   return memo;
+}
+
+/** The first half of {@link loadNative}'s work, for callers that do the other one in another turn. Never throws. */
+export function findLoader(): void {
+  if (memo !== undefined || environmentVariable("PIDENTITY_NO_NATIVE") === "1") return;
+  try {
+    nodeGypBuild();
+  } catch {
+    // loadNative says so, if it matters.
+  }
 }
 
 function load(): NativeLoad {
@@ -163,6 +174,15 @@ function loadFound(path: string): NativeLoad {
   return second.error === undefined ? second : first;
 }
 
+/** @throws where it is missing: in a bundle, say */
+function nodeGypBuild(): NodeGypBuild {
+  if (loader === undefined) {
+    const require = nodeModule().createRequire(import.meta.url);
+    loader = require("node-gyp-build") as NodeGypBuild;
+  }
+  return loader;
+}
+
 type Found =
   | { readonly path: string; readonly error?: undefined }
   | {
@@ -174,9 +194,7 @@ type Found =
 
 function findFile(root: string): Found {
   try {
-    const require = nodeModule().createRequire(import.meta.url);
-    const { path } = require("node-gyp-build") as NodeGypBuild;
-    return { path: path(root) };
+    return { path: nodeGypBuild().path(root) };
   } catch (cause) {
     const reason = messageOf(cause);
     const message = reason.startsWith("No native build was found")
