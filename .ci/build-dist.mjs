@@ -42,8 +42,24 @@ async function bundle({ output: outputOptions, ...inputOptions }, dist) {
       throw new Error(`the package root is not two levels above dist/${fileName}`);
     }
     mkdirSync(dirname(join(dist, fileName)), { recursive: true });
-    writeFileSync(join(dist, fileName), code.endsWith("\n") ? code : `${code}\n`);
+    const text = code.endsWith("\n") ? code : `${code}\n`;
+    writeFileSync(join(dist, fileName), fileName.endsWith(".js") ? inAscii(text) : text);
   }
+}
+
+/**
+ * The same code with an escape for every other character, in comments as well. One character above U+00FF makes V8 hold
+ * a file's whole text in two bytes for each; an import then takes a tenth longer.
+ */
+function inAscii(code) {
+  // Only there an escape means something else.
+  const raw = /String\.raw`[^`]*[\u0080-\uffff]/u.exec(code);
+  if (raw !== null) throw new Error(`a raw string must be ASCII: ${raw[0]}`);
+  return code.replaceAll(/[\u0080-\uffff]/g, escaped);
+}
+
+function escaped(unit) {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** What names files of the package does so from two levels below its root, and build/modules/ is one more. */

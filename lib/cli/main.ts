@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The program `pidentity`: this process's arguments, streams and exit code. */
-import { whyUnsupported } from "../native/node-version.js";
+import { whyUnsupported } from "../util/node-version.js";
 import { printable, printableStack } from "../util/printable.js";
 import { EXIT } from "./command.js";
 import { processIo } from "./terminal/io.js";

@@ -1,8 +1,7 @@
 /** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
-import { setTimeout as delay } from "node:timers/promises";
-
 import { steadyMs } from "../process/machine-clock.js";
 import { nextTurn } from "../util/time-slice.js";
+import { delay } from "../util/timers.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { holderOf, orFileError } from "./failure.js";
 import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";

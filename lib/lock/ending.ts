@@ -1,9 +1,7 @@
 /** Removes a lock's file when its hold ends, with the patience that the kind of end allows. */
-import { setTimeout as delay } from "node:timers/promises";
-
 import { isLasting } from "../util/error-code.js";
 import { nextTurn } from "../util/time-slice.js";
-import { waitSynchronously } from "../util/timers.js";
+import { delay, waitSynchronously } from "../util/timers.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { tryRelease } from "./protocol/release.js";

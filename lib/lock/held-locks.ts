@@ -4,11 +4,8 @@
  *
  * Two copies of this module in one thread know each other's locks: see util/thread.ts.
  */
-import { basename } from "node:path";
-// Not the global one, which a test runner may have replaced or, for jsdom, removed.
-import { setImmediate } from "node:timers";
-
 import type { LockFs } from "./protocol/lock-fs.js";
+import { basename, setImmediate } from "../util/node-modules.js";
 import { threadState } from "../util/thread.js";
 import type { CallerQueues } from "../util/queue.js";
 import { every } from "../util/timers.js";

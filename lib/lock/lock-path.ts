@@ -1,7 +1,6 @@
 /** Which file a lock is: one, whatever the route to it, and what else may lie there. */
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-
 import { tidyPath } from "../util/absolute-path.js";
+import { basename, dirname, isAbsolute, join, resolve } from "../util/node-modules.js";
 import type { LockObstacle } from "./failure.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { lockNameOf } from "./protocol/names.js";

@@ -2,8 +2,9 @@
  * What the engine tells `node:diagnostics_channel`: one tracing channel per operation, with plain objects. Nothing is
  * gathered while a channel has no subscriber.
  */
-import { type TracingChannel, tracingChannel } from "node:diagnostics_channel";
+import type { TracingChannel } from "node:diagnostics_channel";
 
+import { diagnosticsChannel } from "../util/node-modules.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import type { KernelEvidence } from "./verdict/kernel-evidence.js";
 import type { OwnerReason, OwnerState } from "./verdict/owner-judgement.js";
@@ -84,12 +85,28 @@ export interface ReclaimEvidence {
   readonly ownerArgs: readonly string[] | null;
 }
 
-/** The channels, by the names that subscribers use. */
+/** The channels, by the names that subscribers use; each made when it is first needed. */
 export const traces = {
-  acquire: tracingChannel<AcquireTrace, AcquireTrace>("pidentity:acquire"),
-  release: tracingChannel<ReleaseTrace, ReleaseTrace>("pidentity:release"),
-  reclaim: tracingChannel<ReclaimTrace, ReclaimTrace>("pidentity:reclaim"),
+  get acquire() {
+    return (acquire ??= tracingChannel<AcquireTrace>("pidentity:acquire"));
+  },
+  get release() {
+    return (release ??= tracingChannel<ReleaseTrace>("pidentity:release"));
+  },
+  get reclaim() {
+    return (reclaim ??= tracingChannel<ReclaimTrace>("pidentity:reclaim"));
+  },
 };
+
+let acquire: TracingChannel<AcquireTrace, AcquireTrace> | undefined;
+let release: TracingChannel<ReleaseTrace, ReleaseTrace> | undefined;
+let reclaim: TracingChannel<ReclaimTrace, ReclaimTrace> | undefined;
+
+export function tracingChannel<Message extends object>(
+  name: string,
+): TracingChannel<Message, Message> {
+  return diagnosticsChannel().tracingChannel<Message, Message>(name);
+}
 
 /**
  * Runs an asynchronous operation as one trace of `channel`.

@@ -4,13 +4,13 @@
  * Linux and macOS watch the lock file itself: a directory watcher would wake on every transcript append.
  * Windows can only watch directories. Where there is no watcher (inotify's limits), the tick alone notices changes.
  */
-import { type FSWatcher, watch } from "node:fs";
-import { basename, dirname } from "node:path";
+import type { FSWatcher } from "node:fs";
 
 import type { ExitWatch } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
 import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
+import { basename, dirname, fs as nodeFs } from "../util/node-modules.js";
 import { onAbort } from "../util/on-abort.js";
 import type { Judgement } from "./verdict/judge.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
@@ -125,7 +125,7 @@ export class LockWatch {
     const target = watchesDirectory ? dirname(this.#lockPath) : this.#lockPath;
     const name = basename(this.#lockPath);
     try {
-      const watcher = watch(target, { persistent: false }, (_event, changed) => {
+      const watcher = nodeFs.watch(target, { persistent: false }, (_event, changed) => {
         if (!watchesDirectory || changed === null || changed === name) this.#wake?.();
       });
       // The watcher is a hint; the tick notices what it misses.

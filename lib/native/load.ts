@@ -11,17 +11,22 @@
  * - `PIDENTITY_NO_NATIVE=1` loads nothing.
  * - `PREBUILDS_ONLY=1` is node-gyp-build's: only `prebuilds/`.
  */
-import { existsSync, readFileSync } from "node:fs";
-// By its default export: webpack evaluates what is imported by the name createRequire, and leaves `undefined` where the
-// argument is no literal.
-import nodeModule from "node:module";
-import { basename, dirname, join, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
-
 import { environmentVariable } from "../util/environment.js";
 import { errorCode } from "../util/error-code.js";
+import {
+  basename,
+  dirname,
+  fileURLToPath,
+  fs,
+  join,
+  nodeModule,
+  resolve,
+  sep,
+} from "../util/node-modules.js";
 import { oneLine } from "../util/printable.js";
 import type { NativeBinding } from "./binding.js";
+
+const { existsSync, readFileSync } = fs;
 
 /** The loaded addon and its file, or why there is none (`cause`: the loader's own error). */
 export type NativeLoad =
@@ -104,11 +109,22 @@ function publishedFiles(target: string): readonly URL[] {
 }
 
 let memo: NativeLoad | undefined;
+let loader: NodeGypBuild | undefined;
 
 /** Loads the addon on the first call, or finds out why it cannot be loaded. Never throws. */
 export function loadNative(): NativeLoad {
   memo ??= load();
   return memo;
+}
+
+/** The first half of {@link loadNative}'s work, for callers that do the other one in another turn. Never throws. */
+export function findLoader(): void {
+  if (memo !== undefined || environmentVariable("PIDENTITY_NO_NATIVE") === "1") return;
+  try {
+    nodeGypBuild();
+  } catch {
+    // loadNative says so, if it matters.
+  }
 }
 
 function load(): NativeLoad {
@@ -166,6 +182,15 @@ function loadFound(path: string): NativeLoad {
   return second.error === undefined ? second : first;
 }
 
+/** @throws where it is missing: in a bundle, say */
+function nodeGypBuild(): NodeGypBuild {
+  if (loader === undefined) {
+    const require = nodeModule().createRequire(import.meta.url);
+    loader = require("node-gyp-build") as NodeGypBuild;
+  }
+  return loader;
+}
+
 type Found =
   | { readonly path: string; readonly error?: undefined }
   | {
@@ -177,9 +202,7 @@ type Found =
 
 function findFile(root: string): Found {
   try {
-    const require = nodeModule.createRequire(import.meta.url);
-    const { path } = require("node-gyp-build") as NodeGypBuild;
-    return { path: path(root) };
+    return { path: nodeGypBuild().path(root) };
   } catch (cause) {
     const reason = messageOf(cause);
     const message = reason.startsWith("No native build was found")
@@ -242,7 +265,7 @@ const LINUX_NAMES = ["pidentity.glibc.node", "pidentity.musl.node"] as const;
 
 function loadFile(path: string): NativeLoad {
   try {
-    const loaded: unknown = nodeModule.createRequire(path)(path);
+    const loaded: unknown = nodeModule().createRequire(path)(path);
     const missing = missingExport(loaded);
     if (missing === null) return { binding: loaded as NativeBinding, path };
     return { error: new Error(`the native addon lacks the function ${missing}: ${path}`) };

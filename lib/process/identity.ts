@@ -1,6 +1,6 @@
 /** Where tokens meet the machine: its digests, its processes, and the public verbs on tokens. */
 import type { HostFacts, ProcessIdentity } from "./backends/backend.js";
-import { whyUnsupported } from "../native/node-version.js";
+import { crypto } from "../util/node-modules.js";
 import { lookForNestedProcessesSync } from "./nested-processes.js";
 import { environmentVariable } from "../util/environment.js";
 import { isValidPid } from "./pid.js";
@@ -63,11 +63,11 @@ function digestOf(text: string | null, hexDigits: number): string | null {
 }
 
 function digest(text: string, hexDigits: number): string {
-  const obstacle = whyUnsupported();
-  if (obstacle !== null) throw new Error(obstacle);
-  // Loaded with the first token: importing it at the top takes longer than all of this package.
-  const { createHash } = process.getBuiltinModule("node:crypto");
-  return createHash("sha256").update(`pidentity:${text}`).digest("hex").slice(0, hexDigits);
+  return crypto()
+    .createHash("sha256")
+    .update(`pidentity:${text}`)
+    .digest("hex")
+    .slice(0, hexDigits);
 }
 
 /** A boot id is a UUID nearly everywhere; whatever it is, it must fit into a token. */

@@ -7,12 +7,13 @@
  * numbers, and a process keeps its own. One that was born meanwhile may be missed: what it wrote must have been
  * read after the look began to be its.
  */
-import { opendirSync, readFileSync, statSync } from "node:fs";
-
 import { errorCode } from "../util/error-code.js";
+import { fs } from "../util/node-modules.js";
 import type { TimeSlice } from "../util/time-slice.js";
 import type { ProcessIdentity } from "./backends/backend.js";
 import { parseNamespacePids, parseTimeOffsets } from "./backends/procfs-parse.js";
+
+const { opendirSync, readFileSync, statSync } = fs;
 
 /** A process of a nested namespace, as it is when it is asked about. */
 export interface NestedProcess {

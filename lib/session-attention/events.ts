@@ -1,6 +1,7 @@
 /** What the monitor tells `node:diagnostics_channel`: plain objects, made only when the channel has a subscriber. */
-import { channel } from "node:diagnostics_channel";
+import type { Channel } from "node:diagnostics_channel";
 
+import { diagnosticsChannel } from "../util/node-modules.js";
 import type { SessionAttention } from "./classify.js";
 import type {
   RecoveryDecision,
@@ -49,8 +50,9 @@ export type SessionAttentionMessage =
   | SessionRecoveryRequestedEvent
   | SessionRecoverySettledEvent;
 
-const attention = channel("pidentity:attention");
+let attention: Channel | undefined;
 
 export function publish(message: () => SessionAttentionMessage): void {
+  attention ??= diagnosticsChannel().channel("pidentity:attention");
   if (attention.hasSubscribers) attention.publish(message());
 }

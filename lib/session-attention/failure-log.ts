@@ -1,6 +1,5 @@
 /** Where the monitor tells that a callback of the host failed. */
-import { inspect } from "node:util";
-
+import { util } from "../util/node-modules.js";
 import { printable, printableStack } from "../util/printable.js";
 
 /** Tells what failed and why, on one line each; an error with its stack. Never throws. */
@@ -20,5 +19,5 @@ export function failureLog(warn: (message: string) => void): LogFailure {
 const ON_ONE_LINE = { breakLength: Infinity, compact: true };
 
 function describe(why: unknown): string {
-  return why instanceof Error ? printableStack(why) : printable(inspect(why, ON_ONE_LINE));
+  return why instanceof Error ? printableStack(why) : printable(util.inspect(why, ON_ONE_LINE));
 }

@@ -1,10 +1,11 @@
 /** What this entry tells `node:diagnostics_channel`; see lock/trace.ts. */
-import { tracingChannel } from "node:diagnostics_channel";
+import type { TracingChannel } from "node:diagnostics_channel";
 
-import type {
-  AcquireTrace as EngineAcquireTrace,
-  ReclaimTrace as EngineReclaimTrace,
-  ReclaimTraceResult as EngineReclaimTraceResult,
+import {
+  type AcquireTrace as EngineAcquireTrace,
+  type ReclaimTrace as EngineReclaimTrace,
+  type ReclaimTraceResult as EngineReclaimTraceResult,
+  tracingChannel,
 } from "../lock/trace.js";
 import type { SessionLockInspection } from "./reasons.js";
 import type { SweepCounts } from "./sweep/report.js";
@@ -33,4 +34,8 @@ export interface SweepTrace {
   readonly error?: unknown;
 }
 
-export const sweepTrace = tracingChannel<SweepTrace, SweepTrace>("pidentity:sweep");
+let channel: TracingChannel<SweepTrace, SweepTrace> | undefined;
+
+export function sweepTrace(): TracingChannel<SweepTrace, SweepTrace> {
+  return (channel ??= tracingChannel<SweepTrace>("pidentity:sweep"));
+}

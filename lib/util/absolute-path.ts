@@ -1,6 +1,5 @@
 /** Paths that mean the same after the process has changed its directory. */
-import { isAbsolute, normalize, parse, resolve, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, isAbsolute, normalize, parse, resolve, sep } from "./node-modules.js";
 
 const IS_WINDOWS = process.platform === "win32";
 

@@ -1,6 +1,5 @@
 /** Errors for what callers pass: the field, what was expected, the value; with a code. */
-import { inspect } from "node:util";
-
+import { util } from "./node-modules.js";
 import { printable } from "./printable.js";
 
 /** Node's own codes, and `ERR_UNKNOWN_OPTION` for a key that no option has. */
@@ -34,5 +33,5 @@ function mustBe(field: string, expected: string, value: unknown): string {
 }
 
 function shown(value: unknown): string {
-  return printable(inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 }));
+  return printable(util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 }));
 }

@@ -1,7 +1,6 @@
 /** Checks of single values that callers pass. Each throws a TypeError or RangeError of argument-error.ts. */
-import { fileURLToPath } from "node:url";
-
 import { outOfRange, wrongType } from "./argument-error.js";
+import { fileURLToPath } from "./node-modules.js";
 import { LONGEST_DELAY_MS } from "./timers.js";
 
 /** Throws when `value` is not what `field` must be; undefined is not. */

@@ -9,8 +9,14 @@
 
 // Cc: controls, Cf: invisible formatting, Zl and Zp: line and paragraph separators, Cs: lone surrogates.
 // But for U+200D between two pictures, which makes one of them (UTS 51, emoji ZWJ sequences).
-const DANGEROUS =
-  /(?!(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const DANGEROUS = String.raw`(?!(?<=[\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d\p{Extended_Pictographic})[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]`;
+
+let pattern: RegExp | undefined;
+
+/** Not a literal: the engine would look up all these properties when it parses this file, at import. */
+function dangerous(): RegExp {
+  return (pattern ??= new RegExp(DANGEROUS, "gu"));
+}
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   "\n": "\\n",
@@ -21,7 +27,7 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 /** The text on one line, with nothing in it that a terminal obeys. A backslash stays what it is. */
 export function printable(text: string): string {
   return text.replaceAll(
-    DANGEROUS,
+    dangerous(),
     (character) => SHORT_ESCAPES[character] ?? escapeCodePoint(character.codePointAt(0) ?? 0),
   );
 }
@@ -36,7 +42,7 @@ export function quote(text: string): string {
  * others can only stand inside strings, where an escape means the same.
  */
 export function escapeInJson(json: string): string {
-  return json.replaceAll(DANGEROUS, (character) =>
+  return json.replaceAll(dangerous(), (character) =>
     character === "\n" ? "\n" : utf16Escapes(character),
   );
 }

@@ -1,5 +1,7 @@
 /** Which thread this is, and state that all copies of a module in one thread share. */
-import { isMainThread as isMainNodeThread } from "node:worker_threads";
+import { workerThreads } from "./node-modules.js";
+
+let isMain: boolean | undefined;
 
 /**
  * Whether this is the process's main thread.
@@ -7,7 +9,10 @@ import { isMainThread as isMainNodeThread } from "node:worker_threads";
  * Deno says so of its web workers, too, in node:worker_threads (2.9); they are told by their global object, as
  * are web workers of every other runtime.
  */
-export const isMainThread: boolean = isMainNodeThread && !isWebWorker();
+export function isMainThread(): boolean {
+  isMain ??= workerThreads().isMainThread && !isWebWorker();
+  return isMain;
+}
 
 function isWebWorker(): boolean {
   const { WorkerGlobalScope } = globalThis as { readonly WorkerGlobalScope?: unknown };

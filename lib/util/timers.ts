@@ -1,6 +1,5 @@
 /** Timers for any time, repeating ones that keep no process alive, and waiting where nothing may be awaited. */
-// Not the global one, which a test runner may have replaced: jsdom's gives numbers.
-import { clearInterval, setInterval } from "node:timers";
+import { clearInterval, setInterval, setTimeout as setRealTimeout } from "./node-modules.js";
 
 /** The longest delay that setTimeout and setInterval can count, milliseconds: 2^31 − 1. A longer one fires at once. */
 export const LONGEST_DELAY_MS = 2_147_483_647;
@@ -38,6 +37,13 @@ export function every(callback: () => void, intervalMs: number): () => void {
   const timer = setInterval(callback, intervalMs);
   timer.unref();
   return () => clearInterval(timer);
+}
+
+/** Resolves after `ms` milliseconds; keeps the process alive until then. */
+export function delay(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setRealTimeout(resolve, ms);
+  });
 }
 
 const cell = new Int32Array(new SharedArrayBuffer(4));

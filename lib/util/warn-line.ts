@@ -1,8 +1,5 @@
 /** Where the package tells what no error can tell. */
-import { writeSync } from "node:fs";
-// Not the global one, which a test runner may have replaced or, for jsdom, removed.
-import { setImmediate } from "node:timers";
-
+import { fs, setImmediate } from "./node-modules.js";
 import { isMainThread } from "./thread.js";
 
 export type WarnLine = (line: string) => void;
@@ -16,9 +13,9 @@ const STDERR_FD = 2;
 export const warnOnStderr: WarnLine = (line) => {
   const text = `${line}\n`;
   try {
-    if (isMainThread) writeTo(process.stderr, text);
+    if (isMainThread()) writeTo(process.stderr, text);
     // A worker's process.stderr is written by the main thread: its failure would be an uncaught exception there.
-    else writeSync(STDERR_FD, text);
+    else fs.writeSync(STDERR_FD, text);
   } catch {
     // Refused at once.
   }

@@ -10,8 +10,7 @@
  * Bun does not emit `removeListener`. There the listener stays, in front of the others so that it counts them before
  * any of them runs. signal-exit is recognised by its counters; for other listeners it is removed while they run.
  */
-import os from "node:os";
-
+import { os } from "../../util/node-modules.js";
 import { isMainThread } from "../../util/thread.js";
 import { countReRaisers, RE_RAISES } from "./re-raisers.js";
 import { decideOnSignal, type SignalDecision } from "./signal-rule.js";
@@ -51,7 +50,7 @@ export function listenForEnd(letGo: (signal: NodeJS.Signals | null) => void): ()
 }
 
 function listenForSignals(onEnd: (signal: NodeJS.Signals) => void): () => void {
-  const place = { isPid1: process.pid === 1, isMainThread };
+  const place = { isPid1: process.pid === 1, isMainThread: isMainThread() };
   if (decideOnSignal({ listeners: 0, own: 0, reRaisers: 0, ...place }) === "nothing") {
     return () => {};
   }
@@ -128,7 +127,7 @@ function raise(signal: NodeJS.Signals): void {
     process.kill(process.pid, signal);
   } catch {
     // Windows: of these Node raises SIGINT, SIGTERM and SIGQUIT only (ENOSYS). As a shell reports it, then.
-    process.exit(128 + os.constants.signals[signal]);
+    process.exit(128 + os().constants.signals[signal]);
   }
 }
 

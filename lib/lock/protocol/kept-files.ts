@@ -6,20 +6,22 @@
  * `trackUnmanagedFds: false`; Deno does; Bun does not. The addon always closes what it was given. The
  * main thread needs none of it: it ends with its process.
  */
-import { closeSync, fstatSync } from "node:fs";
-
 import type { NativeBinding } from "../../native/binding.js";
 import { loadNative } from "../../native/load.js";
+import { fs } from "../../util/node-modules.js";
 import { isMainThread } from "../../util/thread.js";
+
+const { closeSync, fstatSync } = fs;
 
 /** Descriptors that the addon keeps for this thread. */
 const kept = new Set<number>();
 
 // Deno's node:fs takes no descriptor that it has not opened itself; it also closes those it has.
-let canKeep = !isMainThread;
+let canKeep: boolean | undefined;
 
 /** @returns the descriptor to use from now on, and to be closed by {@link closeFile}. */
 export function keepFile(fd: number): number {
+  canKeep ??= !isMainThread();
   const binding = canKeep ? loadNative().binding : undefined;
   const own = binding?.keepFile(fd) ?? null;
   if (binding === undefined || own === null) return fd;

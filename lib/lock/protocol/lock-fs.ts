@@ -5,13 +5,11 @@
  * `lib/lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
  * takes 2–10 µs, a hop through the thread pool 30–60 µs.
  */
-import fs, { type BigIntStats } from "node:fs";
-import os from "node:os";
-import { dirname } from "node:path";
-import { getSystemErrorName } from "node:util";
+import type { BigIntStats, Dir } from "node:fs";
 
 import { loadNative } from "../../native/load.js";
 import { errorCode } from "../../util/error-code.js";
+import { dirname, fs, os, util } from "../../util/node-modules.js";
 import { closeFile, keepFile } from "./kept-files.js";
 import { printable } from "../../util/printable.js";
 
@@ -313,7 +311,7 @@ function makeDirectory(path: string): void {
 }
 
 /** Node's own error does not name the directory. */
-function openDirectory(directory: string): fs.Dir {
+function openDirectory(directory: string): Dir {
   try {
     return fs.opendirSync(directory, { bufferSize: LISTING_BLOCK });
   } catch (cause) {
@@ -333,7 +331,7 @@ function lockAttempt(result: number | undefined): LockAttempt {
 
 function nameByLibuv(negated: number): string {
   try {
-    return getSystemErrorName(negated);
+    return util.getSystemErrorName(negated);
   } catch {
     return "";
   }
@@ -343,7 +341,7 @@ function codeOf(negated: number): string {
   const name = nameByLibuv(negated);
   // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
   if (/^E[A-Z0-9]+$/.test(name)) return name;
-  const found = Object.entries(os.constants.errno).find(([, value]) => value === -negated);
+  const found = Object.entries(os().constants.errno).find(([, value]) => value === -negated);
   return found?.[0] ?? `errno ${String(-negated)}`;
 }
 

@@ -11,8 +11,7 @@
  * another descriptor (SMB: flock is mandatory there), it is given up, and the lock is published without. A local disk
  * pays for none of this.
  */
-import { dirname } from "node:path";
-
+import { dirname } from "../../util/node-modules.js";
 import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
 import { hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
 import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";

@@ -16,8 +16,7 @@
  * on Windows, where the temporary's name would stay in the directory for the whole hold: a file that is open is
  * unlinked when it is closed (Node 20; measured).
  */
-import { dirname } from "node:path";
-
+import { dirname } from "../../util/node-modules.js";
 import { errorCode, isDiskFull } from "../../util/error-code.js";
 import { printable } from "../../util/printable.js";
 import type { BusyGuard, GuardAttempt } from "./guard.js";

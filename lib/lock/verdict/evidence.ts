@@ -1,6 +1,5 @@
 /** Where the lock layer's facts come from: asked afresh each time, or once per sweep. */
-import { dirname } from "node:path";
-
+import { dirname } from "../../util/node-modules.js";
 import type { HostFacts, ProcessIdentity } from "../../process/backends/backend.js";
 import { hostFacts, identityOf, tokenHost, tokenLookups } from "../../process/identity.js";
 import { machineSinceBootMs } from "../../process/machine-clock.js";

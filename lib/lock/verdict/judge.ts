@@ -150,7 +150,7 @@ function lookAt(reading: PresentReading, policy: JudgingPolicy, evidence: Eviden
     pidAlive: pid !== null && evidence.identity(pid).state !== "gone",
     heldHere: policy.isHeldHere(reading.lockPath),
     isSelf: pid === process.pid,
-    inWorkerThread: !isMainThread,
+    inWorkerThread: !isMainThread(),
     atAcquire: policy.atAcquire,
   };
   const argsWanted = needsOwnerArgs(payload, facts) ? pid : null;

@@ -1,5 +1,5 @@
 /** Facts from node:os that Deno refuses with an error. */
-import { hostname, uptime } from "node:os";
+import { os } from "../../util/node-modules.js";
 
 /**
  * The machine's name; `""`, which is "unknown", where it may not be asked: Deno throws without
@@ -7,7 +7,7 @@ import { hostname, uptime } from "node:os";
  */
 export function hostName(): string {
   try {
-    return hostname();
+    return os().hostname();
   } catch {
     return "";
   }
@@ -16,7 +16,7 @@ export function hostName(): string {
 /** The time since boot, sleep included; null where it may not be asked: Deno throws without `--allow-sys`. */
 export function secondsSinceBoot(): number | null {
   try {
-    return uptime();
+    return os().uptime();
   } catch {
     return null;
   }

@@ -5,9 +5,8 @@
  * `/proc/<pid>/status`, an exited process by state and thread count, a recycled pid by the start time
  * read twice. There is no exact id and no exit watch.
  */
-import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
-
 import { errorCode } from "../../util/error-code.js";
+import { fs } from "../../util/node-modules.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
 import { hostName, secondsSinceBoot } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
@@ -32,6 +31,8 @@ import {
   type TimeOffsets,
 } from "./procfs-parse.js";
 import { INITIAL_PID_NAMESPACE } from "../token.js";
+
+const { existsSync, readFileSync, readlinkSync, statSync } = fs;
 
 /** What was found out about one pid by one look. */
 interface Observation {

@@ -1,8 +1,8 @@
 /** What a session file looked like at one point in time, and whether it still looks so. */
-import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 
 import { errorCode } from "../../util/error-code.js";
+import { crypto } from "../../util/node-modules.js";
 import { printable } from "../../util/printable.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import type { SessionFs } from "./session-file.js";
@@ -114,7 +114,7 @@ async function openUnlessMissing(sessionFile: string, fs: SessionFs): Promise<Re
 
 /** Of the first `size` bytes: reading a file that grows all the time must end. */
 async function digestOf(file: Reader, size: number): Promise<string> {
-  const hash = createHash("sha256");
+  const hash = crypto().createHash("sha256");
   const buffer = Buffer.allocUnsafe(Math.min(size, CHUNK));
   // Many sessions may be looked at in the same turn of the event loop.
   const slice = new TimeSlice();

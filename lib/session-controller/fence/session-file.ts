@@ -1,7 +1,7 @@
 /** Every file call of the session controller, as one interface that tests can fail and delay. */
-import fs, { type BigIntStats } from "node:fs";
-import { open } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import type { BigIntStats } from "node:fs";
+
+import { basename, dirname, fs, join } from "../../util/node-modules.js";
 
 /** A session file being read. */
 export interface SessionFileReader {
@@ -42,7 +42,7 @@ export const realSessionFs: SessionFs = {
   realpath: (path) => fs.realpathSync.native(path),
   stat: (path) => fs.statSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
   open: async (path) => {
-    const handle = await open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    const handle = await fs.promises.open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     return {
       stat: () => handle.stat({ bigint: true }),
       read: async (buffer, length, position) =>

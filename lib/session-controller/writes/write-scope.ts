@@ -2,9 +2,8 @@
  * The reach of one outermost `withWriteLock`: calls from inside it run directly, calls from work that outlived
  * it do not.
  */
-import { AsyncLocalStorage } from "node:async_hooks";
-
 import type { AcquiredLock } from "../locks/acquired-lock.js";
+import { AsyncLocalStorage } from "../../util/node-modules.js";
 import { UseCount } from "../locks/use-count.js";
 
 /** What is to happen when a scope has ended; asked for inside it, where the caller cannot wait for that end. */

@@ -1,9 +1,8 @@
 /** Judges the locks of one sweep and removes those that are removable, with what the sweep remembers. */
-import { setTimeout as delay } from "node:timers/promises";
-
 import type { NestedProcesses } from "../../process/nested-processes.js";
 import { printable } from "../../util/printable.js";
 import type { TimeSlice } from "../../util/time-slice.js";
+import { delay } from "../../util/timers.js";
 import { guardBusy } from "../../lock/failure.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
 import type { BusyGuard } from "../../lock/protocol/guard.js";

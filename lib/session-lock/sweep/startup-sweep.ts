@@ -1,6 +1,4 @@
 /** The start-up sweep: every agent's sessions directory of a gateway, one after the other. */
-import { sep } from "node:path";
-
 import { absolutePath, pathPrefix } from "../../util/absolute-path.js";
 import type { Thrown } from "./callbacks.js";
 import { typeError } from "../../util/argument-error.js";
@@ -14,6 +12,7 @@ import {
   optional,
 } from "../../util/check-values.js";
 import { errorCode } from "../../util/error-code.js";
+import { sep } from "../../util/node-modules.js";
 import { type LockFs, realLockFs } from "../../lock/protocol/lock-fs.js";
 import { printable } from "../../util/printable.js";
 import type { SessionLockInspection } from "../reasons.js";

@@ -1,5 +1,5 @@
 /** The sweep: judges every lock of one sessions directory and removes those whose owner is gone. */
-import { hostFacts, identityOf } from "../../process/identity.js";
+import { identityOf } from "../../process/identity.js";
 import { lookForNestedProcesses } from "../../process/nested-processes.js";
 import { pathPrefix } from "../../util/absolute-path.js";
 import { TimeSlice } from "../../util/time-slice.js";
@@ -10,6 +10,7 @@ import type { Judgement } from "../../lock/verdict/judge.js";
 import type { SessionLockInspection } from "../reasons.js";
 import { sweepTrace } from "../trace.js";
 import { Callbacks, type Thrown } from "./callbacks.js";
+import { loadInTurns } from "./first-use.js";
 import { listLocks } from "./list-locks.js";
 import { LockSweeper } from "./lock-sweeper.js";
 import { type SweepNotice, SweepNotices } from "./notices.js";
@@ -69,7 +70,7 @@ export async function sweepToTheEnd(
   const { sessionsDir, removeStale, policy } = plan;
   const callbacks = new Callbacks();
   const result = await traceAsync(
-    sweepTrace,
+    sweepTrace(),
     () => ({ sessionsDir, removeStale, staleMs: policy.staleMs }),
     () => new DirectorySweep(plan, fs, callbacks).run(),
     ({ counts }) => counts,
@@ -113,14 +114,15 @@ class DirectorySweep {
   async run(): Promise<CleanStaleLockFilesResult> {
     const { signal, sessionsDir, removeStale } = this.#plan;
     signal?.throwIfAborted();
+    // Not in the caller's turn, nor in that of another directory's sweep.
+    await this.#slice.next();
+    signal?.throwIfAborted();
     const listed = await listLocks(sessionsDir, this.#fs, this.#slice);
     for (const name of listed.odd) {
       this.#notices.add({ kind: "odd-file", path: this.#prefix + name });
     }
-    // A process's first sweep loads the addon, then what digests the machine's ids: milliseconds each.
     await this.#slice.next();
-    hostFacts();
-    await this.#slice.next();
+    await loadInTurns(this.#slice);
     await this.#sweepLocks(listed.locks);
     if (removeStale) await this.#removeLeftovers(listed.leftovers);
     const { locks, cleaned, counts } = this.#report.result();
