@@ -12,7 +12,6 @@
 
 #include <napi.h>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -54,12 +53,14 @@ std::optional<Integer> to_integer(napi_env env, napi_value value, const char* na
     throw_type_error(env, name, "a number");
     return std::nullopt;
   }
-  // The first comparison is also false for NaN.
-  if (!(given >= 0 && given <= std::numeric_limits<Integer>::max()) || given != std::floor(given)) {
+  // The comparisons are also false for NaN. What the conversion changes had a fraction.
+  const bool in_range = given >= 0 && given <= std::numeric_limits<Integer>::max();
+  const Integer integer = in_range ? static_cast<Integer>(given) : Integer{0};
+  if (!in_range || static_cast<double>(integer) != given) {
     throw_range_error(env, name, "an integer in range");
     return std::nullopt;
   }
-  return static_cast<Integer>(given);
+  return integer;
 }
 
 std::optional<std::uint64_t> to_exact_id(napi_env env, napi_value value);
