@@ -10,6 +10,7 @@
         "native/addon.cc",
         "native/argument_array.cc",
         "native/exit_watch.cc",
+        "native/inspect.cc",
         "native/js_values.cc",
         "native/parse/cmdline.cc",
         "native/parse/proc_stat.cc",

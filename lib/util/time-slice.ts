@@ -61,6 +61,11 @@ export class TimeSlice {
     return performance.now() - this.#startedAt >= this.#sliceMs;
   }
 
+  /** The rest of this slice's milliseconds; 0 once they are used up. */
+  leftMs(): number {
+    return Math.max(0, this.#sliceMs - (performance.now() - this.#startedAt));
+  }
+
   /** Gives the event loop a turn and starts the next slice. */
   async next(): Promise<void> {
     await nextTurn();
