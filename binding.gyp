@@ -11,6 +11,7 @@
         "native/argument_array.cc",
         "native/exit_watch.cc",
         "native/file_lock_calls.cc",
+        "native/inspect.cc",
         "native/js_values.cc",
         "native/parse/cmdline.cc",
         "native/parse/proc_stat.cc",

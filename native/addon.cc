@@ -13,29 +13,19 @@
 #include <string>
 #include <utility>
 
-#include "argument_array.h"
 #include "call.h"
 #include "clock.h"
 #include "exit_watch.h"
 #include "file_lock_calls.h"
+#include "inspect.h"
 #include "js_values.h"
 #include "process.h"
 
 namespace pidentity {
 namespace {
 
-constexpr std::size_t kFactCount = 6;  // FACT_COUNT in lib/native/binding.ts
-
 std::optional<Pid> to_pid(const Call& call) {
   return to_integer<Pid>(call.env, call.arguments[0], "pid");
-}
-
-double fact(State state) { return static_cast<double>(state); }
-double fact(Reason reason) { return static_cast<double>(reason); }
-double fact(ArgsReason reason) { return static_cast<double>(reason); }
-template <typename T>
-double fact(const std::optional<T>& value) {
-  return value ? static_cast<double>(*value) : std::numeric_limits<double>::quiet_NaN();
 }
 
 napi_value is_alive(const Call& call) {
@@ -52,75 +42,14 @@ napi_value start_time(const Call& call) {
   return start ? number(call.env, static_cast<double>(*start)) : null(call.env);
 }
 
-napi_value args(const Call& call) {
-  const std::optional<Pid> pid = to_pid(call);
-  napi_value array = nullptr;
-  if (!pid || napi_create_array(call.env, &array) != napi_ok) return nullptr;
-  ArgumentArray sink(call.env, array);
-  const ArgsReason reason = call.reader().arguments(*pid, sink);
-  sink.finish();
-  return reason == ArgsReason::kRead && sink.complete() && sink.kept() ? array : null(call.env);
-}
-
-double* facts_of(const Call& call) {
-  return to_numbers(call.env, call.arguments[1], kFactCount, "facts");
-}
-
-napi_value inspect(const Call& call) {
-  const std::optional<Pid> pid = to_pid(call);
-  const napi_value args_array = call.arguments[2];
-  if (!pid || facts_of(call) == nullptr) return nullptr;
-  const bool with_args = type_of(call.env, args_array) != napi_undefined;
-  if (with_args && !is_empty_array(call.env, args_array, "args")) return nullptr;
-
-  ArgumentArray sink(call.env, args_array);
-  Snapshot snapshot = call.reader().inspect(*pid, with_args ? &sink : nullptr);
-  sink.finish();
-  if (snapshot.args_reason == ArgsReason::kRead && !sink.complete()) {
-    bool thrown = false;
-    if (napi_is_exception_pending(call.env, &thrown) != napi_ok || thrown) return nullptr;
-    snapshot.args_reason = ArgsReason::kUnsupported;
-  }
-  // Asked again: appending to an array may run the caller's code (a setter on Array.prototype),
-  // which may have detached this one.
-  double* const facts = facts_of(call);
-  if (facts == nullptr) return nullptr;
-  const bool read = snapshot.args_reason == ArgsReason::kRead;
-  if (read && !sink.kept()) {
-    throw_type_error(call.env, "args", "extensible");
-    return nullptr;
-  }
-  facts[0] = fact(snapshot.liveness.state);
-  facts[1] = fact(snapshot.liveness.reason);
-  facts[2] = fact(snapshot.start_time);
-  facts[3] = fact(snapshot.started_at_ms);
-  facts[4] = fact(snapshot.parent);
-  facts[5] = fact(snapshot.args_reason);
-  return read && sink.raw_value() != nullptr ? sink.raw_value() : null(call.env);
-}
-
-napi_value identity(const Call& call) {
-  const std::optional<Pid> pid = to_pid(call);
-  double* const facts = pid ? facts_of(call) : nullptr;
-  if (facts == nullptr) return nullptr;
-  const Identity identity = call.reader().identity(*pid);
-  const std::optional<std::uint64_t>& id = identity.exact_id;
-  facts[0] = fact(identity.liveness.state);
-  facts[1] = fact(identity.liveness.reason);
-  facts[2] = fact(identity.start_time);
-  // Two numbers, since one holds 53 bits.
-  facts[3] = fact(id ? std::optional(*id >> 32) : std::nullopt);
-  facts[4] = fact(id ? std::optional(*id & UINT32_MAX) : std::nullopt);
-  return nullptr;
-}
-
 napi_value reason_by_exact_id(const Call& call) {
   const std::optional<std::uint64_t> id = to_exact_id(call.env, call.arguments[0]);
   if (!id) return nullptr;
-  return number(call.env, fact(call.reader().by_exact_id(*id).reason));
+  return number(call.env, static_cast<double>(call.reader().by_exact_id(*id).reason));
 }
 
 napi_value host(const Call& call) {
+  constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
   const Napi::Env env = call.env;
   const HostFacts host = call.reader().host();
   return ObjectBuilder(env)
@@ -128,8 +57,8 @@ napi_value host(const Call& call) {
       .set("bootId", string(env, host.boot_id))
       .set("pidNamespace", string(env, host.pid_namespace))
       .set("initialPidNamespace", boolean(env, host.initial_pid_namespace))
-      .set("startTimeOffset", number(env, fact(host.start_time_offset)))
-      .set("monotonicOffsetMs", number(env, fact(host.monotonic_offset_ms)))
+      .set("startTimeOffset", number(env, host.start_time_offset.value_or(kUnknown)))
+      .set("monotonicOffsetMs", number(env, host.monotonic_offset_ms.value_or(kUnknown)))
       .object();
 }
 
@@ -165,6 +94,7 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<start_time>("startTime"),
       method<args>("args"),
       method<inspect>("inspect"),
+      method<inspect_many>("inspectMany"),
       method<identity>("identity"),
       method<reason_by_exact_id>("reasonByExactId"),
       method<host>("host"),

@@ -27,7 +27,7 @@ struct Environment {
 struct Call {
   Napi::Env env;
   napi_value self;
-  napi_value arguments[3];
+  napi_value arguments[5];
   Environment* environment;
 
   ProcessReader& reader() const { return *environment->reader; }

@@ -1,6 +1,32 @@
 #include "js_values.h"
 
 namespace pidentity {
+namespace {
+
+template <typename T>
+std::span<T> to_elements(napi_env env, napi_value value, std::size_t least, const char* name,
+                         napi_typedarray_type wanted, const char* expected) {
+  bool is_typed_array = false;
+  napi_is_typedarray(env, value, &is_typed_array);
+  napi_typedarray_type type = napi_int8_array;
+  std::size_t length = 0;
+  void* elements = nullptr;
+  if (!is_typed_array ||
+      napi_get_typedarray_info(env, value, &type, &length, &elements, nullptr, nullptr) !=
+          napi_ok ||
+      type != wanted) {
+    throw_type_error(env, name, expected);
+    return {};
+  }
+  // A detached array has no length.
+  if (length < least || elements == nullptr) {
+    throw_range_error(env, name, "longer");
+    return {};
+  }
+  return {static_cast<T*>(elements), length};
+}
+
+}  // namespace
 
 napi_valuetype type_of(Napi::Env env, napi_value value) { return Napi::Value(env, value).Type(); }
 
@@ -59,24 +85,27 @@ std::optional<std::uint64_t> to_exact_id(napi_env env, napi_value value) {
   return id;
 }
 
-double* to_numbers(napi_env env, napi_value value, std::size_t count, const char* name) {
-  bool is_typed_array = false;
-  napi_is_typedarray(env, value, &is_typed_array);
-  napi_typedarray_type type = napi_int8_array;
-  std::size_t length = 0;
-  void* numbers = nullptr;
-  if (!is_typed_array ||
-      napi_get_typedarray_info(env, value, &type, &length, &numbers, nullptr, nullptr) != napi_ok ||
-      type != napi_float64_array) {
-    throw_type_error(env, name, "a Float64Array");
-    return nullptr;
+std::optional<double> to_amount(napi_env env, napi_value value, const char* name) {
+  double given = 0;
+  if (napi_get_value_double(env, value, &given) != napi_ok) {
+    throw_type_error(env, name, "a number");
+    return std::nullopt;
   }
-  // A detached array has no length.
-  if (length < count || numbers == nullptr) {
-    throw_range_error(env, name, "longer");
-    return nullptr;
+  // Also false for NaN.
+  if (!(given >= 0)) {
+    throw_range_error(env, name, "0 or more");
+    return std::nullopt;
   }
-  return static_cast<double*>(numbers);
+  return given;
+}
+
+std::span<double> to_numbers(napi_env env, napi_value value, std::size_t least, const char* name) {
+  return to_elements<double>(env, value, least, name, napi_float64_array, "a Float64Array");
+}
+
+std::span<std::uint32_t> to_uint32s(napi_env env, napi_value value, std::size_t least,
+                                    const char* name) {
+  return to_elements<std::uint32_t>(env, value, least, name, napi_uint32_array, "a Uint32Array");
 }
 
 bool is_empty_array(napi_env env, napi_value value, const char* name) {

@@ -12,11 +12,11 @@
 
 #include <napi.h>
 
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace pidentity {
@@ -54,19 +54,26 @@ std::optional<Integer> to_integer(napi_env env, napi_value value, const char* na
     throw_type_error(env, name, "a number");
     return std::nullopt;
   }
-  // The first comparison is also false for NaN.
-  if (!(given >= 0 && given <= std::numeric_limits<Integer>::max()) || given != std::floor(given)) {
+  // The comparisons are also false for NaN. What the conversion changes had a fraction.
+  const bool in_range = given >= 0 && given <= std::numeric_limits<Integer>::max();
+  const Integer integer = in_range ? static_cast<Integer>(given) : Integer{0};
+  if (!in_range || static_cast<double>(integer) != given) {
     throw_range_error(env, name, "an integer in range");
     return std::nullopt;
   }
-  return static_cast<Integer>(given);
+  return integer;
 }
 
 std::optional<std::uint64_t> to_exact_id(napi_env env, napi_value value);
 
-// The first number of a Float64Array of at least `count`. Valid until JavaScript runs again, which
-// may detach the array.
-double* to_numbers(napi_env env, napi_value value, std::size_t count, const char* name);
+// A number that is 0 or more; Infinity, too.
+std::optional<double> to_amount(napi_env env, napi_value value, const char* name);
+
+// The numbers of a Float64Array, of a Uint32Array: at least `least`, which is not 0. Valid until
+// JavaScript runs again, which may detach the array.
+std::span<double> to_numbers(napi_env env, napi_value value, std::size_t least, const char* name);
+std::span<std::uint32_t> to_uint32s(napi_env env, napi_value value, std::size_t least,
+                                    const char* name);
 
 bool is_empty_array(napi_env env, napi_value value, const char* name);
 

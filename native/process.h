@@ -57,8 +57,9 @@ inline constexpr Liveness kDenied = {State::kUnknown, Reason::kAccessDenied};
 inline constexpr Liveness kUnsupported = {State::kUnknown, Reason::kUnsupported};
 
 // Receives a command line: `raw` exactly once, then one `argument` per element, in order. The
-// views are valid only during the call. POSIX delivers bytes (not necessarily UTF-8), Windows
-// UTF-16 code units (not necessarily well formed).
+// views are valid only during the call. POSIX delivers bytes (not necessarily UTF-8), the raw ones
+// being the arguments with single NULs between them; Windows UTF-16 code units (not necessarily
+// well formed).
 class CommandLineSink {
  public:
   virtual void raw(std::string_view bytes) = 0;

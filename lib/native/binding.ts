@@ -54,6 +54,20 @@ export const IDENTITY_FACT = {
 /** Length of the array handed to {@link NativeBinding.inspect} and {@link NativeBinding.identity}. */
 export const FACT_COUNT = 6;
 
+/**
+ * Where an array of {@link FACT_ROW} numbers tells, behind the facts, of the arguments: how many there are, and from
+ * the next index on where each of them ends in the command line, one character before the next begins. 0: not told
+ * there, since they are too many, the command line is too long or not ASCII, or the OS does not join them by one
+ * character.
+ */
+export const ARGUMENT_COUNT = FACT_COUNT;
+
+/** The facts, {@link ARGUMENT_COUNT}, and room for 25 ends. */
+export const FACT_ROW = 32;
+
+/** How many processes {@link NativeBinding.inspectMany} describes at most in one call. */
+export const MOST_AT_ONCE = 64;
+
 /** `HostFacts` in native/process.h; an empty string is "unknown". */
 export interface NativeHostFacts {
   readonly machineId: string;
@@ -78,13 +92,34 @@ export interface NativeBinding {
   /** False only on proof: a process about which the OS tells nothing counts as alive. */
   isAlive(pid: number): boolean;
   startTime(pid: number): number | null;
-  /** null when the process is gone or its command line cannot be read. */
-  args(pid: number): string[] | null;
+  /**
+   * null when the process is gone or its command line cannot be read. Where `row`, of {@link FACT_ROW}, has room for
+   * the arguments (see {@link ARGUMENT_COUNT}), only they are written there, and the command line is returned with
+   * spaces between them.
+   */
+  args(pid: number, row?: Float64Array): string[] | string | null;
   /**
    * Fills `facts` (see {@link FACT}) and, when `args` is given, pushes the argument vector into that
-   * empty array and returns the raw command line; otherwise, or when it could not be read, null.
+   * empty array and returns the raw command line; otherwise, or when it could not be read, null. Where `facts` is of
+   * {@link FACT_ROW} and has room for the arguments, they are told there instead, and the command line has spaces
+   * between them.
    */
   inspect(pid: number, facts: Float64Array, args?: string[]): string | null;
+  /**
+   * {@link inspect} for the first `count` of `pids`, at most {@link MOST_AT_ONCE}: one after the other until
+   * `budgetMs` are used up, the first one in any case. Fills a row of {@link FACT_ROW} for each. The command line of
+   * the i-th goes to `lines[2 * i]`, and its arguments, where the row does not tell of them, to `lines[2 * i + 1]`;
+   * `lines` is an empty array, without which command lines are skipped.
+   *
+   * @returns how many were asked
+   */
+  inspectMany(
+    pids: Uint32Array,
+    count: number,
+    facts: Float64Array,
+    budgetMs: number,
+    lines?: (string | string[] | undefined)[],
+  ): number;
   /** Fills `facts`, see {@link IDENTITY_FACT}. */
   identity(pid: number, facts: Float64Array): void;
   /** Index into {@link REASONS} of the process with this exact id: 0 when it is running. */

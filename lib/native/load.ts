@@ -52,6 +52,7 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   startTime: true,
   args: true,
   inspect: true,
+  inspectMany: true,
   identity: true,
   reasonByExactId: true,
   host: true,

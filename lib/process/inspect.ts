@@ -59,6 +59,9 @@ export function getProcessArgs(pid: number): string[] | null {
   return isValidPid(pid) ? processBackend().args(pid) : null;
 }
 
+/** How many pids are read from an iterable before they are asked about together. */
+const GATHERED = 64;
+
 const INSPECT_CHECKS: OptionChecks<InspectProcessOptions> = { args: optional(checkBoolean) };
 
 const INSPECT_MANY_CHECKS: OptionChecks<InspectProcessesOptions> = {
@@ -99,18 +102,46 @@ export async function inspectProcesses(
   await slice.next();
   signal?.throwIfAborted();
   const found = new Map<number, ProcessInfo>();
+  // A pid keeps its place in `found` by an answer that is put right once it has been asked.
+  let unasked: number[] = [];
   for (const pid of pids) {
     if (slice.exhausted()) {
       await slice.next();
       signal?.throwIfAborted();
     }
-    if (!found.has(pid)) found.set(pid, inspectChecked(pid, args));
+    if (found.has(pid)) continue;
+    found.set(pid, invalidPid(pid));
+    if (!isValidPid(pid)) continue;
+    unasked.push(pid);
+    if (unasked.length >= GATHERED) unasked = askSome(unasked, args, slice.leftMs(), found);
+  }
+  while (unasked.length > 0) {
+    if (slice.exhausted()) {
+      await slice.next();
+      signal?.throwIfAborted();
+    }
+    unasked = askSome(unasked, args, slice.leftMs(), found);
   }
   return found;
 }
 
+/** Asks for one pid at least, and for no more than the budget allows; gives those that are left. */
+function askSome(
+  pids: number[],
+  withArgs: boolean,
+  budgetMs: number,
+  found: Map<number, ProcessInfo>,
+): number[] {
+  const infos = processBackend().inspectMany(pids, withArgs, budgetMs);
+  for (const info of infos) found.set(info.pid, info);
+  return infos.length === pids.length ? [] : pids.slice(infos.length);
+}
+
 function inspectChecked(pid: number, withArgs: boolean): ProcessInfo {
-  if (isValidPid(pid)) return processBackend().inspect(pid, withArgs);
+  return isValidPid(pid) ? processBackend().inspect(pid, withArgs) : invalidPid(pid);
+}
+
+function invalidPid(pid: unknown): ProcessInfo {
   return {
     pid: typeof pid === "number" ? pid : Number.NaN,
     state: "gone",

@@ -80,6 +80,11 @@ export class TimeSlice {
     return performance.now() - this.#startedAt >= Math.min(this.#sliceMs, allowedMs);
   }
 
+  /** The rest of this slice's milliseconds; 0 once they are used up. */
+  leftMs(): number {
+    return Math.max(0, this.#sliceMs - (performance.now() - this.#startedAt));
+  }
+
   /** Gives the event loop a turn and starts the next slice. */
   async next(): Promise<void> {
     learnFrom(performance.now() - this.#startedAt);

@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "linux/pidfd.h"
+#include "linux/system_call.h"
 #include "linux/task_stat.h"
 
 namespace pidentity {
@@ -19,8 +20,7 @@ bool is_valid_pid(Pid pid) { return pid > 0 && pid <= kMaxPid; }
 // Ten times as fast as failing to open a file of /proc. getpriority(2) answers about every user's
 // processes and asks no security module, whose refusal an audit log would show.
 bool is_absent(Pid pid) {
-  errno = 0;
-  return ::getpriority(PRIO_PROCESS, static_cast<id_t>(pid)) == -1 && errno == ESRCH;
+  return system_call(SYS_getpriority, PRIO_PROCESS, static_cast<long>(pid)) == -ESRCH;
 }
 
 Liveness LivenessReader::open_process(Pid pid, FileDescriptor& pidfd) {

@@ -3,12 +3,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+
+#include "linux/system_call.h"
 
 // The C library may be older than the kernel: the same numbers on every architecture Node runs on
 // (include/uapi/asm-generic/unistd.h).
@@ -25,21 +26,31 @@ namespace {
 constexpr auto kPidfsMagic = 0x50494446UL;  // include/uapi/linux/magic.h PID_FS_MAGIC
 constexpr int kFileIdKernfs = 0xfe;         // include/linux/exportfs.h FILEID_KERNFS
 
+// poll(2) of one descriptor without waiting: their number that are ready, or a negated errno.
+long poll_now(struct pollfd& poll_fd) {
+#ifdef SYS_poll
+  return system_call(SYS_poll, address_of(&poll_fd), 1, 0);
+#else
+  const int ready = ::poll(&poll_fd, 1, 0);
+  return ready < 0 ? -errno : ready;
+#endif
+}
+
 }  // namespace
 
 int pidfd_open(Pid pid, FileDescriptor& pidfd) {
-  const long fd = ::syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0U);
-  if (fd < 0) return errno;
+  const long fd = system_call(SYS_pidfd_open, static_cast<long>(pid));
+  if (fd < 0) return static_cast<int>(-fd);
   pidfd.reset(static_cast<int>(fd));
   return 0;
 }
 
 std::optional<bool> pidfd_exited(int pidfd) {
   struct pollfd poll_fd = {pidfd, POLLIN, 0};
-  int ready;
+  long ready;
   do {
-    ready = ::poll(&poll_fd, 1, 0);
-  } while (ready < 0 && errno == EINTR);
+    ready = poll_now(poll_fd);
+  } while (ready == -EINTR);
   if (ready == 0) return false;
   if (ready == 1 && (poll_fd.revents & POLLIN) != 0) return true;
   return std::nullopt;

@@ -8,24 +8,34 @@
 #include <cstring>
 #include <string_view>
 
+#include "linux/system_call.h"
+
 namespace pidentity {
 namespace {
 
-ssize_t read_at(int fd, char* buffer, std::size_t capacity, std::size_t offset) {
-  ssize_t count;
+// The number of bytes, or a negated errno.
+long read_at(int fd, char* buffer, std::size_t capacity, std::size_t offset) {
+  long count;
   do {
-    count = ::pread(fd, buffer, capacity, static_cast<off_t>(offset));
-  } while (count < 0 && errno == EINTR);
+    // Where a register is too short for the offset it takes two, in an order of each architecture.
+    if constexpr (sizeof(long) >= sizeof(std::int64_t)) {
+      count = system_call(SYS_pread64, fd, address_of(buffer), static_cast<long>(capacity),
+                          static_cast<long>(offset));
+    } else {
+      count = ::pread(fd, buffer, capacity, static_cast<off_t>(offset));
+      if (count < 0) count = -errno;
+    }
+  } while (count == -EINTR);
   return count;
 }
 
 int open_to_read(const char* path, FileDescriptor& file) {
-  int fd;
+  long fd;
   do {
-    fd = ::open(path, O_RDONLY | O_CLOEXEC);
-  } while (fd < 0 && errno == EINTR);
-  if (fd < 0) return errno;
-  file.reset(fd);
+    fd = system_call(SYS_openat, AT_FDCWD, address_of(path), O_RDONLY | O_CLOEXEC);
+  } while (fd == -EINTR);
+  if (fd < 0) return static_cast<int>(-fd);
+  file.reset(static_cast<int>(fd));
   return 0;
 }
 
@@ -36,8 +46,8 @@ long read_start_of_file(const char* path, char* buffer, std::size_t capacity) {
   if (const int error = open_to_read(path, file)) return -error;
   std::size_t size = 0;
   while (size < capacity) {
-    const ssize_t count = read_at(file.get(), buffer + size, capacity - size, size);
-    if (count < 0) return -errno;
+    const long count = read_at(file.get(), buffer + size, capacity - size, size);
+    if (count < 0) return count;
     if (count == 0) break;
     size += static_cast<std::size_t>(count);
   }
@@ -73,8 +83,8 @@ int ProcDirectory::open_file(const char* name, FileDescriptor& file) const {
 int ProcDirectory::read_stat(ProcStat& stat) const {
   // 52 numbers of at most 20 digits, and a name of at most 64 bytes.
   char line[2048];
-  const ssize_t count = read_at(stat_.get(), line, sizeof line, 0);
-  if (count < 0) return errno;
+  const long count = read_at(stat_.get(), line, sizeof line, 0);
+  if (count < 0) return static_cast<int>(-count);
   const auto size = static_cast<std::size_t>(count);
   if (size == sizeof line || !parse_proc_stat({line, size}, stat)) return EBADMSG;
   return 0;
@@ -88,11 +98,11 @@ int ProcDirectory::read_command_line(std::uint64_t area_length, ByteBuffer& buff
   if (!buffer.reserve(static_cast<std::size_t>(area_length) + 1)) return ENOMEM;
   for (;;) {
     std::size_t size = 0;
-    ssize_t count;
+    long count;
     // Linux cuts no read short before the end of the file; other kernels with a /proc may.
     do {
       count = read_at(command_line_.get(), buffer.data() + size, buffer.capacity() - size, size);
-      if (count < 0) return errno;
+      if (count < 0) return static_cast<int>(-count);
       size += static_cast<std::size_t>(count);
     } while (count > 0 && size < buffer.capacity() && size != area_length);
     if (size < buffer.capacity()) {
@@ -109,7 +119,7 @@ std::optional<Pid> ProcDirectory::thread_group() const {
   FileDescriptor file;
   if (open_file("status", file) != 0) return std::nullopt;
   char text[1024];  // Tgid is the fourth line
-  const ssize_t count = read_at(file.get(), text, sizeof text, 0);
+  const long count = read_at(file.get(), text, sizeof text, 0);
   if (count <= 0) return std::nullopt;
   const std::string_view status(text, static_cast<std::size_t>(count));
   // The name in the first line cannot fake this: its newlines are escaped.

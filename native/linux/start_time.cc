@@ -1,7 +1,6 @@
 #include "linux/start_time.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "posix/read_clock.h"
 
@@ -22,8 +21,8 @@ std::optional<std::int64_t> start_time_of(const ProcStat& stat, OwnNamespaces& o
   const Namespaces& facts = own.get();
   if (!facts.time_offsets_known) return std::nullopt;
   const double seen = seen_start_ticks(stat, own.ticks_per_second());
-  const double host_ticks = std::floor(seen - facts.boot_time_offset_ticks);
-  return static_cast<std::int64_t>(std::max(0.0, host_ticks));
+  // Rounds down, as the conversion does with what is not negative.
+  return static_cast<std::int64_t>(std::max(0.0, seen - facts.boot_time_offset_ticks));
 }
 
 std::optional<double> started_at_ms(const ProcStat& stat, double ticks_per_second) {

@@ -11,6 +11,8 @@ namespace {
 // The largest integer that JavaScript represents exactly together with its neighbours.
 constexpr std::uint64_t kMaxSafeInteger = (std::uint64_t{1} << 53) - 1;
 
+constexpr std::uint64_t kNearlyFull = std::numeric_limits<std::uint64_t>::max() / 10;
+
 // The n-th space (counted from 1), or `end`. Half the cost of reading a start time would be going
 // over some 250 bytes one by one, so this takes eight at a time.
 const char* find_space(const char* at, const char* end, int n) {
@@ -84,12 +86,14 @@ class FieldCursor {
   bool digits(std::uint64_t max, std::uint64_t& value) {
     const char* const first = at_;
     value = 0;
-    for (; at_ != end_ && *at_ >= '0' && *at_ <= '9'; ++at_) {
-      const auto digit = static_cast<std::uint64_t>(*at_ - '0');
-      if (value > (max - digit) / 10) return false;
+    for (; at_ != end_; ++at_) {
+      const auto digit = static_cast<std::uint64_t>(static_cast<unsigned char>(*at_)) - '0';
+      if (digit > 9) break;
+      // Only here can one more digit be too much for 64 bits.
+      if (value >= kNearlyFull && value > (max - digit) / 10) return false;
       value = value * 10 + digit;
     }
-    return at_ != first;
+    return at_ != first && value <= max;
   }
 
   bool at_boundary() const { return at_ == end_ || *at_ == ' ' || *at_ == '\n'; }

@@ -10,14 +10,18 @@ import {
   ARGS_REASONS,
   FACT,
   FACT_COUNT,
+  FACT_ROW,
   IDENTITY_FACT,
+  MOST_AT_ONCE,
   type NativeBinding,
   type NativeExitWatch,
   REASONS,
   STATES,
 } from "../../lib/native/binding.js";
 import { loadNative } from "../../lib/native/load.js";
+import { startReady } from "../support/processes/child.js";
 import { openNewFile, openToRead } from "../support/processes/open-file.js";
+import { program } from "../support/processes/programs.js";
 import { requireBinding, requireLinux } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
@@ -332,6 +336,156 @@ describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
   });
 });
 
+describe("inspectMany", () => {
+  const pids = Uint32Array.of(process.pid, 2 ** 32 - 1);
+  const facts = (): Float64Array => new Float64Array(2 * FACT_ROW);
+
+  test.each([
+    ["an array", [process.pid]],
+    ["a Float64Array", Float64Array.of(process.pid)],
+    ["an Int32Array", Int32Array.of(process.pid)],
+    ["a proxy of the right thing", new Proxy(pids, {})],
+    ["nothing", undefined],
+  ])("pids that are %s are refused", (_what, wrong) => {
+    expect(errorOf(() => raw.inspectMany(wrong, 1, facts(), 0))).toBe(
+      "TypeError: pids must be a Uint32Array",
+    );
+  });
+
+  test.each(NOT_NUMBERS)("a count that is no number is refused: %#", (count) => {
+    expect(errorOf(() => raw.inspectMany(pids, count, facts(), 0))).toBe(
+      "TypeError: count must be a number",
+    );
+  });
+
+  test.each(NOT_IN_RANGE)("a number that can be no count is refused: %s", (count) => {
+    expect(errorOf(() => raw.inspectMany(pids, count, facts(), 0))).toBe(
+      "RangeError: count must be an integer in range",
+    );
+  });
+
+  test("a count of nothing, and of more than one call takes, is refused", () => {
+    const many = new Uint32Array(1000);
+    const rows = new Float64Array(1000 * FACT_ROW);
+    for (const count of [0, MOST_AT_ONCE + 1, 1000]) {
+      expect(errorOf(() => raw.inspectMany(many, count, rows, 0))).toBe(
+        "RangeError: count must be from 1 to 64",
+      );
+    }
+    expect(binding.inspectMany(many, MOST_AT_ONCE, rows, Infinity)).toBe(MOST_AT_ONCE);
+  });
+
+  test("more pids than there are, and more rows than there is room for, are refused", () => {
+    expect(errorOf(() => raw.inspectMany(pids, 3, new Float64Array(999), 0))).toBe(
+      "RangeError: pids must be longer",
+    );
+    expect(errorOf(() => raw.inspectMany(pids, 2, new Float64Array(2 * FACT_ROW - 1), 0))).toBe(
+      "RangeError: facts must be longer",
+    );
+  });
+
+  test.each(WRONG_FACTS)("facts of many that are %s are refused", (_what, make) => {
+    expect(errorOf(() => raw.inspectMany(pids, 1, make(), 0))).toBe(
+      "TypeError: facts must be a Float64Array",
+    );
+  });
+
+  test("detached arrays are refused", () => {
+    const [detachedPids, detachedFacts] = [pids.slice(), facts()];
+    structuredClone(null, {
+      transfer: [detachedPids.buffer as ArrayBuffer, detachedFacts.buffer as ArrayBuffer],
+    });
+    expect(errorOf(() => raw.inspectMany(detachedPids, 1, facts(), 0))).toBe(
+      "RangeError: pids must be longer",
+    );
+    expect(errorOf(() => raw.inspectMany(pids, 1, detachedFacts, 0))).toBe(
+      "RangeError: facts must be longer",
+    );
+  });
+
+  test("a budget that is no time is refused", () => {
+    for (const [value] of NOT_NUMBERS) {
+      expect(errorOf(() => raw.inspectMany(pids, 1, facts(), value))).toBe(
+        "TypeError: budgetMs must be a number",
+      );
+    }
+    for (const value of [NaN, -1, -Infinity, -5e-324]) {
+      expect(errorOf(() => raw.inspectMany(pids, 1, facts(), value))).toBe(
+        "RangeError: budgetMs must be 0 or more",
+      );
+    }
+  });
+
+  test.each([
+    ["null", null],
+    ["an object", {}],
+    ["an array that holds something", ["x"]],
+    ["a proxy of an array", new Proxy([], {})],
+  ])("lines that are %s are refused", (_what, lines) => {
+    expect(errorOf(() => raw.inspectMany(pids, 1, facts(), 0, lines))).toBe(
+      "TypeError: lines must be an empty array",
+    );
+  });
+
+  test("lines that cannot be filled end the call with nothing or an error, and no harm", () => {
+    for (const lines of [Object.freeze([]), Object.preventExtensions([]), Object.seal([])]) {
+      const made = errorOf(() => raw.inspectMany(pids, 2, facts(), Infinity, lines));
+      expect(made).toMatch(/^(nothing was thrown|TypeError: .*)$/u);
+      expect(lines).toEqual([]);
+    }
+  });
+
+  test("inspectMany writes only the rows of those that it asked", () => {
+    const rows = new Float64Array(3 * FACT_ROW).fill(-7);
+    const window = rows.subarray(FACT_ROW / 2, FACT_ROW / 2 + 2 * FACT_ROW);
+    expect(binding.inspectMany(pids, 2, window, 0)).toBe(1);
+    expect(window[FACT.state]).toBe(STATES.indexOf("alive"));
+    expect(new Set(rows.subarray(0, FACT_ROW / 2))).toEqual(new Set([-7]));
+    expect(new Set(rows.subarray(FACT_ROW / 2 + FACT_ROW))).toEqual(new Set([-7]));
+  });
+
+  test("a setter on Array.prototype that detaches the arrays ends in an error", async (context) => {
+    requireLinux(context, "a program of test/support/native");
+    const child = await startReady(program("idle"), Array.from({ length: 100 }, String));
+    const [asked, rows] = [Uint32Array.of(child.pid, child.pid), facts()];
+    Reflect.defineProperty(Array.prototype, "0", {
+      configurable: true,
+      set() {
+        delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+        structuredClone(null, {
+          transfer: [asked.buffer as ArrayBuffer, rows.buffer as ArrayBuffer],
+        });
+      },
+    });
+    let error: unknown;
+    try {
+      raw.inspectMany(asked, 2, rows, Infinity, []);
+    } catch (thrown) {
+      error = thrown;
+    } finally {
+      delete (Array.prototype as unknown as Record<string, unknown>)["0"];
+    }
+    expect(String(error)).toBe("RangeError: pids must be longer");
+  });
+});
+
+describe("the row of args", () => {
+  test.each(WRONG_FACTS.slice(1))("a row for args that is %s is refused", (_what, make) => {
+    expect(errorOf(() => raw.args(process.pid, make()))).toBe(
+      "TypeError: facts must be a Float64Array",
+    );
+  });
+
+  test("args writes its row only when it tells of the arguments there", () => {
+    const row = new Float64Array(FACT_ROW).fill(-7);
+    expect(binding.args(0, row)).toBeNull();
+    expect(new Set(row)).toEqual(new Set([-7]));
+    const short = new Float64Array(FACT_ROW - 1).fill(-7);
+    expect(binding.args(process.pid, short)).toBeInstanceOf(Array);
+    expect(new Set(short)).toEqual(new Set([-7]));
+  });
+});
+
 describe("inspect", () => {
   test("inspect writes only the facts, and only inside a window of a larger buffer", () => {
     const whole = new Float64Array(FACT_COUNT + 4).fill(-7);
@@ -500,11 +654,15 @@ test("a worker terminated in the middle of calls and errors does not end the pro
     const { parentPort } = require("node:worker_threads");
     const addon = require(${JSON.stringify(loadNative().path)});
     const facts = new Float64Array(${FACT_COUNT});
+    const rows = new Float64Array(${2 * FACT_ROW});
+    const pids = Uint32Array.of(process.pid, process.ppid);
     parentPort.postMessage("running");
     for (;;) {
       addon.host();
       addon.identity(process.pid, facts);
       addon.inspect(process.pid, facts, []);
+      addon.inspectMany(pids, 2, rows, Infinity, []);
+      addon.args(process.pid, rows);
       addon.watchExit(process.pid)?.close();
       for (const call of Object.values(addon)) try { call(Symbol("x")); } catch {}
     }`;

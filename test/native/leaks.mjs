@@ -15,7 +15,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Worker } from "node:worker_threads";
 
-import { FACT_COUNT, IDENTITY_FACT } from "../../build/modules/native/binding.js";
+import { FACT_COUNT, FACT_ROW, IDENTITY_FACT } from "../../build/modules/native/binding.js";
 import { loadNative } from "../../build/modules/native/load.js";
 
 const { values: options, positionals: names } = parseArgs({
@@ -49,6 +49,8 @@ if (binding === undefined) throw error;
 
 const ABSENT = 2 ** 31 - 1;
 const facts = new Float64Array(FACT_COUNT);
+const rows = new Float64Array(2 * FACT_ROW);
+const two = Uint32Array.of(process.pid, ABSENT);
 binding.identity(process.pid, facts);
 const high = facts[IDENTITY_FACT.exactIdHigh];
 const low = facts[IDENTITY_FACT.exactIdLow];
@@ -86,6 +88,12 @@ const CASES = {
     refused(() => binding.inspect(process.pid, new Float64Array(1))),
   "inspect into a frozen array": () =>
     refused(() => binding.inspect(process.pid, facts, Object.freeze([]))),
+  "inspectMany of this process and nobody": () => binding.inspectMany(two, 2, rows, Infinity, []),
+  "inspectMany without arguments": () => binding.inspectMany(two, 2, rows, Infinity),
+  "inspectMany into a short array": () =>
+    refused(() => binding.inspectMany(two, 2, facts, Infinity, [])),
+  "inspectMany of none": () => refused(() => binding.inspectMany(two, 0, rows, Infinity, [])),
+  "args of this process, told by ends": () => binding.args(process.pid, rows),
   "identity of this process": () => binding.identity(process.pid, facts),
   "identity of nobody": () => binding.identity(ABSENT, facts),
   "identity of its parent": () => binding.identity(process.ppid, facts),
@@ -203,12 +211,15 @@ async function runWorker(endless) {
     const { parentPort } = require("node:worker_threads");
     const addon = require(${JSON.stringify(path)});
     const facts = new Float64Array(${FACT_COUNT});
+    const rows = new Float64Array(${2 * FACT_ROW});
+    const pids = Uint32Array.of(process.pid, process.ppid);
     const fs = require("node:fs");
     const opened = fs.openSync(${JSON.stringify(file)}, "r");
     if (addon.keepFile(opened) !== opened) fs.closeSync(opened);
     const work = () => {
       addon.host();
       addon.inspect(process.pid, facts, []);
+      addon.inspectMany(pids, 2, rows, Infinity, []);
       addon.watchExit(process.pid);
       try { addon.isAlive(Symbol()); } catch {}
     };

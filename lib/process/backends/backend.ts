@@ -48,6 +48,11 @@ export interface ProcessBackend {
   startTime(pid: number): number | null;
   args(pid: number): string[] | null;
   inspect(pid: number, withArgs: boolean): ProcessInfo;
+  /**
+   * {@link inspect} for the first ones of `pids`, as many as `budgetMs` allow and a call takes, one in any case: not
+   * of one point in time. Empty only for no pids.
+   */
+  inspectMany(pids: readonly number[], withArgs: boolean, budgetMs: number): ProcessInfo[];
   identity(pid: number): ProcessIdentity;
   /** Looks up a process by {@link ProcessIdentity.exactId} in any pid namespace; `unsupported` where impossible. */
   byExactId(exactId: string): Pick<ProcessIdentity, "state" | "reason">;

@@ -4,6 +4,7 @@
  * process can be named, so a token is never judged gone here except by its absent pid.
  */
 import type { ProcessBackend } from "./backend.js";
+import { inspectEach } from "./inspect-each.js";
 import { hostName } from "./os-facts.js";
 import { probePid, type SignalZero } from "./probe-pid.js";
 import type { ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
@@ -28,26 +29,29 @@ export function createBasicBackend(signalZero?: SignalZero): ProcessBackend {
     }
   };
 
+  const inspect = (pid: number, withArgs: boolean): ProcessInfo => {
+    const { state, reason } = liveness(pid);
+    const unread = withArgs ? "unsupported" : "skipped";
+    return {
+      pid,
+      state,
+      reason,
+      startTime: null,
+      startedAtMs: null,
+      args: null,
+      argsReason: state === "gone" ? "gone" : unread,
+      commandLine: null,
+      parentPid: null,
+    };
+  };
+
   return {
     name: "basic",
     isAlive: (pid) => liveness(pid).state !== "gone",
     startTime: () => null,
     args: () => null,
-    inspect(pid, withArgs): ProcessInfo {
-      const { state, reason } = liveness(pid);
-      const unread = withArgs ? "unsupported" : "skipped";
-      return {
-        pid,
-        state,
-        reason,
-        startTime: null,
-        startedAtMs: null,
-        args: null,
-        argsReason: state === "gone" ? "gone" : unread,
-        commandLine: null,
-        parentPid: null,
-      };
-    },
+    inspect,
+    inspectMany: (pids, withArgs, budgetMs) => inspectEach(inspect, pids, withArgs, budgetMs),
     identity: (pid) => ({ ...liveness(pid), startTime: null, exactId: null }),
     byExactId: () => ({ state: "unknown", reason: "unsupported" }),
     host: () => ({

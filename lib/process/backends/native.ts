@@ -1,9 +1,11 @@
 /** Translates the addon's results: numbers become reasons, NaN and "" become null. */
 import {
   ARGS_REASONS,
+  ARGUMENT_COUNT,
   FACT,
-  FACT_COUNT,
+  FACT_ROW,
   IDENTITY_FACT,
+  MOST_AT_ONCE,
   type NativeBinding,
   REASONS,
   STATES,
@@ -14,29 +16,41 @@ import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../pr
 
 export function createNativeBackend(binding: NativeBinding): ProcessBackend {
   // One array for all calls: each fills it anew and reads it before anything else can run.
-  const facts = new Float64Array(FACT_COUNT);
+  const facts = new Float64Array(FACT_ROW);
+  // Likewise; made for the first question about many.
+  let pidsAtOnce: Uint32Array | undefined;
+  let factsAtOnce: Float64Array | undefined;
 
   return {
     name: "native",
     isAlive: (pid) => binding.isAlive(pid),
     startTime: (pid) => binding.startTime(pid),
-    args: (pid) => binding.args(pid),
+    args(pid) {
+      const args = binding.args(pid, facts);
+      return typeof args === "string" ? argumentsIn(args, facts, 0) : args;
+    },
     inspect(pid, withArgs): ProcessInfo {
       const args: string[] = [];
-      const raw = withArgs ? binding.inspect(pid, facts, args) : binding.inspect(pid, facts);
-      const argsReason = argsReasonAt(facts[FACT.argsReason]);
-      const read = argsReason === null;
-      return {
-        pid,
-        state: stateAt(facts[FACT.state]),
-        reason: reasonAt(facts[FACT.reason]),
-        startTime: known(facts[FACT.startTime]),
-        startedAtMs: known(facts[FACT.startedAtMs]),
-        args: read ? args : null,
-        argsReason,
-        commandLine: read ? shown(raw ?? "") : null,
-        parentPid: known(facts[FACT.parentPid]) || null,
-      };
+      const line = withArgs ? binding.inspect(pid, facts, args) : binding.inspect(pid, facts);
+      return toProcessInfo(pid, facts, 0, line ?? "", args);
+    },
+    inspectMany(pids, withArgs, budgetMs) {
+      pidsAtOnce ??= new Uint32Array(MOST_AT_ONCE);
+      factsAtOnce ??= new Float64Array(MOST_AT_ONCE * FACT_ROW);
+      const count = Math.min(pids.length, MOST_AT_ONCE);
+      if (count === 0) return [];
+      for (let i = 0; i < count; i++) pidsAtOnce[i] = pids[i] ?? 0;
+      const lines: (string | string[] | undefined)[] = [];
+      const done = withArgs
+        ? binding.inspectMany(pidsAtOnce, count, factsAtOnce, budgetMs, lines)
+        : binding.inspectMany(pidsAtOnce, count, factsAtOnce, budgetMs);
+      const infos: ProcessInfo[] = [];
+      for (let i = 0; i < done; i++) {
+        const line = (lines[2 * i] ?? "") as string;
+        const args = (lines[2 * i + 1] ?? []) as string[];
+        infos.push(toProcessInfo(pids[i] ?? 0, factsAtOnce, i * FACT_ROW, line, args));
+      }
+      return infos;
     },
     identity(pid) {
       binding.identity(pid, facts);
@@ -74,6 +88,49 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
     },
     watchExit: (pid) => binding.watchExit(pid),
   };
+}
+
+/**
+ * One answer of the addon.
+ *
+ * @param row - Where its facts begin in `facts`.
+ * @param args - The arguments, unless the row tells of them.
+ */
+function toProcessInfo(
+  pid: number,
+  facts: Float64Array,
+  row: number,
+  line: string,
+  args: string[],
+): ProcessInfo {
+  const argsReason = argsReasonAt(facts[row + FACT.argsReason]);
+  const read = argsReason === null;
+  const isCut = read && (facts[row + ARGUMENT_COUNT] ?? 0) > 0;
+  return {
+    pid,
+    state: stateAt(facts[row + FACT.state]),
+    reason: reasonAt(facts[row + FACT.reason]),
+    startTime: known(facts[row + FACT.startTime]),
+    startedAtMs: known(facts[row + FACT.startedAtMs]),
+    args: isCut ? argumentsIn(line, facts, row) : read ? args : null,
+    argsReason,
+    commandLine: isCut ? line : read ? shown(line) : null,
+    parentPid: known(facts[row + FACT.parentPid]) || null,
+  };
+}
+
+/** The arguments of a command line, cut out of it where the row of its facts says: see {@link ARGUMENT_COUNT}. */
+function argumentsIn(line: string, facts: Float64Array, row: number): string[] {
+  const first = row + ARGUMENT_COUNT + 1;
+  const count = facts[first - 1] ?? 0;
+  const args: string[] = [];
+  let start = 0;
+  for (let i = first; i < first + count; i++) {
+    const end = facts[i] ?? start;
+    args.push(line.slice(start, end));
+    start = end + 1;
+  }
+  return args;
 }
 
 // An index that the lists do not have comes from an addon newer than they are: unknown, not gone.

@@ -8,6 +8,7 @@
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
+import { inspectEach } from "./inspect-each.js";
 import { hostName, secondsSinceBoot } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
@@ -83,6 +84,23 @@ export function createProcfsBackend(): ProcessBackend {
     return isReplaced ? [NO_SUCH_PROCESS, NO_LINE] : [after, result];
   };
 
+  const inspect = (pid: number, withArgs: boolean): ProcessInfo => {
+    const [seen, result] = withArgs ? observeWithArgs(pid) : skipArgs(observe(pid));
+    const { state, reason, stat } = seen;
+    const { line, argsReason } = result;
+    return {
+      pid,
+      state,
+      reason,
+      startTime: startTimeOf(stat),
+      startedAtMs: startedAtMs(startTimeOf(stat), offsets()),
+      args: line?.args ?? null,
+      argsReason,
+      commandLine: line?.commandLine ?? null,
+      parentPid: stat?.parentPid || null,
+    };
+  };
+
   return {
     name: "procfs",
     isAlive: (pid) => observe(pid).state !== "gone",
@@ -91,22 +109,8 @@ export function createProcfsBackend(): ProcessBackend {
       const [, result] = observeWithArgs(pid);
       return result.line?.args ?? null;
     },
-    inspect(pid, withArgs): ProcessInfo {
-      const [seen, result] = withArgs ? observeWithArgs(pid) : skipArgs(observe(pid));
-      const { state, reason, stat } = seen;
-      const { line, argsReason } = result;
-      return {
-        pid,
-        state,
-        reason,
-        startTime: startTimeOf(stat),
-        startedAtMs: startedAtMs(startTimeOf(stat), offsets()),
-        args: line?.args ?? null,
-        argsReason,
-        commandLine: line?.commandLine ?? null,
-        parentPid: stat?.parentPid || null,
-      };
-    },
+    inspect,
+    inspectMany: (pids, withArgs, budgetMs) => inspectEach(inspect, pids, withArgs, budgetMs),
     identity(pid): ProcessIdentity {
       const { state, reason, stat } = observe(pid);
       return { state, reason, startTime: startTimeOf(stat), exactId: null };

@@ -49,6 +49,7 @@ function addon(
     isNamed: never,
     monotonicMs: never,
     sinceBootMs: never,
+    inspectMany: never,
     inspect(_pid, into, args) {
       for (const [name, index] of Object.entries(FACT)) {
         into[index] = facts[name as keyof typeof FACT] ?? NaN;
