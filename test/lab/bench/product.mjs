@@ -9,11 +9,15 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 const DIST = resolve(
   process.env.PIDENTITY_BENCH_DIST ?? fileURLToPath(new URL("../../../dist", import.meta.url)),
 );
-// Older builds have their modules elsewhere, those before bundling in dist/ itself.
-const MODULES =
+/** Folder of the modules that are not published. */
+// Older builds have theirs elsewhere, those before bundling in dist/ itself.
+export const MODULES =
   ["../build/modules", "../compiled"]
     .map((name) => join(DIST, name))
     .find((folder) => existsSync(folder)) ?? DIST;
+
+/** Whether the build is not this repository's own. */
+export const isOtherBuild = process.env.PIDENTITY_BENCH_DIST !== undefined;
 
 /** @param {string} file inside dist: what users import */
 export function productUrl(file) {
