@@ -10,7 +10,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { max, median } from "simple-statistics";
 
 import { compareFreeLock } from "../measure/compare-lock-calls.mjs";
-import { compileFloor, startFloor } from "../measure/floor.mjs";
+import { canMeasure, compileFloor, startFloor } from "../measure/floor.mjs";
 import { atLeast, atMost, ratio, toMeasurement } from "../measure/figures.mjs";
 import { interleave } from "../measure/interleave.mjs";
 import { leftByKills } from "../measure/kills.mjs";
@@ -32,6 +32,12 @@ const CONTEST_MS = 2000;
 const WAIT_MS = 2000;
 const KILLS = 1000;
 const CREATE_UNLINK = "create and unlink in C";
+/** Operations of floor.c. */
+const IN_C = {
+  "inode guard in C": "acquireRelease:inode",
+  "guard file in C": "acquireRelease:guard-file",
+  [CREATE_UNLINK]: "createUnlink",
+};
 
 /** @param {{ rounds: number, folder: string }} options */
 export async function run({ rounds, folder }) {
@@ -73,21 +79,23 @@ async function freeLock(rounds, folder) {
   const scheme = await schemeIn(folder);
   const session = join(folder, "session.jsonl");
   const comparison = compareFreeLock(path, session, scheme);
+  const inCOf = Object.entries(IN_C).filter(([, operation]) =>
+    canMeasure(path, operation, session),
+  );
   const floor = await startFloor(path);
   const inC = (operation) => (file) =>
     floor.measure(operation, file, { samples: OPERATIONS, batch: 1 });
   const measured = await timeFreeLock(
     ["pidentity", "plain sync", "plain promises", "proper-lockfile", "lockfile"],
     { rounds, folder },
-    {
-      "inode guard in C": inC("acquireRelease:inode"),
-      "guard file in C": inC("acquireRelease:guard-file"),
-      [CREATE_UNLINK]: inC("createUnlink"),
-    },
+    Object.fromEntries(inCOf.map(([name, operation]) => [name, inC(operation)])),
   );
   await floor.end();
   assertNothingLeft(folder, ["session.jsonl"]);
-  const protocol = scheme === "inode" ? "inode guard in C" : "guard file in C";
+  const [protocol = ""] = inCOf.find(([, operation]) => operation.endsWith(scheme)) ?? [];
+  const timesInC = inCOf
+    .filter(([name]) => name !== CREATE_UNLINK)
+    .map(([name]) => `${name} ${ratio(measured, name, CREATE_UNLINK).toFixed(2)}`);
   return toMeasurement({
     name: "acquire and release, free",
     unit: "µs",
@@ -97,7 +105,7 @@ async function freeLock(rounds, folder) {
     ],
     remarks: [
       `${ratio(measured, "pidentity", protocol).toFixed(2)} times its own system calls in C (${protocol}), which take ${ratio(measured, protocol, "plain sync").toFixed(2)} times plain sync`,
-      `in C, times create and unlink: inode guard ${ratio(measured, "inode guard in C", CREATE_UNLINK).toFixed(2)}, guard file ${ratio(measured, "guard file in C", CREATE_UNLINK).toFixed(2)}`,
+      `times ${CREATE_UNLINK}: ${timesInC.join(", ")}`,
       comparison,
     ],
   });
