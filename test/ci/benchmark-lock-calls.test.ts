@@ -85,6 +85,14 @@ describe("system calls about a lock, compared", () => {
     ]);
   });
 
+  it("names beside an open directory are those of the whole path", () => {
+    const lines = BY_GLIBC.map((line) =>
+      line.replace('AT_FDCWD, "/d"', '9, "."').replace(`AT_FDCWD, "${LOCK}"`, '9, "s.jsonl.lock"'),
+    ).with(9, 'unlinkat(9, "s.jsonl.lock", 0) = 0');
+    expect(lines.join()).not.toContain("/d");
+    expect(differenceOf(callsAbout(lines), callsAbout(BY_GLIBC))).toBeNull();
+  });
+
   it("calls about other files, and about a number that was closed, are counted apart", () => {
     const { others } = lockCallsIn(BY_ANOTHER, [LOCK]);
     expect([...others]).toEqual([

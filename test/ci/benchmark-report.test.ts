@@ -37,7 +37,15 @@ const EXT4: Place = { directory: "/tmp", fileSystem: "ext4", fileSystemType: "0x
 const TMPFS: Place = { directory: "/dev/shm", fileSystem: "tmpfs", fileSystemType: "0x1021994" };
 
 function resultAt(place: Place | null, value: number, suite = "lock"): object {
-  const machine = { cpu: "CPU", cores: 2, kernel: "linux 6", node: "v20.19.0", load: 0, ...place };
+  const machine = {
+    version: "1.0.0 (0a1b2c3)",
+    cpu: "CPU",
+    cores: 2,
+    kernel: "linux 6",
+    node: "v20.19.0",
+    load: 0,
+    ...place,
+  };
   const target = { what: "times plain", value, limit: 2, bound: "at most", unit: "×" };
   const measurement = {
     name: "free",
@@ -50,9 +58,10 @@ function resultAt(place: Place | null, value: number, suite = "lock"): object {
 }
 
 describe("the benchmark report", () => {
-  it("a suite that makes files names the directory and its file system, by name and number", () => {
+  it("a suite that makes files names the version, the directory and its file system, by name and number", () => {
     const plain = showSuite(resultAt(TMPFS, 1.5), { markdown: false });
     expect(plain).toMatch(/^Locks, on tmpfs \(\/dev\/shm\)\n/);
+    expect(plain).toContain("\npidentity 1.0.0 (0a1b2c3); CPU, 2 cores");
     expect(plain).toContain("/dev/shm on tmpfs (0x1021994)");
     expect(showSuite(resultAt(EXT4, 1.5), { markdown: true })).toMatch(
       /^### Locks, on ext4 \(\/tmp\)\n/,

@@ -1,5 +1,5 @@
 /**
- * npm run bench [-- suite… --rounds N --directory D… --million --json FILE --chart FILE --markdown]
+ * npm run bench [-- suite… --rounds N --directory D… --short --million --json FILE --chart FILE --markdown]
  *
  * Runs the benchmark suites, all of them or the named ones; those that make files once for each directory. A wrong
  * result, something left behind, or a floor that is none ends with exit code 1; a slow figure does not. See README.md
@@ -15,7 +15,7 @@ import { showSuite, showTargets, showTargetTable } from "./report.mjs";
 import { temporaryFolder } from "./measure/temporary-folder.mjs";
 
 /**
- * Loaded only when they run. Each exports `title` and `run({ rounds, folder, million })`; with `makesFiles` it runs once
+ * Loaded only when they run. Each exports `title` and `run({ rounds, folder, short, million })`; with `makesFiles` it runs once
  * for each place, with a folder there, else once without.
  */
 const SUITES = {
@@ -29,15 +29,16 @@ function readArguments() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: "string", default: "25" },
+      rounds: { type: "string" },
       directory: { type: "string", multiple: true },
+      short: { type: "boolean", default: false },
       million: { type: "boolean", default: false },
       json: { type: "string" },
       chart: { type: "string" },
       markdown: { type: "boolean", default: false },
     },
   });
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? (values.short ? 5 : 25));
   if (!Number.isSafeInteger(rounds) || rounds < 1) {
     throw new RangeError(`--rounds must be an integer of 1 or more: ${values.rounds}`);
   }
@@ -57,7 +58,7 @@ function placesOf(directories) {
   return defaults.map((directory) => describePlace(directory));
 }
 
-const { suites, rounds, directory, million, json, chart, markdown } = readArguments();
+const { suites, rounds, directory, short, million, json, chart, markdown } = readArguments();
 const places = placesOf(directory);
 const results = [];
 for (const suite of suites) {
@@ -65,7 +66,7 @@ for (const suite of suites) {
   for (const place of makesFiles ? places : [null]) {
     const machine = describeMachine(place);
     const folder = place === null ? null : temporaryFolder(place.directory);
-    const { notes, measurements } = await run({ rounds, folder, million });
+    const { notes, measurements } = await run({ rounds, folder, short, million });
     const result = { suite, title, machine, notes, measurements };
     results.push(result);
     console.log(`${showSuite(result, { markdown })}\n`);

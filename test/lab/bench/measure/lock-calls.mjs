@@ -79,7 +79,7 @@ function lockOf({ name, args, descriptor, paths }, locks, opened) {
   const [only] = locks;
   // An unnamed file in the directory: there is nothing else that names a lock.
   if (OPENING.has(name) && args.includes("O_TMPFILE") && locks.length === 1) {
-    return paths[0] === directoryOf(only) ? only : null;
+    return [directoryOf(only), "."].includes(paths[0]) ? only : null;
   }
   const found = locks.find((lock) => paths.some((path) => nameOf(path, lock) !== null));
   return found ?? null;
@@ -89,10 +89,11 @@ function directoryOf(path) {
   return path.slice(0, path.lastIndexOf("/"));
 }
 
-/** As it is shown: `L.guard`. null: none of this lock's names. */
+/** As it is shown: `L.guard`; a relative path is one beside an open directory. null: none of this lock's names. */
 function nameOf(path, lock) {
-  if (!path.startsWith(lock)) return null;
-  const rest = path.slice(lock.length);
+  const full = path.startsWith("/") || path === "" ? path : `${directoryOf(lock)}/${path}`;
+  if (!full.startsWith(lock)) return null;
+  const rest = full.slice(lock.length);
   return NAMES.find(([pattern]) => pattern.test(rest))?.[1] ?? null;
 }
 

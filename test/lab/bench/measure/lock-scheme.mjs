@@ -44,8 +44,8 @@ export function schemeOf(payload) {
   return JSON.parse(payload).guard === "inode" ? "inode" : "guard-file";
 }
 
-/** A build that can write it into a payload has the word somewhere. */
-function knowsInodeScheme() {
+/** Whether the build can use a lock's own inode as guard: it then has the word for payloads somewhere. */
+export function knowsInodeScheme() {
   const lock = join(MODULES, "lock");
   return readdirSync(lock, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".js"))

@@ -1,5 +1,7 @@
-/** What figures were measured on: without it they say little. */
+/** Which version figures were measured of, and on what: without it they say little. */
 import { cpus, loadavg, release } from "node:os";
+
+import { productVersion } from "../product.mjs";
 
 /** @typedef {ReturnType<typeof describeMachine>} Machine */
 
@@ -7,6 +9,7 @@ import { cpus, loadavg, release } from "node:os";
 export function describeMachine(place) {
   const [cpu] = cpus();
   return {
+    version: productVersion(),
     cpu: cpu?.model.trim() ?? "unknown CPU",
     cores: cpus().length,
     kernel: `${process.platform} ${release()}`,
@@ -18,9 +21,9 @@ export function describeMachine(place) {
 
 /** @param {Machine} machine */
 export function machineLine(machine) {
-  const { cpu, cores, kernel, node, load } = machine;
+  const { version, cpu, cores, kernel, node, load } = machine;
   const place = machine.directory === undefined ? "" : `; ${placeName(machine)}`;
-  return `${cpu}, ${cores} cores, ${kernel}, Node ${node}${place}; load ${load} at the start`;
+  return `pidentity ${version}; ${cpu}, ${cores} cores, ${kernel}, Node ${node}${place}; load ${load} at the start`;
 }
 
 /** @param {import("./places.mjs").Place} place */

@@ -39,28 +39,32 @@ const IN_C = {
   [CREATE_UNLINK]: "createUnlink",
 };
 
-/** @param {{ rounds: number, folder: string }} options */
-export async function run({ rounds, folder }) {
+/** @param {{ rounds: number, folder: string, short: boolean }} options */
+export async function run({ rounds, folder, short }) {
   assert.equal(nativeStatus().backend, "native", String(nativeStatus().error));
   const few = Math.min(rounds, 7);
   const measurements = [
     await freeLock(rounds, newFolder(folder, "free")),
-    await freeLockBesideFsSafe(rounds, newFolder(folder, "free-22")),
+    ...(short ? [] : [await freeLockBesideFsSafe(rounds, newFolder(folder, "free-22"))]),
     ...(await contest(Math.min(rounds, 5), folder)),
     await patience(few, newFolder(folder, "wait")),
     await takeover(Math.max(few, 5), newFolder(folder, "takeover")),
-    await manyWaiters(few, newFolder(folder, "waiters")),
-    ...(await manyProcesses(Math.min(rounds, 3), newFolder(folder, "many"))),
     // 1 000 with the default number of rounds, fewer with fewer.
     await kills(Math.min(rounds * 40, KILLS), newFolder(folder, "kills")),
   ];
+  if (!short) {
+    measurements.push(
+      await manyWaiters(few, newFolder(folder, "waiters")),
+      ...(await manyProcesses(Math.min(rounds, 3), newFolder(folder, "many"))),
+    );
+  }
   return {
     notes: [
       `Free lock: ${rounds} interleaved rounds of ${OPERATIONS} acquisitions, each timed by itself, each way in its own process and after ${WARM_UP} acquisitions that do not count; ratios are medians of each round's ratio of medians.`,
       `Contest: ${CONTENDERS} processes take one lock, add one to a number in a file and pause for 0 to 4 ms, for ${CONTEST_MS} ms per round; the number must be the count of acquisitions afterwards. A hand-over is the time from the call of release in one process to the resolved acquire in the next, where that one was waiting already.`,
       "Every alternative was seen to exclude a second holder and to leave nothing behind before it was timed.",
     ],
-    measurements: measurements.filter((measurement) => measurement !== null),
+    measurements,
   };
 }
 

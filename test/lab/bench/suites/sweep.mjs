@@ -91,8 +91,8 @@ const CASES = [
   { name: "10 000 locks, all stale", size: LARGE, removed: true, plain: 10 },
 ];
 
-/** @param {{ rounds: number, folder: string, million: boolean }} options */
-export async function run({ rounds, folder, million }) {
+/** @param {{ rounds: number, folder: string, short: boolean, million: boolean }} options */
+export async function run({ rounds, folder, short, million }) {
   const owners = await Promise.all([5, 5, 5].map((count) => startLiveProcess(count)));
   const pids = owners.map((owner) => owner.pid);
   try {
@@ -105,11 +105,13 @@ export async function run({ rounds, folder, million }) {
       measurements.push(await measureCase(testCase, count, { folder, pids, scheme }));
     }
     const after = fileCostMicroseconds(folder);
-    measurements.push(
-      await heldLocks(Math.min(rounds, 9), folder),
-      ...(await slowResolvers(Math.min(rounds, 5), folder, pids)),
-      ...(await growth(Math.min(rounds, 3), folder, million)),
-    );
+    measurements.push(await heldLocks(Math.min(rounds, 9), folder));
+    if (!short) {
+      measurements.push(
+        ...(await slowResolvers(Math.min(rounds, 5), folder, pids)),
+        ...(await growth(Math.min(rounds, 3), folder, million)),
+      );
+    }
     return {
       notes: [
         "Each run of a case gets directories of its own; its report, its resolver calls and the files left are checked.",
