@@ -27,8 +27,8 @@ export function productVersion() {
   const { version = "of no version" } = existsSync(manifest)
     ? JSON.parse(readFileSync(manifest, "utf8"))
     : {};
-  const arguments_ = ["-C", folder, "describe", "--always", "--exclude=*", "--dirty"];
-  const { status, stdout } = spawnSync("git", arguments_, { encoding: "utf8" });
+  const describing = ["-C", folder, "describe", "--always", "--exclude=*", "--dirty"];
+  const { status, stdout } = spawnSync("git", describing, { encoding: "utf8" });
   return status === 0 ? `${version} (${stdout.trim()})` : version;
 }
 

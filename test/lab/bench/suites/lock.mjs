@@ -262,6 +262,8 @@ async function patience(rounds, folder) {
   const inspections = [];
   const shares = [];
   const waiter = await startNodeServer("waiter.mjs", [file]);
+  // Once free: what it loads and compiles is no part of its waiting, nor is the time for it.
+  await waiter.ask("wait");
   for (let round = -1; round < rounds; round++) {
     const lock = await acquireSessionWriteLock({ sessionFile: file });
     const answer = waiter.ask("wait");
