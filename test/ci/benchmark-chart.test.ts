@@ -69,6 +69,20 @@ describe("the benchmark chart", () => {
     expect(draw([sweepOf([sideOf("pidentity", 5)])]).svg).toBeNull();
   });
 
+  it("the chart draws a suite once for each place where it was measured, named by its file system", () => {
+    const sides = [sideOf("pidentity", 5), sideOf("bare loop", 4)];
+    const inMemory = { ...sweepOf(sides), machine: { ...MACHINE, fileSystem: "tmpfs" } };
+    const process = { suite: "process", machine: { ...MACHINE, fileSystem: undefined } };
+    const { svg } = draw([{ ...process, measurements: [] }, sweepOf(sides), inMemory]);
+    const titles = [...(svg ?? "").matchAll(/class="title"[^>]*>([^<]*)</g)];
+    expect(titles.map(([, title]) => title)).toEqual([
+      "Sweep of 10 000 lock files, none stale, on ext4",
+      "Sweep of 10 000 lock files, none stale, on tmpfs",
+    ]);
+    expect(svg).toContain("; sweep on ext4 and tmpfs<");
+    expect(draw([sweepOf(sides)]).svg).toContain(">Sweep of 10 000 lock files, none stale<");
+  });
+
   it("an empty chart is refused", () => {
     const { svg, status, stderr } = draw([]);
     expect([svg, status]).toEqual([null, 1]);

@@ -1,19 +1,23 @@
 /**
- * npm run bench [-- suite… --rounds N --directory D --million --json FILE --chart FILE --markdown]
+ * npm run bench [-- suite… --rounds N --directory D… --short --million --json FILE --chart FILE --markdown]
  *
- * Runs the benchmark suites, all of them or the named ones. A wrong result, something left behind, or a
- * floor that is none ends with exit code 1; a slow figure does not. See README.md beside this file.
+ * Runs the benchmark suites, all of them or the named ones; those that make files once for each directory. A wrong
+ * result, something left behind, or a floor that is none ends with exit code 1; a slow figure does not. See README.md
+ * beside this file.
  */
 import { writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { parseArgs } from "node:util";
 
 import { drawChart } from "./chart.mjs";
 import { describeMachine } from "./measure/machine.mjs";
-import { showSuite, showTargets } from "./report.mjs";
+import { defaultDirectories, describePlace } from "./measure/places.mjs";
+import { showSuite, showTargets, showTargetTable } from "./report.mjs";
 import { temporaryFolder } from "./measure/temporary-folder.mjs";
 
-/** Loaded only when they run. Each exports `title` and `run({ rounds, folder, million })`. */
+/**
+ * Loaded only when they run. Each exports `title` and `run({ rounds, folder, short, million })`; with `makesFiles` it runs once
+ * for each place, with a folder there, else once without.
+ */
 const SUITES = {
   process: () => import("./suites/process.mjs"),
   identity: () => import("./suites/identity.mjs"),
@@ -25,15 +29,16 @@ function readArguments() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      rounds: { type: "string", default: "25" },
-      directory: { type: "string", default: tmpdir() },
+      rounds: { type: "string" },
+      directory: { type: "string", multiple: true },
+      short: { type: "boolean", default: false },
       million: { type: "boolean", default: false },
       json: { type: "string" },
       chart: { type: "string" },
       markdown: { type: "boolean", default: false },
     },
   });
-  const rounds = Number(values.rounds);
+  const rounds = Number(values.rounds ?? (values.short ? 5 : 25));
   if (!Number.isSafeInteger(rounds) || rounds < 1) {
     throw new RangeError(`--rounds must be an integer of 1 or more: ${values.rounds}`);
   }
@@ -45,17 +50,29 @@ function readArguments() {
   return { ...values, rounds, suites: positionals.length > 0 ? positionals : Object.keys(SUITES) };
 }
 
-const { suites, rounds, directory, million, json, chart, markdown } = readArguments();
-const folder = temporaryFolder(directory);
+/** Each is described before anything runs: a directory that is none ends it here. */
+function placesOf(directories) {
+  if (directories !== undefined) return directories.map((directory) => describePlace(directory));
+  const { directories: defaults, left } = defaultDirectories();
+  if (left !== null) console.log(`Measured in the temporary folder only: ${left}.\n`);
+  return defaults.map((directory) => describePlace(directory));
+}
+
+const { suites, rounds, directory, short, million, json, chart, markdown } = readArguments();
+const places = placesOf(directory);
 const results = [];
 for (const suite of suites) {
-  const machine = describeMachine(directory);
-  const { title, run } = await SUITES[suite]();
-  const { notes, measurements } = await run({ rounds, folder, million });
-  const result = { suite, title, machine, notes, measurements };
-  results.push(result);
-  console.log(`${showSuite(result, { markdown })}\n`);
+  const { title, run, makesFiles = false } = await SUITES[suite]();
+  for (const place of makesFiles ? places : [null]) {
+    const machine = describeMachine(place);
+    const folder = place === null ? null : temporaryFolder(place.directory);
+    const { notes, measurements } = await run({ rounds, folder, short, million });
+    const result = { suite, title, machine, notes, measurements };
+    results.push(result);
+    console.log(`${showSuite(result, { markdown })}\n`);
+  }
 }
+if (markdown) console.log(`${showTargetTable(results)}\n`);
 console.log(showTargets(results));
 if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
 if (chart !== undefined) writeFileSync(chart, drawChart(results));

@@ -1,7 +1,7 @@
 /**
  * node chart.mjs <results.json> <chart.svg>
  *
- * The main comparisons as one picture for the README: horizontal bars, one group per comparison, each on a
+ * The main comparisons as one picture for the README: horizontal bars, one group per comparison and place, each on a
  * scale of its own. No dependencies. The colours follow the reader's light or dark theme.
  */
 import { readFileSync, writeFileSync } from "node:fs";
@@ -69,7 +69,7 @@ const STYLE = `
  * @returns {string} an SVG document
  */
 export function drawChart(results) {
-  const groups = GROUPS.flatMap((group) => barsOf(group, results));
+  const groups = GROUPS.flatMap((group) => barsAtEachPlace(group, results));
   if (groups.length === 0) throw new Error("nothing of what the chart shows was measured");
   const parts = [];
   let y = MARGIN;
@@ -84,7 +84,9 @@ export function drawChart(results) {
     y += 8;
   }
   const { cpu, kernel, node } = results[0].machine;
-  const note = `Medians, shorter is better. ${cpu}, ${kernel}, Node ${node}; ${fileSystems(results)}`;
+  const where = fileSystems(results);
+  const machine = `${cpu}, ${kernel}, Node ${node}${where === "" ? "" : `; ${where}`}`;
+  const note = `Medians, shorter is better. ${machine}`;
   parts.push(text(MARGIN, y + 14, note, "note"));
   const height = y + 14 + MARGIN;
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-labelledby="chart-title">
@@ -96,23 +98,38 @@ ${parts.map((part) => `  ${part}`).join("\n")}
 `;
 }
 
-/** Suites may have been measured at different places: `process, lock on ext4, sweep on tmpfs`. */
+/** Where files were made: `lock on ext4, sweep on ext4 and tmpfs`; empty when none were. */
 function fileSystems(results) {
-  const kinds = [...new Set(results.map(({ machine }) => machine.fileSystem))];
-  const suitesOn = (kind) =>
-    results.filter(({ machine }) => machine.fileSystem === kind).map(({ suite }) => suite);
-  return kinds.map((kind) => `${suitesOn(kind).join(", ")} on ${kind}`).join(", ");
+  const suites = [...new Set(results.map(({ suite }) => suite))];
+  return suites
+    .map((name) => ({ name, kinds: fileSystemsOf(name, results) }))
+    .filter(({ kinds }) => kinds.length > 0)
+    .map(({ name, kinds }) => `${name} on ${kinds.join(" and ")}`)
+    .join(", ");
+}
+
+function fileSystemsOf(suite, results) {
+  const own = results.filter((result) => result.suite === suite);
+  return [...new Set(own.map(({ machine }) => machine.fileSystem))].filter((kind) => kind != null);
+}
+
+/** A group for each place where it was measured, each named by its file system when there are several. */
+function barsAtEachPlace(group, results) {
+  const own = results.filter(({ suite }) => suite === group.suite);
+  return own.flatMap(({ machine, measurements }) => {
+    const place = own.length > 1 ? `, on ${machine.fileSystem}` : "";
+    return barsOf(group, measurements).map(({ bars }) => ({ title: group.title + place, bars }));
+  });
 }
 
 /** An empty list when it was not measured. */
-function barsOf({ suite, measurement, title, sides }, results) {
-  const { measurements = [] } = results.find((result) => result.suite === suite) ?? {};
+function barsOf({ measurement, sides }, measurements) {
   const found = measurements.find(({ name }) => name === measurement);
   const bars = sides.flatMap((name) => {
     const side = found?.sides.find((one) => one.name === name);
     return side === undefined ? [] : [{ name, value: side.median, unit: found.unit }];
   });
-  return bars.length < 2 ? [] : [{ title, bars }];
+  return bars.length < 2 ? [] : [{ bars }];
 }
 
 /** For whoever cannot see it. */

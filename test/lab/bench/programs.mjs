@@ -13,11 +13,22 @@ const execFileAsync = promisify(execFile);
 const PROGRAMS = new URL("programs/", import.meta.url);
 const BUILD = fileURLToPath(new URL("../../../build/bench", import.meta.url));
 
+/** @type {Map<string, string>} */
+const compiled = new Map();
+
 /**
+ * Once in each process.
+ *
  * @param {string} name of a file in programs/, without `.c`
  * @returns {string} path of the executable
  */
 export function compile(name) {
+  const path = compiled.get(name) ?? compileNow(name);
+  compiled.set(name, path);
+  return path;
+}
+
+function compileNow(name) {
   mkdirSync(BUILD, { recursive: true });
   const target = join(BUILD, name);
   const source = fileURLToPath(new URL(`${name}.c`, PROGRAMS));

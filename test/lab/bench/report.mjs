@@ -5,7 +5,7 @@ import { machineLine } from "./measure/machine.mjs";
  * @typedef {object} SuiteResult
  * @property {string} suite
  * @property {string} title
- * @property {ReturnType<typeof import("./measure/machine.mjs").describeMachine>} machine
+ * @property {import("./measure/machine.mjs").Machine} machine with the place, where the suite makes files
  * @property {readonly string[]} notes how it was measured
  * @property {readonly import("./measure/figures.mjs").Measurement[]} measurements
  */
@@ -17,7 +17,9 @@ const COLUMNS = ["", "median", "p99", "ratio"];
  * @param {{ markdown: boolean }} format
  */
 export function showSuite({ title, machine, notes, measurements }, { markdown }) {
-  const heading = markdown ? `### ${title}` : title;
+  const place = placeOf(machine);
+  const shownTitle = place === null ? title : `${title}, on ${place}`;
+  const heading = markdown ? `### ${shownTitle}` : shownTitle;
   const parts = [`${heading}\n\n${machineLine(machine)}`];
   for (const { name, unit, sides, targets, remarks } of measurements) {
     const rows = sides.map((side) => [
@@ -36,34 +38,74 @@ export function showSuite({ title, machine, notes, measurements }, { markdown })
   return parts.join("\n\n");
 }
 
+/**
+ * The targets of suites that make files, one row each with a column for every place: Markdown. Empty without any.
+ *
+ * @param {readonly SuiteResult[]} results
+ */
+export function showTargetTable(results) {
+  const targets = targetsOf(results).filter(({ place }) => place !== null);
+  const places = [...new Set(targets.map(({ place }) => place))];
+  if (places.length === 0) return "";
+  const keyOf = ({ suite, name, target }) => JSON.stringify([suite, name, target.what]);
+  const rows = [...new Set(targets.map(keyOf))].map((key) => {
+    const same = targets.filter((one) => keyOf(one) === key);
+    const [{ suite, name, target }] = same;
+    const values = places.map((place) => {
+      const found = same.find((one) => one.place === place)?.target;
+      if (found === undefined) return "not measured";
+      return `${showValue(found)}${found.met ? "" : ", missed"}`;
+    });
+    return [`${suite}: ${name}: ${target.what}`, showLimit(target), ...values];
+  });
+  return markdownTable(["", "target", ...places], rows);
+}
+
 /** @param {readonly SuiteResult[]} results */
 export function showTargets(results) {
-  const targets = results.flatMap(({ suite, measurements }) =>
-    measurements.flatMap(({ name, targets: own }) =>
-      own.map((target) => ({ suite, name, target })),
-    ),
-  );
+  const targets = targetsOf(results);
   const missed = targets.filter(({ target }) => !target.met);
   const lines = missed.map(
-    ({ suite, name, target }) => `- ${suite}: ${name}: ${showTarget(target)}`,
+    ({ suite, place, name, target }) =>
+      `- ${suite}${place === null ? "" : ` on ${place}`}: ${name}: ${showTarget(target)}`,
   );
   const busy = results.filter(({ machine }) => machine.load > machine.cores / 2);
   const warning =
     busy.length === 0
       ? []
       : [
-          `The machine was busy when these began: ${busy.map(({ suite }) => suite).join(", ")}. That stretches times and delays; ratios suffer less.`,
+          `The machine was busy when these began: ${[...new Set(busy.map(({ suite }) => suite))].join(", ")}. That stretches times and delays; ratios suffer less.`,
         ];
   const summary = `${targets.length - missed.length} of ${targets.length} targets met`;
   return [summary, ...lines, ...warning].join("\n");
 }
 
+function targetsOf(results) {
+  return results.flatMap(({ suite, machine, measurements }) =>
+    measurements.flatMap(({ name, targets }) =>
+      targets.map((target) => ({ suite, place: placeOf(machine), name, target })),
+    ),
+  );
+}
+
+/** `ext4 (/tmp)`: two places may have the same file system. null: no file was made. */
+function placeOf({ fileSystem, directory }) {
+  return directory === undefined ? null : `${fileSystem} (${directory})`;
+}
+
 /** @param {import("./measure/figures.mjs").Target} target */
-function showTarget({ what, value, limit, bound, unit, met }) {
-  const shown = unit === "×" ? `${digits(value)}×` : show(value, unit);
+function showTarget(target) {
+  const verdict = target.met ? "met" : "missed";
+  return `${target.what}: ${showValue(target)} (target ${showLimit(target)}: ${verdict})`;
+}
+
+function showValue({ value, unit }) {
+  return unit === "×" ? `${digits(value)}×` : show(value, unit);
+}
+
+function showLimit({ limit, bound, unit }) {
   const sign = bound === "at most" ? "≤" : "≥";
-  const allowed = unit === "×" ? `${limit}×` : `${limit} ${unit}`;
-  return `${what}: ${shown} (target ${sign} ${allowed}: ${met ? "met" : "missed"})`;
+  return `${sign} ${unit === "×" ? `${limit}×` : show(limit, unit)}`;
 }
 
 /**

@@ -1,4 +1,6 @@
 /** Drives floor.c, the same system calls in C. */
+import { spawnSync } from "node:child_process";
+
 import { compile, startServer } from "../programs.mjs";
 
 /** @returns {string} path of the program */
@@ -27,6 +29,24 @@ export async function startFloor(path, { thread = false } = {}) {
     },
     end: () => server.end(),
   };
+}
+
+/**
+ * Whether the file system has what an operation needs: not every one makes unnamed files (O_TMPFILE).
+ *
+ * @param {string} path of the program
+ * @param {string} operation about a session file
+ * @param {string} sessionFile
+ * @returns {boolean}
+ * @throws when it fails for another reason
+ */
+export function canMeasure(path, operation, sessionFile) {
+  const input = `${operation} ${sessionFile} 1 1\n`;
+  const { status, stderr } = spawnSync(path, [], { input, encoding: "utf8" });
+  if (status === 0) return true;
+  // EOPNOTSUPP; EISDIR of file systems that do not know the flag.
+  if (/: (?:Operation not supported|Is a directory)$/m.test(stderr)) return false;
+  throw new Error(`${operation} in C: ${stderr}`);
 }
 
 /**

@@ -1,6 +1,9 @@
-/** Directories full of locks: plain ones, as programs other than this package write them. */
+/** Directories full of locks: plain ones, as programs other than this package write them, and the package's own. */
+import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+
+import { startNodeServer } from "../programs.mjs";
 
 /** @param {number} index */
 export function lockName(index) {
@@ -21,6 +24,18 @@ export function writeLocks(directory, count, pidOf) {
     const payload = { pid: pidOf(i), createdAt, maxHoldMs: 300_000 };
     writeFileSync(join(directory, lockName(i)), `${JSON.stringify(payload, null, 2)}\n`);
   }
+}
+
+/**
+ * Fills a directory with the package's own locks; the process that took them is killed.
+ *
+ * @param {string} directory which exists
+ * @param {number} count each takes a descriptor
+ */
+export async function leaveLocks(directory, count) {
+  const keeper = await startNodeServer("keeper.mjs", [directory, "0", String(count)]);
+  assert.equal(await keeper.next(), count);
+  await keeper.kill("SIGKILL");
 }
 
 /**

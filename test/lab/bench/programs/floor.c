@@ -1,8 +1,7 @@
 // The floor under pidentity's figures: what the bare system calls cost in C, on this machine, now.
 // Linux. Every operation makes the system calls of the package, in the same order and with read
 // sizes of the same order, and looks at nothing that they bring: those about a process the addon's
-// (native/linux/process.cc), `acquireRelease` the lock protocol's (lib/lock/protocol/publish.ts,
-// guard.ts, release.ts), `createUnlink` the least that a lock file can cost.
+// (native/linux/process.cc), those about a lock the lock protocol's (lock-calls.h).
 //
 //   cc -O2 -pthread -o floor test/lab/bench/programs/floor.c
 //   ./floor   serves requests: each line on standard input
@@ -15,26 +14,19 @@
 //             the same beside an idle thread, as Node always has some: threads share their
 //             descriptors, and the kernel then counts who is using one in every call.
 #define _GNU_SOURCE
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/file.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "lock-calls.h"
 
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
 
-enum { kMaxSamples = 10000, kMaxPath = 4096 };
+enum { kMaxSamples = 10000 };
 
 static struct target {
   pid_t pid;
@@ -45,17 +37,7 @@ static size_t target_count;
 static const struct target* target;    // the one asked about now
 static char stat_line[2048];           // as ProcDirectory::read_stat
 static char command_line_area[16384];  // as ByteBuffer
-static char directory[kMaxPath];
-static char lock_path[kMaxPath + 64];
-static char temporary_path[kMaxPath + 64];
-static char guard_path[kMaxPath + 64];
-static char payload[320];          // as long as a payload of the package
-static char lock_area[64 * 1024];  // as read-lock.ts
-
-static void fail(const char* what) {
-  fprintf(stderr, "%s: %s\n", what, strerror(errno));
-  exit(1);
-}
+static struct lock_paths lock;         // of the session file asked about
 
 static int open_pidfd(void) {
   const int fd = (int)syscall(SYS_pidfd_open, target->pid, 0);
@@ -133,52 +115,9 @@ static void identity(void) {
   close(fd);
 }
 
-static int expect_fd(int fd, const char* what) {
-  if (fd < 0) fail(what);
-  return fd;
-}
-
-static void expect_zero(int result, const char* what) {
-  if (result != 0) fail(what);
-}
-
-static void write_payload(int fd, size_t length) {
-  if (write(fd, payload, length) != (ssize_t)length) fail("write");
-}
-
-static void create_unlink(void) {
-  const int fd = expect_fd(open(lock_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), "open");
-  write_payload(fd, 80);
-  close(fd);
-  expect_zero(unlink(lock_path), "unlink");
-}
-
-static void acquire_release(void) {
-  static char resolved[PATH_MAX];
-  struct stat by_path;
-  struct stat by_descriptor;
-  if (realpath(directory, resolved) == NULL) fail("realpath");
-  const int lock_flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-  const int lock = expect_fd(open(temporary_path, lock_flags, 0666), "open");
-  expect_zero(flock(lock, LOCK_EX | LOCK_NB), "flock");
-  expect_zero(fstat(lock, &by_descriptor), "fstat");
-  write_payload(lock, sizeof payload);
-  expect_zero(link(temporary_path, lock_path), "link");
-  expect_zero(unlink(temporary_path), "unlink");
-
-  const int safe = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
-  const int guard = expect_fd(open(guard_path, O_RDONLY | O_CREAT | safe, 0666), "open");
-  expect_zero(flock(guard, LOCK_EX | LOCK_NB), "flock");
-  expect_zero(lstat(guard_path, &by_path), "lstat");
-  expect_zero(fstat(guard, &by_descriptor), "fstat");
-  const int reader = expect_fd(open(lock_path, O_RDONLY | safe), "open");
-  if (read(reader, lock_area, sizeof lock_area) < 0) fail("read");
-  close(reader);
-  expect_zero(unlink(lock_path), "unlink");
-  expect_zero(unlink(guard_path), "unlink");
-  close(guard);
-  close(lock);
-}
+static void create_unlink(void) { plain_create_unlink(&lock); }
+static void by_guard_file(void) { guard_file_acquire_release(&lock); }
+static void by_inode(void) { inode_acquire_release(&lock); }
 
 static const struct {
   const char* name;
@@ -191,7 +130,8 @@ static const struct {
     {"inspectWithoutArgs", inspect_without_args},
     {"identity", identity},
     {"createUnlink", create_unlink},
-    {"acquireRelease", acquire_release},
+    {"acquireRelease:guard-file", by_guard_file},
+    {"acquireRelease:inode", by_inode},
 };
 enum { kOperationCount = sizeof kOperations / sizeof *kOperations };
 
@@ -221,12 +161,9 @@ static int aim_at_processes(const char* text) {
 static int aim_at(const char* text) {
   if (text[0] != '/') return aim_at_processes(text);
   target_count = 1;
-  const int folder = (int)(strrchr(text, '/') - text);
-  snprintf(directory, sizeof directory, "%.*s", folder, text);
-  snprintf(lock_path, sizeof lock_path, "%s.lock", text);
-  snprintf(temporary_path, sizeof temporary_path, "%s.lock.%032d.tmp", text, 0);
-  snprintf(guard_path, sizeof guard_path, "%s.lock.guard", text);
-  memset(payload, ' ', sizeof payload);
+  char path[kMaxLockPath];
+  snprintf(path, sizeof path, "%.4000s.lock", text);
+  lock = paths_of_lock(path);
   return 1;
 }
 
@@ -260,8 +197,8 @@ int main(int argc, char** argv) {
     fprintf(stderr, "unknown option: %s\n", argv[1]);
     return 2;
   }
-  static char line[kMaxPath];
-  static char aim[kMaxPath];
+  static char line[kMaxLockPath];
+  static char aim[kMaxLockPath];
   while (fgets(line, sizeof line, stdin) != NULL) {
     char name[32];
     int count = 0;

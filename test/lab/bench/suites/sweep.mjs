@@ -4,18 +4,25 @@
  */
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { median } from "simple-statistics";
 
 import { readEveryLock } from "../bare-loop.mjs";
+import { compareRemoval } from "../measure/compare-lock-calls.mjs";
 import { watchEmptySlices } from "../measure/empty-slices.mjs";
 import { atLeast, atMost, ratio, toMeasurement } from "../measure/figures.mjs";
 import { interleave } from "../measure/interleave.mjs";
 import { absentPids, startCrowd, startLiveProcess } from "../measure/live-processes.mjs";
-import { countFiles, fileCostMicroseconds, writeLocks } from "../measure/lock-directory.mjs";
+import {
+  countFiles,
+  fileCostMicroseconds,
+  leaveLocks,
+  writeLocks,
+} from "../measure/lock-directory.mjs";
+import { schemeIn } from "../measure/lock-scheme.mjs";
 import { watchLoop } from "../measure/loop-health.mjs";
 import { cleanOneAwaitPerLock } from "../one-await-per-lock.mjs";
 import { importModule, importProduct } from "../product.mjs";
@@ -26,6 +33,7 @@ const { cleanStaleLockFiles, isOpenClawArgv } = await importProduct("session-loc
 const { waitSynchronously } = await importModule("util/timers.js");
 
 export const title = "Sweep: cleanStaleLockFiles";
+export const makesFiles = true;
 
 const OWNER_ARGV = ["node", "/usr/lib/node_modules/openclaw/openclaw.mjs", "gateway"];
 const FOREIGN_ARGV = ["/usr/sbin/nginx", "-g", "daemon off;"];
@@ -36,39 +44,79 @@ const SIDES = {
     cleanOneAwaitPerLock({ ...options, isOwnerArgv: isOpenClawArgv }),
 };
 const BARE_LOOP = "bare loop";
-const REMOVAL_FLOOR = "system calls in C";
+const READ_UNLINK = "read and unlink in C";
+/** Ways of removal-floor.c. */
+const REMOVALS_IN_C = {
+  "inode guard in C": "inode",
+  "guard file in C": "guard-file",
+  [READ_UNLINK]: "plain",
+};
+
+/** Plain locks of live processes: their arguments decide, and the resolver is asked for them once per pid. */
+const OF_LIVE_PROCESSES = {
+  fill: async (directories, locks, pids) => {
+    for (const directory of directories) {
+      writeLocks(directory, locks, (index) => pids[index % pids.length]);
+    }
+  },
+  resolverCalls: (directories, pids) => directories * pids.length,
+  staleReasons: ["non-openclaw-owner"],
+};
+/** The package's own locks, whose holders were killed: no kernel lock is held, and no process has the pid. */
+const OF_KILLED_PROCESSES = {
+  fill: async (directories, locks) => {
+    for (const directory of directories) {
+      mkdirSync(directory);
+      await leaveLocks(directory, locks);
+    }
+  },
+  resolverCalls: () => 0,
+  staleReasons: ["dead-pid"],
+};
 
 const PRODUCTION = { directories: 6, locks: 300 };
 const LARGE = { directories: 1, locks: 10_000 };
 // `plain`: at least so many times faster than one await per lock.
 const CASES = [
   { name: "6 directories of 300 locks, none stale", size: PRODUCTION, removed: false, plain: 15 },
-  { name: "6 directories of 300 locks, all stale", size: PRODUCTION, removed: true, plain: 4 },
-  { name: "10 000 locks, none stale", size: LARGE, removed: false, plain: 20, bare: 1.6 },
-  { name: "10 000 locks, all stale", size: LARGE, removed: true, plain: 6, floor: true },
+  { name: "6 directories of 300 locks, all stale", size: PRODUCTION, removed: true, plain: 6 },
+  {
+    name: "6 directories of 300 locks of killed processes",
+    size: PRODUCTION,
+    removed: true,
+    plain: 6,
+    kind: OF_KILLED_PROCESSES,
+  },
+  { name: "10 000 locks, none stale", size: LARGE, removed: false, plain: 30, bare: 1.6 },
+  { name: "10 000 locks, all stale", size: LARGE, removed: true, plain: 10 },
 ];
 
-/** @param {{ rounds: number, folder: string, million: boolean }} options */
-export async function run({ rounds, folder, million }) {
+/** @param {{ rounds: number, folder: string, short: boolean, million: boolean }} options */
+export async function run({ rounds, folder, short, million }) {
   const owners = await Promise.all([5, 5, 5].map((count) => startLiveProcess(count)));
   const pids = owners.map((owner) => owner.pid);
   try {
+    const scheme = await schemeIn(folder);
+    const comparison = await compareRemoval(compile("removal-floor"), newFolder(folder), scheme);
     const before = fileCostMicroseconds(folder);
     const measurements = [];
     for (const testCase of CASES) {
       const count = testCase.size === LARGE ? Math.min(rounds, 5) : Math.min(rounds, 11);
-      measurements.push(await measureCase(testCase, count, folder, pids));
+      measurements.push(await measureCase(testCase, count, { folder, pids, scheme }));
     }
     const after = fileCostMicroseconds(folder);
-    measurements.push(
-      await heldLocks(Math.min(rounds, 9), folder),
-      ...(await slowResolvers(Math.min(rounds, 5), folder, pids)),
-      ...(await growth(Math.min(rounds, 3), folder, million)),
-    );
+    measurements.push(await heldLocks(Math.min(rounds, 9), folder));
+    if (!short) {
+      measurements.push(
+        ...(await slowResolvers(Math.min(rounds, 5), folder, pids)),
+        ...(await growth(Math.min(rounds, 3), folder, million)),
+      );
+    }
     return {
       notes: [
         "Each run of a case gets directories of its own; its report, its resolver calls and the files left are checked.",
         "One await per lock: the plain way to write a sweep, an await readFile and a turn of the event loop for each lock, the resolver asked once per pid, await unlink without any protection. Bare loop: open, read, close and JSON.parse of every lock, with no turn of the event loop.",
+        `Removal in C: ${comparison}.`,
         "Event-loop delay: how late timers come that are due every millisecond; medians over the rounds of each round's p99 and longest. A slice of 4 ms is 3 ms of it; a run of fewer than 100 slices has its longest one as p99.",
         `Making and removing one empty file here: ${before.toFixed(0)} µs before the removals, ${after.toFixed(0)} µs after. Where that grows (ext4 without a journal) it decides the figures of removal.`,
       ],
@@ -85,23 +133,22 @@ function newDirectory(folder) {
   return join(folder, `sessions-${directoriesMade++}`);
 }
 
+function newFolder(folder) {
+  const path = newDirectory(folder);
+  mkdirSync(path);
+  return path;
+}
+
 /** Nothing is deleted between rounds: on some file systems that slows down whatever comes next. */
-async function measureCase(
-  { name, size, removed, plain, bare, floor = false },
-  rounds,
-  folder,
-  pids,
-) {
+async function measureCase(testCase, rounds, { folder, pids, scheme }) {
+  const { name, removed, plain, bare } = testCase;
   const sides = [
     ...Object.keys(SIDES),
     ...(bare === undefined ? [] : [BARE_LOOP]),
-    ...(floor ? [REMOVAL_FLOOR] : []),
+    ...(removed ? Object.keys(REMOVALS_IN_C) : []),
   ];
   const measured = await interleave(
-    sides.map((side) => ({
-      name: side,
-      run: () => runOnce(side, { size, removed }, folder, pids),
-    })),
+    sides.map((side) => ({ name: side, run: () => runOnce(side, testCase, folder, pids) })),
     { rounds },
   );
   const times = pick(measured, "ms");
@@ -115,27 +162,36 @@ async function measureCase(
   if (bare !== undefined) {
     targets.push(atMost("times the bare loop", ratio(times, "pidentity", BARE_LOOP), bare));
   }
+  if (removed) {
+    targets.push(atMost(`times ${READ_UNLINK}`, ratio(times, "pidentity", READ_UNLINK), 1.6));
+  }
   const cpu = pick(measured, "cpuMs");
+  const health = measured.map((round) => round["pidentity"]);
   return toMeasurement({
     name,
     unit: "ms",
     rounds: times,
-    targets: [...targets, ...loopTargets(measured.map((round) => round["pidentity"]))],
+    targets: [...targets, ...loopTargets(health)],
     remarks: [
       `CPU time: ${ratio(cpu, "one await per lock", "pidentity").toFixed(1)} times less than one await per lock`,
       ...(bare === undefined
         ? []
         : [`CPU time: ${ratio(cpu, "pidentity", BARE_LOOP).toFixed(2)} times the bare loop`]),
-      ...(floor ? [floorRemark(times)] : []),
-      emptySlices(measured.map((round) => round["pidentity"])),
+      ...(removed ? removalRemarks(times, scheme) : []),
+      collections(health),
+      emptySlices(health),
     ],
   });
 }
 
-function floorRemark(times) {
-  const ours = ratio(times, "pidentity", REMOVAL_FLOOR).toFixed(2);
-  const limit = ratio(times, "one await per lock", REMOVAL_FLOOR).toFixed(2);
-  return `${ours} times its own system calls in C, which are ${limit} times faster than one await per lock`;
+function removalRemarks(times, scheme) {
+  const own = Object.keys(REMOVALS_IN_C).find((name) => REMOVALS_IN_C[name] === scheme);
+  const timesOf = (side, reference) => ratio(times, side, reference).toFixed(2);
+  const inC = Object.keys(REMOVALS_IN_C).filter((name) => name !== READ_UNLINK);
+  return [
+    `${timesOf("pidentity", own)} times its own system calls in C (${own}), which are ${timesOf("one await per lock", own)} times faster than one await per lock`,
+    `in C, times read and unlink: ${inC.map((name) => `${name.replace(" in C", "")} ${timesOf(name, READ_UNLINK)}`).join(", ")}`,
+  ];
 }
 
 function pick(measured, key) {
@@ -144,18 +200,20 @@ function pick(measured, key) {
   );
 }
 
-/** Garbage collection pauses everything, whoever made the garbage: shown apart. */
-function loopTargets(health, longest = 15) {
+const LONGEST_DELAY_MS = 12;
+
+function loopTargets(health, longest = LONGEST_DELAY_MS) {
   const middle = (key) => median(health.map((found) => found[key]));
   return [
     atMost("event-loop delay, p99", middle("delayP99Ms"), 5, "ms"),
-    atMost(
-      `event-loop delay, longest (garbage collection: ${middle("gcMaxMs").toFixed(1)} ms)`,
-      middle("delayMaxMs"),
-      longest,
-      "ms",
-    ),
+    atMost("event-loop delay, longest", middle("delayMaxMs"), longest, "ms"),
   ];
+}
+
+/** Garbage collection pauses everything, whoever made the garbage: shown apart. */
+function collections(health) {
+  const longest = median(health.map((found) => found.gcMaxMs));
+  return `longest pause of the garbage collector: ${longest.toFixed(1)} ms`;
 }
 
 /** What of the delay is the slices' own and the machine's, measured right after each run. */
@@ -178,12 +236,10 @@ function delays(health, prefix) {
 // After the first sweep: V8 compiles once more when it meets the second one's functions.
 const SWEEPS_UNTIL_COMPILED = 3;
 
-async function runOnce(side, { size, removed }, folder, pids) {
+async function runOnce(side, { size, removed, kind = OF_LIVE_PROCESSES }, folder, pids) {
   const directories = Array.from({ length: size.directories }, () => newDirectory(folder));
-  for (const directory of directories) {
-    writeLocks(directory, size.locks, (index) => pids[index % pids.length]);
-  }
-  if (side === REMOVAL_FLOOR) return runRemovalFloor(directories, pids[0]);
+  await kind.fill(directories, size.locks, pids);
+  if (Object.hasOwn(REMOVALS_IN_C, side)) return removeInC(side, directories);
   let resolverCalls = 0;
   const readOwnerProcessArgs = (pid) => {
     assert.ok(pids.includes(pid));
@@ -203,8 +259,10 @@ async function runOnce(side, { size, removed }, folder, pids) {
   if (side === BARE_LOOP) {
     for (const payloads of results) assert.equal(payloads.length, size.locks);
   } else {
-    assert.equal(resolverCalls, size.directories * pids.length, `${side}: resolver calls`);
-    for (const { locks, cleaned } of results) check(side, locks, cleaned, size.locks, removed);
+    const calls = kind.resolverCalls(size.directories, pids);
+    assert.equal(resolverCalls, calls, `${side}: resolver calls`);
+    const staleReasons = removed ? kind.staleReasons : [];
+    for (const result of results) check(side, result, { count: size.locks, removed, staleReasons });
   }
   for (const directory of directories) {
     const expected = { locks: removed ? 0 : size.locks, others: 0 };
@@ -213,27 +271,23 @@ async function runOnce(side, { size, removed }, folder, pids) {
   return side === "pidentity" ? { ...health, ...(await watchEmptySlices(health.ms)) } : health;
 }
 
-function runRemovalFloor(directories, pid) {
+function removeInC(side, directories) {
   const program = compile("removal-floor");
   let ms = 0;
   for (const directory of directories) {
-    ms += Number(execFileSync(program, [directory, String(pid)], { encoding: "utf8" }));
-    assert.deepEqual(
-      countFiles(directory),
-      { locks: 0, others: 0 },
-      `${REMOVAL_FLOOR}: files left`,
-    );
+    ms += Number(execFileSync(program, [REMOVALS_IN_C[side], directory], { encoding: "utf8" }));
+    assert.deepEqual(countFiles(directory), { locks: 0, others: 0 }, `${side}: files left`);
   }
   assert.ok(ms > 0);
   return { ms, cpuMs: ms };
 }
 
-function check(side, locks, cleaned, count, removed) {
+function check(side, { locks, cleaned }, { count, removed, staleReasons }) {
   assert.equal(locks.length, count, `${side}: locks reported`);
   assert.equal(cleaned.length, removed ? count : 0, `${side}: locks removed`);
   for (const lock of locks) {
     assert.equal(lock.removed, removed, side);
-    assert.deepEqual(lock.staleReasons, removed ? ["non-openclaw-owner"] : [], side);
+    assert.deepEqual(lock.staleReasons, staleReasons, side);
   }
 }
 
@@ -285,6 +339,7 @@ async function heldLocks(rounds, folder) {
       ],
       remarks: [
         `CPU time: ${ratio(pick(measured, "cpuMs"), "pidentity", BARE_LOOP).toFixed(2)} times the bare loop`,
+        collections(measured.map((round) => round["pidentity"])),
         emptySlices(measured.map((round) => round["pidentity"])),
       ],
     });
@@ -334,7 +389,10 @@ async function slowResolvers(rounds, folder, pids) {
         health.push(found);
       }
       const isBlocking = name.startsWith("synchronous");
-      const [p99, longest] = loopTargets(health, isBlocking ? SLOWNESS_MS + 15 : 15);
+      const [p99, longest] = loopTargets(
+        health,
+        isBlocking ? SLOWNESS_MS + LONGEST_DELAY_MS : LONGEST_DELAY_MS,
+      );
       measurements.push(
         toMeasurement({
           name: `1 000 locks of 30 owners, ${name}`,
@@ -382,7 +440,7 @@ async function growth(rounds, folder, million) {
           unit: "ms",
           rounds: found.rounds,
           targets: [
-            ...loopTargets(found.health, count > 1e5 ? 40 : 15),
+            ...loopTargets(found.health, count > 1e5 ? 40 : LONGEST_DELAY_MS),
             ...(count < 1e5
               ? []
               : [
@@ -396,6 +454,7 @@ async function growth(rounds, folder, million) {
           ],
           remarks: [
             `memory above the list of names: ${found.bytesPerLock.toFixed(0)} bytes per lock, ${found.bytesPerStaleLock.toFixed(0)} with report: "stale"`,
+            collections(found.health),
             emptySlices(found.health),
             ...(count > 1e5 ? [] : [compiledSweep(found.health)]),
           ],
