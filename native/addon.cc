@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "exit_watch.h"
 #include "file_lock.h"
+#include "file_watch.h"
 #include "js_values.h"
 #include "process.h"
 
@@ -145,6 +146,12 @@ napi_value watch_exit(const Call& call) {
   return wrap_exit_watch(call.env, call.environment->exit_watch_class, std::move(watch));
 }
 
+napi_value watch_tell_closes(const Call& call) {
+  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  if (!fd) return nullptr;
+  return boolean(call.env, tell_closes(*fd));
+}
+
 template <LockResult (*kOperation)(int)>
 napi_value lock_call(const Call& call) {
   const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
@@ -231,6 +238,7 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<reason_by_exact_id>("reasonByExactId"),
       method<host>("host"),
       method<watch_exit>("watchExit"),
+      method<watch_tell_closes>("tellCloses"),
       method<lock_call<lock_try_exclusive>>("lockTryExclusive"),
       method<lock_call<lock_probe>>("lockProbe"),
       method<lock_keep_file>("keepFile"),

@@ -51,6 +51,7 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   reasonByExactId: true,
   host: true,
   watchExit: true,
+  tellCloses: true,
   lockTryExclusive: true,
   lockProbe: true,
   keepFile: true,
