@@ -15,9 +15,11 @@ import type { Judgement } from "./verdict/judge.js";
 
 // A watcher costs as much as a tick: only for locks that stay.
 const WATCHER_AFTER_MS = 6;
-// Jitter: processes that wait for one lock must not look in step. Slack: waiters of one process share a wake-up.
+// Jitter: processes that wait for one lock must not look in step.
 const LEAST_JITTERED = 0.85;
-const SOONEST = 0.7;
+// Slack, to share a wake-up: two waiters of one process that look equally often come to share theirs, whatever lies
+// between them, if half of the time to the next one is enough.
+const SOONEST = LEAST_JITTERED / 2;
 
 /** Why the wait is over. */
 export type Wake = "changed" | "owner-ended" | "time-is-up";
