@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <optional>
 #include <string_view>
 
 #include "linux/proc_fs.h"
@@ -55,14 +54,22 @@ class OwnDescriptorPath {
   char path_[32];
 };
 
-std::optional<int> runtime_watch(int instance, std::uint64_t inode) {
-  // The newest watch stands first, in a line of about a hundred bytes: a host may have thousands.
-  char text[2048];
-  const OwnDescriptorPath path("fdinfo", instance);
-  const long size = read_start_of_file(path.c_str(), text, sizeof text);
-  if (size <= 0) return std::nullopt;
-  return find_inotify_watch({text, static_cast<std::size_t>(size)}, inode, kRuntimeEvents);
-}
+// The start of an instance's list of watches. The newest stands first, in a line of about a hundred
+// bytes: a host may have thousands.
+class NewestWatches {
+ public:
+  explicit NewestWatches(int instance)
+      : size_(read_start_of_file(OwnDescriptorPath("fdinfo", instance).c_str(), text_,
+                                 sizeof text_)) {}
+
+  bool have(std::uint64_t inode, std::uint32_t events) const {
+    return size_ > 0 && has_inotify_watch({text_, static_cast<std::size_t>(size_)}, inode, events);
+  }
+
+ private:
+  char text_[2048];
+  long size_;
+};
 
 }  // namespace
 
@@ -76,12 +83,13 @@ bool tell_closes(int fd) {
     closed_in_a_row = error == EBADF ? closed_in_a_row + 1 : 0;
     if (closed_in_a_row > kMostClosedInARow) return false;
     if (error != 0) continue;
-    const std::optional<int> watch = runtime_watch(instance, status.st_ino);
-    if (!watch) continue;
-    const int widened = ::inotify_add_watch(instance, file.c_str(), IN_CLOSE_WRITE | IN_MASK_ADD);
-    if (widened == *watch) return true;
-    // An inode of this number on another file system: what is new here is taken back.
-    if (widened >= 0) ::inotify_rm_watch(instance, widened);
+    if (!NewestWatches(instance).have(status.st_ino, kRuntimeEvents)) continue;
+    const int watch = ::inotify_add_watch(instance, file.c_str(), IN_CLOSE_WRITE | IN_MASK_ADD);
+    if (watch < 0) continue;
+    const NewestWatches now(instance);
+    if (now.have(status.st_ino, kRuntimeEvents | IN_CLOSE_WRITE)) return true;
+    // That was an inode of this number on another file system: what is new is taken back.
+    if (now.have(status.st_ino, IN_CLOSE_WRITE)) ::inotify_rm_watch(instance, watch);
   }
   return false;
 }

@@ -1,6 +1,7 @@
 #include "parse/inotify_fdinfo.h"
 
 #include <charconv>
+#include <cstddef>
 #include <system_error>
 
 namespace pidentity {
@@ -8,12 +9,13 @@ namespace {
 
 constexpr std::uint32_t kAllEvents = 0xfff;  // include/uapi/linux/inotify.h IN_ALL_EVENTS
 
-// Takes `key` and the number behind it off the front of `line`; the number ends at a space.
+// Takes `key` and the hexadecimal number behind it off the front of `line`; the number ends at a
+// space.
 template <typename Integer>
-bool take(std::string_view& line, std::string_view key, int base, Integer& value) {
+bool take(std::string_view& line, std::string_view key, Integer& value) {
   if (line.substr(0, key.size()) != key) return false;
   const char* const end = line.data() + line.size();
-  const auto [stop, error] = std::from_chars(line.data() + key.size(), end, value, base);
+  const auto [stop, error] = std::from_chars(line.data() + key.size(), end, value, 16);
   if (error != std::errc() || stop == end || *stop != ' ') return false;
   line.remove_prefix(static_cast<std::size_t>(stop - line.data()) + 1);
   return true;
@@ -21,22 +23,21 @@ bool take(std::string_view& line, std::string_view key, int base, Integer& value
 
 }  // namespace
 
-std::optional<int> find_inotify_watch(std::string_view text, std::uint64_t inode,
-                                      std::uint32_t events) {
+bool has_inotify_watch(std::string_view text, std::uint64_t inode, std::uint32_t events) {
   for (std::size_t end; (end = text.find('\n')) != std::string_view::npos;) {
     std::string_view line = text.substr(0, end);
     text.remove_prefix(end + 1);
-    int watch = 0;
+    std::uint32_t watch = 0;
     std::uint64_t found = 0;
     std::uint32_t device = 0;
     std::uint32_t mask = 0;
-    if (take(line, "inotify wd:", 10, watch) && take(line, "ino:", 16, found) &&
-        take(line, "sdev:", 16, device) && take(line, "mask:", 16, mask) && found == inode &&
+    if (take(line, "inotify wd:", watch) && take(line, "ino:", found) &&
+        take(line, "sdev:", device) && take(line, "mask:", mask) && found == inode &&
         (mask & kAllEvents) == events) {
-      return watch;
+      return true;
     }
   }
-  return std::nullopt;
+  return false;
 }
 
 }  // namespace pidentity

@@ -1,19 +1,10 @@
 /** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
 import { spawnSync } from "node:child_process";
-import {
-  closeSync,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  watch,
-} from "node:fs";
+import { closeSync, openSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import {
   ARGS_REASONS,
@@ -195,48 +186,6 @@ describe("a kept file", () => {
     const fd = openSync(process.execPath, "r");
     expect(binding.dropFile(fd)).toBe(false);
     closeSync(fd);
-  });
-});
-
-describe("tellCloses", () => {
-  /** The masks of this process's inotify watches of files that have the inode number of `fd`. */
-  function masksOf(fd: number): string[] {
-    const ofInode = new RegExp(
-      `^inotify .* ino:${fstatSync(fd).ino.toString(16)} .* mask:(\\w+) `,
-      "gmu",
-    );
-    return readdirSync("/proc/self/fdinfo").flatMap((name) => {
-      try {
-        const text = readFileSync(`/proc/self/fdinfo/${name}`, "utf8");
-        return [...text.matchAll(ofInode)].map(([, mask = ""]) => mask);
-      } catch {
-        return []; // closed since: the listing's own
-      }
-    });
-  }
-
-  test("tellCloses adds the close to the runtime's own watch of that file, and to no other", (context) => {
-    requireLinux(context, "inotify");
-    const [watched, other] = [openNewFile(), openNewFile()];
-    for (const { path } of [other, watched]) {
-      const watcher = watch(path, { persistent: false });
-      onTestFinished(() => watcher.close());
-    }
-    expect([masksOf(watched.fd), masksOf(other.fd)]).toEqual([["fc6"], ["fc6"]]);
-    expect(binding.tellCloses(watched.fd)).toBe(true);
-    expect([masksOf(watched.fd), masksOf(other.fd)]).toEqual([["fce"], ["fc6"]]);
-    // It is asked for already.
-    expect(binding.tellCloses(watched.fd)).toBe(false);
-    expect([masksOf(watched.fd), masksOf(other.fd)]).toEqual([["fce"], ["fc6"]]);
-  });
-
-  test("tellCloses watches no file that the runtime does not watch", (context) => {
-    requireLinux(context, "inotify");
-    const [watched, other] = [openNewFile(), openNewFile()];
-    const watcher = watch(watched.path, { persistent: false });
-    onTestFinished(() => watcher.close());
-    expect(binding.tellCloses(other.fd)).toBe(false);
-    expect([masksOf(watched.fd), masksOf(other.fd)]).toEqual([["fc6"], []]);
   });
 });
 
