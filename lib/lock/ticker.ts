@@ -14,19 +14,23 @@ const LONGEST_TICK_MS = 50;
 /** The same for waiters that have waited long: the owner is in no hurry. */
 const PATIENT_TICK_MS = 100;
 const PATIENT_AFTER_MS = 10_000;
-/** Where the kernel tells changes and the owner's end, in case it does not. */
-const TOLD_TICK_MS = 250;
+/** Where the kernel tells changes and the owner's end, in case it does not: looks are fewer from the start then. */
+const TOLD_TICK_MS = 500;
+const TOLD_GROWTH = 3;
 
 /**
- * How long until the next look, in milliseconds: as long as nothing has happened, within limits.
+ * How long until the next look, in milliseconds: in proportion to how long nothing has happened, within limits.
  *
  * @param quietMs - Since the wait began, or something was told.
  * @param isTold - The kernel tells the file's changes and its owner's end.
  */
 export function tickAfter(quietMs: number, isTold: boolean): number {
-  const patientMs = quietMs < PATIENT_AFTER_MS ? LONGEST_TICK_MS : PATIENT_TICK_MS;
-  const longestMs = isTold ? TOLD_TICK_MS : patientMs;
-  return Math.min(Math.max(quietMs, FIRST_TICK_MS), longestMs);
+  if (isTold) return clamp(quietMs * TOLD_GROWTH, TOLD_TICK_MS);
+  return clamp(quietMs, quietMs < PATIENT_AFTER_MS ? LONGEST_TICK_MS : PATIENT_TICK_MS);
+}
+
+function clamp(tickMs: number, longestMs: number): number {
+  return Math.min(Math.max(tickMs, FIRST_TICK_MS), longestMs);
 }
 
 /** What a ticker needs of the runtime. */
