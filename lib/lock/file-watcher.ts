@@ -5,13 +5,12 @@
  * Windows can only watch directories. Where there is no watcher (inotify's limits) nothing is told.
  *
  * `fs.watch` asks inotify for no closes, but a holder that is killed does just that to its lock. So the watch that
- * it has made is asked for them as well ({@link NativeBinding.tellCloses}): no descriptor, thread or signal of our own.
+ * it has made is asked for them as well (`tellCloses` of the addon): no descriptor, thread or signal of our own.
  * Bun and Deno watch by other means, macOS and Windows have no such event: there a tick notices the end of the holder.
  */
 import { type FSWatcher, watch } from "node:fs";
 import { basename, dirname } from "node:path";
 
-import type { NativeBinding } from "../native/binding.js";
 import { loadNative } from "../native/load.js";
 import { fileSystemOf } from "./protocol/file-system-kind.js";
 import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";

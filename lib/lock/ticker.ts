@@ -101,11 +101,13 @@ export class Ticker {
     this.#clearTimer();
     const started = this.#clock.now();
     let now = started;
-    for (const look of [...this.#looks]) {
+    // Also those that come meanwhile, none of those that go: a look may end other waits.
+    for (const look of this.#looks) {
       if (look.soonest > started) continue;
       // The rest after a turn of the event loop: its timer is due at once.
       if (now - started >= DEFAULT_SLICE_MS) break;
-      if (this.#looks.delete(look)) look.call();
+      this.#looks.delete(look);
+      look.call();
       now = this.#clock.now();
     }
     let next = Infinity;

@@ -8,7 +8,7 @@
 // leak and passes when every one of them is found. --exercise calls and measures nothing, for a leak
 // detector that does. Descriptors are counted on Linux and macOS (Windows
 // counts handles in test/lab/windows/native). Closes with the line "N passed, N failed".
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, watch } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, watch as watchFile } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -159,7 +159,7 @@ const CASES = {
     if (binding.tellCloses(mine)) throw new Error("told");
   },
   "tellCloses of a file that is watched": () => {
-    const watcher = watch(file, { persistent: false });
+    const watcher = watchFile(file, { persistent: false });
     const told = binding.tellCloses(mine);
     watcher.close();
     if (told !== (process.platform === "linux")) throw new Error("not told, or told of nothing");
