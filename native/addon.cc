@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "exit_watch.h"
 #include "file_lock_calls.h"
+#include "file_watch.h"
 #include "inspect.h"
 #include "js_values.h"
 #include "process.h"
@@ -70,6 +71,12 @@ napi_value watch_exit(const Call& call) {
   return wrap_exit_watch(call.env, call.environment->exit_watch_class, std::move(watch));
 }
 
+napi_value watch_tell_closes(const Call& call) {
+  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  if (!fd) return nullptr;
+  return boolean(call.env, tell_closes(*fd));
+}
+
 template <std::optional<double> (*kClock)()>
 napi_value clock_call(const Call& call) {
   const std::optional<double> milliseconds = kClock();
@@ -99,6 +106,7 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<reason_by_exact_id>("reasonByExactId"),
       method<host>("host"),
       method<watch_exit>("watchExit"),
+      method<watch_tell_closes>("tellCloses"),
       method<clock_call<monotonic_ms>>("monotonicMs"),
       method<clock_call<since_boot_ms>>("sinceBootMs"),
   };

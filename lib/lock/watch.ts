@@ -1,25 +1,25 @@
 /**
  * Watches a lock that another process holds: wakes when its file changes or goes, and notices its owner's end.
  *
- * Linux and macOS watch the lock file itself: a directory watcher would wake on every transcript append.
- * Windows can only watch directories. Where there is no watcher (inotify's limits), the tick alone notices changes.
+ * What the kernel tells wakes at once; for the rest, and in case it does not, a tick asks (ticker.ts).
  */
-import type { FSWatcher } from "node:fs";
-
 import type { ExitWatch } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
-import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
-import { basename, dirname, fs as nodeFs } from "../util/node-modules.js";
 import { onAbort } from "../util/on-abort.js";
-import type { Judgement } from "./verdict/judge.js";
+import { FileWatcher } from "./file-watcher.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
+import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
+import { tickAfter, ticker } from "./ticker.js";
+import type { Judgement } from "./verdict/judge.js";
 
-// The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
-const LONGEST_TICK_MS = 50;
-const FIRST_TICK_MS = 1;
-// A watcher costs as much as ten ticks: only for locks that stay.
+// A watcher costs as much as a tick: only for locks that stay.
 const WATCHER_AFTER_MS = 6;
+// Jitter: processes that wait for one lock must not look in step.
+const LEAST_JITTERED = 0.85;
+// Slack, to share a wake-up: two waiters of one process that look equally often come to share theirs, whatever lies
+// between them, if half of the time to the next one is enough.
+const SOONEST = LEAST_JITTERED / 2;
 
 /** Why the wait is over. */
 export type Wake = "changed" | "owner-ended" | "time-is-up";
@@ -43,11 +43,14 @@ export class LockWatch {
   readonly #lockPath: string;
   readonly #fs: LockFs;
   readonly #identity: string;
+  readonly #since = performance.now();
+  /** Since when nothing was told. */
+  #quietSince = this.#since;
+  #looksSinceTold = 0;
   #probesKernelLock = false;
   #owner: ExitWatch | null = null;
-  #watcher: FSWatcher | null = null;
-  #isWatcherTried = false;
-  #wake: (() => void) | null = null;
+  #watcher: FileWatcher | null = null;
+  #onTold: (() => void) | null = null;
 
   /**
    * @param sighting - Of the lock, from before it was judged: whatever changed since is a change, or a lock
@@ -67,24 +70,38 @@ export class LockWatch {
   }
 
   /**
-   * Waits for a change, the owner's end or `limitMs`, whichever comes first.
+   * Waits for a change, the owner's end or `limitMs`, whichever comes first. One wait at a time.
    *
    * @throws (rejection) the signal's reason when aborted; the file system's error when the lock cannot be looked at
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
-    const started = performance.now();
-    let ticks = 0;
-    for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
-      signal?.throwIfAborted();
-      const sighting = sightFile(this.#lockPath, this.#fs);
-      if (sighting?.identity !== this.#identity) return "changed";
-      if (this.#ownerEnded(ticks++)) return "owner-ended";
-      const waited = performance.now() - started;
-      const left = limitMs - waited;
-      if (left <= 0) return "time-is-up";
-      if (waited >= WATCHER_AFTER_MS) this.#startWatcher();
-      await this.#pause(Math.min(left, tick * (0.85 + Math.random() * 0.15)), signal);
-    }
+    signal?.throwIfAborted();
+    const endsAt = performance.now() + limitMs;
+    const atOnce = this.#look(endsAt);
+    if (atOnce !== null) return atOnce;
+    return await new Promise((resolve, reject) => {
+      const look = (): void => {
+        try {
+          const wake = this.#look(endsAt);
+          if (wake === null) stopTick = this.#tick(endsAt, look);
+          else end(() => resolve(wake));
+        } catch (error) {
+          end(() => reject(error));
+        }
+      };
+      const end = (settle: () => void): void => {
+        stopTick();
+        stopListening();
+        this.#onTold = null;
+        settle();
+      };
+      this.#onTold = () => {
+        stopTick();
+        look();
+      };
+      const stopListening = onAbort(signal, () => end(() => reject(signal?.reason)));
+      let stopTick = this.#tick(endsAt, look);
+    });
   }
 
   close(): void {
@@ -94,17 +111,49 @@ export class LockWatch {
     this.#owner = null;
   }
 
+  /** Microseconds, and no inspection. null: go on waiting. */
+  #look(endsAt: number): Wake | null {
+    const sighting = sightFile(this.#lockPath, this.#fs);
+    if (sighting?.identity !== this.#identity) return "changed";
+    if (this.#ownerEnded(this.#looksSinceTold++)) return "owner-ended";
+    const now = performance.now();
+    if (now >= endsAt) return "time-is-up";
+    if (now - this.#since >= WATCHER_AFTER_MS) {
+      this.#watcher ??= new FileWatcher(this.#lockPath, this.#fs, () => this.#told());
+    }
+    return null;
+  }
+
+  /** Looks follow at once and soon after: the kernel tells a close just before it drops the lock with it. */
+  #told(): void {
+    this.#quietSince = performance.now();
+    this.#looksSinceTold = 0;
+    this.#onTold?.();
+  }
+
+  /** @returns stops it */
+  #tick(endsAt: number, look: () => void): () => void {
+    const now = performance.now();
+    const tellsOwnersEnd = this.#probesKernelLock && this.#watcher?.tellsCloses === true;
+    const tick = tickAfter(now - this.#quietSince, tellsOwnersEnd);
+    const latest = tick * (LEAST_JITTERED + Math.random() * (1 - LEAST_JITTERED));
+    const left = Math.max(endsAt - now, 0);
+    return left < latest
+      ? ticker.between(left, left, look)
+      : ticker.between(tick * SOONEST, latest, look);
+  }
+
   /**
-   * Microseconds, and no inspection: the kept reference is asked, and the kernel lock probed. Where there is a
-   * reference the lock is probed at every other tick: it seldom happens that a thread ends and its process lives on.
+   * The kept reference is asked, and the kernel lock probed. Where there is a reference the lock is probed at every
+   * other look: it seldom happens that a thread ends and its process lives on.
    */
-  #ownerEnded(tick: number): boolean {
+  #ownerEnded(look: number): boolean {
     if (this.#owner?.exited() === true) {
       this.#owner.close();
       this.#owner = null;
       return true;
     }
-    if (!this.#probesKernelLock || (this.#owner !== null && tick % 2 === 1)) return false;
+    if (!this.#probesKernelLock || (this.#owner !== null && look % 2 === 1)) return false;
     try {
       const fd = this.#fs.openForReading(this.#lockPath);
       try {
@@ -116,37 +165,5 @@ export class LockWatch {
       // Gone or unreadable by now: the look at its identity says so.
       return false;
     }
-  }
-
-  #startWatcher(): void {
-    if (this.#isWatcherTried) return;
-    this.#isWatcherTried = true;
-    const watchesDirectory = process.platform === "win32";
-    const target = watchesDirectory ? dirname(this.#lockPath) : this.#lockPath;
-    const name = basename(this.#lockPath);
-    try {
-      const watcher = nodeFs.watch(target, { persistent: false }, (_event, changed) => {
-        if (!watchesDirectory || changed === null || changed === name) this.#wake?.();
-      });
-      // The watcher is a hint; the tick notices what it misses.
-      watcher.on("error", () => watcher.close());
-      this.#watcher = watcher;
-    } catch {
-      // No watcher (see above): the tick alone notices changes.
-    }
-  }
-
-  #pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const finish = (): void => {
-        clearTimeout(timer);
-        stopListening();
-        this.#wake = null;
-        resolve();
-      };
-      const timer = setTimeout(finish, ms);
-      const stopListening = onAbort(signal, finish);
-      this.#wake = finish;
-    });
   }
 }

@@ -126,6 +126,11 @@ export interface NativeBinding {
   reasonByExactId(exactId: string): number;
   host(): NativeHostFacts;
   watchExit(pid: number): NativeExitWatch | null;
+  /**
+   * Makes the `fs.watch` that was just started on the file that `fd` has open report ("rename"), too, when a
+   * descriptor that the file could be written through is closed. False: it does not (native/file_watch.h).
+   */
+  tellCloses(fd: number): boolean;
   /** 0 acquired (it ends with its descriptor), 1 held elsewhere, negative: the negated errno of a refusal. */
   lockTryExclusive(fd: number): number;
   /** 0 free, 1 held elsewhere, negative: the negated errno of a refusal. */

@@ -57,6 +57,7 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   reasonByExactId: true,
   host: true,
   watchExit: true,
+  tellCloses: true,
   lockTryExclusive: true,
   lockProbe: true,
   lockDrop: true,

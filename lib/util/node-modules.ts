@@ -22,7 +22,8 @@ export const { basename, dirname, isAbsolute, join, normalize, parse, resolve, s
 export const { fileURLToPath } = builtin("node:url");
 // Not the global ones, which a test runner may have replaced or, for jsdom, removed; nor those that it has put into the
 // module since the import.
-export const { clearInterval, setImmediate, setInterval, setTimeout } = builtin("node:timers");
+export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } =
+  builtin("node:timers");
 
 /** 3 ms, most of it OpenSSL's start. */
 export const crypto = () => builtin("node:crypto");

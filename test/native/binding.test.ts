@@ -95,9 +95,9 @@ const FD_CALLS: readonly (readonly [
   keyof NativeBinding,
   (...fd: readonly unknown[]) => unknown,
 ])[] = [
-  ...([...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType"] as const).map(
-    (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
-  ),
+  ...(
+    [...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType", "tellCloses"] as const
+  ).map((name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const),
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
 ];
 
@@ -164,6 +164,7 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   expect(binding.fileId(notOpen)).toBeNull();
   expect(binding.fileSystemType(notOpen)).toBeNull();
   expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
+  expect(binding.tellCloses(notOpen)).toBe(false);
 });
 
 describe("a kept file", () => {

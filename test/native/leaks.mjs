@@ -8,7 +8,7 @@
 // leak and passes when every one of them is found. --exercise calls and measures nothing, for a leak
 // detector that does. Descriptors are counted on Linux and macOS (Windows
 // counts handles in test/lab/windows/native). Closes with the line "N passed, N failed".
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, watch as watchFile } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -163,6 +163,19 @@ const CASES = {
   },
   "fileSystemType of no number": () => refused(() => binding.fileSystemType("x".repeat(100))),
   "fileSystemType out of range": () => refused(() => binding.fileSystemType(-1)),
+  "tellCloses of a file that is not watched": () => {
+    if (binding.tellCloses(mine)) throw new Error("told");
+  },
+  "tellCloses of a file that is watched": () => {
+    const watcher = watchFile(file, { persistent: false });
+    const told = binding.tellCloses(mine);
+    watcher.close();
+    if (told !== (process.platform === "linux")) throw new Error("not told, or told of nothing");
+  },
+  "tellCloses of a descriptor that is not open": () => {
+    if (binding.tellCloses(ABSENT)) throw new Error("not refused");
+  },
+  "tellCloses of no number": () => refused(() => binding.tellCloses("x".repeat(100))),
   monotonicMs: () => {
     if (!(binding.monotonicMs() > 0)) throw new Error("no clock");
   },

@@ -82,6 +82,7 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "reasonByExactId",
   "host",
   "watchExit",
+  "tellCloses",
   "lockTryExclusive",
   "lockProbe",
   "keepFile",

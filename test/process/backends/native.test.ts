@@ -34,6 +34,7 @@ function addon(
     startTime: never,
     args: never,
     watchExit: never,
+    tellCloses: never,
     lockTryExclusive: never,
     lockProbe: never,
     lockDrop: never,
