@@ -14,6 +14,8 @@ import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
 import { onAbort } from "../util/on-abort.js";
 import type { Judgement } from "./verdict/judge.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
+import type { LockPayload } from "./protocol/payload.js";
+import { probeLock } from "./verdict/reading.js";
 
 // The longest time for which an owner's end, or a change that no watcher told, goes unnoticed.
 const LONGEST_TICK_MS = 50;
@@ -43,7 +45,8 @@ export class LockWatch {
   readonly #lockPath: string;
   readonly #fs: LockFs;
   readonly #identity: string;
-  #probesKernelLock = false;
+  /** The payload of a lock whose kernel lock is probed. */
+  #probed: LockPayload | null = null;
   #owner: ExitWatch | null = null;
   #watcher: FSWatcher | null = null;
   #isWatcherTried = false;
@@ -61,7 +64,7 @@ export class LockWatch {
 
   /** From now on the owner's end is noticed, too. */
   followOwner({ payload, facts }: Judgement): void {
-    this.#probesKernelLock = facts.kernel === "held";
+    this.#probed = facts.kernel === "held" ? payload : null;
     const { pid } = payload ?? { pid: null };
     this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
   }
@@ -104,11 +107,11 @@ export class LockWatch {
       this.#owner = null;
       return true;
     }
-    if (!this.#probesKernelLock || (this.#owner !== null && tick % 2 === 1)) return false;
+    if (this.#probed === null || (this.#owner !== null && tick % 2 === 1)) return false;
     try {
       const fd = this.#fs.openForReading(this.#lockPath);
       try {
-        return this.#fs.probe(fd) === "acquired";
+        return probeLock(this.#probed, fd, this.#fs) === "acquired";
       } finally {
         closeQuietly(fd, this.#fs);
       }
