@@ -225,7 +225,9 @@ describe("linkOpenFile", () => {
   test.each([...NOT_IN_RANGE, 2, 2 ** 31 - 1])(
     "linkOpenFile refuses a number that is no way to a file: %s",
     (value) => {
-      expect(errorOf(() => raw.linkOpenFile(0, "name", value))).toMatch(/^RangeError: by must be /u);
+      expect(errorOf(() => raw.linkOpenFile(0, "name", value))).toMatch(
+        /^RangeError: by must be /u,
+      );
     },
   );
 

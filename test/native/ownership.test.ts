@@ -114,17 +114,20 @@ describe("ownership of a file", () => {
     ["ofd-read", FREE],
     ["record", FREE],
     ["flock", FREE],
-  ] as const)("of another process's locks a file's owner is told by this kind: %s", async ([kind, told]) => {
-    const { path, fd: reader } = openNewFile();
-    const other = await startReady(program("hold-lock"), [kind, path]);
-    expect(other.first).toBe("holding");
-    expect(binding.ownershipProbe(reader)).toBe(told);
-    // A guard is the one that only flock is.
-    expect(binding.lockProbe(reader)).toBe(kind === "flock" ? HELD : FREE);
-    await other.kill("SIGKILL");
-    expect(binding.ownershipProbe(reader)).toBe(FREE);
-    expect(binding.lockProbe(reader)).toBe(FREE);
-  });
+  ] as const)(
+    "of another process's locks a file's owner is told by this kind: %s",
+    async ([kind, told]) => {
+      const { path, fd: reader } = openNewFile();
+      const other = await startReady(program("hold-lock"), [kind, path]);
+      expect(other.first).toBe("holding");
+      expect(binding.ownershipProbe(reader)).toBe(told);
+      // A guard is the one that only flock is.
+      expect(binding.lockProbe(reader)).toBe(kind === "flock" ? HELD : FREE);
+      await other.kill("SIGKILL");
+      expect(binding.ownershipProbe(reader)).toBe(FREE);
+      expect(binding.lockProbe(reader)).toBe(FREE);
+    },
+  );
 });
 
 test("only Linux has ownership apart from the guard: elsewhere it is refused", (context) => {

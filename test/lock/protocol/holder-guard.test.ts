@@ -102,10 +102,7 @@ test("a full disk, and a guard file that a crash left, are nothing to a lock tha
   const full: LockFs = { ...realLockFs, openGuard: refuse, link: refuse };
   const lock = await holdOn(folder, full);
   realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
-  expect(lock.withFence(() => readdirSync(folder))).toEqual([
-    "s.jsonl.lock",
-    "s.jsonl.lock.guard",
-  ]);
+  expect(lock.withFence(() => readdirSync(folder))).toEqual(["s.jsonl.lock", "s.jsonl.lock.guard"]);
   await lock.release();
   expect(readdirSync(folder)).toEqual(["s.jsonl.lock.guard"]);
 });
