@@ -10,8 +10,10 @@ import { onAbort } from "../util/on-abort.js";
 import { FileWatcher } from "./file-watcher.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
 import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
+import type { LockPayload } from "./protocol/payload.js";
 import { tickAfter, ticker } from "./ticker.js";
 import type { Judgement } from "./verdict/judge.js";
+import { probeLock } from "./verdict/reading.js";
 
 // A watcher costs as much as a tick: only for locks that stay.
 const WATCHER_AFTER_MS = 6;
@@ -47,7 +49,8 @@ export class LockWatch {
   /** Since when nothing was told. */
   #quietSince = this.#since;
   #looksSinceTold = 0;
-  #probesKernelLock = false;
+  /** The payload of a lock whose kernel lock is probed. */
+  #probed: LockPayload | null = null;
   #owner: ExitWatch | null = null;
   #watcher: FileWatcher | null = null;
   #onTold: (() => void) | null = null;
@@ -64,7 +67,7 @@ export class LockWatch {
 
   /** From now on the owner's end is noticed, too. */
   followOwner({ payload, facts }: Judgement): void {
-    this.#probesKernelLock = facts.kernel === "held";
+    this.#probed = facts.kernel === "held" ? payload : null;
     const { pid } = payload ?? { pid: null };
     this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
   }
@@ -134,7 +137,7 @@ export class LockWatch {
   /** @returns stops it */
   #tick(endsAt: number, look: () => void): () => void {
     const now = performance.now();
-    const tellsOwnersEnd = this.#probesKernelLock && this.#watcher?.tellsCloses === true;
+    const tellsOwnersEnd = this.#probed !== null && this.#watcher?.tellsCloses === true;
     const tick = tickAfter(now - this.#quietSince, tellsOwnersEnd);
     const latest = tick * (LEAST_JITTERED + Math.random() * (1 - LEAST_JITTERED));
     const left = Math.max(endsAt - now, 0);
@@ -153,11 +156,11 @@ export class LockWatch {
       this.#owner = null;
       return true;
     }
-    if (!this.#probesKernelLock || (this.#owner !== null && look % 2 === 1)) return false;
+    if (this.#probed === null || (this.#owner !== null && look % 2 === 1)) return false;
     try {
       const fd = this.#fs.openForReading(this.#lockPath);
       try {
-        return this.#fs.probe(fd) === "acquired";
+        return probeLock(this.#probed, fd, this.#fs) === "acquired";
       } finally {
         closeQuietly(fd, this.#fs);
       }

@@ -18,6 +18,7 @@ test.each([
     owner: null,
     nonce: null,
     kernelLock: null,
+    guard: null,
     monotonicMs: null,
     label: null,
     fileSystem: null,

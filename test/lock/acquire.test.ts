@@ -31,6 +31,7 @@ import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { runNode, start, startReady } from "../support/processes/child.js";
 import { enterGuardOf, guardPathOf } from "../support/locks/enter-guard.js";
+import { LOCK_KINDS, withGuardFiles } from "../support/locks/lock-kinds.js";
 import {
   importDist,
   startHolder,
@@ -457,13 +458,15 @@ describe("a file system that refuses", () => {
     "%s while a lock is created is a typed error, and nothing is left",
     async (code) => {
       const folder = temporaryFolder();
-      const createExclusive = (): never => {
+      const refuseToCreate = (): never => {
         throw Object.assign(new Error(code), { code, syscall: "open" });
       };
       const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-      const error: unknown = await acquireLock(plan, { ...realLockFs, createExclusive }).catch(
-        (cause: unknown) => cause,
-      );
+      const error: unknown = await acquireLock(plan, {
+        ...realLockFs,
+        createUnnamed: refuseToCreate,
+        createExclusive: refuseToCreate,
+      }).catch((cause: unknown) => cause);
       expect(error).toBeInstanceOf(SessionWriteLockFileError);
       expect(error).toMatchObject({
         code: "SESSION_WRITE_LOCK_FILE",
@@ -488,9 +491,13 @@ describe("a file system that refuses", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  test.each(["EPERM", "ENOTSUP", "EMLINK", "ENOSYS"])(
-    "a lock is created inside the guard where hard links fail with %s",
-    async (code) => {
+  test.each(
+    ["EPERM", "ENOTSUP", "EMLINK", "ENOSYS"].flatMap((code) =>
+      LOCK_KINDS.map(([kind, fsOf]) => [code, kind, fsOf] as const),
+    ),
+  )(
+    "a lock is created inside the guard where hard links fail with %s: one %s",
+    async (code, _kind, fsOf) => {
       const folder = temporaryFolder();
       const link = (): never => {
         throw Object.assign(new Error(code), { code });
@@ -500,7 +507,7 @@ describe("a file system that refuses", () => {
         env: {},
         timeoutMs: 50,
       });
-      const fs = { ...realLockFs, link };
+      const fs = { ...fsOf(), linkOpenFile: link, link };
       const lock = await acquireLock(plan, fs);
       expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
       lock.assertHeld();
@@ -515,19 +522,36 @@ describe("a file system that refuses", () => {
     },
   );
 
-  test("a link that was made although its answer was lost is the publisher's own", async (context) => {
-    requirePosix(context, "publishes through a link");
-    const folder = temporaryFolder();
-    const link: LockFs["link"] = (existing, path) => {
-      realLockFs.link(existing, path);
-      throw Object.assign(new Error("ESTALE"), { code: "ESTALE" });
-    };
-    const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireLock(plan, { ...realLockFs, link });
-    lock.assertHeld();
-    await lock.release();
-    expect(readdirSync(folder)).toEqual([]);
-  });
+  test.for(LOCK_KINDS)(
+    "a link that was made although its answer was lost is the publisher's own: a lock %s",
+    async ([, fsOf], context) => {
+      requirePosix(context, "publishes through a link");
+      const folder = temporaryFolder();
+      const lose = (): never => {
+        throw Object.assign(new Error("ESTALE"), { code: "ESTALE" });
+      };
+      let lost = 0;
+      const fs: LockFs = {
+        ...fsOf(),
+        link: (existing, path) => {
+          realLockFs.link(existing, path);
+          lost++;
+          lose();
+        },
+        linkOpenFile: (fd, path) => {
+          realLockFs.linkOpenFile(fd, path);
+          lost++;
+          lose();
+        },
+      };
+      const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
+      const lock = await acquireLock(plan, fs);
+      expect(lost).toBe(1);
+      lock.assertHeld();
+      await lock.release();
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
 
   test("a publisher whose temporary file was swept away starts over", async (context) => {
     requirePosix(context, "publishes through a temp");
@@ -538,7 +562,7 @@ describe("a file system that refuses", () => {
       realLockFs.link(existing, path);
     };
     const plan = resolveAcquireOptions({ sessionFile: sessionIn(folder), env: {} });
-    const lock = await acquireLock(plan, { ...realLockFs, link });
+    const lock = await acquireLock(plan, { ...withGuardFiles(), link });
     expect(swept).toBe(2);
     await lock.release();
     expect(readdirSync(folder)).toEqual([]);

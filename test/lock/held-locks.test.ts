@@ -15,11 +15,11 @@ import {
   releaseAllLocks,
   type SessionWriteLock,
 } from "../../lib/session-lock/index.js";
-import { realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { runNode } from "../support/processes/child.js";
+import { enterGuardOf } from "../support/locks/enter-guard.js";
 import { takeNameAway } from "../support/locks/lock-holder.js";
 import { ROOT } from "../support/processes/programs.js";
-import { requireLinux, requireNative, requirePosix } from "../support/require.js";
+import { requireNative, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const LOST = "SESSION_WRITE_LOCK_LOST";
@@ -119,18 +119,16 @@ test("acquisitions that wait in this process go on after releaseAllLocks", async
 
 test("releaseAllLocks waits for releases that are under way", async (context) => {
   requireNative(context);
-  requireLinux(context, "a guard is a file with a kernel lock");
   const folder = temporaryFolder();
   const lock = await acquire(folder, "s");
-  const guard = realLockFs.openGuard(`${lock.lockPath}.guard`);
-  expect(realLockFs.tryExclusive(guard)).toBe("acquired");
+  const leave = enterGuardOf(lock.lockPath);
   const release = lock.release();
   const all = releaseAllLocks();
   let isDone = false;
   void all.then(() => (isDone = true));
   for (let turns = 0; turns < 20; turns++) await immediate();
   expect(isDone).toBe(false);
-  realLockFs.close(guard);
+  leave();
   await Promise.all([release, all]);
   expect(existsSync(lock.lockPath)).toBe(false);
   // It was its holder's own release.
@@ -252,18 +250,16 @@ test("a waiter in the same process gets the lock when the holder's maxHoldMs is 
 
 test("a waiter in the same process keeps to its own timeout while the holder's release is stuck", async (context) => {
   requireNative(context);
-  requireLinux(context, "a guard is a file with a kernel lock");
   const folder = temporaryFolder();
   const lock = await acquire(folder, "s");
-  const guard = realLockFs.openGuard(`${lock.lockPath}.guard`);
-  expect(realLockFs.tryExclusive(guard)).toBe("acquired");
+  const leave = enterGuardOf(lock.lockPath);
   let isReleased = false;
   const release = lock.release().then(() => (isReleased = true));
   await expect(acquire(folder, "s", { timeoutMs: 200 })).rejects.toMatchObject({
     code: "SESSION_WRITE_LOCK_TIMEOUT",
   });
   expect(isReleased).toBe(false);
-  realLockFs.close(guard);
+  leave();
   await release;
 });
 

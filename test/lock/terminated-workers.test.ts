@@ -6,7 +6,13 @@ import { describe, expect, test, type TestContext } from "vitest";
 
 import { type RunningChild, start } from "../support/processes/child.js";
 import { importCompiled } from "../support/locks/lock-holder.js";
-import { requireNative, requirePosix, requireRuntime, RUNTIMES } from "../support/require.js";
+import {
+  requireLinux,
+  requireNative,
+  requirePosix,
+  requireRuntime,
+  RUNTIMES,
+} from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 /**
@@ -76,25 +82,35 @@ function openFiles(pid: number, folder: string): string[] {
 }
 
 const HOLD = `globalThis.lock = await acquireSessionWriteLock({ sessionFile: file, env: {} });`;
-const STOP_INSIDE_GUARD = `
+/** A lock that others have to remove, and its guard, which the expression `open` opens. */
+const stopInside = (open: string): string => `
   import { writeFileSync } from "node:fs";
-  // A lock that others have to remove, and its guard.
-  writeFileSync(file + ".lock", JSON.stringify({ pid: 2 ** 22 + 1, createdAt: new Date().toISOString() }));
-  globalThis.guard = realLockFs.openGuard(file + ".lock.guard");
+  const payload = { pid: 2 ** 22 + 1, createdAt: new Date().toISOString(), nonce: "0".repeat(32) };
+  writeFileSync(file + ".lock", JSON.stringify({ ...payload, guard: ${open.includes("openGuard") ? "undefined" : '"inode"'} }));
+  globalThis.guard = ${open};
   if (realLockFs.tryExclusive(globalThis.guard) !== "acquired") throw new Error("not entered");`;
+const INSIDE_GUARD_FILE = stopInside(`realLockFs.openGuard(file + ".lock.guard")`);
+const INSIDE_LOCK = stopInside(`realLockFs.openForReading(file + ".lock")`);
 
 describe.each(RUNTIMES)("on %s", (runtime) => {
   test.for<readonly [what: string, hold: string, options: object]>([
     ["a lock", HOLD, {}],
     ["a lock and was started with trackUnmanagedFds: false", HOLD, { trackUnmanagedFds: false }],
-    ["a guard", STOP_INSIDE_GUARD, {}],
+    ["a guard file", INSIDE_GUARD_FILE, {}],
     [
-      "a guard and was started with trackUnmanagedFds: false",
-      STOP_INSIDE_GUARD,
+      "a guard file and was started with trackUnmanagedFds: false",
+      INSIDE_GUARD_FILE,
+      { trackUnmanagedFds: false },
+    ],
+    ["a guard that is the lock itself", INSIDE_LOCK, {}],
+    [
+      "a guard that is the lock itself and was started with trackUnmanagedFds: false",
+      INSIDE_LOCK,
       { trackUnmanagedFds: false },
     ],
   ])("a terminated worker that held %s leaves it free", async ([, hold, options], context) => {
-    if (hold === STOP_INSIDE_GUARD) requirePosix(context, "on Windows the guard is no lock");
+    if (hold === INSIDE_GUARD_FILE) requirePosix(context, "on Windows the guard is no lock");
+    if (hold === INSIDE_LOCK) requireLinux(context, "a lock that is its own guard");
     const command = requireRuntime(context, runtime);
     const folder = temporaryFolder();
     const program = await startProgram(context, command, folder, { hold, options });

@@ -88,16 +88,31 @@ const NOT_IN_RANGE = [
 const PROC_SUPER_MAGIC = 0x9fa0;
 
 const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
-const LOCK_FUNCTIONS = ["lockTryExclusive", "lockProbe"] as const;
+const LOCK_FUNCTIONS = [
+  "lockTryExclusive",
+  "lockProbe",
+  "lockDrop",
+  "ownershipTry",
+  "ownershipProbe",
+] as const;
+const FD_FUNCTIONS = [
+  "keepFile",
+  "dropFile",
+  "fileId",
+  "fileSystemType",
+  "fileStamp",
+  "tellCloses",
+] as const;
 
 /** Every function that takes a descriptor, alone or after other arguments. */
 const FD_CALLS: readonly (readonly [
   keyof NativeBinding,
   (...fd: readonly unknown[]) => unknown,
 ])[] = [
-  ...(
-    [...LOCK_FUNCTIONS, "keepFile", "dropFile", "fileId", "fileSystemType", "tellCloses"] as const
-  ).map((name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const),
+  ...[...LOCK_FUNCTIONS, ...FD_FUNCTIONS].map(
+    (name) => [name, (...fd: readonly unknown[]) => raw[name](...fd)] as const,
+  ),
+  ["linkOpenFile", (...fd) => raw.linkOpenFile(fd[0], process.execPath, 0)],
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
 ];
 
@@ -163,8 +178,12 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   expect(binding.dropFile(notOpen)).toBe(false);
   expect(binding.fileId(notOpen)).toBeNull();
   expect(binding.fileSystemType(notOpen)).toBeNull();
+  expect(binding.fileStamp(notOpen)).toBeNull();
   expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
   expect(binding.tellCloses(notOpen)).toBe(false);
+  for (const by of [0, 1]) {
+    expect(binding.linkOpenFile(notOpen, join(temporaryFolder(), "name"), by)).toBeLessThan(0);
+  }
 });
 
 describe("a kept file", () => {
@@ -201,6 +220,43 @@ describe("isNamed", () => {
   test("isNamed refuses missing arguments, and names the first one", () => {
     expect(errorOf(() => raw.isNamed())).toBe("TypeError: path must be a string");
     expect(errorOf(() => raw.isNamed(null, null))).toBe("TypeError: path must be a string");
+  });
+});
+
+describe("linkOpenFile", () => {
+  test.each(NOT_STRINGS)("linkOpenFile refuses a path that is no string: %#", (value) => {
+    expect(errorOf(() => raw.linkOpenFile(0, value, 0))).toBe("TypeError: path must be a string");
+  });
+
+  test.each(NOT_NUMBERS)("linkOpenFile refuses a way that is no number: %#", (value) => {
+    expect(errorOf(() => raw.linkOpenFile(0, "name", value))).toBe(
+      "TypeError: by must be a number",
+    );
+  });
+
+  test.each([...NOT_IN_RANGE, 2, 2 ** 31 - 1])(
+    "linkOpenFile refuses a number that is no way to a file: %s",
+    (value) => {
+      expect(errorOf(() => raw.linkOpenFile(0, "name", value))).toMatch(
+        /^RangeError: by must be /u,
+      );
+    },
+  );
+
+  test("linkOpenFile refuses missing arguments, and names the first one", () => {
+    expect(errorOf(() => raw.linkOpenFile())).toBe("TypeError: fd must be a number");
+    expect(errorOf(() => raw.linkOpenFile(0))).toBe("TypeError: path must be a string");
+    expect(errorOf(() => raw.linkOpenFile(0, "name"))).toBe("TypeError: by must be a number");
+  });
+});
+
+describe("fileStampAt", () => {
+  test.each(NOT_STRINGS)("fileStampAt refuses a path that is no string: %#", (value) => {
+    expect(errorOf(() => raw.fileStampAt(value))).toBe("TypeError: path must be a string");
+  });
+
+  test("fileStampAt refuses a missing path", () => {
+    expect(errorOf(() => raw.fileStampAt())).toBe("TypeError: path must be a string");
   });
 });
 

@@ -1,11 +1,14 @@
 /** Which file a descriptor has open, and whether a path names it: the addon's answers are Node's own. */
 import {
+  chmodSync,
   fstatSync,
   linkSync,
   lstatSync,
+  readFileSync,
   renameSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -120,6 +123,60 @@ describe("fileId", () => {
     requireWindows(context, "the addon gives no numbers there");
     const { fd } = openNewFile();
     expect(binding.fileId(fd)).toBeNull();
+  });
+});
+
+describe("fileStamp", () => {
+  test("fileStamp is the file's id, its size and its time of modification, as Node gives them", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const { path, fd } = openNewFile();
+    writeFileSync(path, "four");
+    // Beyond a double's exact integers, and with zeros that must stay.
+    utimesSync(path, 1, 1_234_567_890.000_5);
+    const { dev, ino, size, mtimeNs } = fstatSync(fd, { bigint: true });
+    const fraction = String(mtimeNs % 10n ** 9n).padStart(9, "0");
+    const expected = `${dev}:${ino} ${size} ${mtimeNs / 10n ** 9n}.${fraction}`;
+    expect(binding.fileStamp(fd)).toBe(expected);
+    expect(binding.fileStampAt(path)).toBe(expected);
+  });
+
+  test("a file's stamp changes with its content, its size and its time, and with nothing else", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const { folder, path, fd } = openNewFile();
+    writeFileSync(path, "four");
+    utimesSync(path, 1, 1);
+    const stamp = binding.fileStamp(fd);
+    expect(readFileSync(path, "utf8")).toBe("four");
+    linkSync(path, join(folder, "link"));
+    chmodSync(path, 0o600);
+    expect(binding.fileStamp(fd)).toBe(stamp);
+    expect(binding.fileStampAt(join(folder, "link"))).toBe(stamp);
+    writeFileSync(path, "fore");
+    expect(binding.fileStamp(fd)).not.toBe(stamp);
+    utimesSync(path, 1, 1);
+    expect(binding.fileStamp(fd)).toBe(stamp);
+    writeFileSync(path, "fours");
+    utimesSync(path, 1, 1);
+    expect(binding.fileStamp(fd)).not.toBe(stamp);
+  });
+
+  test("fileStampAt follows no symbolic link, and is null for nothing, a NUL byte and a path too long", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const { folder, path, fd } = openNewFile();
+    symlinkSync(path, join(folder, "link"));
+    expect(binding.fileStampAt(join(folder, "link"))).not.toBe(binding.fileStamp(fd));
+    expect(binding.fileStampAt(path)).toBe(binding.fileStamp(fd));
+    for (const asked of [join(folder, "missing"), join(path, "below"), "", `${path}\0`]) {
+      expect(binding.fileStampAt(asked)).toBeNull();
+    }
+    expect(binding.fileStampAt(path.padStart(5000, "/"))).toBeNull();
+  });
+
+  test("on Windows no file has a stamp", (context) => {
+    requireWindows(context, "the addon gives no numbers there");
+    const { path, fd } = openNewFile();
+    expect(binding.fileStamp(fd)).toBeNull();
+    expect(binding.fileStampAt(path)).toBeNull();
   });
 });
 

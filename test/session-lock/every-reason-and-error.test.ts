@@ -139,12 +139,22 @@ describe("why a stale lock is kept", () => {
     },
     changed: async (folder) => {
       const lockPath = await dead(folder);
-      const rewrite = (path: string): ReturnType<LockFs["openGuard"]> => {
-        // Between the look and the removal the lock changes hands.
+      // Between the look and the removal the lock changes hands.
+      const rewrite = (): void => {
         writeFileSync(lockPath, JSON.stringify({ pid: process.ppid, createdAt: LONG_AGO }));
-        return realLockFs.openGuard(path);
       };
-      return { fs: { openGuard: rewrite, createSelfDeleting: rewrite } };
+      return {
+        fs: {
+          tryExclusive: (fd) => {
+            rewrite();
+            return realLockFs.tryExclusive(fd);
+          },
+          createSelfDeleting: (path) => {
+            rewrite();
+            return realLockFs.createSelfDeleting(path);
+          },
+        },
+      };
     },
     "dry-run": async (folder) => {
       await dead(folder);

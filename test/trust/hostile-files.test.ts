@@ -23,7 +23,9 @@ import { pathToFileURL } from "node:url";
 
 import { afterEach, beforeEach, describe, expect, test, type TestContext, vi } from "vitest";
 
+import { acquireLock } from "../../lib/lock/acquire.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
+import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import {
   SessionWriteLockFileError,
   SessionWriteLockTimeoutError,
@@ -37,6 +39,7 @@ import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import { errorCode } from "../../lib/util/error-code.js";
 import { runNode, start } from "../support/processes/child.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
+import { withGuardFiles } from "../support/locks/lock-kinds.js";
 import { startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -46,6 +49,12 @@ const LONG_AGO = new Date(Date.now() - 3_600_000);
 
 function acquire(folder: string, timeoutMs = 5000): Promise<SessionWriteLock> {
   return acquireSessionWriteLock({ sessionFile: join(folder, "s.jsonl"), env: {}, timeoutMs });
+}
+
+/** A lock whose guard is a file, on every disk. */
+function acquireWithGuardFile(folder: string): Promise<SessionWriteLock> {
+  const plan = resolveAcquireOptions({ sessionFile: join(folder, "s.jsonl"), env: {} });
+  return acquireLock(plan, withGuardFiles());
 }
 
 function sweep(sessionsDir: string): Promise<CleanStaleLockFilesResult> {
@@ -175,7 +184,7 @@ describe("an irregular file in a guard's place", () => {
       const { folder, path, state } = place(context, obstacle, ".guard");
       const before = state();
       await sweep(folder);
-      const lock = await acquire(folder);
+      const lock = await acquireWithGuardFile(folder);
       expect(fencedWrite(lock)).toBe("SESSION_WRITE_LOCK_FILE");
       // It cannot be removed safely; it can be left so that others see it to be free.
       await lock.release();
@@ -193,11 +202,27 @@ describe("an irregular file in a guard's place", () => {
     async (obstacle, context) => {
       const { folder, state } = place(context, obstacle, ".guard");
       const before = state();
-      const lock = await acquire(folder);
+      const lock = await acquireWithGuardFile(folder);
       expect(fencedWrite(lock)).toBe("written");
       await lock.release();
       expect(state()).toEqual(before);
       expect(readdirSync(folder)).toEqual([]);
+    },
+  );
+
+  test.for(IRREGULAR)(
+    "$name in a guard's place is nothing to a lock that is its own guard",
+    async (obstacle, context) => {
+      requireLinux(context, "a lock that is its own guard");
+      const { folder, state } = place(context, obstacle, ".guard");
+      const before = state();
+      const lock = await acquire(folder);
+      expect(fencedWrite(lock)).toBe("written");
+      await lock.release();
+      writePlainLock(folder, "s", { pid: await endedPid() });
+      await (await acquire(folder)).release();
+      expect(state()).toEqual(before);
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock.guard"]);
     },
   );
 });
@@ -311,11 +336,25 @@ describe("names", () => {
     expect(existsSync(name)).toBe(true);
   });
 
-  test("a lock whose name is too long for a guard is kept with the error, and the sweep goes on", async () => {
+  const LONGEST = "x".repeat(255 - ".jsonl.lock".length);
+
+  test("a lock whose name is too long for a guard file needs none where it is its own guard", async (context) => {
+    requireLinux(context, "a lock that is its own guard");
+    const folder = temporaryFolder();
+    writePlainLock(folder, LONGEST, { pid: await endedPid() });
+    expect((await sweep(folder)).locks).toMatchObject([{ removed: true }]);
+    const sessionFile = join(folder, `${LONGEST}.jsonl`);
+    const lock = await acquireSessionWriteLock({ sessionFile, env: {} });
+    expect(fencedWrite(lock)).toBe("written");
+    await lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  test("a lock whose name is too long for its guard file is kept with the error, and the sweep goes on", async () => {
     const folder = temporaryFolder();
     const dead = await endedPid();
-    const longest = "x".repeat(255 - ".jsonl.lock".length);
-    writePlainLock(folder, longest, { pid: dead });
+    // What has a nonce and says nothing of another guard has a guard file.
+    writePlainLock(folder, LONGEST, { pid: dead, nonce: "0".repeat(32) });
     writePlainLock(folder, "y", { pid: dead });
     const { locks } = await sweep(folder);
     expect(locks).toMatchObject([
@@ -324,7 +363,7 @@ describe("names", () => {
     ]);
   });
 
-  test.each([255 - ".jsonl".length, 255 - ".jsonl.lock".length])(
+  test.each([255 - ".jsonl".length, 255 - ".jsonl.lock".length + 1])(
     "a session whose name has %i letters has no room for a lock: a typed error, nothing left",
     async (letters) => {
       const folder = temporaryFolder();
@@ -376,7 +415,6 @@ describe("a directory that every user may write to", () => {
     const source = `
       const session = await import(${url("session-lock/index.js")});
       const { realLockFs } = await import(${url("lock/protocol/lock-fs.js")});
-      const { tryEnterGuard } = await import(${url("lock/protocol/guard.js")});
       const fs = await import("node:fs");
       const sessionFile = ${JSON.stringify(join(folder, "s.jsonl"))};
       const lockPath = sessionFile + ".lock";
@@ -448,7 +486,7 @@ describe("a directory that every user may write to", () => {
     async (mode) => {
       const folder = sharedFolder(mode);
       await asNobody(folder, `fs.writeFileSync(lockPath + ".guard", ""); console.log("{}");`);
-      const lock = await acquire(folder);
+      const lock = await acquireWithGuardFile(folder);
       expect(fencedWrite(lock)).toBe("written");
       await lock.release();
       expect(readdirSync(folder)).toEqual([]);
@@ -470,7 +508,7 @@ describe("a directory that every user may write to", () => {
       "echo inside; read line",
     ]);
     expect(await flock.line()).toBe("inside");
-    const lock = await acquire(folder);
+    const lock = await acquireWithGuardFile(folder);
     expect(fencedWrite(lock)).toBe("SESSION_WRITE_LOCK_TIMEOUT");
     // Left for others, free to be seen so.
     await lock.release();
@@ -479,6 +517,33 @@ describe("a directory that every user may write to", () => {
     await flock.exited();
     await (await acquire(folder)).release();
     expect(existsSync(lock.lockPath)).toBe(false);
+    vi.restoreAllMocks();
+  });
+
+  test("a user who stays in the guard that is the lock itself delays other processes and stops none for good", async () => {
+    vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+    const folder = sharedFolder(0o1777);
+    const lock = await acquire(folder);
+    // A descriptor for reading is all that another user can have.
+    const { compiled, node } = readablePackage();
+    const url = pathToFileURL(join(compiled, "lock/protocol/lock-fs.js")).href;
+    const script = `
+      const { realLockFs } = await import(${JSON.stringify(url)});
+      const fd = realLockFs.openForReading(${JSON.stringify(lock.lockPath)});
+      console.log(realLockFs.tryExclusive(fd));
+      process.stdin.once("data", () => process.exit());`;
+    const asNobody = [`--reuid=${NOBODY}`, "--clear-groups", node];
+    const other = await start("setpriv", [...asNobody, "--input-type=module", "--eval", script], {
+      cwd: "/",
+    });
+    expect(await other.line()).toBe("acquired");
+    expect(fencedWrite(lock)).toBe("SESSION_WRITE_LOCK_TIMEOUT");
+    await lock.release();
+    await expect(acquire(folder, 100)).rejects.toThrow(`guard busy: ${lock.lockPath}`);
+    other.say("");
+    await other.exited();
+    await (await acquire(folder)).release();
+    expect(readdirSync(folder)).toEqual([]);
     vi.restoreAllMocks();
   });
 });

@@ -67,12 +67,14 @@ function verifyBy(
  * among those it has seen.
  */
 export function withNestedLook(evidence: EvidenceSource, nested: NestedProcesses): EvidenceSource {
+  // Made once: every removal asks for it.
+  let fresh: EvidenceSource | null = null;
   const source: EvidenceSource = {
     ...evidence,
     nested,
     verify: verifyBy(evidence.tokenHost, evidence.identity, nested),
     fresh: () =>
-      evidence.fresh() === evidence ? source : withNestedLook(evidence.fresh(), nested),
+      (fresh ??= evidence.fresh() === evidence ? source : withNestedLook(evidence.fresh(), nested)),
   };
   return source;
 }

@@ -106,7 +106,7 @@ export async function judgeFully(reading: PresentReading, by: JudgeBy): Promise<
   const first = await judge(reading, by);
   if (!waitsForNestedLook(first)) return first;
   const nested = await lookForNestedProcesses(by.evidence.identity, new TimeSlice());
-  return await judgeAfterLook(reading, by, nested);
+  return await judge(reading, afterLook(by, nested));
 }
 
 /** Whether the verdict may be another one after a look at nested pid namespaces. */
@@ -114,13 +114,9 @@ export function waitsForNestedLook({ inspection, facts }: Judgement): boolean {
   return dependsOnNestedLook(inspection, facts.owner);
 }
 
-/** {@link judge} by a look at nested pid namespaces that began after the reading. */
-export function judgeAfterLook(
-  reading: PresentReading,
-  by: JudgeBy,
-  nested: NestedProcesses,
-): Judgement | Promise<Judgement> {
-  return judge(reading, { ...by, evidence: withNestedLook(by.evidence, nested) });
+/** To judge by a look at nested pid namespaces what was read before it began. */
+export function afterLook(by: JudgeBy, nested: NestedProcesses): JudgeBy {
+  return { ...by, evidence: withNestedLook(by.evidence, nested) };
 }
 
 /** Every fact but the owner's command line, which is seldom needed. */

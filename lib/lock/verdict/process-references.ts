@@ -38,10 +38,13 @@ export class ProcessReferences {
 
   /** The reference first, the question second: if the first one's process runs after both, it is the answer. */
   #ask(pid: number): ProcessIdentity {
+    const first = identityOf(pid);
+    // A sweep that removes asks about one dead process for each of its locks.
+    if (first.state !== "alive") return first;
     const hasRoom = this.#referenced.size < MAX_REFERENCES && isValidPid(pid);
     const watch = hasRoom ? processBackend().watchExit(pid) : null;
+    if (watch === null) return first;
     const identity = identityOf(pid);
-    if (watch === null) return identity;
     if (identity.state === "alive" && !watch.exited())
       this.#referenced.set(pid, { identity, watch });
     else watch.close();

@@ -139,24 +139,31 @@ export class OpenLock {
       { recorded: payload, token: typeof token === "string" ? null : token, found },
       evidence.tokenHost,
       () => evidence.fileSystem(this.lockPath),
-      () => this.#probe(payload),
+      () => probeLock(payload, this.fd, this.#fs),
     );
-  }
-
-  /** A later version's guard may go with another kind of ownership, which cannot be asked here. */
-  #probe({ guard }: LockPayload): LockAttempt {
-    switch (guard) {
-      case INODE_GUARD:
-        return this.#fs.probeOwner(this.fd);
-      case null:
-        return this.#fs.probe(this.fd);
-      default:
-        return { refused: "ENOTSUP" };
-    }
   }
 
   #unreadable(what: string): UnreadableLock {
     const error = new Error(printable(`${what}: ${this.lockPath}`));
     return { kind: "unreadable", lockPath: this.lockPath, error };
+  }
+}
+
+/**
+ * Whether another descriptor has the kernel lock that goes with such a guard. A later version's guard may go with
+ * another kind of ownership, which cannot be asked here.
+ */
+export function probeLock(
+  { guard }: Pick<LockPayload, "guard">,
+  fd: number,
+  fs: LockFs,
+): LockAttempt {
+  switch (guard) {
+    case INODE_GUARD:
+      return fs.probeOwner(fd);
+    case null:
+      return fs.probe(fd);
+    default:
+      return { refused: "ENOTSUP" };
   }
 }

@@ -9,8 +9,8 @@ import type { BusyGuard } from "../../lock/protocol/guard.js";
 import { freshEvidence, memoisedEvidence } from "../../lock/verdict/evidence.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
 import {
+  afterLook,
   judge,
-  judgeAfterLook,
   type JudgeBy,
   type Judgement,
   type PresentReading,
@@ -104,15 +104,20 @@ export class LockSweeper {
     return inspection instanceof Promise ? inspection.then(done) : done(inspection);
   }
 
-  /** Judges again, by a look that began after the lock was read, and carries the verdict out. */
-  carryOutAfterLook(
-    { reading }: Judgement,
+  /**
+   * Judges again, by a look that began after the locks were read, and carries the verdict out. Synchronous as
+   * {@link sweep} is.
+   */
+  afterLook(
     nested: NestedProcesses,
-  ): SessionLockInspection | Promise<SessionLockInspection> {
-    const judgement = judgeAfterLook(reading, this.#by, nested);
-    return judgement instanceof Promise
-      ? judgement.then((late) => this.#carryOut(late, null))
-      : this.#carryOut(judgement, null);
+  ): (judgement: Judgement) => SessionLockInspection | Promise<SessionLockInspection> {
+    const by = afterLook(this.#by, nested);
+    return ({ reading }) => {
+      const judgement = judge(reading, by);
+      return judgement instanceof Promise
+        ? judgement.then((late) => this.#carryOut(late, null))
+        : this.#carryOut(judgement, null);
+    };
   }
 
   /**

@@ -131,11 +131,13 @@ class DirectorySweep {
 
   async #sweepLocks(names: readonly string[]): Promise<void> {
     this.#total = names.length;
+    const { signal } = this.#plan;
     const sweeper = new LockSweeper(this.#plan, this.#fs, this.#slice, this.#notices);
     try {
       await this.#slice.next();
       for (const [index, name] of names.entries()) {
-        await this.#pause(index);
+        if (this.#slice.exhausted()) await this.#pause(index);
+        signal?.throwIfAborted();
         const answer = sweeper.sweep(this.#prefix + name);
         const swept = answer instanceof Promise ? await answer : answer;
         if (swept.kind === "done") this.#report.add(swept.inspection);
@@ -153,21 +155,20 @@ class DirectorySweep {
 
   async #settleWaiting(sweeper: LockSweeper, checked: number): Promise<void> {
     if (this.#waiting.length === 0) return;
-    const nested = await lookForNestedProcesses(identityOf, this.#slice);
+    const { signal } = this.#plan;
+    const carryOut = sweeper.afterLook(await lookForNestedProcesses(identityOf, this.#slice));
     for (const { judgement, settle } of this.#waiting) {
-      await this.#pause(checked);
-      const done = sweeper.carryOutAfterLook(judgement, nested);
+      if (this.#slice.exhausted()) await this.#pause(checked);
+      signal?.throwIfAborted();
+      const done = carryOut(judgement);
       settle(done instanceof Promise ? await done : done);
     }
     this.#waiting = [];
   }
 
   async #pause(checked: number): Promise<void> {
-    if (this.#slice.exhausted()) {
-      this.#tell(checked);
-      await this.#slice.next();
-    }
-    this.#plan.signal?.throwIfAborted();
+    this.#tell(checked);
+    await this.#slice.next();
   }
 
   #tell(checked: number): void {

@@ -239,6 +239,8 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     list: unmodelled,
     realpath: unmodelled,
     readLink: unmodelled,
+    kindAt: unmodelled,
+    isWithoutLinks: unmodelled,
     read: (fd, buffer, offset) => {
       // A lock's text is read at once: the loop for more is for bytes that do not parse.
       const answer = offset > 0 ? "empty" : ask("read", `fd${fd}`);

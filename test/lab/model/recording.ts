@@ -11,9 +11,16 @@ const BESIDE: ReadonlySet<string> = new Set([
   "fileSystemType",
   "fileSystemTypeOf",
   "canLock",
+  "isWithoutLinks",
 ]);
 // Looks that decide which file's lock is meant, or when to try again, never what is done.
-const LOOKS: ReadonlySet<string> = new Set(["lstat(A)", "lstat(L)", "exists(L)"]);
+const LOOKS: ReadonlySet<string> = new Set([
+  "lstat(A)",
+  "lstat(L)",
+  "kindAt(A)",
+  "kindAt(L)",
+  "exists(L)",
+]);
 // What the model knows by the system calls that they make, one for each argument.
 const SYSTEM_CALLS: Readonly<Record<string, readonly string[]>> = {
   fileId: ["fstat"],

@@ -11,11 +11,10 @@ import { describe, expect, onTestFinished, test, type TestContext } from "vitest
 
 import { loadNative } from "../../../lib/native/load.js";
 import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
-import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { importDist } from "../../support/locks/lock-holder.js";
 import { ROOT } from "../../support/processes/programs.js";
 import {
-  requireLinux,
   requireNative,
   requirePosix,
   requireRoot,
@@ -269,7 +268,6 @@ test("two copies of the package in one process end by one signal, each without i
 
 test("guards that others keep busy delay an exit once, not for each lock", async (context) => {
   requireNative(context);
-  requireLinux(context, "a guard is a file with a kernel lock");
   const folder = temporaryFolder();
   const sessionFiles = Array.from({ length: 12 }, (_, i) => join(folder, `${String(i)}.jsonl`));
   const host = await startHost([process.execPath], folder, {
@@ -284,9 +282,7 @@ test("guards that others keep busy delay an exit once, not for each lock", async
       process.stdin.on("data", () => process.exit());`,
   });
   for (const sessionFile of sessionFiles.slice(1)) {
-    const guard = realLockFs.openGuard(`${sessionFile}.lock.guard`);
-    onTestFinished(() => realLockFs.close(guard));
-    expect(realLockFs.tryExclusive(guard)).toBe("acquired");
+    onTestFinished(enterGuardOf(`${sessionFile}.lock`));
   }
   host.child.say("exit");
   const { lines } = await endOf(host);

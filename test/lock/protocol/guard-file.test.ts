@@ -36,6 +36,9 @@ ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
 const lockPath = process.argv[1];
 `;
 
+/** Without an error: another process is inside. */
+const BUSY = { kind: "busy", guardPath: "s.jsonl.lock.guard" };
+
 function lockIn(folder: string): string {
   return join(folder, "s.jsonl.lock");
 }
@@ -410,13 +413,13 @@ describe("the guard by kernel lock, on a file system made up for it", () => {
       throw new Error("must not be called");
     };
     const { fs, open } = madeUpFs({ tryExclusive: () => "held", unlink });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(fs)).toStrictEqual(BUSY);
     expect(open.size).toBe(0);
   });
 
   test("a guard that is gone each time is busy after eight attempts", () => {
     const { fs, open, opened } = madeUpFs({ lstat: () => null });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(fs)).toStrictEqual(BUSY);
     expect(opened).toEqual(Array.from({ length: 8 }, () => "openGuard"));
     expect(open.size).toBe(0);
   });
@@ -434,7 +437,7 @@ describe("the guard by kernel lock, on a file system made up for it", () => {
 
   test("a lock file that had the guard's name for a while is not the guard, and nothing is written", () => {
     const { fs, open, opened } = madeUpFs({ fstat: () => file({ ino: 8n, size: 300n }) });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(fs)).toStrictEqual(BUSY);
     expect(opened).not.toContain("openForWriting");
     expect(open.size).toBe(0);
   });
@@ -453,7 +456,7 @@ describe("the guard by kernel lock, on a file system made up for it", () => {
         throw new Error("must not be called");
       },
     });
-    expect(tryEnter(odd.fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(odd.fs)).toStrictEqual(BUSY);
     expect(odd.open.size).toBe(0);
   });
 
@@ -462,7 +465,7 @@ describe("the guard by kernel lock, on a file system made up for it", () => {
       fstat: () => file({ ino: 8n, nlink: 0n }),
       read: (_, buffer) => buffer.length,
     });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(fs)).toStrictEqual(BUSY);
     expect(opened).not.toContain("openForWriting");
   });
 
@@ -471,7 +474,7 @@ describe("the guard by kernel lock, on a file system made up for it", () => {
     ["nothing at all", () => 0],
   ])("a guard that has %s by descriptor is not the file that the path names", (_, read) => {
     const { fs, open } = madeUpFs({ lstat: () => file({ ino: 8n }), read });
-    expect(tryEnter(fs)).toStrictEqual({ kind: "busy" });
+    expect(tryEnter(fs)).toStrictEqual(BUSY);
     expect(open.size).toBe(0);
   });
 
@@ -519,7 +522,7 @@ describe("the guard by creation, as on Windows", () => {
     ["another process has just left", "EEXIST", "ENOENT"],
   ])("a guard by creation is busy without an error: %s", (_, creating, takingOver) => {
     const fs = failing({ createSelfDeleting: creating, takeOverSelfDeleting: takingOver });
-    expect(tryEnterGuardFile("s.jsonl.lock", fs, "win32")).toStrictEqual({ kind: "busy" });
+    expect(tryEnterGuardFile("s.jsonl.lock", fs, "win32")).toStrictEqual(BUSY);
   });
 
   test.each([

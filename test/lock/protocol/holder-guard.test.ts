@@ -10,6 +10,7 @@ import { guardFilePathOf } from "../../../lib/lock/protocol/names.js";
 import { tryEnterGuardFile } from "../../../lib/lock/protocol/guard-file.js";
 import type { SessionWriteLock } from "../../../lib/session-lock/write-lock.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { withGuardFiles } from "../../support/locks/lock-kinds.js";
 import { requireLinux, requireNative } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -18,10 +19,9 @@ beforeEach((context) => {
   requireNative(context);
 });
 
-/** No inode is free, and a second name needs none. Nor may the process own a file but in the one way that all have. */
+/** No inode is free, and a second name needs none. */
 const FULL: LockFs = {
-  ...realLockFs,
-  tryOwn: () => ({ refused: "ENOSYS" }),
+  ...withGuardFiles(),
   openGuard: (path) => {
     if (existsSync(path)) return realLockFs.openGuard(path);
     throw Object.assign(new Error("ENOSPC: open"), { code: "ENOSPC", syscall: "open", path });
@@ -84,7 +84,7 @@ describe("a fenced write on a disk without free inodes", () => {
 
 test("a guard that a crash left as a second name of the lock hinders its holder in nothing", async () => {
   const folder = temporaryFolder();
-  const lock = await holdOn(folder, realLockFs);
+  const lock = await holdOn(folder, withGuardFiles());
   realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
   expect(tryEnterGuardFile(lock.lockPath, realLockFs).kind).toBe("busy");
   expect(lock.withFence(() => "written")).toBe("written");
@@ -92,6 +92,19 @@ test("a guard that a crash left as a second name of the lock hinders its holder 
   realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
   await lock.release();
   expect(readdirSync(folder)).toEqual([]);
+});
+
+test("a full disk, and a guard file that a crash left, are nothing to a lock that is its own guard", async () => {
+  const folder = temporaryFolder();
+  const refuse = (path: string): never => {
+    throw Object.assign(new Error("ENOSPC: open"), { code: "ENOSPC", syscall: "open", path });
+  };
+  const full: LockFs = { ...realLockFs, openGuard: refuse, link: refuse };
+  const lock = await holdOn(folder, full);
+  realLockFs.link(lock.lockPath, guardFilePathOf(lock.lockPath));
+  expect(lock.withFence(() => readdirSync(folder))).toEqual(["s.jsonl.lock", "s.jsonl.lock.guard"]);
+  await lock.release();
+  expect(readdirSync(folder)).toEqual(["s.jsonl.lock.guard"]);
 });
 
 test("a fenced write is refused with the disk's error where a second name needs an inode as well", async () => {

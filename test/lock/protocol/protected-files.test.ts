@@ -1,5 +1,5 @@
 /**
- * Another user's guard in a directory that all may write and that is sticky, where `fs.protected_regular` (a usual
+ * Another user's guard file in a directory that all may write and that is sticky, where `fs.protected_regular` (a usual
  * default) forbids to open it with O_CREAT. The real rule is tested where the machine has it on; nowhere is it
  * changed. Elsewhere a stand-in does what may_create_in_sticky of the kernel's fs/namei.c says.
  */
@@ -36,9 +36,10 @@ const PLACES: readonly (readonly [string, (context: TestContext) => StickyFolder
       requireNative(context);
       const value = readFileSync("/proc/sys/fs/protected_regular", "utf8").trim();
       if (value === "0") context.skip("fs.protected_regular is 0 on this machine");
-      const folder = temporaryFolder();
+      // What the kernel says of files holds for any; that there is a guard file takes a process that knows no other.
+      const { folder, env } = standIn(context, "no-ofd-locks");
       makeSticky(folder);
-      const asNobody = { ...readablePackage(), prefix: AS_NOBODY };
+      const asNobody = { ...readablePackage(), prefix: AS_NOBODY, env };
       return { folder, sessionFile: join(folder, "s.jsonl"), asNobody };
     },
   ],
@@ -46,7 +47,7 @@ const PLACES: readonly (readonly [string, (context: TestContext) => StickyFolder
     "by a stand-in",
     (context) => {
       requireRoot(context, "files of another user");
-      const { folder, env } = standIn(context, "protected-regular");
+      const { folder, env } = standIn(context, "protected-regular", "no-ofd-locks");
       makeSticky(folder);
       const asNobody = { ...readablePackage(), prefix: AS_NOBODY, env };
       return { folder, sessionFile: join(folder, "s.jsonl"), asNobody };
@@ -111,20 +112,46 @@ describe.for(PLACES)("protected %s", ([, placeOf]) => {
   });
 });
 
-test("a directory that may not be written is a file error that names the guard, once and at once", async (context) => {
-  requireLinux(context, "setpriv");
-  requireRoot(context, "to be without rights");
-  requireNative(context);
-  const folder = temporaryFolder();
-  chmodSync(folder, 0o777);
-  const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
-  const holder = await startHolding(join(folder, "s.jsonl"), otherUser);
-  chmodSync(folder, 0o755);
-  expect(await holder.write()).toMatchObject({
-    name: "SessionWriteLockFileError",
-    syscall: "open",
-    cause: { code: "EACCES", path: join(folder, "s.jsonl.lock.guard") },
+describe("a directory that may not be written any more", () => {
+  function shared(folder: string): void {
+    chmodSync(folder, 0o777);
+  }
+
+  test("a directory that may not be written is a file error that names the guard, once and at once", async (context) => {
+    requireRoot(context, "to be without rights");
+    const { folder, env } = standIn(context, "no-ofd-locks");
+    shared(folder);
+    const otherUser = { ...readablePackage(), prefix: AS_NOBODY, env };
+    const holder = await startHolding(join(folder, "s.jsonl"), otherUser);
+    chmodSync(folder, 0o755);
+    expect(await holder.write()).toMatchObject({
+      name: "SessionWriteLockFileError",
+      syscall: "open",
+      cause: { code: "EACCES", path: join(folder, "s.jsonl.lock.guard") },
+    });
+    chmodSync(folder, 0o777);
+    expect(await holder.release()).toEqual({ kind: "released" });
   });
-  chmodSync(folder, 0o777);
-  expect(await holder.release()).toEqual({ kind: "released" });
+
+  test("a lock that is its own guard is written under there, and released as far as that goes", async (context) => {
+    requireLinux(context, "setpriv");
+    requireRoot(context, "to be without rights");
+    requireNative(context);
+    const folder = temporaryFolder();
+    shared(folder);
+    const sessionFile = join(folder, "s.jsonl");
+    writeFileSync(sessionFile, "");
+    chmodSync(sessionFile, 0o666);
+    const otherUser = { ...readablePackage(), prefix: AS_NOBODY };
+    const holder = await startHolding(sessionFile, otherUser);
+    chmodSync(folder, 0o755);
+    expect(await holder.write()).toEqual({ kind: "written" });
+    let told = "";
+    holder.process.stderr?.on("data", (text: string) => (told += text));
+    expect(await holder.release()).toEqual({ kind: "released" });
+    expect(told).toContain(`left for others to remove: ${sessionFile}.lock (EACCES)`);
+    // Root may: and sees that it is free.
+    expect(await tryElsewhere(sessionFile)).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual(["s.jsonl"]);
+  });
 });

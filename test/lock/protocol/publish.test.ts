@@ -12,6 +12,7 @@ import {
 import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
 import { tryPublish } from "../../../lib/lock/protocol/publish.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { withGuardFiles } from "../../support/locks/lock-kinds.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -51,10 +52,13 @@ function lockIn(folder: string): string {
   return join(folder, "s.jsonl.lock");
 }
 
-/** The real calls on such a file system, by name. */
-function counting(type: number): { readonly fs: LockFs; readonly calls: string[] } {
+/** The real calls, or those given, on such a file system, by name. */
+function counting(
+  type: number,
+  given: LockFs = realLockFs,
+): { readonly fs: LockFs; readonly calls: string[] } {
   const calls: string[] = [];
-  const entries = Object.entries(realLockFs).map(([name, call]) => [
+  const entries = Object.entries(given).map(([name, call]) => [
     name,
     (...args: never[]): unknown => {
       calls.push(name);
@@ -73,8 +77,28 @@ describe("a publisher's look at its lock from outside", () => {
     const payload = payloadOf(published(lockIn(temporaryFolder()), fs));
     expect(payload).toMatchObject({ fileSystem: "ext", verified: null });
     expect(payload.kernelLock).not.toBeNull();
+    // The number of calls is what an acquisition costs.
     expect(calls).toEqual([
+      "createUnnamed",
+      "tryOwn",
+      "fileId",
+      "writeText",
+      "stamp",
+      "linkOpenFile",
+    ]);
+  });
+
+  test("a publisher does not look at its lock from outside on a local disk without unnamed files either", (context) => {
+    requireLinux(context, "file systems by number");
+    requireNative(context);
+    const { fs, calls } = counting(EXT, withGuardFiles());
+    const payload = payloadOf(published(lockIn(temporaryFolder()), fs));
+    expect(payload).toMatchObject({ fileSystem: "ext", guard: null, verified: null });
+    expect(payload.kernelLock).not.toBeNull();
+    expect(calls).toEqual([
+      "createUnnamed",
       "createExclusive",
+      "tryOwn",
       "tryExclusive",
       "fileId",
       "writeText",
@@ -147,7 +171,7 @@ describe("a link that says EEXIST", () => {
       realLockFs.link(from, to);
       throw error("EEXIST");
     };
-    expect(published(lockIn(folder), { ...realLockFs, link }).kind).toBe("published");
+    expect(published(lockIn(folder), { ...withGuardFiles(), link }).kind).toBe("published");
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });
 
@@ -162,7 +186,8 @@ describe("a link that says EEXIST", () => {
       linkSync(from, join(folder, "elsewhere"));
       throw error("EEXIST");
     };
-    expect(tryPublish(lockPath, DRAFT, { ...realLockFs, link })).toEqual({ kind: "contended" });
+    const fs: LockFs = { ...withGuardFiles(), link };
+    expect(tryPublish(lockPath, DRAFT, fs)).toEqual({ kind: "contended" });
     expect(readFileSync(lockPath, "utf8")).toBe("");
     expect(readdirSync(folder)).toEqual(["elsewhere", "s.jsonl.lock"]);
   });
@@ -181,15 +206,23 @@ describe("a link that says EEXIST", () => {
   });
 });
 
-test.for(["ENOSPC", "EDQUOT"])(
-  "a full disk (%s) is an error where there is no lock, and else the lock is in the way",
-  (code) => {
+const FULL_DISKS: readonly (keyof LockFs)[][] = [
+  ["createUnnamed", "createExclusive", "createSelfDeleting"],
+  ["linkOpenFile", "link", "createSelfDeleting"],
+  ["writeText"],
+];
+
+test.for(["ENOSPC", "EDQUOT"].flatMap((code) => FULL_DISKS.map((calls) => [code, calls] as const)))(
+  "a full disk (%s of %s) is an error where there is no lock, and else the lock is in the way",
+  ([code, calls]) => {
     const folder = temporaryFolder();
     const refuse = (): never => {
       throw error(code);
     };
-    const fs: LockFs = { ...realLockFs, createExclusive: refuse, createSelfDeleting: refuse };
+    const refusals = Object.fromEntries(calls.map((name) => [name, refuse]));
+    const fs: LockFs = { ...realLockFs, ...refusals };
     expect(() => tryPublish(lockIn(folder), DRAFT, fs)).toThrow(code);
+    expect(readdirSync(folder)).toEqual([]);
     closeSync(openSync(lockIn(folder), "wx"));
     expect(tryPublish(lockIn(folder), DRAFT, fs)).toEqual({ kind: "contended" });
     expect(existsSync(lockIn(folder))).toBe(true);

@@ -2,7 +2,7 @@
 import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 
 import { acquireLock } from "../../../lib/lock/acquire.js";
 import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
@@ -11,6 +11,7 @@ import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/s
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
+import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { runNode } from "../../support/processes/child.js";
 import { endedPid } from "../../support/locks/lock-directory.js";
 import { writePlainLock } from "../../support/locks/lock-holder.js";
@@ -20,6 +21,7 @@ import {
   tryToMount,
 } from "../../support/processes/mount-namespace.js";
 import { requireLinux, requireNative, requirePosix, requireRoot } from "../../support/require.js";
+import { standIn } from "../../support/processes/stand-in.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 import { waitFor } from "../../support/wait-for.js";
@@ -207,7 +209,13 @@ describe("kernel locks that are refused", () => {
   /** Kernel locks as a file system without them, or a kernel that has run out of them, answers. */
   function refusing(code: string): LockFs {
     const refuse: LockFs["tryExclusive"] = () => ({ refused: code });
-    return { ...realLockFs, tryExclusive: refuse, probe: refuse };
+    return {
+      ...realLockFs,
+      tryExclusive: refuse,
+      probe: refuse,
+      tryOwn: refuse,
+      probeOwner: refuse,
+    };
   }
 
   test.for([
@@ -258,6 +266,78 @@ describe("kernel locks that are refused", () => {
       expect(readFileSync(dead, "utf8")).toBe(before);
     },
   );
+
+  test("a file system that refuses the guard only, and only by now, is an error to a holder that is its own guard", async (context) => {
+    requireLinux(context, "a lock that is its own guard");
+    requireNative(context);
+    const folder = temporaryFolder();
+    const options = { sessionFile: join(folder, "s.jsonl"), env: {} };
+    for (const code of ["ENOLCK", "ENOTSUP", "ENOSYS", "EIO"]) {
+      const fs = { ...realLockFs, tryExclusive: () => ({ refused: code }) };
+      const lock = await acquireLock(resolveAcquireOptions(options), fs);
+      expect(readFileSync(lock.lockPath, "utf8")).toContain('"guard": "inode"');
+      const write = vi.fn();
+      expect(() => lock.withFence(write)).toThrow(
+        expect.objectContaining({
+          code: "SESSION_WRITE_LOCK_FILE",
+          syscall: "flock",
+          cause: expect.objectContaining({ code, path: lock.lockPath }) as unknown,
+        }) as Error,
+      );
+      expect(write).not.toHaveBeenCalled();
+      const told = vi.spyOn(process.stderr, "write").mockImplementation(() => true);
+      await lock.release();
+      expect(told.mock.calls.flat().join("")).toContain(
+        `left for others to remove: ${lock.lockPath} (${code})`,
+      );
+      told.mockRestore();
+      await (await acquireSessionWriteLock(options)).release();
+      expect(readdirSync(folder)).toEqual([]);
+    }
+  });
+
+  test("a sandbox that knows no open-file-description locks makes locks that all others understand", async (context) => {
+    requireLinux(context, "two kinds of kernel locks");
+    const { folder, env } = standIn(context, "no-ofd-locks");
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile, { env, maxHoldMs: 60_000 });
+    const payload = JSON.parse(readFileSync(`${sessionFile}.lock`, "utf8")) as object;
+    expect(payload).toHaveProperty("kernelLock");
+    expect(payload).not.toHaveProperty("guard");
+    const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
+    expect(locks).toMatchObject([{ ownerReason: "kernel-lock-held", removed: false }]);
+    expect(await holder.write()).toEqual({ kind: "written" });
+    // Its guard is a file for the others, too.
+    const leave = enterGuardOf(`${sessionFile}.lock`);
+    expect(readdirSync(folder)).toContain("s.jsonl.lock.guard");
+    expect(await holder.write()).toMatchObject({ name: "SessionWriteLockTimeoutError" });
+    leave();
+    await holder.kill();
+    const seen: string[] = [];
+    const plan = resolveSweepOptions({ sessionsDir: folder, env: {} });
+    const unlink: LockFs["unlink"] = (path) => {
+      seen.push(...readdirSync(folder));
+      realLockFs.unlink(path);
+    };
+    const swept = await sweepDirectory(plan, { ...realLockFs, unlink });
+    expect(swept.locks).toMatchObject([{ ownerReason: "kernel-lock-free", removed: true }]);
+    expect(seen).toContain("s.jsonl.lock.guard");
+    expect(readdirSync(folder)).toEqual(["s.jsonl"]);
+  });
+
+  test("a sandbox that cannot ask who owns a lock leaves a live owner's alone, and reclaims a dead one's", async (context) => {
+    requireLinux(context, "two kinds of kernel locks");
+    const { folder, env } = standIn(context, "no-ofd-locks");
+    const sessionFile = join(folder, "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    expect(await tryElsewhere(sessionFile, { env })).toMatchObject({
+      name: "SessionWriteLockTimeoutError",
+    });
+    expect(await holder.write()).toEqual({ kind: "written" });
+    await holder.kill();
+    expect(await tryElsewhere(sessionFile, { env })).toEqual({ kind: "released" });
+    expect(readdirSync(folder)).toEqual(["s.jsonl"]);
+  });
 
   test("a holder past its limit whose kernel lock was refused is not displaced, for it has no fence", async (context) => {
     requirePosix(context, "Windows has a guard without them");

@@ -9,7 +9,7 @@ import { acquireSessionWriteLock } from "../../../lib/session-lock/acquire.js";
 import { SessionWriteLockTimeoutError } from "../../../lib/session-lock/errors.js";
 import { type AcquirerOptions, startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
 import { nodeArguments, type RunningChild, startReady } from "../../support/processes/child.js";
-import { importDist, writePlainLock } from "../../support/locks/lock-holder.js";
+import { importDist, startHolder, writePlainLock } from "../../support/locks/lock-holder.js";
 import { program } from "../../support/processes/programs.js";
 import { isZombie } from "../../support/processes/process-state.js";
 import { requireLinux, requireNative, requireRoot } from "../../support/require.js";
@@ -104,7 +104,7 @@ describe("another user's processes", () => {
   test("a guard that root left behind does not keep another user out", async (context) => {
     requireRoot(context, "to be another user");
     const { folder, otherUser } = shared();
-    const holder = await startHolding(sessionIn(folder));
+    const holder = await startHolder(`${sessionIn(folder)}.lock`, { hasGuardFile: true });
     await holder.kill();
     writeFileSync(`${sessionIn(folder)}.lock.guard`, "");
     expect(await tryElsewhere(sessionIn(folder), otherUser)).toEqual({ kind: "released" });

@@ -48,6 +48,8 @@ function addon(
     fileId: never,
     fileSystemType: never,
     isNamed: never,
+    pathKind: never,
+    isWithoutLinks: never,
     monotonicMs: never,
     sinceBootMs: never,
     inspectMany: never,

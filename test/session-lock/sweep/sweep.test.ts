@@ -624,17 +624,19 @@ describe("leftovers of the protocol", () => {
     const odd = `${base}.short.tmp`;
     for (const path of [young, odd]) writeFileSync(path, "");
     utimesSync(odd, past, past);
-    const held = `${base}.${nonce.replace("0", "2")}.tmp`;
-    await startHolder(held);
-    utimesSync(held, past, past);
+    const held = ["2", "3"].map((digit) => `${base}.${nonce.replace("0", digit)}.tmp`);
+    for (const [index, path] of held.entries()) {
+      await startHolder(path, { hasGuardFile: index === 1 });
+      utimesSync(path, past, past);
+    }
 
     const dry = await sweep(folder, { removeStale: false });
-    expect(readdirSync(folder)).toHaveLength(6);
+    expect(readdirSync(folder)).toHaveLength(7);
     expect(dry.counts.total).toBe(0);
     const { counts } = await sweep(folder);
     expect(counts.total).toBe(0);
     expect(readdirSync(folder).sort()).toEqual(
-      [young, odd, held].map((path) => path.slice(folder.length + 1)).sort(),
+      [young, odd, ...held].map((path) => path.slice(folder.length + 1)).sort(),
     );
   });
 

@@ -20,7 +20,8 @@ export interface FailingFs {
 
 type AnyCall = (...args: unknown[]) => unknown;
 
-export function failingFs(): FailingFs {
+/** @param realFs - The calls that are made. */
+export function failingFs(realFs: LockFs = realLockFs): FailingFs {
   let fatal: { readonly n: number; readonly fault: Fault } | null = null;
   let calls: string[] = [];
   const numbered = (name: string, call: AnyCall): AnyCall => {
@@ -36,9 +37,9 @@ export function failingFs(): FailingFs {
     };
   };
   const fs: LockFs = {
-    ...numberAll(realLockFs, numbered),
+    ...numberAll(realFs, numbered),
     list: (directory) => {
-      const listing = numbered("list", realLockFs.list as AnyCall)(directory);
+      const listing = numbered("list", realFs.list as AnyCall)(directory);
       return numberAll(listing as ReturnType<LockFs["list"]>, numbered);
     },
   };
@@ -55,7 +56,7 @@ export function failingFs(): FailingFs {
   };
 }
 
-const LOCKING: ReadonlySet<string> = new Set(["tryExclusive", "probe"]);
+const LOCKING: ReadonlySet<string> = new Set(["tryExclusive", "probe", "tryOwn", "probeOwner"]);
 
 function numberAll<T extends object>(
   calls: T,
@@ -80,9 +81,16 @@ function fail(
       return false;
     case "tryExclusive":
     case "probe":
+    case "tryOwn":
+    case "probeOwner":
       return { refused: code };
     case "fileSystemTypeOf":
+    case "stamp":
+    case "stampAt":
       return null;
+    case "drop":
+      // Nothing is said of a lock that stays until its descriptor is closed.
+      return undefined;
     case "close":
       // Whatever close says, the descriptor is gone.
       call(...args);

@@ -30,10 +30,10 @@ ${importCompiled("formatPayload", "lock/protocol/payload.js")}
 ${importCompiled("realLockFs as lockFs", "lock/protocol/lock-fs.js")}
 import { openSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
-const { lockPath, keep, fields } = JSON.parse(process.argv[1]);
+const { lockPath, keep, hasGuardFile, fields } = JSON.parse(process.argv[1]);
 const fd = openSync(lockPath, "wx");
 const { kind, name } = fileSystemOf(process.platform, lockFs.fileSystemTypeOf(fd) ?? 0, "");
-const isOwnGuard = hasInodeGuards(process.platform, kind);
+const isOwnGuard = !hasGuardFile && hasInodeGuards(process.platform, kind);
 const hasLock = (isOwnGuard ? lockFs.tryOwn(fd) : lockFs.tryExclusive(fd)) === "acquired";
 const payload = {
   pid: process.pid,
@@ -61,21 +61,25 @@ process.stdin.on("end", () => process.exit());
  * Starts a process that holds `lockPath` until it is killed.
  *
  * @param keep - false: it lives on, but lets go of its kernel lock, as a terminated worker would.
+ * @param hasGuardFile - its lock is of the kind with a guard file, as of a process in a sandbox that does not know the
+ *   other one.
  * @param fields - payload keys to write otherwise.
  */
 export function startHolder(
   lockPath: string,
   {
     keep = true,
+    hasGuardFile = false,
     fields = {},
     prefix = [],
   }: {
     keep?: boolean;
+    hasGuardFile?: boolean;
     fields?: Readonly<Record<string, unknown>>;
     prefix?: readonly string[];
   } = {},
 ): Promise<RunningChild> {
-  const task = JSON.stringify({ lockPath, keep, fields });
+  const task = JSON.stringify({ lockPath, keep, hasGuardFile, fields });
   const [file, ...args] = [...prefix, process.execPath, ...nodeArguments(HOLDER), task];
   return startReady(file, args);
 }

@@ -22,7 +22,10 @@ export type Rule =
   | "mandatory"
   | "refuses-locks"
   | "no-locks"
+  | "no-ofd-locks"
   | "no-links"
+  | "no-empty-path"
+  | "no-proc"
   | "repeats-links"
   | "repeats-creations"
   | "repeats-unlinks"
@@ -55,9 +58,13 @@ export interface StandIn {
 
 /** Removed at the test's end. */
 export function standIn(context: TestContext, ...rules: readonly Rule[]): StandIn {
+  return standInAt(context, temporaryFolder(), rules);
+}
+
+/** The same of a folder that there is. */
+export function standInAt(context: TestContext, folder: string, rules: readonly Rule[]): StandIn {
   requireLinux(context, "LD_PRELOAD");
   requireNative(context);
-  const folder = temporaryFolder();
   // For processes of any user.
   const place = temporaryFolder();
   chmodSync(place, 0o755);

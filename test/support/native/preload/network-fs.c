@@ -15,7 +15,11 @@
 //                          EACCES
 //   refuses-locks          out of locks: ENOLCK; each time a byte goes into <rules>.refused
 //   no-locks               no such locks at all: EOPNOTSUPP
+//   no-ofd-locks           a kernel or sandbox that does not know open-file-description locks:
+//   EINVAL
 //   no-links               no hard links: EPERM
+//   no-empty-path          a file without a name is not named by its descriptor: ENOENT
+//   no-proc                nor by way of /proc: ENOENT
 //   repeats-links          NFS: a call whose answer got lost is repeated: done, and EEXIST
 //   repeats-creations      the same of open(O_CREAT | O_EXCL)
 //   repeats-unlinks        the same of unlink: done, and ENOENT
@@ -53,7 +57,9 @@ static const char* rules_path;
 static int (*real_open)(const char*, int, ...);
 static int (*real_close)(int);
 static int (*real_flock)(int, int);
+static int (*real_fcntl)(int, int, ...);
 static int (*real_link)(const char*, const char*);
+static int (*real_linkat)(int, const char*, int, const char*, int);
 static int (*real_unlink)(const char*);
 static int (*real_rename)(const char*, const char*);
 static ssize_t (*real_read)(int, void*, size_t);
@@ -71,7 +77,9 @@ static void find_real_calls(void) {
   real_open = dlsym(RTLD_NEXT, "open64");
   real_close = dlsym(RTLD_NEXT, "close");
   real_flock = dlsym(RTLD_NEXT, "flock");
+  real_fcntl = dlsym(RTLD_NEXT, "fcntl64");
   real_link = dlsym(RTLD_NEXT, "link");
+  real_linkat = dlsym(RTLD_NEXT, "linkat");
   real_unlink = dlsym(RTLD_NEXT, "unlink");
   real_rename = dlsym(RTLD_NEXT, "rename");
   real_read = dlsym(RTLD_NEXT, "read");
@@ -125,6 +133,9 @@ static bool is_protected(const char* path, int flags) {
 
 static int open_inside(const char* path, int flags, mode_t mode) {
   if (has_rule("protected-regular") && is_protected(path, flags)) return fail(EACCES);
+  if ((flags & O_TMPFILE) == O_TMPFILE && (has_rule("nfs") || has_rule("smb"))) {
+    return fail(EOPNOTSUPP);
+  }
   const int fd = real_open(path, flags, mode);
   if (fd < 0) return fd;
   if ((flags & O_EXCL) != 0 && has_rule("repeats-creations")) {
@@ -176,6 +187,36 @@ static void note_refusal(void) {
   real_close(fd);
 }
 
+static int fcntl_any(int fd, int command, void* argument) {
+  find_real_calls();
+  const bool is_lock = command == F_OFD_SETLK || command == F_OFD_GETLK;
+  if (is_lock && (what_is_known(fd) & kInside) != 0) {
+    if (has_rule("refuses-locks")) {
+      note_refusal();
+      return fail(ENOLCK);
+    }
+    if (has_rule("no-locks")) return fail(EOPNOTSUPP);
+    if (has_rule("no-ofd-locks")) return fail(EINVAL);
+  }
+  return real_fcntl(fd, command, argument);
+}
+
+int fcntl64(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return fcntl_any(fd, command, argument);
+}
+
+int fcntl(int fd, int command, ...) {
+  va_list arguments;
+  va_start(arguments, command);
+  void* const argument = va_arg(arguments, void*);
+  va_end(arguments);
+  return fcntl_any(fd, command, argument);
+}
+
 int flock(int fd, int operation) {
   find_real_calls();
   if ((what_is_known(fd) & kInside) == 0) return real_flock(fd, operation);
@@ -186,7 +227,7 @@ int flock(int fd, int operation) {
       return fail(ENOLCK);
     }
     if (has_rule("no-locks")) return fail(EOPNOTSUPP);
-    const int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+    const int access = real_fcntl(fd, F_GETFL) & O_ACCMODE;
     const int missing = wanted == LOCK_EX ? O_RDONLY : O_WRONLY;
     if (has_rule("exclusive-needs-writing") && access == missing) return fail(EBADF);
   }
@@ -246,6 +287,16 @@ int link(const char* from, const char* to) {
   if (has_rule("no-links")) return fail(EPERM);
   const int result = has_rule("own-inodes") ? link_copy(from, to) : real_link(from, to);
   return result == 0 && has_rule("repeats-links") ? fail(EEXIST) : result;
+}
+
+int linkat(int from_directory, const char* from, int to_directory, const char* to, int flags) {
+  find_real_calls();
+  if (is_inside(to)) {
+    if (has_rule("no-links")) return fail(EPERM);
+    if (has_rule("no-empty-path") && (flags & AT_EMPTY_PATH) != 0) return fail(ENOENT);
+    if (has_rule("no-proc") && (flags & AT_SYMLINK_FOLLOW) != 0) return fail(ENOENT);
+  }
+  return real_linkat(from_directory, from, to_directory, to, flags);
 }
 
 int unlink(const char* path) {
