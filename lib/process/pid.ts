@@ -26,10 +26,7 @@ const LARGEST_PID = largestPid(PLATFORM);
  * `kill(0, 0)` and `kill(-1, 0)` succeed, and on Windows `OpenProcess(pid + 1)` opens `pid`, whose
  * real numbers are multiples of four.
  */
-export function isValidPid(
-  pid: unknown,
-  platform: NodeJS.Platform = PLATFORM,
-): pid is number {
+export function isValidPid(pid: unknown, platform: NodeJS.Platform = PLATFORM): pid is number {
   return (
     typeof pid === "number" &&
     Number.isInteger(pid) &&
