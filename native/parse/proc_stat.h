@@ -35,7 +35,7 @@ struct ProcStat {
 
 enum class StatFields : std::uint8_t {
   kAll,
-  kWithoutMemory,  // fields 48 to 51 keep their defaults: a third of the time
+  kWithoutMemory,  // fields 48 to 51, of 15 digits each, keep their defaults
 };
 
 // False, with `stat` unspecified, when a field up to 22 is missing, malformed or out of its type's
