@@ -17,20 +17,21 @@ function largestPid(platform: NodeJS.Platform): number {
   }
 }
 
+// Read once, for what is asked with every question: the global `process` is behind a getter.
+const PLATFORM = process.platform;
+const LARGEST_PID = largestPid(PLATFORM);
+
 /**
  * True for a positive integer within the platform's range. Everything else must never reach the OS:
  * `kill(0, 0)` and `kill(-1, 0)` succeed, and on Windows `OpenProcess(pid + 1)` opens `pid`, whose
  * real numbers are multiples of four.
  */
-export function isValidPid(
-  pid: unknown,
-  platform: NodeJS.Platform = process.platform,
-): pid is number {
+export function isValidPid(pid: unknown, platform: NodeJS.Platform = PLATFORM): pid is number {
   return (
     typeof pid === "number" &&
     Number.isInteger(pid) &&
     pid > 0 &&
-    pid <= largestPid(platform) &&
+    pid <= (platform === PLATFORM ? LARGEST_PID : largestPid(platform)) &&
     (platform !== "win32" || pid % 4 === 0)
   );
 }

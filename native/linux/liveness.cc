@@ -67,9 +67,10 @@ Liveness LivenessReader::by_proc(Pid pid, const ProcDirectory& directory, const 
   return by_signal(pid);
 }
 
-int LivenessReader::read_leader_stat(Pid pid, const ProcDirectory& directory, ProcStat& stat) {
+int LivenessReader::read_leader_stat(Pid pid, const ProcDirectory& directory, ProcStat& stat,
+                                     StatFields fields) {
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    if (const int error = read_settled_stat(directory, stat)) return error;
+    if (const int error = read_settled_stat(directory, stat, fields)) return error;
     if (stat.exit_signal > 0) return 0;
     // 0: a leader cloned without a signal, or a kernel that leaves the field out. -1: a thread, or
     // the old leader during an execve() (read_settled_stat).

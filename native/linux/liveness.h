@@ -32,7 +32,8 @@ class LivenessReader {
 
   // read_settled_stat() of a number that may also name a thread, since /proc/<tid> exists for every
   // one: EINVAL when it does.
-  int read_leader_stat(Pid pid, const ProcDirectory& directory, ProcStat& stat);
+  int read_leader_stat(Pid pid, const ProcDirectory& directory, ProcStat& stat,
+                       StatFields fields = StatFields::kAll);
 
  private:
   bool is_thread_by_proc(Pid pid);

@@ -70,7 +70,8 @@ class LinuxProcessReader final : public ProcessReader {
     if (!is_valid_pid(pid) || !own_.get().proc_is_ours) return std::nullopt;
     ProcDirectory directory(pid);
     ProcStat stat;
-    if (directory.open(false) != 0 || liveness_.read_leader_stat(pid, directory, stat) != 0 ||
+    if (directory.open(false) != 0 ||
+        liveness_.read_leader_stat(pid, directory, stat, StatFields::kWithoutMemory) != 0 ||
         is_zombie(stat)) {
       return std::nullopt;
     }
@@ -147,7 +148,7 @@ class LinuxProcessReader final : public ProcessReader {
     ProcDirectory directory(pid);
     ProcStat& stat = seen.stat.emplace();
     if (directory.open(buffer != nullptr) != 0 ||
-        liveness_.read_leader_stat(pid, directory, stat) != 0) {
+        liveness_.read_leader_stat(pid, directory, stat, fields_for(buffer)) != 0) {
       return false;
     }
     if (buffer != nullptr) {
@@ -169,8 +170,9 @@ class LinuxProcessReader final : public ProcessReader {
         error = directory.open(buffer != nullptr);
         if (error == 0) {
           ProcStat& stat = seen.stat.emplace();
-          error = seen.pidfd ? read_settled_stat(directory, stat)
-                             : liveness_.read_leader_stat(pid, directory, stat);
+          const StatFields fields = fields_for(buffer);
+          error = seen.pidfd ? read_settled_stat(directory, stat, fields)
+                             : liveness_.read_leader_stat(pid, directory, stat, fields);
         }
         if (error != 0) seen.stat.reset();
       }
@@ -189,6 +191,11 @@ class LinuxProcessReader final : public ProcessReader {
       seen.args = ArgsReason::kUnsupported;
     }
     return seen;
+  }
+
+  // Where the arguments are is only asked when they are read.
+  static StatFields fields_for(const ByteBuffer* buffer) {
+    return buffer != nullptr ? StatFields::kAll : StatFields::kWithoutMemory;
   }
 
   static Liveness liveness_by_pidfd(const Observation& seen) {

@@ -3,7 +3,7 @@
 // The C library's functions are points of cancellation: in a program with threads, as Node is, each
 // saves and restores the thread's state with two locked instructions, and each lies on a page of
 // its own, which the processor looks up anew after every system call where the kernel keeps page
-// tables of its own (Meltdown). That is 4 % of reading a start time.
+// tables of its own (Meltdown).
 #ifndef PIDENTITY_NATIVE_LINUX_SYSTEM_CALL_H_
 #define PIDENTITY_NATIVE_LINUX_SYSTEM_CALL_H_
 

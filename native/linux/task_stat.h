@@ -25,9 +25,10 @@ inline bool is_zombie(const ProcStat& stat) {
 // leader calls execve(), it takes over the leader's number (fs/exec.c de_thread), and a reader that
 // came just before still gets the old leader: dead (X), or with no thread count. Such a line says
 // nothing about the process, and is read again; EAGAIN when that does not help.
-inline int read_settled_stat(const ProcDirectory& directory, ProcStat& stat) {
+inline int read_settled_stat(const ProcDirectory& directory, ProcStat& stat,
+                             StatFields fields = StatFields::kAll) {
   for (int attempt = 0; attempt < kReadAttempts; ++attempt) {
-    if (const int error = directory.read_stat(stat)) return error;
+    if (const int error = directory.read_stat(stat, fields)) return error;
     if (!has_exited_leader(stat) || (stat.state == 'Z' && stat.num_threads > 0)) return 0;
   }
   return EAGAIN;

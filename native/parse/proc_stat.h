@@ -33,10 +33,15 @@ struct ProcStat {
   }
 };
 
+enum class StatFields : std::uint8_t {
+  kAll,
+  kWithoutMemory,  // fields 48 to 51, of 15 digits each, keep their defaults
+};
+
 // False, with `stat` unspecified, when a field up to 22 is missing, malformed or out of its type's
 // range. Later fields are optional: at the first one that is not there or not a number, the rest
 // keeps its default.
-bool parse_proc_stat(std::string_view line, ProcStat& stat);
+bool parse_proc_stat(std::string_view line, ProcStat& stat, StatFields which = StatFields::kAll);
 
 }  // namespace pidentity
 

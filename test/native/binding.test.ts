@@ -395,7 +395,7 @@ describe.each(["inspect", "identity"] as const)("the facts of %s", (name) => {
 
 describe("inspectMany", () => {
   const pids = Uint32Array.of(process.pid, 2 ** 32 - 1);
-  const facts = (): Float64Array => new Float64Array(2 * FACT_ROW);
+  const facts = (): Float64Array<ArrayBuffer> => new Float64Array(2 * FACT_ROW);
 
   test.each([
     ["an array", [process.pid]],
@@ -448,9 +448,9 @@ describe("inspectMany", () => {
   });
 
   test("detached arrays are refused", () => {
-    const [detachedPids, detachedFacts] = [pids.slice(), facts()];
+    const [detachedPids, detachedFacts] = [new Uint32Array(pids), facts()];
     structuredClone(null, {
-      transfer: [detachedPids.buffer as ArrayBuffer, detachedFacts.buffer as ArrayBuffer],
+      transfer: [detachedPids.buffer, detachedFacts.buffer],
     });
     expect(errorOf(() => raw.inspectMany(detachedPids, 1, facts(), 0))).toBe(
       "RangeError: pids must be longer",
@@ -510,7 +510,7 @@ describe("inspectMany", () => {
       set() {
         delete (Array.prototype as unknown as Record<string, unknown>)["0"];
         structuredClone(null, {
-          transfer: [asked.buffer as ArrayBuffer, rows.buffer as ArrayBuffer],
+          transfer: [asked.buffer, rows.buffer],
         });
       },
     });

@@ -62,7 +62,7 @@ export async function run({ rounds }) {
           name: "identifyProcess, another process",
           unit: "µs",
           rounds: identify,
-          targets: [atMost("times the C loop", ratio(identify, "pidentity", "C loop"), 1.1)],
+          targets: [atMost("times the C loop", ratio(identify, "pidentity", "C loop"), 1.08)],
         }),
         toMeasurement({ name: "verifyProcess, still running", unit: "µs", rounds: verify }),
         toMeasurement({
