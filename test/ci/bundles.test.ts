@@ -86,6 +86,22 @@ test("no file imports the name `constants`, with which @vercel/nft fails whereve
   }
 });
 
+test("no library file imports a module of Node, which reads all its exports and runs their getters", () => {
+  const files = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" });
+  const code = files.filter((name) => name.endsWith(".js") && !name.startsWith("cli"));
+  expect(code).toHaveLength(8);
+  for (const name of code) {
+    expect(readFileSync(join(ROOT, "dist", name), "utf8")).not.toMatch(/^import .*"node:/mu);
+  }
+});
+
+test("the code is ASCII: V8 keeps one byte for each character and reads it faster", () => {
+  const files = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" });
+  for (const name of files.filter((file) => file.endsWith(".js"))) {
+    expect(readFileSync(join(ROOT, "dist", name), "utf8")).not.toMatch(/[\u0080-\uffff]/u);
+  }
+});
+
 test("the declarations name nothing of the command", () => {
   const files = readdirSync(join(ROOT, "dist"), { recursive: true, encoding: "utf8" });
   const declarations = files.filter((name) => name.endsWith(".d.ts"));

@@ -17,9 +17,9 @@ test.for(RUNTIMES)("%s tells its main thread from its workers", async (runtime, 
     join(folder, "thread.mjs"),
     `import { parentPort } from "node:worker_threads";
     ${IS_MAIN}
-    parentPort.postMessage(isMainThread);`,
+    parentPort.postMessage(isMainThread());`,
   );
-  writeFileSync(join(folder, "web.mjs"), `${IS_MAIN} self.postMessage(isMainThread);`);
+  writeFileSync(join(folder, "web.mjs"), `${IS_MAIN} self.postMessage(isMainThread());`);
   writeFileSync(
     join(folder, "main.mjs"),
     `import { once } from "node:events";
@@ -30,7 +30,7 @@ test.for(RUNTIMES)("%s tells its main thread from its workers", async (runtime, 
       const worker = new Worker(new URL("web.mjs", import.meta.url), { type: "module" });
       worker.onmessage = ({ data }) => { worker.terminate(); resolve(data); };
     });
-    console.log(JSON.stringify({ main: isMainThread, thread, web }));`,
+    console.log(JSON.stringify({ main: isMainThread(), thread, web }));`,
   );
   const [program = "", ...args] = command;
   const child = await start(program, [...args, join(folder, "main.mjs")]);

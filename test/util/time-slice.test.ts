@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 
 import { nextTurn, TimeSlice } from "../../lib/util/time-slice.js";
 
@@ -92,4 +92,67 @@ test("gets its turn although something else takes long in each one", async () =>
   for (let round = 0; round < 3; round++) await nextTurn();
   isDone = true;
   expect(turns).toBeLessThanOrEqual(6);
+});
+
+/** The module as a thread has it at its beginning, on a clock that only this test moves. */
+async function inYoungThread(): Promise<{
+  readonly slice: TimeSlice;
+  readonly advance: (ms: number) => void;
+  /** Milliseconds of work, in steps of `stepMs`, after which the slice is exhausted. */
+  readonly lengthOf: (stepMs: number) => number;
+}> {
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+  });
+  vi.resetModules();
+  const fresh = await import("../../lib/util/time-slice.js");
+  const slice = new fresh.TimeSlice();
+  const lengthOf = (stepMs: number): number => {
+    const started = now;
+    while (!slice.exhausted()) now += stepMs;
+    return now - started;
+  };
+  return { slice, advance: (ms) => void (now += ms), lengthOf };
+}
+
+test("a thread's first slice is short, and each one that ends in time makes the next longer, up to the default", async () => {
+  const { slice, lengthOf } = await inYoungThread();
+  const lengths: number[] = [];
+  for (let i = 0; i < 20; i++) {
+    lengths.push(lengthOf(0.125));
+    await slice.next();
+  }
+  expect(lengths[0]).toBe(1);
+  expect(lengths).toEqual(lengths.toSorted((a, b) => a - b));
+  expect(lengths.at(-1)).toBe(4);
+});
+
+test("a first slice that overran makes the next ones shorter again, but never none", async () => {
+  const { slice, advance, lengthOf } = await inYoungThread();
+  for (let i = 0; i < 8; i++) {
+    lengthOf(0.125);
+    await slice.next();
+  }
+  expect(lengthOf(0.125)).toBe(3);
+  advance(6);
+  await slice.next();
+  expect(lengthOf(0.125)).toBe(1.5);
+  for (let i = 0; i < 4; i++) {
+    advance(6);
+    await slice.next();
+  }
+  expect(lengthOf(0.125)).toBe(1);
+});
+
+test("slices that have once grown to the default stay so", async () => {
+  const { slice, advance, lengthOf } = await inYoungThread();
+  for (let i = 0; i < 20; i++) {
+    lengthOf(0.125);
+    await slice.next();
+  }
+  advance(50);
+  await slice.next();
+  expect(lengthOf(0.125)).toBe(4);
 });

@@ -76,7 +76,7 @@ export interface SweepOptions {
   readonly onProgress?: ((progress: SweepProgress) => void) | undefined;
   /** `stale` lets the report of a huge directory stay small; the counts cover all. Default `all`. */
   readonly report?: "all" | "stale" | undefined;
-  /** Milliseconds of work before the event loop gets a turn. Default 4. */
+  /** Milliseconds of work before the event loop gets a turn; less in a process's first slices. Default 4. */
   readonly sliceMs?: number | undefined;
 }
 

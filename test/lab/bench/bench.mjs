@@ -23,6 +23,7 @@ const SUITES = {
   identity: () => import("./suites/identity.mjs"),
   lock: () => import("./suites/lock.mjs"),
   sweep: () => import("./suites/sweep.mjs"),
+  startup: () => import("./suites/startup.mjs"),
 };
 
 function readArguments() {

@@ -3,7 +3,8 @@
  *
  * What a gateway does first: a fresh process imports pidentity/session-lock (`entry`, its URL) and sweeps these
  * directories. `isOwner`: what every live process counts as. `cacheDirectory`: with module.enableCompileCache.
- * Prints the time until the sweep was called, of the sweep itself, its event-loop delay and what was counted.
+ * Prints the time until the sweep was called, of the sweep itself, its event-loop delay, that of slices that do nothing
+ * for as long, and what was counted.
  */
 import nodeModule from "node:module";
 
@@ -21,4 +22,6 @@ const { watchLoop } = await import("../measure/loop-health.mjs");
 const { value, ...health } = await watchLoop(() =>
   sweepSessionLocks({ sessionsDirs, isOwnerArgv: () => isOwner }),
 );
-console.log(JSON.stringify({ ...health, readyMs, counts: value.counts }));
+const { watchEmptySlices } = await import("../measure/empty-slices.mjs");
+const empty = await watchEmptySlices(health.ms);
+console.log(JSON.stringify({ ...health, ...empty, readyMs, counts: value.counts }));
