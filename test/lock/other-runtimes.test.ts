@@ -1,5 +1,5 @@
 /** Locks between processes of different runtimes, whose own clocks have nothing in common. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { beforeEach, describe, expect, test } from "vitest";
@@ -61,6 +61,24 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
     expect(await tryElsewhere(sessionFile, { timeoutMs: 10_000 })).toEqual({ kind: "released" });
     await holderOf(sessionFile, 1);
     expect(await tryElsewhere(sessionFile, { timeoutMs: 10_000 })).toEqual({ kind: "released" });
+  });
+
+  test("a waiter takes the lock of a holder that was killed, which left its file behind", async () => {
+    const sessionFile = join(temporaryFolder(), "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    const waiter = await run(`
+      ${importDist("acquireSessionWriteLock", "session-lock/index.js")}
+      let told = false;
+      const lock = await acquireSessionWriteLock({
+        sessionFile: ${JSON.stringify(sessionFile)}, timeoutMs: 60_000, env: {},
+        onWait: () => { if (!told) console.log("waiting"); told = true; } });
+      console.log("acquired");
+      await lock.release();`);
+    expect(waiter.first).toBe("waiting");
+    await holder.kill();
+    expect(await waiter.line()).toBe("acquired");
+    expect(await waiter.exited()).toBe(0);
+    expect(existsSync(`${sessionFile}.lock`)).toBe(false);
   });
 
   test("another process's lock is found within its limit, and beyond it", async () => {
