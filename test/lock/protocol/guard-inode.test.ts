@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
 
@@ -30,14 +31,9 @@ import type { SessionWriteLock } from "../../../lib/session-lock/write-lock.js";
 import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
 import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { endedPid } from "../../support/locks/lock-directory.js";
-import {
-  importCompiled,
-  startHolder,
-  takeNameAway,
-  writePlainLock,
-} from "../../support/locks/lock-holder.js";
+import { startHolder, takeNameAway, writePlainLock } from "../../support/locks/lock-holder.js";
 import { LOCK_KINDS } from "../../support/locks/lock-kinds.js";
-import { nodeArguments, type RunningChild, startReady } from "../../support/processes/child.js";
+import { COMPILED, type RunningChild, startReady } from "../../support/processes/child.js";
 import { openToRead } from "../../support/processes/open-file.js";
 import { stateOf } from "../../support/processes/process-state.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
@@ -138,24 +134,27 @@ describe("inside a lock that is its own guard", () => {
     expect(drop).not.toHaveBeenCalled();
   });
 
-  /** A process inside the guard of that lock. */
+  /** A process inside the guard of that lock; `compiled`: the folder of the package's modules. */
   async function startInside(
     lockPath: string,
     {
       prefix = [],
-      entry,
+      compiled = fileURLToPath(COMPILED),
       node = process.execPath,
-    }: { prefix?: readonly string[]; entry?: string; node?: string } = {},
+    }: { prefix?: readonly string[]; compiled?: string; node?: string } = {},
   ): ReturnType<typeof startReady> {
     const path = JSON.stringify(lockPath);
+    const urlOf = (file: string): string =>
+      JSON.stringify(pathToFileURL(join(compiled, file)).href);
     const script = `
-      ${importCompiled("tryEnterInode", "lock/protocol/guard-inode.js")}
-      ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
+      import { tryEnterInode } from ${urlOf("lock/protocol/guard-inode.js")};
+      import { realLockFs } from ${urlOf("lock/protocol/lock-fs.js")};
       const guard = tryEnterInode(${path}, realLockFs.openForReading(${path}), realLockFs);
       console.log(guard.kind);
       process.stdin.once("data", () => { guard.leave(); console.log("out"); });`;
-    const [file, ...args] = [...prefix, node, ...nodeArguments(script, entry)];
-    return await startReady(file ?? "", args);
+    const [file = "", ...args] = [...prefix, node, "--input-type=module", "--eval", script];
+    // Not every user may enter the directory in which the tests run.
+    return await startReady(file, args, { cwd: "/" });
   }
 
   test("a process that is killed inside gives the guard back, and the lock is what it was", async () => {
@@ -216,7 +215,7 @@ describe("inside a lock that is its own guard", () => {
     const { compiled, node } = readablePackage();
     const other = await startInside(lock.lockPath, {
       prefix: AS_NOBODY,
-      entry: join(compiled, "index.js"),
+      compiled,
       node,
     });
     expect(other.first).toBe("entered");
