@@ -132,9 +132,9 @@ async function torture(mode, folder) {
   await runContender({ ...task, mode: "plain", rounds: 1, timeoutMs: 5000 }, {}, last, onStopped);
   const sessionsDir = join(folder, "sessions");
   // Where a lock is its own guard a crash leaves nothing behind: there is nothing to be swept.
-  const left = readdirSync(sessionsDir);
-  if (hasInodeGuards(process.platform, kindOf(sessionsDir)) && left.length > 0) {
-    illegal.push(`left behind: ${left.join(", ")}`);
+  const beside = readdirSync(sessionsDir);
+  if (hasInodeGuards(process.platform, kindOf(sessionsDir)) && beside.length > 0) {
+    illegal.push(`left behind: ${beside.join(", ")}`);
   }
   await cleanStaleLockFiles({ sessionsDir, nowMs: Date.now() + 3_600_000 });
   if (tally.overlaps > 0) illegal.push(`${tally.overlaps} overlapping holds`);
