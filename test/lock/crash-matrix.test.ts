@@ -14,7 +14,7 @@ import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments } from "../support/processes/child.js";
 import { importCompiled, writePlainLock } from "../support/locks/lock-holder.js";
 import { numberedCalls } from "../support/locks/numbered-calls.js";
-import { requireNative } from "../support/require.js";
+import { requireLinux, requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const OPERATIONS = {
@@ -25,8 +25,12 @@ const OPERATIONS = {
   sweep: `await sweepDirectory(resolveSweepOptions({ sessionsDir, env: {} }), fs);`,
 } as const;
 
+type Operation = keyof typeof OPERATIONS;
+/** Whose guard the locks are: on Linux their own. */
+type Kind = Parameters<typeof numberedCalls>[1] & string;
+
 /** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
-function scriptOf(operation: keyof typeof OPERATIONS): string {
+function scriptOf(operation: Operation, kind: Kind): string {
   return `
     ${importCompiled("acquireLock", "lock/acquire.js")}
     ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
@@ -34,7 +38,7 @@ function scriptOf(operation: keyof typeof OPERATIONS): string {
     ${importCompiled("resolveSweepOptions", "session-lock/sweep/options.js")}
     import { join } from "node:path";
     const [sessionsDir, fatal] = [process.argv[1], Number(process.argv[2])];
-    ${numberedCalls(`process.kill(process.pid, "SIGKILL");`)}
+    ${numberedCalls(`process.kill(process.pid, "SIGKILL");`, kind)}
     const plan = resolveAcquireOptions({ sessionFile: join(sessionsDir, "s.jsonl"), env: {} });
     ${OPERATIONS[operation]}
     process.stdout.write(String(calls));
@@ -42,15 +46,22 @@ function scriptOf(operation: keyof typeof OPERATIONS): string {
     process.kill(process.pid, "SIGKILL");`;
 }
 
-async function runAndCrash(
-  operation: keyof typeof OPERATIONS,
-  folder: string,
-  fatal: number,
-): Promise<number> {
+interface Crash {
+  readonly operation: Operation;
+  readonly kind: Kind;
+  readonly folder: string;
+  /** Before which call; 0: after the last one. */
+  readonly fatal: number;
+}
+
+/** @returns how many calls were made, NaN when it was killed before it could tell. */
+async function runAndCrash({ operation, kind, folder, fatal }: Crash): Promise<number> {
   if (operation === "reclaim" || operation === "sweep") {
-    writePlainLock(folder, "s", { pid: 2 ** 22 - 1, starttime: 1 });
+    // What has a nonce and says nothing of another guard has a guard file.
+    const nonce = kind === "guardFiles" ? "0".repeat(32) : undefined;
+    writePlainLock(folder, "s", { pid: 2 ** 22 - 1, starttime: 1, nonce });
   }
-  const args = [...nodeArguments(scriptOf(operation)), folder, String(fatal)];
+  const args = [...nodeArguments(scriptOf(operation, kind)), folder, String(fatal)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";
@@ -59,7 +70,12 @@ async function runAndCrash(
   return Number(output);
 }
 
-async function checkNothingIsWedged(folder: string, when: string): Promise<void> {
+async function checkNothingIsWedged({ folder, kind }: Crash, when: string): Promise<void> {
+  if (process.platform === "linux" && kind === "real") {
+    // A crash leaves nothing behind but, if it was there, the lock.
+    const left = readdirSync(folder).filter((name) => name !== "s.jsonl.lock");
+    expect(left, `${when}: left behind`).toEqual([]);
+  }
   const lock = await acquireSessionWriteLock({
     sessionFile: join(folder, "s.jsonl"),
     timeoutMs: 5000,
@@ -77,28 +93,31 @@ async function checkNothingIsWedged(folder: string, when: string): Promise<void>
   expect(readdirSync(folder), when).toEqual([]);
 }
 
+const CRASHES = (Object.keys(OPERATIONS) as Operation[]).flatMap((operation) => [
+  [operation, "on this machine's disk", "real"] as const,
+  [operation, "with guard files", "guardFiles"] as const,
+]);
+
 describe("crashes", () => {
-  test.for(Object.keys(OPERATIONS) as (keyof typeof OPERATIONS)[])(
-    "a process killed before any file-system call of %s leaves nothing that keeps others from the lock",
+  test.for(CRASHES)(
+    "a process killed before any file-system call of %s %s leaves nothing that keeps others from the lock",
     { timeout: 180_000 },
-    async (operation, context) => {
+    async ([operation, , kind], context) => {
       requireNative(context);
-      const folder = temporaryFolder();
-      const complete = join(folder, "complete");
-      mkdirSync(complete);
-      const calls = await runAndCrash(operation, complete, 0);
+      if (kind === "guardFiles") requireLinux(context, "elsewhere that is this machine's disk");
+      const root = temporaryFolder();
+      const crashAt = async (fatal: number): Promise<number> => {
+        const crash = { operation, kind, folder: join(root, String(fatal)), fatal };
+        mkdirSync(crash.folder);
+        const calls = await runAndCrash(crash);
+        await checkNothingIsWedged(crash, `${operation} killed before call ${fatal}`);
+        return calls;
+      };
+      const calls = await crashAt(0);
       expect(calls).toBeGreaterThan(4);
-      await checkNothingIsWedged(complete, `${operation} complete`);
       for (let fatal = 1; fatal <= calls; fatal += 4) {
         const batch = [fatal, fatal + 1, fatal + 2, fatal + 3].filter((call) => call <= calls);
-        await Promise.all(
-          batch.map(async (call) => {
-            const directory = join(folder, String(call));
-            mkdirSync(directory);
-            await runAndCrash(operation, directory, call);
-            await checkNothingIsWedged(directory, `${operation} killed before call ${call}`);
-          }),
-        );
+        await Promise.all(batch.map(crashAt));
       }
     },
   );

@@ -8,7 +8,16 @@
 // leak and passes when every one of them is found. --exercise calls and measures nothing, for a leak
 // detector that does. Descriptors are counted on Linux and macOS (Windows
 // counts handles in test/lab/windows/native). Closes with the line "N passed, N failed".
-import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, watch as watchFile } from "node:fs";
+import {
+  closeSync,
+  constants,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  watch as watchFile,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
@@ -48,6 +57,15 @@ const { binding, path, error } = loadNative();
 if (binding === undefined) throw error;
 
 const ABSENT = 2 ** 31 - 1;
+const LOCK_FUNCTIONS = [
+  "lockTryExclusive",
+  "lockProbe",
+  "lockDrop",
+  "ownershipTry",
+  "ownershipProbe",
+];
+// asm-generic/fcntl.h
+const O_TMPFILE = process.platform === "linux" ? 0o20000000 | constants.O_DIRECTORY : null;
 const facts = new Float64Array(FACT_COUNT);
 const rows = new Float64Array(2 * FACT_ROW);
 const two = Uint32Array.of(process.pid, ABSENT);
@@ -126,8 +144,60 @@ const CASES = {
     closeSync(holder);
     if (binding.lockProbe(other) !== 0) throw new Error("not free");
   },
+  lockDrop: () => {
+    if (binding.lockTryExclusive(other) !== 0 || binding.lockDrop(other) !== 0) {
+      throw new Error("not dropped");
+    }
+    if (binding.lockProbe(mine) !== 0) throw new Error("not free");
+  },
+  "ownershipTry, ownershipProbe": () => {
+    const holder = openSync(file, "r+");
+    const taken = binding.ownershipTry(holder);
+    const asked = binding.ownershipProbe(other);
+    closeSync(holder);
+    const expected = process.platform === "linux" ? [0, 1] : [taken, asked];
+    if (taken !== expected[0] || asked !== expected[1]) throw new Error("not owned");
+  },
+  "linkOpenFile of an unnamed file, over a name that is taken": () => {
+    if (O_TMPFILE === null) return;
+    const fd = openSync(folder, O_TMPFILE | constants.O_RDWR, 0o600);
+    const name = join(folder, "named");
+    if (binding.linkOpenFile(fd, name, 0) !== 0 || binding.linkOpenFile(fd, name, 1) >= 0) {
+      throw new Error("not named once");
+    }
+    closeSync(fd);
+    unlinkSync(name);
+  },
+  "linkOpenFile of a path too long, with a NUL, of a descriptor that is not open": () => {
+    const answers = [
+      binding.linkOpenFile(mine, longPath, 0),
+      binding.linkOpenFile(mine, `${file}\0`, 0),
+      binding.linkOpenFile(ABSENT, absentFile, 0) < 0 ? null : 0,
+    ];
+    if (answers.some((answer) => answer !== null)) throw new Error("not refused");
+  },
+  "linkOpenFile of no number, no string, no way": () => {
+    refused(() => binding.linkOpenFile("x".repeat(100), file, 0));
+    refused(() => binding.linkOpenFile(mine, null, 0));
+    refused(() => binding.linkOpenFile(mine, file, 2));
+  },
+  "fileStamp, fileStampAt": () => {
+    if (binding.fileStamp(mine) !== binding.fileStampAt(file)) throw new Error("another file");
+  },
+  "fileStamp of a descriptor that is not open, fileStampAt of nothing and of a path too long":
+    () => {
+      const stamps = [
+        binding.fileStamp(ABSENT),
+        ...[absentFile, longPath].map(binding.fileStampAt),
+      ];
+      if (stamps.some((stamp) => stamp !== null)) throw new Error("not refused");
+    },
+  "fileStamp of no number, fileStampAt of no string": () => {
+    refused(() => binding.fileStamp("x".repeat(100)));
+    refused(() => binding.fileStampAt(7));
+  },
   "locks of a descriptor that is not open": () => {
-    for (const name of ["lockTryExclusive", "lockProbe"]) {
+    for (const name of LOCK_FUNCTIONS) {
       if (binding[name](ABSENT) >= 0) throw new Error("not refused");
     }
   },

@@ -32,7 +32,8 @@ import { sweepDirectory } from "../../lib/session-lock/sweep/sweep.js";
 import type { SessionWriteLock } from "../../lib/session-lock/write-lock.js";
 import type { LockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, type RunningChild, start } from "../support/processes/child.js";
-import { type Fault, failingFs } from "../support/locks/failing-fs.js";
+import { type Fault, failingFs, LOCKING } from "../support/locks/failing-fs.js";
+import { LOCK_KINDS } from "../support/locks/lock-kinds.js";
 import { importDist, startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -73,8 +74,8 @@ interface Scene {
 }
 
 interface Operation {
-  /** What lies in the folder before it. */
-  readonly prepare?: (folder: string) => void;
+  /** What lies in the folder before it; `guard`: what locks in it say of their guard. */
+  readonly prepare?: (folder: string, guard: string | undefined) => void;
   /** Does it; the lock that it leaves held, if any, is released by the test. */
   readonly run: (scene: Scene) => Promise<SessionWriteLock | null>;
   /** Its documented errors. Default: {@link SessionWriteLockError}. */
@@ -131,7 +132,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     },
   },
   "acquire of a lock that its owner left": {
-    prepare: (folder) => leaveLock(folder, "s"),
+    prepare: (folder, guard) => leaveLock(folder, "s", guard),
     run: (scene) => {
       scene.arm();
       return acquire(scene);
@@ -186,9 +187,9 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   sweep: {
     isSweep: true,
-    prepare: (folder) => {
-      leaveLock(folder, "s");
-      leaveLock(folder, "t");
+    prepare: (folder, guard) => {
+      leaveLock(folder, "s", guard);
+      leaveLock(folder, "t", guard);
       writeFileSync(join(folder, `s.jsonl.lock.${"0".repeat(32)}.tmp`), "");
       writeFileSync(join(folder, "t.jsonl.lock.guard"), "");
       writePlainLock(folder, "plain", { pid: process.ppid });
@@ -214,13 +215,13 @@ const wasWritten = new Map<string, boolean>();
 let dead: { readonly pid: number; readonly owner: string };
 
 /** A lock as the dead process would have left it, on its own inode. */
-function leaveLock(folder: string, name: string): void {
+function leaveLock(folder: string, name: string, guard: string | undefined): void {
   const path = join(folder, `${name}.jsonl.lock`);
   writeFileSync(path, "");
   const { dev, ino } = lstatSync(path, { bigint: true });
   const payload = { ...dead, createdAt: new Date().toISOString(), maxHoldMs: 300_000 };
   const nonce = "d".repeat(32);
-  writeFileSync(path, JSON.stringify({ ...payload, nonce, kernelLock: `${dev}:${ino}` }));
+  writeFileSync(path, JSON.stringify({ ...payload, nonce, kernelLock: `${dev}:${ino}`, guard }));
 }
 
 let holder: RunningChild;
@@ -257,16 +258,24 @@ interface FaultRun {
   readonly calls: readonly string[];
 }
 
+/** What is tried, on locks of which kind. */
+interface Trial {
+  readonly operation: Operation;
+  readonly name: string;
+  readonly fsOf: () => LockFs;
+  /** What they say of their guard. */
+  readonly guard: string | undefined;
+}
+
 async function runWithFault(
-  operation: Operation,
-  name: string,
+  { operation, name, fsOf, guard }: Trial,
   folder: string,
   n: number,
   fault: Fault,
 ): Promise<FaultRun> {
-  const failing = failingFs();
+  const failing = failingFs(fsOf());
   mkdirSync(folder);
-  operation.prepare?.(folder);
+  operation.prepare?.(folder, guard);
   // A live holder's lock, under another name.
   linkSync(live.lockPath, join(folder, "live.jsonl.lock"));
   const arm = (): void => failing.arm(n, fault);
@@ -310,15 +319,13 @@ function respectsRefusal(
   // It goes on with the next lock.
   if (isSweep === true) return true;
   const removal = later.indexOf("unlink");
-  return removal === -1 || later.slice(0, removal).includes("openGuard");
+  return removal === -1 || later.slice(0, removal).includes("tryExclusive");
 }
 
-/** Whether the n-th call was to lock a guard, and the kernel did not. */
+/** Whether the n-th call was to lock a guard, and the kernel did not. Right after tryOwn it is a new file's owner's. */
 function isGuardRefused(calls: readonly string[], n: number, fault: Fault): boolean {
   return (
-    fault.kind.includes("refused") &&
-    calls[n - 1] === "tryExclusive" &&
-    calls[n - 2] === "openGuard"
+    fault.kind.includes("refused") && calls[n - 1] === "tryExclusive" && calls[n - 2] !== "tryOwn"
   );
 }
 
@@ -354,32 +361,46 @@ describe("one call that fails", () => {
     vi.restoreAllMocks();
   });
 
-  test.for(Object.entries(OPERATIONS))(
-    "no fault of a single file-system call of %s costs a live holder its lock or keeps others out",
+  const isOwnGuard = process.platform === "linux";
+  const KINDS = LOCK_KINDS.filter(([kind]) => isOwnGuard || kind !== "with a guard file").map(
+    ([kind, fsOf], index) => [kind, fsOf, isOwnGuard && index === 0 ? "inode" : undefined] as const,
+  );
+  const TRIALS = KINDS.flatMap(([kind, fsOf, guard]) =>
+    Object.entries(OPERATIONS).map(
+      ([name, operation]) => [name, kind, { operation, name, fsOf, guard }] as const,
+    ),
+  );
+
+  test.for(TRIALS)(
+    "no fault of a single file-system call of %s costs a live holder its lock or keeps others out: locks %s",
     { timeout: 600_000 },
-    async ([name, operation]) => {
+    async ([name, kind, trial]) => {
       const root = temporaryFolder();
       const contender = await start(process.execPath, nodeArguments(CONTENDER));
       let runs = 0;
       const next = (): string => join(root, String(++runs));
       const none: Fault = { kind: "refused", code: "EIO" };
-      const whole = await runWithFault(operation, name, next(), 0, none);
+      const whole = await runWithFault(trial, next(), 0, none);
       expect(whole.calls.length).toBeGreaterThan(1);
       await checkNothingIsLost(whole, contender);
+      // The calls of the other kind are none of this one's.
+      const others = trial.guard === "inode" ? "openGuard" : "drop";
+      expect(trial.name === "sweep" ? [] : whole.calls).not.toContain(others);
       const opened = openFiles();
       for (let n = 1; n <= whole.calls.length; n++) {
         // Side by side: after some faults an operation waits a while before it looks again.
-        const faults =
-          whole.calls[n - 1] === "tryExclusive" ? [...FAULTS, ...LOCK_REFUSALS] : FAULTS;
+        const faults = LOCKING.has(whole.calls[n - 1] ?? "")
+          ? [...FAULTS, ...LOCK_REFUSALS]
+          : FAULTS;
         const done = await Promise.all(
-          faults.map((fault) => runWithFault(operation, name, next(), n, fault)),
+          faults.map((fault) => runWithFault(trial, next(), n, fault)),
         );
         expect(openFiles(), `${name}: call ${n}: open files`).toBeLessThanOrEqual(opened);
         for (const one of done) await checkNothingIsLost(one, contender);
       }
       // Windows removes no folder with an open file in it.
       await holder.kill();
-      process.stdout.write(`${name}: ${whole.calls.length} calls, ${runs} runs\n`);
+      process.stdout.write(`${name}, ${kind}: ${whole.calls.length} calls, ${runs} runs\n`);
     },
   );
 });

@@ -1,8 +1,17 @@
 /** What publishing a lock asks of the disk, call by call. */
-import { closeSync, existsSync, linkSync, openSync, readdirSync, readFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+} from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import {
   type LockPayload,
@@ -12,6 +21,9 @@ import {
 import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
 import { tryPublish } from "../../../lib/lock/protocol/publish.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { runNode } from "../../support/processes/child.js";
+import { importCompiled } from "../../support/locks/lock-holder.js";
+import { type Rule, standIn } from "../../support/processes/stand-in.js";
 import { withGuardFiles } from "../../support/locks/lock-kinds.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -228,3 +240,139 @@ test.for(["ENOSPC", "EDQUOT"].flatMap((code) => FULL_DISKS.map((calls) => [code,
     expect(existsSync(lockIn(folder))).toBe(true);
   },
 );
+
+describe("a lock that gets its name when it is complete", () => {
+  beforeEach((context) => {
+    requireLinux(context, "O_TMPFILE");
+    requireNative(context);
+  });
+
+  test("a lock has no name until it is owned and written, and no other name ever", () => {
+    const folder = temporaryFolder();
+    const seen: unknown[] = [];
+    const linkOpenFile: LockFs["linkOpenFile"] = (fd, path) => {
+      seen.push(readdirSync(folder));
+      realLockFs.linkOpenFile(fd, path);
+      seen.push(readdirSync(folder), readFileSync(path, "utf8"));
+      const other = realLockFs.openForReading(path);
+      seen.push(realLockFs.probeOwner(other));
+      closeSync(other);
+    };
+    const { text } = published(lockIn(folder), { ...realLockFs, linkOpenFile });
+    expect(seen).toEqual([[], ["s.jsonl.lock"], text, "held"]);
+    expect(parsePayload(Buffer.from(text))).toMatchObject({ guard: "inode" });
+  });
+
+  test.each(["EPERM", "EACCES", "EXDEV", "ENOSYS", "EOPNOTSUPP", "EINVAL", "EMLINK"])(
+    "a file that may not be named (%s) is made anew under a name of its own",
+    (code) => {
+      const folder = temporaryFolder();
+      let asked = 0;
+      const linkOpenFile = (): never => {
+        asked++;
+        throw error(code);
+      };
+      const lock = published(lockIn(folder), { ...realLockFs, linkOpenFile });
+      expect(asked).toBe(1);
+      // The lock is of the same kind, however it came by its name.
+      expect(payloadOf(lock)).toMatchObject({ guard: "inode" });
+      expect(lock.stamp).toBe(realLockFs.stampAt(lockIn(folder)));
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    },
+  );
+
+  test("a name that is taken is contended, and stays; nothing else is tried, and no file stays open", () => {
+    const folder = temporaryFolder();
+    closeSync(openSync(lockIn(folder), "wx"));
+    const { fs, calls } = counting(EXT);
+    const before = readdirSync("/proc/self/fd").length;
+    expect(tryPublish(lockIn(folder), DRAFT, fs)).toEqual({ kind: "contended" });
+    expect(readdirSync("/proc/self/fd")).toHaveLength(before);
+    expect(calls).not.toContain("createExclusive");
+    expect(calls.filter((name) => name === "linkOpenFile")).toHaveLength(1);
+    expect(readFileSync(lockIn(folder), "utf8")).toBe("");
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  test("a link whose answer is lost is done when the name is the publisher's own file, whatever it says", () => {
+    for (const code of ["EIO", "EEXIST", "ENOENT", "EINTR"]) {
+      const folder = temporaryFolder();
+      const linkOpenFile: LockFs["linkOpenFile"] = (fd, path) => {
+        realLockFs.linkOpenFile(fd, path);
+        throw error(code);
+      };
+      const lock = published(lockIn(folder), { ...realLockFs, linkOpenFile });
+      expect(realLockFs.isNamed(lockIn(folder), lock.fd)).toBe(true);
+      expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    }
+  });
+
+  test("a directory that goes between the file and its name is made again", () => {
+    const folder = join(temporaryFolder(), "sessions");
+    mkdirSync(folder);
+    let removed = 0;
+    const linkOpenFile: LockFs["linkOpenFile"] = (fd, path) => {
+      if (removed++ === 0) rmdirSync(folder);
+      realLockFs.linkOpenFile(fd, path);
+    };
+    const lock = published(lockIn(folder), { ...realLockFs, linkOpenFile });
+    expect(removed).toBe(2);
+    expect(payloadOf(lock)).toMatchObject({ guard: "inode" });
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  test("a lock that cannot be owned gives its unnamed file back, and is one with a guard file", () => {
+    const folder = temporaryFolder();
+    const before = readdirSync("/proc/self/fd").length;
+    const lock = published(lockIn(folder), {
+      ...realLockFs,
+      tryOwn: () => ({ refused: "EINVAL" }),
+    });
+    expect(readdirSync("/proc/self/fd")).toHaveLength(before + 1);
+    expect(payloadOf(lock)).toMatchObject({
+      guard: null,
+      kernelLock: expect.any(String) as string,
+    });
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+  });
+
+  // What it has found out of its kernel a process remembers: each asks in one of its own.
+  test.for<[string, readonly Rule[], { unnamed: number; linked: number; temporaries: number }]>([
+    ["by its descriptor", [], { unnamed: 2, linked: 2, temporaries: 0 }],
+    ["by way of /proc", ["no-empty-path"], { unnamed: 2, linked: 2, temporaries: 0 }],
+    ["in neither way", ["no-empty-path", "no-proc"], { unnamed: 1, linked: 1, temporaries: 2 }],
+  ])(
+    "a kernel that names a file %s gives locks, and leaves no other name",
+    async ([, rules, calls], context) => {
+      const { folder, env } = standIn(context, ...rules);
+      const script = `
+      ${importCompiled("acquireLock", "lock/acquire.js")}
+      ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
+      ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
+      import { readdirSync, readFileSync } from "node:fs";
+      const folder = ${JSON.stringify(folder)};
+      const made = { unnamed: 0, linked: 0, temporaries: 0 };
+      const counted = (what, name) => (...args) => { made[what]++; return realLockFs[name](...args); };
+      const fs = {
+        ...realLockFs,
+        createUnnamed: counted("unnamed", "createUnnamed"),
+        linkOpenFile: counted("linked", "linkOpenFile"),
+        createExclusive: counted("temporaries", "createExclusive"),
+      };
+      const seen = [];
+      for (const name of ["a", "b"]) {
+        const sessionFile = folder + "/" + name + ".jsonl";
+        const lock = await acquireLock(resolveAcquireOptions({ sessionFile, env: {} }), fs);
+        seen.push(readdirSync(folder), JSON.parse(readFileSync(lock.lockPath, "utf8")).guard);
+        lock.withFence(() => {});
+        await lock.release();
+      }
+      console.log(JSON.stringify({ made, seen, left: readdirSync(folder) }));`;
+      expect(await runNode(script, { env })).toEqual({
+        made: calls,
+        seen: [["a.jsonl.lock"], "inode", ["b.jsonl.lock"], "inode"],
+        left: [],
+      });
+    },
+  );
+});

@@ -39,6 +39,10 @@ type Claim = "kernel lock" | "verified kernel lock" | "none";
 
 const DISKS: readonly (readonly [string, readonly Rule[], Claim])[] = [
   ["a local disk", [], "kernel lock"],
+  ["a local disk without open-file-description locks", ["no-ofd-locks"], "kernel lock"],
+  ["a local disk without hard links", ["no-links"], "kernel lock"],
+  ["a local disk whose kernel names no open file", ["no-empty-path", "no-proc"], "kernel lock"],
+  ["a local disk out of locks", ["refuses-locks"], "none"],
   ["NFSv4", ["nfs", "exclusive-needs-writing"], "verified kernel lock"],
   ["NFS that repeats calls", NFS, "verified kernel lock"],
   ["SMB", SMB, "none"],
@@ -120,13 +124,13 @@ describe("a guard that another process is in", () => {
       writeFileSync(counter, "0");
       const rounds = 40;
       const script = `
-      ${importCompiled("tryEnterGuard", "lock/protocol/guard.js")}
+      ${importCompiled("tryEnterGuardFile", "lock/protocol/guard-file.js")}
       ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
       import { readFileSync, writeFileSync } from "node:fs";
       const pause = new Int32Array(new SharedArrayBuffer(4));
       const met = {};
       for (let done = 0; done < ${rounds}; ) {
-        const guard = tryEnterGuard(${JSON.stringify(join(folder, "s.jsonl.lock"))}, realLockFs);
+        const guard = tryEnterGuardFile(${JSON.stringify(join(folder, "s.jsonl.lock"))}, realLockFs);
         met[guard.kind] = true;
         Atomics.wait(pause, 0, 0, Math.random() * 2);
         if (guard.kind !== "entered") continue;
@@ -192,70 +196,75 @@ describe("NFS repeats calls", () => {
   });
 });
 
-describe("a guard that is refused", () => {
+/** Which file the guard of a lock is, by what the disk's rules are. */
+const GUARDS: readonly (readonly [string, readonly Rule[], string])[] = [
+  ["the lock itself", [], ".lock"],
+  ["a guard file", ["no-ofd-locks"], ".lock.guard"],
+];
+
+describe.for(GUARDS)("a guard that is refused: %s", ([, rules, guard]) => {
   test.for<[string, Rule, string]>([
     ["out of locks", "refuses-locks", "ENOLCK"],
     ["all locks gone", "no-locks", "ENOTSUP"],
   ])("a refused guard does not allow a write: %s", async ([, rule, code], context) => {
-    const disk = standIn(context);
+    const disk = standIn(context, ...rules);
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
     expect(payloadIn(disk)).toHaveProperty("kernelLock");
     expect(await holder.write()).toEqual({ kind: "written" });
-    disk.behave(rule);
+    disk.behave(...rules, rule);
     expect(await holder.write()).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "flock",
-      cause: { code, path: `${sessionIn(disk)}.lock.guard` },
+      cause: { code, path: `${sessionIn(disk)}${guard}` },
     });
     expect(readFileSync(sessionIn(disk), "utf8")).toBe("written\n");
-    disk.behave();
+    disk.behave(...rules);
     expect(await holder.write()).toEqual({ kind: "written" });
     expect(await holder.release()).toEqual({ kind: "released" });
   });
 
   test("a release whose guard is refused waits for it", async (context) => {
-    const disk = standIn(context);
+    const disk = standIn(context, ...rules);
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
-    disk.behave("refuses-locks");
+    disk.behave(...rules, "refuses-locks");
     const released = holder.release();
     // An unguarded release would have been over with the first one.
     await waitFor("the guard to be refused a few times", () => disk.refusals() > 3);
     expect(existsSync(`${sessionIn(disk)}.lock`)).toBe(true);
-    disk.behave();
+    disk.behave(...rules);
     expect(await released).toEqual({ kind: "released" });
     expect(existsSync(`${sessionIn(disk)}.lock`)).toBe(false);
   });
 
   test("a release whose guard is refused for good leaves the lock for others, who see that it is free", async (context) => {
-    const disk = standIn(context, "refuses-locks");
-    disk.behave();
+    const disk = standIn(context, ...rules);
     const holder = await startHolding(sessionIn(disk), { env: disk.env });
-    disk.behave("refuses-locks");
+    disk.behave(...rules, "refuses-locks");
     let told = "";
     holder.process.stderr?.on("data", (text: string) => (told += text));
     expect(await holder.release()).toEqual({ kind: "released" });
     expect(told).toContain(`left for others to remove: ${sessionIn(disk)}.lock (ENOLCK)`);
-    disk.behave();
+    disk.behave(...rules);
     expect(await tryElsewhere(sessionIn(disk), { env: disk.env })).toEqual({ kind: "released" });
   });
 
   test("a reclaim whose guard is refused fails with an error that names the guard, and the lock stays", async (context) => {
-    const disk = standIn(context);
+    const disk = standIn(context, ...rules);
     const dying = await startHolding(sessionIn(disk), { env: disk.env });
     await dying.kill();
-    disk.behave("refuses-locks");
+    disk.behave(...rules, "refuses-locks");
     const left = payloadIn(disk);
     // A local disk whose locks are refused says nothing of who holds them; the dead pid does.
     expect(await tryElsewhere(sessionIn(disk), { env: disk.env })).toMatchObject({
       name: "SessionWriteLockFileError",
       syscall: "flock",
-      cause: { code: "ENOLCK", path: `${sessionIn(disk)}.lock.guard` },
+      cause: { code: "ENOLCK", path: `${sessionIn(disk)}${guard}` },
     });
     expect(await sweepElsewhere(disk)).toEqual([
       { removed: false, keptReason: "error", error: "ENOLCK" },
     ]);
     expect(payloadIn(disk)).toEqual(left);
-    disk.behave();
+    disk.behave(...rules);
     expect(await tryElsewhere(sessionIn(disk), { env: disk.env })).toEqual({ kind: "released" });
   });
 });

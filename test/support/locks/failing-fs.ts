@@ -56,7 +56,13 @@ export function failingFs(realFs: LockFs = realLockFs): FailingFs {
   };
 }
 
-const LOCKING: ReadonlySet<string> = new Set(["tryExclusive", "probe", "tryOwn", "probeOwner"]);
+/** The calls that take a kernel lock, or ask for one. */
+export const LOCKING: ReadonlySet<string> = new Set([
+  "tryExclusive",
+  "probe",
+  "tryOwn",
+  "probeOwner",
+]);
 
 function numberAll<T extends object>(
   calls: T,
@@ -78,6 +84,7 @@ function fail(
     // These answer, they do not throw.
     case "canLock":
     case "exists":
+    case "isNamed":
       return false;
     case "tryExclusive":
     case "probe":

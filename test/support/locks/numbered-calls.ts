@@ -1,14 +1,27 @@
 import { importCompiled } from "./lock-holder.js";
 
+/** What a child's lock calls are; see lock-kinds.ts. */
+const KINDS = {
+  /** The machine's own. */
+  real: "realLockFs",
+  guardFiles: `{
+      ...realLockFs,
+      createUnnamed: () => { throw Object.assign(new Error("EOPNOTSUPP"), { code: "EOPNOTSUPP" }); },
+      tryOwn: () => ({ refused: "EINVAL" }),
+      probeOwner: () => ({ refused: "EINVAL" }),
+    }`,
+} as const;
+
 /**
  * Source for a child process: `fs`, the lock layer's real file calls, which counts them in `calls`, and runs
  * `statement` (which may use the call's `name`) right before the one that has the number `fatal`.
  */
-export function numberedCalls(statement: string): string {
+export function numberedCalls(statement: string, kind: keyof typeof KINDS = "real"): string {
   return `
     ${importCompiled("realLockFs", "lock/protocol/lock-fs.js")}
     let calls = 0;
-    const fs = Object.fromEntries(Object.entries(realLockFs).map(([name, call]) => [name, (...args) => {
+    const kindOfFs = ${KINDS[kind]};
+    const fs = Object.fromEntries(Object.entries(kindOfFs).map(([name, call]) => [name, (...args) => {
       if (++calls === fatal) { ${statement} }
       return call(...args);
     }]));`;

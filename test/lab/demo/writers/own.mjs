@@ -12,6 +12,7 @@ import { identifyProcess } from "../../../../build/modules/process/identity.js";
 import { getProcessStartTime } from "../../../../build/modules/process/inspect.js";
 import { machineMonotonicMs } from "../../../../build/modules/process/machine-clock.js";
 import { fileSystemOf } from "../../../../build/modules/lock/protocol/file-system-kind.js";
+import { hasInodeGuards } from "../../../../build/modules/lock/protocol/guard.js";
 import { formatPayload } from "../../../../build/modules/lock/protocol/payload.js";
 import { realLockFs } from "../../../../build/modules/lock/protocol/lock-fs.js";
 import { stayAlive } from "./stay.mjs";
@@ -19,7 +20,9 @@ import { stayAlive } from "./stay.mjs";
 const [lockPath, ageMs] = process.argv.slice(2);
 
 const fd = openSync(lockPath, "wx");
-const attempt = realLockFs.tryExclusive(fd);
+const { kind, name } = fileSystemOf(process.platform, realLockFs.fileSystemTypeOf(fd) ?? 0, "");
+const isOwnGuard = hasInodeGuards(process.platform, kind);
+const attempt = isOwnGuard ? realLockFs.tryOwn(fd) : realLockFs.tryExclusive(fd);
 if (attempt !== "acquired") throw new Error(`no kernel lock: ${JSON.stringify(attempt)}`);
 writeFileSync(
   fd,
@@ -33,7 +36,8 @@ writeFileSync(
     kernelLock: realLockFs.fileId(fd),
     monotonicMs: machineMonotonicMs(),
     label: null,
-    fileSystem: fileSystemOf(process.platform, realLockFs.fileSystemTypeOf(fd) ?? 0, "").name,
+    fileSystem: name,
+    guard: isOwnGuard ? "inode" : null,
     verified: null,
   }),
 );
