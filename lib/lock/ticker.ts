@@ -15,7 +15,7 @@ const LONGEST_TICK_MS = 50;
 const PATIENT_TICK_MS = 100;
 const PATIENT_AFTER_MS = 10_000;
 /** Where the kernel tells changes and the owner's end, in case it does not: looks are fewer from the start then. */
-const TOLD_TICK_MS = 500;
+const TOLD_TICK_MS = 100;
 const TOLD_GROWTH = 3;
 
 /**
