@@ -60,7 +60,7 @@ export const FACT_COUNT = 6;
  * there, since they are too many, the command line is too long or not ASCII, or the OS does not join them by one
  * character.
  */
-export const ARGUMENT_COUNT = FACT_COUNT;
+export const ARGUMENT_COUNT = 6;
 
 /** The facts, {@link ARGUMENT_COUNT}, and room for 25 ends. */
 export const FACT_ROW = 32;

@@ -281,8 +281,8 @@ async function manyPids({ pids, argv }, floor, rounds) {
   const full = await measureSides(withArguments, "inspect");
   const bare = await measureSides(without, "inspectWithoutArgs");
   const reach = ratio(bare, "pidusage", "C loop");
-  const timesFloor = (rounds) =>
-    atMost("times the C loop", ratio(rounds, "pidentity", "C loop"), 1.1);
+  const timesFloor = (measured) =>
+    atMost("times the C loop", ratio(measured, "pidentity", "C loop"), 1.1);
   return [
     toMeasurement({
       name: `${GROUP} processes at once, with arguments`,
