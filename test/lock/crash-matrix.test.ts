@@ -12,8 +12,9 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import { cleanStaleLockFiles } from "../../lib/session-lock/sweep/sweep.js";
 import { nodeArguments } from "../support/processes/child.js";
-import { importCompiled, writePlainLock } from "../support/locks/lock-holder.js";
-import { numberedCalls } from "../support/locks/numbered-calls.js";
+import { importCompiled } from "../support/locks/lock-holder.js";
+import { type CallsOf, numberedCalls, writeDeadLock } from "../support/locks/numbered-calls.js";
+import { endedOwner } from "../support/locks/lock-directory.js";
 import { requireLinux, requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -26,11 +27,9 @@ const OPERATIONS = {
 } as const;
 
 type Operation = keyof typeof OPERATIONS;
-/** Whose guard the locks are: on Linux their own. */
-type Kind = Parameters<typeof numberedCalls>[1] & string;
 
 /** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
-function scriptOf(operation: Operation, kind: Kind): string {
+function scriptOf(operation: Operation, kind: CallsOf): string {
   return `
     ${importCompiled("acquireLock", "lock/acquire.js")}
     ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
@@ -46,20 +45,22 @@ function scriptOf(operation: Operation, kind: Kind): string {
     process.kill(process.pid, "SIGKILL");`;
 }
 
+type Owner = Awaited<ReturnType<typeof endedOwner>>;
+
 interface Crash {
   readonly operation: Operation;
-  readonly kind: Kind;
+  readonly kind: CallsOf;
   readonly folder: string;
   /** Before which call; 0: after the last one. */
   readonly fatal: number;
+  /** Whose lock a reclaim and a sweep find. */
+  readonly dead: Owner;
 }
 
 /** @returns how many calls were made, NaN when it was killed before it could tell. */
-async function runAndCrash({ operation, kind, folder, fatal }: Crash): Promise<number> {
+async function runAndCrash({ operation, kind, folder, fatal, dead }: Crash): Promise<number> {
   if (operation === "reclaim" || operation === "sweep") {
-    // What has a nonce and says nothing of another guard has a guard file.
-    const nonce = kind === "guardFiles" ? "0".repeat(32) : undefined;
-    writePlainLock(folder, "s", { pid: 2 ** 22 - 1, starttime: 1, nonce });
+    writeDeadLock(folder, kind, dead);
   }
   const args = [...nodeArguments(scriptOf(operation, kind)), folder, String(fatal)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
@@ -106,8 +107,9 @@ describe("crashes", () => {
       requireNative(context);
       if (kind === "guardFiles") requireLinux(context, "elsewhere that is this machine's disk");
       const root = temporaryFolder();
+      const dead = await endedOwner();
       const crashAt = async (fatal: number): Promise<number> => {
-        const crash = { operation, kind, folder: join(root, String(fatal)), fatal };
+        const crash = { operation, kind, folder: join(root, String(fatal)), fatal, dead };
         mkdirSync(crash.folder);
         const calls = await runAndCrash(crash);
         await checkNothingIsWedged(crash, `${operation} killed before call ${fatal}`);

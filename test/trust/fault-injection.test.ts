@@ -18,7 +18,6 @@ import { inspect } from "node:util";
 
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-import { identifyProcess } from "../../lib/index.js";
 import { createSessionController } from "../../lib/session-controller/index.js";
 import { acquireLock } from "../../lib/lock/acquire.js";
 import {
@@ -34,6 +33,7 @@ import type { LockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { nodeArguments, type RunningChild, start } from "../support/processes/child.js";
 import { type Fault, failingFs, LOCKING } from "../support/locks/failing-fs.js";
 import { LOCK_KINDS } from "../support/locks/lock-kinds.js";
+import { endedOwner } from "../support/locks/lock-directory.js";
 import { importDist, startHolder, writePlainLock } from "../support/locks/lock-holder.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -352,9 +352,7 @@ describe("one call that fails", () => {
     const lockPath = join(folder, "live.jsonl.lock");
     holder = await startHolder(lockPath);
     live = { lockPath, text: readFileSync(lockPath, "utf8") };
-    const gone = await start(process.execPath, ["-e", "process.stdin.resume()"]);
-    dead = { pid: gone.pid, owner: identifyProcess(gone.pid) ?? "" };
-    await gone.kill();
+    dead = await endedOwner();
   });
 
   afterEach(() => {
@@ -381,7 +379,7 @@ describe("one call that fails", () => {
       const next = (): string => join(root, String(++runs));
       const none: Fault = { kind: "refused", code: "EIO" };
       const whole = await runWithFault(trial, next(), 0, none);
-      expect(whole.calls.length).toBeGreaterThan(1);
+      expect(whole.calls.length).toBeGreaterThan(0);
       await checkNothingIsLost(whole, contender);
       // The calls of the other kind are none of this one's.
       const others = trial.guard === "inode" ? "openGuard" : "drop";

@@ -352,10 +352,9 @@ describe("names", () => {
 
   test("a lock whose name is too long for its guard file is kept with the error, and the sweep goes on", async () => {
     const folder = temporaryFolder();
-    const dead = await endedPid();
-    // What has a nonce and says nothing of another guard has a guard file.
-    writePlainLock(folder, LONGEST, { pid: dead, nonce: "0".repeat(32) });
-    writePlainLock(folder, "y", { pid: dead });
+    const holder = await startHolder(join(folder, `${LONGEST}.jsonl.lock`), { hasGuardFile: true });
+    await holder.kill();
+    writePlainLock(folder, "y", { pid: await endedPid() });
     const { locks } = await sweep(folder);
     expect(locks).toMatchObject([
       { keptReason: "error", removed: false, error: { code: expect.stringMatching(/^E/u) } },

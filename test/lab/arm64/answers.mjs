@@ -2,7 +2,7 @@
 // architectures can be compared.
 //
 //   node answers.mjs <addon>    one question per line of standard input, one answer per line
-import { closeSync, openSync, readdirSync } from "node:fs";
+import { closeSync, constants, openSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -38,6 +38,9 @@ function identityFacts(addon, pid) {
   return Array.from(numbers.subarray(0, 5));
 }
 
+// asm-generic/fcntl.h; O_DIRECTORY is not the same on every architecture.
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
+
 /**
  * One addon, and what it holds between questions.
  *
@@ -50,6 +53,13 @@ export function witness(path) {
   const probe = (file) => {
     const fd = openSync(file, "r");
     const result = addon.lockProbe(fd);
+    closeSync(fd);
+    return result;
+  };
+  const owned = new Map();
+  const probeOwner = (file) => {
+    const fd = openSync(file, "r");
+    const result = addon.ownershipProbe(fd);
     closeSync(fd);
     return result;
   };
@@ -72,6 +82,33 @@ export function witness(path) {
       return probe(file);
     },
     probe,
+    /** The same of ownership: takes it and keeps it, or answers what ownershipTry does. */
+    own(file) {
+      const fd = openSync(file, "r+");
+      const result = addon.ownershipTry(fd);
+      if (result === 0) owned.set(file, fd);
+      else closeSync(fd);
+      return result;
+    },
+    disown(file) {
+      closeSync(owned.get(file));
+      owned.delete(file);
+      return probeOwner(file);
+    },
+    probeOwner,
+    /** Makes a file without a name, and names it `by` its descriptor (0) or by way of /proc (1). */
+    makeLate(folder, path, by) {
+      const fd = openSync(folder, O_TMPFILE | constants.O_RDWR, 0o600);
+      const answers = [addon.linkOpenFile(fd, path, by), addon.linkOpenFile(fd, path, by)];
+      closeSync(fd);
+      return answers;
+    },
+    stamp(file) {
+      const fd = openSync(file, "r");
+      const stamps = [addon.fileStamp(fd), addon.fileStampAt(file)];
+      closeSync(fd);
+      return stamps;
+    },
     clocks: () => [addon.monotonicMs(), addon.sinceBootMs()],
     /** Which file `opened` is, on which kind of file system, and which of the paths name it. */
     file(opened, paths) {

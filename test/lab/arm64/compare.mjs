@@ -18,7 +18,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -164,6 +164,28 @@ const tests = {
     assert.deepEqual([await other.ask("probe", file), await other.ask("lock", file)], [1, 1]);
     assert.equal(own.unlock(file), 0);
     assert.equal(await other.ask("probe", file), 0);
+  },
+  "a file owned there is owned here, and the other way round; no guard sees it": async () => {
+    const file = join(folder, "owned");
+    writeFileSync(file, "");
+    assert.deepEqual([await other.ask("probeOwner", file), own.probeOwner(file)], [0, 0]);
+    assert.equal(await other.ask("own", file), 0);
+    assert.deepEqual([own.probeOwner(file), own.own(file), own.lock(file)], [1, 1, 0]);
+    assert.deepEqual([await other.ask("lock", file), own.unlock(file)], [1, 0]);
+    assert.equal(await other.ask("disown", file), 0);
+    assert.equal(own.own(file), 0);
+    assert.deepEqual([await other.ask("probeOwner", file), await other.ask("own", file)], [1, 1]);
+    assert.equal(own.disown(file), 0);
+  },
+  "a file made there without a name gets one, and has one stamp here and there": async () => {
+    for (const by of [0, 1]) {
+      const path = join(folder, `late-${by}`);
+      assert.deepEqual(await other.ask("makeLate", folder, path, by), [0, -constants.errno.EEXIST]);
+      writeFileSync(path, "text");
+      const [stamp, stampAt] = own.stamp(path);
+      assert.equal(stamp, stampAt);
+      assert.deepEqual(await other.ask("stamp", path), [stamp, stamp]);
+    }
   },
   "which file is open, and which path names it": async () => {
     const [file, link, symlink] = ["named", "link", "symlink"].map((name) => join(folder, name));

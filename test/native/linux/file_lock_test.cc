@@ -116,6 +116,87 @@ void run() {
     kept.reset();
     check::equal(lock_probe(file.open().get()), kLockAcquired);
   });
+  check::test("a lock that is dropped is free, and its descriptor can take it again", [] {
+    const TemporaryFile file;
+    const FileDescriptor mine = file.open();
+    const FileDescriptor other = file.open();
+    check::equal(lock_try_exclusive(mine.get()), kLockAcquired);
+    check::equal(lock_drop(other.get()), 0);
+    check::equal(lock_probe(other.get()), kLockHeldElsewhere);
+    check::equal(lock_drop(mine.get()), 0);
+    check::equal(lock_try_exclusive(other.get()), kLockAcquired);
+    check::equal(lock_drop(-1), -EBADF);
+  });
+  check::test("ownership and lock of one file do not see each other", [] {
+    const TemporaryFile file;
+    FileDescriptor owner = file.open(O_RDWR);
+    const FileDescriptor other = file.open(O_RDWR);
+    const FileDescriptor reader = file.open();
+    check::equal(ownership_try(owner.get()), kLockAcquired);
+    check::equal(ownership_try(other.get()), kLockHeldElsewhere);
+    check::equal(ownership_probe(reader.get()), kLockHeldElsewhere);
+    check::equal(ownership_probe(owner.get()), kLockAcquired);
+    check::equal(lock_try_exclusive(reader.get()), kLockAcquired);
+    check::equal(lock_try_exclusive(owner.get()), kLockHeldElsewhere);
+    check::equal(lock_drop(reader.get()), 0);
+    check::equal(ownership_probe(reader.get()), kLockHeldElsewhere);
+    owner.reset();
+    check::equal(ownership_probe(reader.get()), kLockAcquired);
+  });
+  check::test("readers' locks and record locks are no ownership", [] {
+    const TemporaryFile file;
+    const FileDescriptor other = file.open(O_RDWR);
+    struct flock range{};
+    range.l_type = F_RDLCK;
+    range.l_whence = SEEK_SET;
+    check::equal(::fcntl(other.get(), F_OFD_SETLK, &range), 0);
+    check::equal(ownership_probe(file.open().get()), kLockAcquired);
+    // But no file is owned under them.
+    check::equal(ownership_try(file.open(O_RDWR).get()), kLockHeldElsewhere);
+    range.l_type = F_UNLCK;
+    check::equal(::fcntl(other.get(), F_OFD_SETLK, &range), 0);
+    range.l_type = F_WRLCK;
+    check::equal(::fcntl(other.get(), F_SETLK, &range), 0);
+    check::equal(ownership_probe(file.open().get()), kLockAcquired);
+  });
+  check::test("ownership is refused to what cannot be written or is not open", [] {
+    const TemporaryFile file;
+    check::equal(ownership_try(file.open().get()), -EBADF);
+    check::equal(ownership_try(-1), -EBADF);
+    check::equal(ownership_probe(-1), -EBADF);
+  });
+  check::test("a file without a name gets one by either way, and replaces none", [] {
+    for (const LinkBy by : {LinkBy::kDescriptor, LinkBy::kProc}) {
+      const TemporaryFile taken;
+      const FileDescriptor unnamed(::open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+      const std::string path = taken.path() + ".late";
+      check::equal(ownership_try(unnamed.get()), kLockAcquired);
+      check::equal(link_open_file(unnamed.get(), taken.path().c_str(), by), -EEXIST);
+      check::equal(link_open_file(unnamed.get(), path.c_str(), by), 0);
+      check::equal(is_named(path.c_str(), unnamed.get()), true);
+      const FileDescriptor reader(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+      check::equal(ownership_probe(reader.get()), kLockHeldElsewhere);
+      check::equal(::unlink(path.c_str()), 0);
+      check::equal(link_open_file(-1, path.c_str(), by) < 0, true);
+    }
+  });
+  check::test("a file's stamp is its id, its size and its time", [] {
+    const TemporaryFile file;
+    const FileDescriptor descriptor = file.open(O_RDWR);
+    check::equal(::write(descriptor.get(), "four", 4), static_cast<ssize_t>(4));
+    const timespec times[2] = {{.tv_sec = 1, .tv_nsec = 2}, {.tv_sec = 3, .tv_nsec = 4}};
+    check::equal(::futimens(descriptor.get(), times), 0);
+    for (const std::optional<FileStamp>& found :
+         {file_stamp(descriptor.get()), file_stamp_at(file.path().c_str())}) {
+      const FileStamp stamp = found.value_or(FileStamp{});
+      check::equal(file_id(descriptor.get()) == stamp.id, true);
+      check::equal(stamp.size, std::int64_t{4});
+      check::equal(stamp.modified_s, std::int64_t{3});
+      check::equal(stamp.modified_ns, std::int64_t{4});
+    }
+    check::equal(file_stamp(-1).has_value(), false);
+    check::equal(file_stamp_at((file.path() + "/below").c_str()).has_value(), false);
+  });
   check::test("what is not open is not kept", [] {
     check::equal(keep_file(-1) == nullptr, true);
     check::equal(keep_file(2147483647) == nullptr, true);

@@ -2,6 +2,7 @@
 import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { identifyProcess } from "../../../lib/process/identity.js";
 import { getProcessArgs, getProcessStartTime } from "../../../lib/process/inspect.js";
 import { type RunningChild, start } from "../processes/child.js";
 import { writePlainLock } from "./lock-holder.js";
@@ -60,4 +61,13 @@ export async function endedPid(): Promise<number> {
   const child = await start(process.execPath, ["-e", "process.stdin.resume()"]);
   await child.kill();
   return child.pid;
+}
+
+/** A process that has ended and has been reaped, as a lock of this package would name it. */
+export async function endedOwner(): Promise<{ readonly pid: number; readonly owner: string }> {
+  const child = await start(process.execPath, ["-e", "process.stdin.resume()"]);
+  const owner = identifyProcess(child.pid);
+  await child.kill();
+  if (owner === null) throw new Error(`no token: ${child.pid}`);
+  return { pid: child.pid, owner };
 }
