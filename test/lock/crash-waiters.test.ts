@@ -117,13 +117,13 @@ async function die(
   const leftEmpty = statSync(join(folder, "s.jsonl.lock"), { throwIfNoEntry: false })?.size === 0;
   const lateness = watchLateness();
   const killedAt = process.hrtime.bigint();
-  const dead = holder.kill("SIGKILL");
+  const death = holder.kill("SIGKILL");
   if (hadToWait) said = await waiter.line();
   const lateMs = lateness();
   const heldAt = /^held (\d+)$/u.exec(said)?.[1];
   if (heldAt === undefined) throw new Error(`unexpected: ${said}`);
   expect(await waiter.line()).toBe("released");
-  await dead;
+  await death;
   const latencyMs = hadToWait ? Number(BigInt(heldAt) - killedAt) / 1e6 : null;
   return { where: holder.first, latencyMs, lateMs, leftEmpty };
 }

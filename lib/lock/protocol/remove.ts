@@ -74,19 +74,22 @@ export function tryRemoveLock(
       throw guard.error;
     case "entered":
   }
+  let isRemoved = false;
   try {
     if (isForeignBusy()) return { kind: "busy", guardPath: foreign };
     // What another descriptor of this process has locked itself no other has: it was free to be locked.
     const calls: LockFs = guard.hasLockItself ? { ...fs, probe: () => "acquired" } : fs;
     if (!looksRemovable(file, calls, isStillRemovable)) return { kind: "changed" };
     if (isForeignThere) removeForeignGuard(foreign, fs);
-    return freeName(lockPath, fs, platform);
+    const removal = freeName(lockPath, fs, platform);
+    isRemoved = removal.kind === "removed";
+    return removal;
   } catch (error) {
     // A program that does not know the guard removed it meanwhile.
     if (errorCode(error) === "ENOENT") return { kind: "changed" };
     throw error;
   } finally {
-    guard.leave(true);
+    guard.leave(isRemoved);
   }
 }
 
