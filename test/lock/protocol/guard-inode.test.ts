@@ -34,6 +34,7 @@ import { endedPid } from "../../support/locks/lock-directory.js";
 import { startHolder, takeNameAway, writePlainLock } from "../../support/locks/lock-holder.js";
 import { LOCK_KINDS } from "../../support/locks/lock-kinds.js";
 import { COMPILED, startReady } from "../../support/processes/child.js";
+import { program } from "../../support/processes/programs.js";
 import { openToRead } from "../../support/processes/open-file.js";
 import { stateOf } from "../../support/processes/process-state.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
@@ -299,6 +300,30 @@ describe("a removal through a lock that is its own guard", () => {
     );
     expect(readFileSync(lockPath, "utf8")).toContain(String(process.ppid));
     expect(entered).toBe(1);
+  });
+
+  test.for(["ofd-read", "record"])(
+    "another program's lock on a dead owner's file (%s) is no owner's: the file goes",
+    async (kind) => {
+      const folder = temporaryFolder();
+      const lockPath = join(folder, "s.jsonl.lock");
+      const dead = await startHolder(lockPath);
+      await dead.kill();
+      const other = await startReady(program("hold-lock"), [kind, lockPath]);
+      const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
+      expect(locks).toMatchObject([{ ownerReason: "kernel-lock-free", removed: true }]);
+      await other.kill();
+    },
+  );
+
+  test("another program's flock on a live owner's file is a guard that is busy, not an owner", async () => {
+    const folder = temporaryFolder();
+    const lock = await hold(folder);
+    const other = await startReady(program("hold-lock"), ["flock", lock.lockPath]);
+    expect(codeOf(() => lock.withFence(() => 1))).toBe("SESSION_WRITE_LOCK_TIMEOUT");
+    lock.assertHeld();
+    await other.kill();
+    expect(lock.withFence(() => 1)).toBe(1);
   });
 
   test("a file without a payload is removed inside both guards, and both are left", () => {
