@@ -102,13 +102,13 @@ interface Death {
 
 /** Lets a holder die before that call while `waiter` waits. */
 async function die(
-  { operation, kind, dead }: Fate,
+  { operation, kind, dead: owner }: Fate,
   fatal: number,
   folder: string,
   waiter: RunningChild,
 ): Promise<Death> {
   mkdirSync(folder);
-  if (operation === "reclaim") writeDeadLock(folder, kind, dead);
+  if (operation === "reclaim") writeDeadLock(folder, kind, owner);
   const args = [...nodeArguments(holderScript(operation, kind)), folder, String(fatal)];
   const holder = await startReady(process.execPath, args);
   waiter.say(folder);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test, type TestContext } from "vitest";
 
 import { type RunningChild, start } from "../support/processes/child.js";
+import { endedOwner } from "../support/locks/lock-directory.js";
 import { importCompiled } from "../support/locks/lock-holder.js";
 import {
   requireLinux,
@@ -81,19 +82,31 @@ function openFiles(pid: number, folder: string): string[] {
   });
 }
 
-const HOLD = `globalThis.lock = await acquireSessionWriteLock({ sessionFile: file, env: {} });`;
-/** A lock that others have to remove, and its guard, which the expression `open` opens. */
-const stopInside = (open: string): string => `
+const HOLD = (): string =>
+  `globalThis.lock = await acquireSessionWriteLock({ sessionFile: file, env: {} });`;
+type Owner = Awaited<ReturnType<typeof endedOwner>>;
+
+/** A lock that others have to remove, as its dead owner would have written it, and its guard, opened by `open`. */
+const stopInside =
+  (guard: string | undefined, open: string) =>
+  (dead: Owner): string =>
+    `
   import { writeFileSync } from "node:fs";
-  const payload = { pid: 2 ** 22 + 1, createdAt: new Date().toISOString(), nonce: "0".repeat(32) };
-  writeFileSync(file + ".lock", JSON.stringify({ ...payload, guard: ${open.includes("openGuard") ? "undefined" : '"inode"'} }));
+  writeFileSync(file + ".lock", ${JSON.stringify(
+    JSON.stringify({
+      ...dead,
+      createdAt: new Date().toISOString(),
+      nonce: "0".repeat(32),
+      guard,
+    }),
+  )});
   globalThis.guard = ${open};
   if (realLockFs.tryExclusive(globalThis.guard) !== "acquired") throw new Error("not entered");`;
-const INSIDE_GUARD_FILE = stopInside(`realLockFs.openGuard(file + ".lock.guard")`);
-const INSIDE_LOCK = stopInside(`realLockFs.openForReading(file + ".lock")`);
+const INSIDE_GUARD_FILE = stopInside(undefined, `realLockFs.openGuard(file + ".lock.guard")`);
+const INSIDE_LOCK = stopInside("inode", `realLockFs.openForReading(file + ".lock")`);
 
 describe.each(RUNTIMES)("on %s", (runtime) => {
-  test.for<readonly [what: string, hold: string, options: object]>([
+  test.for<readonly [what: string, hold: (dead: Owner) => string, options: object]>([
     ["a lock", HOLD, {}],
     ["a lock and was started with trackUnmanagedFds: false", HOLD, { trackUnmanagedFds: false }],
     ["a guard file", INSIDE_GUARD_FILE, {}],
@@ -113,7 +126,10 @@ describe.each(RUNTIMES)("on %s", (runtime) => {
     if (hold === INSIDE_LOCK) requireLinux(context, "a lock that is its own guard");
     const command = requireRuntime(context, runtime);
     const folder = temporaryFolder();
-    const program = await startProgram(context, command, folder, { hold, options });
+    const program = await startProgram(context, command, folder, {
+      hold: hold(await endedOwner()),
+      options,
+    });
     expect(await program.line()).toBe("holding");
     program.say("terminate");
     expect(await program.line()).toBe("terminated");

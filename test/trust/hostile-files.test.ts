@@ -531,8 +531,8 @@ describe("a directory that every user may write to", () => {
       const fd = realLockFs.openForReading(${JSON.stringify(lock.lockPath)});
       console.log(realLockFs.tryExclusive(fd));
       process.stdin.once("data", () => process.exit());`;
-    const asNobody = [`--reuid=${NOBODY}`, "--clear-groups", node];
-    const other = await start("setpriv", [...asNobody, "--input-type=module", "--eval", script], {
+    const user = [`--reuid=${NOBODY}`, "--clear-groups", node];
+    const other = await start("setpriv", [...user, "--input-type=module", "--eval", script], {
       cwd: "/",
     });
     expect(await other.line()).toBe("acquired");

@@ -97,9 +97,9 @@ export function witness(path) {
     },
     probeOwner,
     /** Makes a file without a name, and names it `by` its descriptor (0) or by way of /proc (1). */
-    makeLate(folder, path, by) {
+    makeLate(folder, name, by) {
       const fd = openSync(folder, O_TMPFILE | constants.O_RDWR, 0o600);
-      const answers = [addon.linkOpenFile(fd, path, by), addon.linkOpenFile(fd, path, by)];
+      const answers = [addon.linkOpenFile(fd, name, by), addon.linkOpenFile(fd, name, by)];
       closeSync(fd);
       return answers;
     },

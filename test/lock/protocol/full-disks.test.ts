@@ -152,7 +152,7 @@ describe("a disk without free inodes, on which a second name needs none (ext4)",
       tryRemoveLock(lock, realLockFs, () => {
         process.kill(process.pid, "SIGKILL");
       });`;
-    const [file = "", ...args] = [...prefix, process.execPath, ...nodeArguments(script)];
+    const [file, ...args] = [...prefix, process.execPath, ...nodeArguments(script)];
     await expect(startReady(file, args)).rejects.toThrow("ended");
   }
 

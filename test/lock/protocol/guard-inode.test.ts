@@ -33,7 +33,8 @@ import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { endedPid } from "../../support/locks/lock-directory.js";
 import { startHolder, takeNameAway, writePlainLock } from "../../support/locks/lock-holder.js";
 import { LOCK_KINDS } from "../../support/locks/lock-kinds.js";
-import { COMPILED, type RunningChild, startReady } from "../../support/processes/child.js";
+import { COMPILED, startReady } from "../../support/processes/child.js";
+import { program } from "../../support/processes/programs.js";
 import { openToRead } from "../../support/processes/open-file.js";
 import { stateOf } from "../../support/processes/process-state.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
@@ -152,7 +153,7 @@ describe("inside a lock that is its own guard", () => {
       const guard = tryEnterInode(${path}, realLockFs.openForReading(${path}), realLockFs);
       console.log(guard.kind);
       process.stdin.once("data", () => { guard.leave(); console.log("out"); });`;
-    const [file = "", ...args] = [...prefix, node, "--input-type=module", "--eval", script];
+    const [file, ...args] = [...prefix, node, "--input-type=module", "--eval", script];
     // Not every user may enter the directory in which the tests run.
     return await startReady(file, args, { cwd: "/" });
   }
@@ -280,14 +281,11 @@ describe("a removal through a lock that is its own guard", () => {
   test("a lock that changes hands between the look at it and the guard stays", async () => {
     const folder = temporaryFolder();
     const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
-    let next: Promise<RunningChild> | null = null;
+    let entered = 0;
     const tryExclusive: LockFs["tryExclusive"] = (fd) => {
-      if (next === null) {
+      if (entered++ === 0) {
         takeNameAway(lockPath);
-        next = startHolder(lockPath);
-        writeFileSync(lockPath, JSON.stringify({ pid: process.ppid, createdAt: LONG_AGO }), {
-          flag: "wx",
-        });
+        writePlainLock(folder, "s", { pid: process.ppid });
       }
       return realLockFs.tryExclusive(fd);
     };
@@ -297,9 +295,35 @@ describe("a removal through a lock that is its own guard", () => {
       timeoutMs: 100,
       isOwnerArgv: () => true,
     });
-    await expect(acquireLock(plan, { ...realLockFs, tryExclusive })).rejects.toThrow();
+    await expect(acquireLock(plan, { ...realLockFs, tryExclusive })).rejects.toThrow(
+      `pid=${process.ppid} alive=true`,
+    );
     expect(readFileSync(lockPath, "utf8")).toContain(String(process.ppid));
-    await Promise.allSettled([next]);
+    expect(entered).toBe(1);
+  });
+
+  test.for(["ofd-read", "record"])(
+    "another program's lock on a dead owner's file (%s) is no owner's: the file goes",
+    async (kind) => {
+      const folder = temporaryFolder();
+      const lockPath = join(folder, "s.jsonl.lock");
+      const dead = await startHolder(lockPath);
+      await dead.kill();
+      const other = await startReady(program("hold-lock"), [kind, lockPath]);
+      const { locks } = await cleanStaleLockFiles({ sessionsDir: folder, env: {} });
+      expect(locks).toMatchObject([{ ownerReason: "kernel-lock-free", removed: true }]);
+      await other.kill();
+    },
+  );
+
+  test("another program's flock on a live owner's file is a guard that is busy, not an owner", async () => {
+    const folder = temporaryFolder();
+    const lock = await hold(folder);
+    const other = await startReady(program("hold-lock"), ["flock", lock.lockPath]);
+    expect(codeOf(() => lock.withFence(() => 1))).toBe("SESSION_WRITE_LOCK_TIMEOUT");
+    lock.assertHeld();
+    await other.kill();
+    expect(lock.withFence(() => 1)).toBe(1);
   });
 
   test("a file without a payload is removed inside both guards, and both are left", () => {
