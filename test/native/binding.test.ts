@@ -250,13 +250,13 @@ describe("linkOpenFile", () => {
   });
 });
 
-describe("fileStampAt", () => {
-  test.each(NOT_STRINGS)("fileStampAt refuses a path that is no string: %#", (value) => {
-    expect(errorOf(() => raw.fileStampAt(value))).toBe("TypeError: path must be a string");
+describe.each(["fileStampAt", "pathKind", "isWithoutLinks"] as const)("%s", (name) => {
+  test.each(NOT_STRINGS)(`${name} refuses a path that is no string: %#`, (value) => {
+    expect(errorOf(() => raw[name](value))).toBe("TypeError: path must be a string");
   });
 
-  test("fileStampAt refuses a missing path", () => {
-    expect(errorOf(() => raw.fileStampAt())).toBe("TypeError: path must be a string");
+  test(`${name} refuses a missing path`, () => {
+    expect(errorOf(() => raw[name]())).toBe("TypeError: path must be a string");
   });
 });
 

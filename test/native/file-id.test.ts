@@ -4,7 +4,9 @@ import {
   fstatSync,
   linkSync,
   lstatSync,
+  mkdirSync,
   readFileSync,
+  realpathSync,
   renameSync,
   symlinkSync,
   unlinkSync,
@@ -187,7 +189,8 @@ describe("isNamed", () => {
     linkSync(path, join(folder, "link"));
     expect(binding.isNamed(path, fd)).toBe(true);
     expect(binding.isNamed(join(folder, "link"), fd)).toBe(true);
-    expect(binding.isNamed(folder, openToRead(folder))).toBe(true);
+    // Whoever asks means a file.
+    expect(binding.isNamed(folder, openToRead(folder))).toBe(false);
   });
 
   test("isNamed is false for another file, a file on another file system, and nothing", (context) => {
@@ -244,7 +247,7 @@ describe("isNamed", () => {
 
   test("isNamed resolves a path relative to the working directory as Node does", (context) => {
     requirePosix(context, WHY_POSIX);
-    expect(binding.isNamed(".", openToRead("."))).toBe(true);
+    expect(binding.isNamed("package.json", openToRead("package.json"))).toBe(true);
   });
 
   test("a NUL byte does not end a path of isNamed early", () => {
@@ -285,5 +288,52 @@ describe("isNamed", () => {
     requireWindows(context, "the addon gives no numbers there");
     const path = makeFile(temporaryFolder());
     expect(binding.isNamed(path, openToRead(path))).toBe(false);
+  });
+});
+
+describe("pathKind", () => {
+  test("pathKind tells files, directories, links and pipes apart, and follows no final link", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const { folder, path } = openNewFile();
+    symlinkSync(path, join(folder, "link"));
+    symlinkSync(join(folder, "nothing"), join(folder, "dangling"));
+    const kinds = ["missing", "file", ".", "link", "dangling"].map((name) =>
+      binding.pathKind(join(folder, name)),
+    );
+    expect(kinds).toEqual([0, 1, 2, 3, 3]);
+    expect(binding.pathKind("/dev/null")).toBe(4);
+  });
+
+  test("pathKind is null where the OS does not tell, and for a path that no system call takes", (context) => {
+    requirePosix(context, WHY_POSIX);
+    const { path } = openNewFile();
+    expect(binding.pathKind(join(path, "below"))).toBeNull();
+    expect(binding.pathKind(`${path}\0`)).toBeNull();
+    expect(binding.pathKind("x".repeat(5000))).toBeNull();
+  });
+});
+
+describe("isWithoutLinks", () => {
+  test("isWithoutLinks is true of a directory's real path only", (context) => {
+    requireLinux(context, "openat2(2)");
+    const folder = realpathSync(temporaryFolder());
+    mkdirSync(join(folder, "real", "below"), { recursive: true });
+    symlinkSync(join(folder, "real"), join(folder, "link"));
+    if (!binding.isWithoutLinks(folder)) return context.skip("needs Linux 5.6 and no sandbox");
+    expect(binding.isWithoutLinks(join(folder, "real", "below"))).toBe(true);
+    for (const other of ["link", "link/below", "missing", "real/missing"]) {
+      expect({ other, is: binding.isWithoutLinks(join(folder, other)) }).toEqual({
+        other,
+        is: false,
+      });
+    }
+    writeFileSync(join(folder, "file"), "");
+    expect(binding.isWithoutLinks(join(folder, "file"))).toBe(false);
+    expect(binding.isWithoutLinks(`${folder}\0`)).toBe(false);
+  });
+
+  test("isWithoutLinks is false on every other OS", (context) => {
+    if (process.platform === "linux") return context.skip("Linux tells");
+    expect(binding.isWithoutLinks(temporaryFolder())).toBe(false);
   });
 });

@@ -78,6 +78,7 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "startTime",
   "args",
   "inspect",
+  "inspectMany",
   "identity",
   "reasonByExactId",
   "host",
@@ -96,6 +97,8 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "fileId",
   "fileSystemType",
   "isNamed",
+  "pathKind",
+  "isWithoutLinks",
   "monotonicMs",
   "sinceBootMs",
 ];
