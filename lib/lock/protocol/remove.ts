@@ -143,11 +143,11 @@ function within(outer: Guard, tryEnter: () => GuardAttempt): GuardAttempt {
     if (inner?.kind !== "entered") outer.leave();
   }
   if (inner.kind !== "entered") return inner;
-  const { leave } = inner;
+  const entered = inner;
   return {
-    ...inner,
+    kind: "entered",
     leave: (isClosing) => {
-      leave(isClosing);
+      entered.leave(isClosing);
       outer.leave();
     },
   };

@@ -116,16 +116,15 @@ function remembering(
   fileSystem: EvidenceSource["fileSystem"],
 ): EvidenceSource {
   const identity = memoised(fresh.identity);
-  const { host, tokenHost, sinceBootTicks, startTimeOffsetOf, nested: look } = fresh;
   // Not `{ ...fresh }`, which V8 copies many times slower: one is made for each removal.
   return {
-    host,
-    tokenHost,
+    host: fresh.host,
+    tokenHost: fresh.tokenHost,
     identity,
-    verify: verifyBy(tokenHost, identity, look),
-    sinceBootTicks,
-    startTimeOffsetOf,
-    nested: look,
+    verify: verifyBy(fresh.tokenHost, identity, fresh.nested),
+    sinceBootTicks: fresh.sinceBootTicks,
+    startTimeOffsetOf: fresh.startTimeOffsetOf,
+    nested: fresh.nested,
     fileSystem,
     fresh: () => fresh,
   };

@@ -101,7 +101,7 @@ export class LockSweeper {
   #settle(judgement: Judgement, file: OpenLock | null): Swept | Promise<Swept> {
     if (waitsForNestedLook(judgement)) return { kind: "waits", judgement };
     const inspection = this.#carryOut(judgement, file);
-    return inspection instanceof Promise ? inspection.then(done) : done(inspection);
+    return inspection instanceof Promise ? inspection.then((late) => done(late)) : done(inspection);
   }
 
   /**

@@ -292,7 +292,7 @@ describe("a removal through a lock that is its own guard", () => {
     const plan = resolveAcquireOptions({
       sessionFile: join(folder, "s.jsonl"),
       env: {},
-      timeoutMs: 100,
+      timeoutMs: 1000,
       isOwnerArgv: () => true,
     });
     await expect(acquireLock(plan, { ...realLockFs, tryExclusive })).rejects.toThrow(
