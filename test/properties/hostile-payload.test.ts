@@ -14,6 +14,7 @@ const KEYS = [
   "owner",
   "nonce",
   "kernelLock",
+  "guard",
   "monotonicMs",
   "label",
   "fileSystem",
@@ -86,6 +87,7 @@ const SHAPES: Readonly<Record<(typeof KEYS)[number], (value: unknown) => boolean
   monotonicMs: (value) => Number.isFinite(value),
   label: (value) => typeof value === "string",
   fileSystem: (value) => typeof value === "string" && /^[a-z0-9-]{1,32}$/u.test(value),
+  guard: (value) => typeof value === "string",
   verified: (value) => value === true,
 };
 
