@@ -101,7 +101,7 @@ export class LockSweeper {
   #settle(judgement: Judgement, file: OpenLock | null): Swept | Promise<Swept> {
     if (waitsForNestedLook(judgement)) return { kind: "waits", judgement };
     const inspection = this.#carryOut(judgement, file);
-    return inspection instanceof Promise ? inspection.then((late) => done(late)) : done(inspection);
+    return inspection instanceof Promise ? inspection.then(finished) : finished(inspection);
   }
 
   /**
@@ -169,21 +169,21 @@ export class LockSweeper {
         case "busy":
           return attempt;
         case "changed":
-          return done(kept(latest, latest.inspection.keptReason ?? "changed"));
+          return finished(kept(latest, latest.inspection.keptReason ?? "changed"));
         case "no-guard": {
           this.#notices.addUnguarded(lockPath);
           const why = `kernel locks are not available here (${attempt.code}): ${lockPath}`;
-          return done(kept(judgement, "no-guard", new Error(printable(why))));
+          return finished(kept(judgement, "no-guard", new Error(printable(why))));
         }
         case "removed": {
           const inspection = presentInspection(latest.inspection);
           const { staleReasons } = inspection;
           this.#notices.add({ kind: "removed-lock", path: lockPath, staleReasons });
-          return done({ ...inspection, removed: true });
+          return finished({ ...inspection, removed: true });
         }
       }
     } catch (error) {
-      return done(kept(judgement, "error", error as Error));
+      return finished(kept(judgement, "error", error as Error));
     }
   }
 }
@@ -208,7 +208,7 @@ class SlicedOwnerArgs extends OwnerArgsMemo {
   }
 }
 
-function done(inspection: SessionLockInspection): Done {
+function finished(inspection: SessionLockInspection): Done {
   return { kind: "done", inspection };
 }
 
