@@ -2,7 +2,7 @@
 import { tidyPath } from "../util/absolute-path.js";
 import { basename, dirname, isAbsolute, join, resolve } from "../util/node-modules.js";
 import type { LockObstacle } from "./failure.js";
-import type { LockFs } from "./protocol/lock-fs.js";
+import type { LockFs, PathKind } from "./protocol/lock-fs.js";
 import { lockNameOf } from "./protocol/names.js";
 
 /** As many links in a row as Linux follows (path_resolution(7)). */
@@ -37,10 +37,10 @@ export function prepareLockPath(
   { lockPath, linkedFile, refusesDirectory }: LockRoute,
   fs: LockFs,
 ): string {
-  const kind = linkedFile === null ? "other" : fs.kindAt(linkedFile);
+  const kind = linkedFile === null ? "other" : kindOf(linkedFile, fs);
   const target = linkedFile === null || kind !== "link" ? null : behindLinks(linkedFile, fs);
   if (refusesDirectory) {
-    const isDirectory = target === null ? kind === "directory" : fs.kindAt(target) === "directory";
+    const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
     if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
   }
   const path = target === null ? lockPath : lockPathFor(target);
@@ -90,10 +90,19 @@ function behindLinks(file: string, fs: LockFs): string | null {
 
 function linkTarget(path: string, fs: LockFs): string | null {
   try {
-    return fs.kindAt(path) === "link" ? fs.readLink(path) : null;
+    return kindOf(path, fs) === "link" ? fs.readLink(path) : null;
   } catch {
     // No link any more.
     return null;
+  }
+}
+
+/** `nothing` also for what cannot be looked at. */
+function kindOf(path: string, fs: LockFs): PathKind {
+  try {
+    return fs.kindAt(path);
+  } catch {
+    return "nothing";
   }
 }
 
@@ -108,5 +117,5 @@ function directoryError(path: string): Error {
  * cannot be told.
  */
 export function obstacleAt(lockPath: string, fs: LockFs): LockObstacle | null {
-  return fs.kindAt(lockPath) === "directory" ? "directory" : null;
+  return kindOf(lockPath, fs) === "directory" ? "directory" : null;
 }

@@ -250,6 +250,19 @@ const CASES = {
     if (!(binding.monotonicMs() > 0)) throw new Error("no clock");
   },
   sinceBootMs: () => binding.sinceBootMs(),
+  "pathKind, isWithoutLinks": () => {
+    if ((binding.pathKind(file) ?? 1) !== 1) throw new Error("no file");
+    if (binding.isWithoutLinks(file)) throw new Error("a directory");
+  },
+  "pathKind of nothing and of a path too long, isWithoutLinks of a path too long": () => {
+    binding.pathKind(absentFile);
+    if (binding.pathKind(longPath) !== null) throw new Error("not refused");
+    if (binding.isWithoutLinks(longPath)) throw new Error("not refused");
+  },
+  "pathKind of no string, isWithoutLinks of no string": () => {
+    refused(() => binding.pathKind(7));
+    refused(() => binding.isWithoutLinks(null));
+  },
   isNamed: () => {
     if (binding.isNamed(file, other) !== (ownFileId !== null)) throw new Error("another file");
   },

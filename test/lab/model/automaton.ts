@@ -329,7 +329,7 @@ function evidenceOf(ask: Ask): EvidenceSource {
       : { state: "gone", reason: "no-such-process", startTime: null, exactId: null };
   };
   const evidence: EvidenceSource = {
-    host: { ...HOST, platform: "linux", startTimeOffset: 0 },
+    host: { ...HOST, platform: process.platform, startTimeOffset: 0 },
     tokenHost: TOKEN_HOST,
     identity,
     verify: (token) =>

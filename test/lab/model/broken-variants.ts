@@ -99,8 +99,11 @@ export const BROKEN_WITH_INODE_GUARDS = {
           guards.set(fd, guard);
           return fs.tryExclusive(guard);
         },
-        drop: (fd) => {
-          fs.close(guards.get(fd) ?? NOWHERE);
+        drop: () => {},
+        close: (fd) => {
+          const guard = guards.get(fd);
+          if (guard !== undefined) fs.close(guard);
+          fs.close(fd);
         },
       };
     }),
