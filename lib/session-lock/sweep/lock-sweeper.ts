@@ -5,7 +5,7 @@ import type { TimeSlice } from "../../util/time-slice.js";
 import { delay } from "../../util/timers.js";
 import { guardBusy } from "../../lock/failure.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
-import type { BusyGuard } from "../../lock/protocol/guard.js";
+import { type BusyGuard, hasInodeGuards } from "../../lock/protocol/guard.js";
 import { freshEvidence, memoisedEvidence } from "../../lock/verdict/evidence.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
 import {
@@ -18,7 +18,7 @@ import {
 } from "../../lock/verdict/judge.js";
 import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
 import { ProcessReferences } from "../../lock/verdict/process-references.js";
-import { OpenLock, openLock } from "../../lock/verdict/reading.js";
+import { OpenLock, openLock, readLock } from "../../lock/verdict/reading.js";
 import { tryReclaim } from "../../lock/reclaim.js";
 import { presentInspection, type SessionLockInspection } from "../reasons.js";
 import type { SweepNotices } from "./notices.js";
@@ -45,6 +45,9 @@ export type Swept =
   | { readonly kind: "absent" };
 
 const ABSENT: Swept = { kind: "absent" };
+const LISTED = { isRegular: true };
+// Windows keeps the name of a file that is deleted while it is open.
+const KEEPS_OPEN = hasInodeGuards(process.platform, "local");
 
 /** Each pid is asked once, for reports and for keeping locks; never for removing them. */
 export class LockSweeper {
@@ -75,16 +78,21 @@ export class LockSweeper {
   }
 
   /**
-   * Judges one lock and carries the verdict out, both through one descriptor. Synchronous, unless a command line has
-   * to be fetched or a guard is busy.
+   * Judges one lock and carries the verdict out, both through one descriptor where a lock can be its own guard.
+   * Synchronous, unless a command line has to be fetched or a guard is busy.
    */
   sweep(lockPath: string): Swept | Promise<Swept> {
+    const { evidence } = this.#by;
+    if (!KEEPS_OPEN) {
+      const reading = readLock(lockPath, this.#fs, evidence, LISTED);
+      return reading.kind === "absent" ? ABSENT : this.#judge(reading, null);
+    }
     const file = openLock(lockPath, this.#fs);
     if (!(file instanceof OpenLock)) {
       return file.kind === "absent" ? ABSENT : this.#judge(file, null);
     }
     try {
-      const reading = file.read(this.#by.evidence, { isRegular: true });
+      const reading = file.read(evidence, LISTED);
       return reading.kind === "absent" ? ABSENT : this.#judge(reading, file);
     } finally {
       file.close();
