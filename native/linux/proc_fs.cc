@@ -6,6 +6,14 @@
 #include <string_view>
 
 namespace pidentity {
+namespace {
+
+// Of reading one command line: each further one means that the process has executed a program
+// between two system calls.
+constexpr int kMostAttempts = 4;
+
+}  // namespace
+
 long read_start_of_file(const char* path, char* buffer, std::size_t capacity) {
   FileDescriptor file;
   if (const int error = open_to_read(path, file)) return -error;
@@ -25,16 +33,21 @@ int ProcDirectory::read_command_line(std::uint64_t area_length, ByteBuffer& buff
   // One byte more than expected, so that a full buffer always means "there may be more".
   if (area_length >= ByteBuffer::kMaxCapacity) return ENOMEM;
   if (!buffer.reserve(static_cast<std::size_t>(area_length) + 1)) return ENOMEM;
-  for (;;) {
+  // Linux cuts no read short before the end of the file: a read that goes on behind a short one has
+  // met another program, executed in between, and so has its first part. Other kernels with a /proc
+  // may cut reads, always.
+  for (int attempts_left = kMostAttempts;;) {
     std::size_t size = 0;
+    int reads = 0;
     long count;
-    // Linux cuts no read short before the end of the file; other kernels with a /proc may.
     do {
       count = read_at(command_line_.get(), buffer.data() + size, buffer.capacity() - size, size);
       if (count < 0) return static_cast<int>(-count);
       size += static_cast<std::size_t>(count);
+      if (count > 0) ++reads;
     } while (count > 0 && size < buffer.capacity() && size != area_length);
     if (size < buffer.capacity()) {
+      if (reads > 1 && --attempts_left > 0) continue;
       buffer.set_size(size);
       return 0;
     }
