@@ -77,12 +77,13 @@ export class TimeSlice {
 
   /** True once this slice's milliseconds are used up; sooner in a thread's first slices. */
   exhausted(): boolean {
-    return performance.now() - this.#startedAt >= Math.min(this.#sliceMs, allowedMs);
+    return this.leftMs() === 0;
   }
 
   /** The rest of this slice's milliseconds; 0 once they are used up. */
   leftMs(): number {
-    return Math.max(0, this.#sliceMs - (performance.now() - this.#startedAt));
+    const lengthMs = Math.min(this.#sliceMs, allowedMs);
+    return Math.max(0, lengthMs - (performance.now() - this.#startedAt));
   }
 
   /** Gives the event loop a turn and starts the next slice. */
