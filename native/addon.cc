@@ -25,10 +25,6 @@
 namespace pidentity {
 namespace {
 
-std::optional<Pid> to_pid(const Call& call) {
-  return to_integer<Pid>(call.env, call.arguments[0], "pid");
-}
-
 napi_value is_alive(const Call& call) {
   const std::optional<Pid> pid = to_pid(call);
   if (!pid) return nullptr;
@@ -72,7 +68,7 @@ napi_value watch_exit(const Call& call) {
 }
 
 napi_value watch_tell_closes(const Call& call) {
-  const std::optional<int> fd = to_integer<int>(call.env, call.arguments[0], "fd");
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   return boolean(call.env, tell_closes(*fd));
 }

@@ -8,9 +8,11 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "exit_watch.h"
 #include "file_lock.h"
+#include "js_values.h"
 #include "process.h"
 
 namespace pidentity {
@@ -32,6 +34,14 @@ struct Call {
 
   ProcessReader& reader() const { return *environment->reader; }
 };
+
+// Empty with an exception pending.
+inline std::optional<Pid> to_pid(const Call& call) {
+  return to_integer<Pid>(call.env, call.arguments[0], "pid");
+}
+inline std::optional<int> to_fd(const Call& call, std::size_t index = 0) {
+  return to_integer<int>(call.env, call.arguments[index], "fd");
+}
 
 // Every function of the module. Null is undefined to JavaScript: it stands for "no result" and for
 // a Node-API call that failed. Where an exception can be pending then, it is.

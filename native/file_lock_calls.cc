@@ -18,10 +18,6 @@
 namespace pidentity {
 namespace {
 
-std::optional<int> to_fd(napi_env env, napi_value value) {
-  return to_integer<int>(env, value, "fd");
-}
-
 // A path read from an argument. One that is cut off, or ends early at a NUL byte, would be another
 // file's: it is not whole.
 class PathArgument {
@@ -52,13 +48,13 @@ class PathArgument {
 
 template <LockResult (*kOperation)(int)>
 napi_value lock_call(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   return number(call.env, kOperation(*fd));
 }
 
 napi_value lock_keep_file(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   std::unique_ptr<KeptFile> file = keep_file(*fd);
   if (!file) return null(call.env);
@@ -68,13 +64,13 @@ napi_value lock_keep_file(const Call& call) {
 }
 
 napi_value lock_drop_file(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   return boolean(call.env, call.environment->kept_files.erase(*fd) != 0);
 }
 
 napi_value lock_file_id(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   const std::optional<FileId> id = file_id(*fd);
   if (!id) return null(call.env);
@@ -82,7 +78,7 @@ napi_value lock_file_id(const Call& call) {
 }
 
 napi_value lock_file_system_type(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   const std::optional<std::int64_t> type = file_system_type(*fd);
   return type ? number(call.env, static_cast<double>(*type)) : null(call.env);
@@ -91,13 +87,13 @@ napi_value lock_file_system_type(const Call& call) {
 napi_value lock_is_named(const Call& call) {
   const PathArgument path(call.env, call.arguments[0]);
   if (path.thrown()) return nullptr;
-  const std::optional<int> fd = to_fd(call.env, call.arguments[1]);
+  const std::optional<int> fd = to_fd(call, 1);
   if (!fd) return nullptr;
   return boolean(call.env, path.whole() && is_named(path.text(), *fd));
 }
 
 napi_value lock_link_open_file(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   const PathArgument path(call.env, call.arguments[1]);
   if (path.thrown()) return nullptr;
@@ -122,7 +118,7 @@ napi_value stamp_value(const Call& call, const std::optional<FileStamp>& stamp) 
 }
 
 napi_value lock_file_stamp(const Call& call) {
-  const std::optional<int> fd = to_fd(call.env, call.arguments[0]);
+  const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
   return stamp_value(call, file_stamp(*fd));
 }
@@ -163,8 +159,6 @@ bool define_file_lock_calls(napi_env env, napi_value exports) {
       method<lock_file_id>("fileId"),
       method<lock_file_system_type>("fileSystemType"),
       method<lock_is_named>("isNamed"),
-      method<lock_path_kind>("pathKind"),
-      method<lock_is_without_links>("isWithoutLinks"),
       method<lock_path_kind>("pathKind"),
       method<lock_is_without_links>("isWithoutLinks"),
   };

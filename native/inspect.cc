@@ -27,10 +27,6 @@ double fact(const std::optional<T>& value) {
   return value ? static_cast<double>(*value) : std::numeric_limits<double>::quiet_NaN();
 }
 
-std::optional<Pid> to_pid(const Call& call) {
-  return to_integer<Pid>(call.env, call.arguments[0], "pid");
-}
-
 bool is_given(const Call& call, std::size_t index) {
   return type_of(call.env, call.arguments[index]) != napi_undefined;
 }

@@ -64,12 +64,9 @@ function tellCloses(path: string, fs: LockFs): boolean {
   try {
     const fd = fs.openForReading(path);
     try {
-      const type = fs.fileSystemTypeOf(fd);
+      const { kind } = fileSystemOf(process.platform, fs.fileSystemTypeOf(fd), dirname(path));
       // Behind others the holder may be another machine's process.
-      if (type === null || fileSystemOf(process.platform, type, dirname(path)).kind !== "local") {
-        return false;
-      }
-      return binding.tellCloses(fd);
+      return kind === "local" && binding.tellCloses(fd);
     } finally {
       closeQuietly(fd, fs);
     }

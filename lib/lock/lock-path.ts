@@ -1,5 +1,5 @@
 /** Which file a lock is: one, whatever the route to it, and what else may lie there. */
-import { tidyPath } from "../util/absolute-path.js";
+import { leadsUp, tidyPath } from "../util/absolute-path.js";
 import { basename, dirname, isAbsolute, join, resolve } from "../util/node-modules.js";
 import type { LockObstacle } from "./failure.js";
 import type { LockFs, PathKind } from "./protocol/lock-fs.js";
@@ -59,7 +59,7 @@ export function canonicalPath(lockPath: string, fs: LockFs): string {
 /** Not by way of `resolve`: behind a symbolic link `..` leads elsewhere than to the name before it. */
 function realPathOf(path: string, fs: LockFs): string | null {
   const folder = dirname(path);
-  if (!folder.includes("..") && fs.isWithoutLinks(folder)) return path;
+  if (!leadsUp(folder) && fs.isWithoutLinks(folder)) return path;
   try {
     const real = fs.realpath(folder);
     return real === folder ? path : join(real, basename(path));

@@ -36,6 +36,7 @@ export function pathPrefix(directory: string): string {
   return tidy.endsWith(sep) ? tidy : tidy + sep;
 }
 
-function leadsUp(path: string): boolean {
+/** Whether it has `..` in it, which only the kernel follows; on Windows never. */
+export function leadsUp(path: string): boolean {
   return !IS_WINDOWS && path.split("/").includes("..");
 }

@@ -1,7 +1,15 @@
+import { printable } from "./printable.js";
+
 /** The code of a thrown value, e.g. `ENOENT`; undefined when it has none. */
 export function errorCode(error: unknown): string | undefined {
   if (typeof error !== "object" || error === null || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
+}
+
+/** An error as Node makes them of a system call that failed. */
+export function systemError(code: string, what: string, syscall: string, path: string): Error {
+  const error = new Error(printable(`${code}: ${what}, ${syscall} '${path}'`));
+  return Object.assign(error, { code, syscall, path });
 }
 
 // ERROR_ACCESS_DENIED, which a pending delete gives as well, and ERROR_SHARING_VIOLATION, as libuv

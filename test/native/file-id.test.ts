@@ -189,7 +189,7 @@ describe("isNamed", () => {
     linkSync(path, join(folder, "link"));
     expect(binding.isNamed(path, fd)).toBe(true);
     expect(binding.isNamed(join(folder, "link"), fd)).toBe(true);
-    // Whoever asks means a file.
+    // A directory is no lock file.
     expect(binding.isNamed(folder, openToRead(folder))).toBe(false);
   });
 

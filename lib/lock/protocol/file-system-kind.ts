@@ -82,21 +82,21 @@ function listed(
 }
 
 /**
- * @param type what statfs(2) says of the directory; Windows has no such number and says 0.
+ * @param type what statfs(2) says of the directory; null: it could not be asked. Windows has no such number.
  * @param directory its final path, which on Windows tells a network share, mapped drives included.
  */
 export function fileSystemOf(
   platform: NodeJS.Platform,
-  type: number,
+  type: number | null,
   directory: string,
 ): FileSystem {
   switch (platform) {
     case "linux":
     case "android":
       // Some architectures report the 32-bit number sign-extended.
-      return LINUX.get(type >>> 0) ?? UNLISTED;
+      return (type === null ? undefined : LINUX.get(type >>> 0)) ?? UNLISTED;
     case "darwin":
-      return DARWIN.get(type) ?? UNLISTED;
+      return (type === null ? undefined : DARWIN.get(type)) ?? UNLISTED;
     case "win32":
       return { kind: isUncPath(directory) ? "network" : "local", name: null };
     default:

@@ -90,10 +90,15 @@ export type Guards = "inode" | "file" | "both" | "foreign";
 /** What {@link LockPayload.guard} says where the lock file is its own guard. */
 export const INODE_GUARD = "inode";
 
+/** Whether a lock file can be its own guard on some file system there. */
+export function canGuardByInode(platform: NodeJS.Platform): boolean {
+  // macOS lets the two kinds of kernel locks see each other, Windows has one.
+  return platform === "linux" || platform === "android";
+}
+
 /** Whether locks that are made there have themselves as their guard. */
 export function hasInodeGuards(platform: NodeJS.Platform, kind: FileSystemKind): boolean {
-  // macOS lets the two kinds of kernel locks see each other, Windows has one.
-  return (platform === "linux" || platform === "android") && kind === "local";
+  return canGuardByInode(platform) && kind === "local";
 }
 
 /**
@@ -118,6 +123,6 @@ export function guardsOf(
   // Of a disk, seen through something that is none (bindfs): processes at the disk do not know a guard file's lock.
   if (isInodeGuarded) return "foreign";
   // Which kind it is could not be asked, perhaps by this process alone.
-  const isUnsure = kind === "unlisted" && (platform === "linux" || platform === "android");
+  const isUnsure = kind === "unlisted" && canGuardByInode(platform);
   return isUnsure && (payload?.nonce ?? null) === null ? "both" : "file";
 }

@@ -8,7 +8,7 @@
 import type { BigIntStats, Dir } from "node:fs";
 
 import { loadNative } from "../../native/load.js";
-import { errorCode } from "../../util/error-code.js";
+import { errorCode, systemError } from "../../util/error-code.js";
 import { dirname, fs, os, util } from "../../util/node-modules.js";
 import { closeFile, keepFile } from "./kept-files.js";
 import { printable } from "../../util/printable.js";
@@ -71,7 +71,7 @@ export interface LockFs {
   readonly isNamed: (path: string, fd: number) => boolean;
   /** null when there is nothing at `path`. */
   readonly lstat: (path: string) => BigIntStats | null;
-  /** What is at `path`, a final symbolic link not followed; `nothing` also where that is all that can be told. */
+  /** What is at `path`, a final symbolic link not followed. */
   readonly kindAt: (path: string) => PathKind;
   /** Whether `directory` is its own real path, as one call tells; false also where none does. */
   readonly isWithoutLinks: (directory: string) => boolean;
@@ -162,7 +162,7 @@ export const realLockFs: LockFs = {
   makeDirectory,
   realpath: (path) => fs.realpathSync.native(path),
   readLink: (path) => fs.readlinkSync(path),
-  exists: (path) => exists(path),
+  exists,
   unlink: (path) => {
     fs.unlinkSync(path);
   },
@@ -259,8 +259,7 @@ function linkOpenFile(fd: number, path: string): void {
     }
   }
   const code = result === null ? "ENOSYS" : codeOf(result);
-  const error = new Error(printable(`${code}: cannot name an open file, linkat '${path}'`));
-  throw Object.assign(error, { code, syscall: "linkat", path });
+  throw systemError(code, "cannot name an open file", "linkat", path);
 }
 
 function kindAt(path: string): PathKind {
@@ -275,15 +274,11 @@ function exists(path: string): boolean {
 }
 
 function kindByNode(path: string): PathKind {
-  try {
-    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-    if (stats === undefined) return "nothing";
-    if (stats.isSymbolicLink()) return "link";
-    if (stats.isDirectory()) return "directory";
-    return stats.isFile() ? "file" : "other";
-  } catch {
-    return "nothing";
-  }
+  const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return "nothing";
+  if (stats.isSymbolicLink()) return "link";
+  if (stats.isDirectory()) return "directory";
+  return stats.isFile() ? "file" : "other";
 }
 
 function fileIdByNode(fd: number): string {

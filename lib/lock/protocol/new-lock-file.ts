@@ -13,7 +13,7 @@
  */
 import { dirname } from "../../util/node-modules.js";
 import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
-import { hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
+import { canGuardByInode, hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
 import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";
 import { newNonce } from "./nonce.js";
 import { formatPublished, type PayloadDraft } from "./payload.js";
@@ -55,7 +55,7 @@ export class LockFileMaker {
    * @returns null where that is not possible; then the other way tells why.
    */
   makeUnnamed(directory: string): Published | null {
-    if (!hasInodeGuards(this.#platform, "local")) return null;
+    if (!canGuardByInode(this.#platform)) return null;
     const fs = this.#fs;
     let fd: number;
     try {
@@ -166,13 +166,9 @@ export class LockFileMaker {
   }
 
   #fileSystemAt(directory: string, fd: number): FileSystem {
-    // Windows has no number: there the name of the directory tells.
-    const type = this.#platform === "win32" ? 0 : this.#fs.fileSystemTypeOf(fd);
-    return type === null ? NOT_KNOWN : fileSystemOf(this.#platform, type, directory);
+    return fileSystemOf(this.#platform, this.#fs.fileSystemTypeOf(fd), directory);
   }
 }
-
-const NOT_KNOWN: FileSystem = { kind: "unlisted", name: null };
 
 /** Whether the holder can read what it wrote through another descriptor. */
 function isReadable(fd: number, text: string, fs: LockFs): boolean {

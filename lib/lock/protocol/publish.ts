@@ -17,8 +17,7 @@
  * unlinked when it is closed (Node 20; measured).
  */
 import { dirname } from "../../util/node-modules.js";
-import { errorCode, isDiskFull } from "../../util/error-code.js";
-import { printable } from "../../util/printable.js";
+import { errorCode, isDiskFull, systemError } from "../../util/error-code.js";
 import type { BusyGuard, GuardAttempt } from "./guard.js";
 import { tryEnterGuardFile } from "./guard-file.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
@@ -163,7 +162,8 @@ class Publisher {
         return made;
       }
       closeQuietly(made.fd, this.#fs);
-      throw vanished(this.#lockPath);
+      // A program that does not know the guard has taken it away.
+      throw systemError("ENOENT", "the new lock has vanished", "link", this.#lockPath);
     } finally {
       if (guard.kind === "entered") guard.leave();
     }
@@ -212,10 +212,4 @@ class Publisher {
       return false;
     }
   }
-}
-
-/** A program that does not know the guard has taken the new lock away. */
-function vanished(path: string): Error {
-  const error = new Error(printable(`ENOENT: the new lock has vanished, link '${path}'`));
-  return Object.assign(error, { code: "ENOENT", syscall: "link", path });
 }

@@ -5,7 +5,7 @@ import type { TimeSlice } from "../../util/time-slice.js";
 import { delay } from "../../util/timers.js";
 import { guardBusy } from "../../lock/failure.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
-import { type BusyGuard, hasInodeGuards } from "../../lock/protocol/guard.js";
+import { type BusyGuard, canGuardByInode } from "../../lock/protocol/guard.js";
 import { freshEvidence, memoisedEvidence } from "../../lock/verdict/evidence.js";
 import type { KeptReason } from "../../lock/verdict/inspection.js";
 import {
@@ -13,12 +13,11 @@ import {
   judge,
   type JudgeBy,
   type Judgement,
-  type PresentReading,
   waitsForNestedLook,
 } from "../../lock/verdict/judge.js";
 import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
 import { ProcessReferences } from "../../lock/verdict/process-references.js";
-import { OpenLock, openLock, readLock } from "../../lock/verdict/reading.js";
+import { type LockReading, OpenLock, openLock, readLock } from "../../lock/verdict/reading.js";
 import { tryReclaim } from "../../lock/reclaim.js";
 import { presentInspection, type SessionLockInspection } from "../reasons.js";
 import type { SweepNotices } from "./notices.js";
@@ -47,7 +46,7 @@ export type Swept =
 const ABSENT: Swept = { kind: "absent" };
 const LISTED = { isRegular: true };
 // Windows keeps the name of a file that is deleted while it is open.
-const KEEPS_OPEN = hasInodeGuards(process.platform, "local");
+const KEEPS_OPEN = canGuardByInode(process.platform);
 
 /** Each pid is asked once, for reports and for keeping locks; never for removing them. */
 export class LockSweeper {
@@ -83,23 +82,18 @@ export class LockSweeper {
    */
   sweep(lockPath: string): Swept | Promise<Swept> {
     const { evidence } = this.#by;
-    if (!KEEPS_OPEN) {
-      const reading = readLock(lockPath, this.#fs, evidence, LISTED);
-      return reading.kind === "absent" ? ABSENT : this.#judge(reading, null);
-    }
+    if (!KEEPS_OPEN) return this.#judge(readLock(lockPath, this.#fs, evidence, LISTED), null);
     const file = openLock(lockPath, this.#fs);
-    if (!(file instanceof OpenLock)) {
-      return file.kind === "absent" ? ABSENT : this.#judge(file, null);
-    }
+    if (!(file instanceof OpenLock)) return this.#judge(file, null);
     try {
-      const reading = file.read(evidence, LISTED);
-      return reading.kind === "absent" ? ABSENT : this.#judge(reading, file);
+      return this.#judge(file.read(evidence, LISTED), file);
     } finally {
       file.close();
     }
   }
 
-  #judge(reading: PresentReading, file: OpenLock | null): Swept | Promise<Swept> {
+  #judge(reading: LockReading, file: OpenLock | null): Swept | Promise<Swept> {
+    if (reading.kind === "absent") return ABSENT;
     const judgement = judge(reading, this.#by);
     return judgement instanceof Promise
       ? judgement.then((late) => this.#settle(late, null))

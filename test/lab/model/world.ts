@@ -28,7 +28,7 @@ export interface Scenario {
   /** How many holds may exceed their limit, anywhere. */
   readonly overdue: 0 | 1;
   /**
-   * `stale`: a dead process's lock lies there. `guard`: so does a guard that nobody has open. `plain`: another
+   * `stale`: a dead process's lock lies there. `guard`: so does a guard that no process has open. `plain`: another
    * program's lock of a dead process.
    */
   readonly initially: "empty" | "stale" | "stale and guard" | "plain";
@@ -365,7 +365,7 @@ export class World {
       default:
         break;
     }
-    // One's own temp, which nobody else looks at.
+    // The publisher's own temp, at which no other process looks.
     const isPublic = name.startsWith("link") || place === "L" || name === "probeOwner";
     return hasTemps && operation === "publish" && !isPublic && !roles.includes("sweeper");
   }

@@ -210,7 +210,7 @@ function loopTargets(health, longest = LONGEST_DELAY_MS) {
   ];
 }
 
-/** Garbage collection pauses everything, whoever made the garbage: shown apart. */
+/** Garbage collection pauses everything, whichever thread made the garbage: shown apart. */
 function collections(health) {
   const longest = median(health.map((found) => found.gcMaxMs));
   return `longest pause of the garbage collector: ${longest.toFixed(1)} ms`;
