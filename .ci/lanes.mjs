@@ -191,6 +191,10 @@ console.table(
     ]),
   ),
 );
+// Last of all, where even a shortened log shows them.
+for (const { name, failures } of results) {
+  for (const failure of failures) console.log(`FAILED ${name}: ${failure}`);
+}
 const passed = results.reduce((sum, lane) => sum + lane.passed, 0);
 const failed = results.reduce((sum, lane) => sum + lane.failed, 0);
 console.log(`${passed} passed, ${failed} failed`);
@@ -212,7 +216,8 @@ function run(lane) {
     if (!ok) break;
   }
   closeSync(output);
-  const text = readFileSync(log, "utf8");
+  // eslint-disable-next-line no-control-regex
+  const text = readFileSync(log, "utf8").replaceAll(/\u001B\[[0-9;]*m/gu, "");
   const seconds = Math.round((performance.now() - started) / 1000);
   console.log(`${ok ? "ok    " : "FAILED"} ${lane.name} ${seconds} s`);
   for (const line of text.match(/^(?:skipped \d+:|does not apply on) .*$/gmu) ?? []) {
@@ -223,6 +228,7 @@ function run(lane) {
   return {
     ...lane,
     seconds,
+    failures: ok ? [] : failuresIn(text),
     passed: counts.passed || (ok ? 1 : 0),
     failed: counts.failed || (ok ? 0 : 1),
   };
@@ -231,11 +237,17 @@ function run(lane) {
 /** Sums vitest's `Tests  1 failed | 405 passed (406)` and the plain `405 passed, 1 failed`. */
 function countTests(text) {
   const counts = { passed: 0, failed: 0 };
-  // eslint-disable-next-line no-control-regex
-  for (const line of text.replaceAll(/\u001B\[[0-9;]*m/gu, "").split("\n")) {
+  for (const line of text.split("\n")) {
     if (!/^\s*Tests\s+\d/u.test(line) && !/^\d+ passed, \d+ failed/u.test(line)) continue;
     counts.passed += Number(/(\d+) passed/u.exec(line)?.[1] ?? 0);
     counts.failed += Number(/(\d+) failed/u.exec(line)?.[1] ?? 0);
   }
   return counts;
+}
+
+/** What failed, in vitest's words (` FAIL  unit  test/a.test.ts > title`) and in those of the lab's own runners. */
+function failuresIn(text) {
+  const named = text.matchAll(/^\s*(?:FAIL|FAILED)\s+(.+)$/gmu);
+  const failures = [...new Set(Array.from(named, ([, what]) => what.trim()))].slice(0, 20);
+  return failures.length > 0 ? failures : (text.trim().split("\n").slice(-1) ?? []);
 }
