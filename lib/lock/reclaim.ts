@@ -33,8 +33,8 @@ export function tryReclaim(
     traces.reclaim,
     (): ReclaimTrace => ({ lockPath, by: atAcquire ? "acquire" : "sweep" }),
     () =>
-      tryRemove(judgement, fs, open, (inside) => {
-        const again = judgeAgain(judgement, inside);
+      tryRemove(judgement, fs, open, (inside, file) => {
+        const again = judgeAgain(judgement, inside, file);
         latest = again ?? latest;
         return again?.inspection.removable ?? false;
       }),
@@ -47,21 +47,26 @@ export function tryReclaim(
   return { attempt, judgement: latest };
 }
 
+/** @param isStillRemovable - Its second argument is the file that is its own guard. */
 function tryRemove(
   { reading: { lockPath }, content, evidence }: Judgement,
   fs: LockFs,
   open: OpenLock | null,
-  isStillRemovable: (inside: InsideGuard) => boolean,
+  isStillRemovable: (inside: InsideGuard, file: OpenLock | null) => boolean,
 ): RemovalAttempt {
   // What it says in the lock format: of nothing else follows a guard.
   const { platform } = process;
   const guards = guardsOf(content?.payload ?? null, evidence.fileSystem(lockPath).kind, platform);
-  if (!isItsOwn(guards)) return tryRemoveLock({ lockPath, guards, fd: null }, fs, isStillRemovable);
-  if (open !== null) return tryRemoveLock({ lockPath, guards, fd: open.fd }, fs, isStillRemovable);
+  const removeWith = (file: OpenLock | null): RemovalAttempt => {
+    const judged = { lockPath, guards, fd: file?.fd ?? null };
+    return tryRemoveLock(judged, fs, (inside) => isStillRemovable(inside, file));
+  };
+  if (!isItsOwn(guards)) return removeWith(null);
+  if (open !== null) return removeWith(open);
   const opened = openLock(lockPath, fs);
   if (!(opened instanceof OpenLock)) return { kind: "changed" };
   try {
-    return tryRemoveLock({ lockPath, guards, fd: opened.fd }, fs, isStillRemovable);
+    return removeWith(opened);
   } finally {
     opened.close();
   }
@@ -79,12 +84,13 @@ function isItsOwn(guards: Guards): boolean {
 function judgeAgain(
   { reading: { lockPath }, content, evidence, ownerArgs, policy }: Judgement,
   { fd, fs, isNamed }: InsideGuard,
+  file: OpenLock | null,
 ): Judgement | null {
   if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
   const now = evidenceOfOpenFile(evidence.fresh(), fd, fs);
   const known = { seen: content, isNamed, isRegular: isNamed };
-  const reading = new OpenLock(lockPath, fd, fs).read(now, known);
+  const reading = (file ?? new OpenLock(lockPath, fd, fs)).read(now, known);
   if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
   const stillKnown = (pid: number): OwnerArgs | null =>
     ownerArgs !== null && isSameProcess(ownerArgs.process, now.identity(pid)) ? ownerArgs : null;

@@ -220,10 +220,19 @@ static inline void inode_remove(const struct lock_paths* paths) {
   read_lock(fd);
   stat_descriptor(fd, &status);
   expect_unowned(fd);
+  // Free because it was released since it was opened: then it has no name.
+  stat_descriptor(fd, &status);
+  expect(status.st_nlink == 1, paths->lock);
+  // Another program's guard, such as that of fs-safe.
+  expect(lstat(paths->foreign_guard, &status) != 0, paths->foreign_guard);
   flock_at_once(fd);
-  expect_named(paths->lock, &status);
+  struct stat by_path;
+  expect_zero(lstat(paths->lock, &by_path), paths->lock);
+  stat_descriptor(fd, &status);
+  expect(by_path.st_ino == status.st_ino && by_path.st_dev == status.st_dev, paths->lock);
   read_lock(fd);
   expect_unowned(fd);
+  stat_file_system(fd);
   expect_zero(unlink(paths->lock), "unlink");
   close(fd);
 }
