@@ -116,7 +116,8 @@ export class OpenLock {
       stats ??= this.#fs.fstat(this.fd);
       if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
     }
-    const fileId = payload === null || isPlain(payload) ? null : (this.#fileId ??= this.#fs.fileId(this.fd));
+    const fileId =
+      payload === null || isPlain(payload) ? null : (this.#fileId ??= this.#fs.fileId(this.fd));
     const kernel =
       payload === null || fileId === null ? "silent" : this.#weigh(payload, fileId, evidence);
     // Unlinked since it was opened: free because it was released, and no process's lock any more.
