@@ -4,7 +4,7 @@ import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
-export interface FileLock extends AsyncDisposable {
+export interface FileLock extends AsyncDisposable, Disposable {
   /** The path that was given, made absolute. */
   readonly path: string;
   /**
@@ -24,6 +24,12 @@ export interface FileLock extends AsyncDisposable {
    *   other processes can see that it is free.
    */
   release(): Promise<void>;
+  /**
+   * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
+   *
+   * @throws FileLockFileError as {@link FileLock.release} rejects with it.
+   */
+  releaseSync(): void;
   /**
    * Runs a synchronous `write` only while the lock is provably still this one, atomically: no contender can
    * take it over before `write` returns.

@@ -1,6 +1,7 @@
 /** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
-import { waitInQueue } from "../util/queue.js";
+import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js";
+import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { Contention, tryOnce } from "./contention.js";
 import { type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
@@ -9,7 +10,13 @@ import { Hold } from "./hold.js";
 import { obstacleAt, prepareLockPath } from "./lock-path.js";
 import type { AcquirePlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
-import { traceAsync, traces } from "./trace.js";
+import {
+  type AcquireTrace,
+  type AcquireTraceResult,
+  traceAsync,
+  traces,
+  traceSync,
+} from "./trace.js";
 
 /**
  * Takes the lock that the plan names.
@@ -17,17 +24,40 @@ import { traceAsync, traces } from "./trace.js";
  * @throws (rejection) the error that the plan's face makes of a failure; the signal's reason when aborted
  */
 export async function acquireLock<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Promise<Handle> {
+  const { context, acquire, resultOf } = begin(plan, fs);
+  const operation = (): Promise<Acquired<Handle>> => runInTurns(acquire());
+  return (await traceAsync(traces.acquire, context, operation, resultOf)).handle;
+}
+
+/**
+ * The same, stopping the thread where it has to wait; never for a lock of its own thread, which could not be released
+ * meanwhile.
+ *
+ * @throws as {@link acquireLock} rejects
+ */
+export function acquireLockAtOnce<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Handle {
+  const { context, acquire, resultOf } = begin(plan, fs);
+  const operation = (): Acquired<Handle> => runAtOnce(acquire());
+  return traceSync(traces.acquire, context, operation, resultOf).handle;
+}
+
+/** One acquisition, to be run and traced in either form. */
+interface Acquisition<Handle> {
+  readonly context: () => AcquireTrace;
+  readonly acquire: () => Routine<Acquired<Handle>>;
+  readonly resultOf: (acquired: Acquired<Handle>) => AcquireTraceResult;
+}
+
+function begin<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Acquisition<Handle> {
   plan.signal?.throwIfAborted();
   const startedAt = steadyMs();
   const { face, file, label, timeoutMs, staleMs, maxHoldMs } = plan;
   const lockPath = orFileError(plan.lockPath, face.toError, () => prepareLockPath(plan, fs));
-  const { handle } = await traceAsync(
-    traces.acquire,
-    () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
-    () => acquireQueued(lockPath, plan, fs, startedAt),
-    ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
-  );
-  return handle;
+  return {
+    context: () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
+    acquire: () => acquireQueued(lockPath, plan, fs, startedAt),
+    resultOf: ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
+  };
 }
 
 /** `nonce` null: another handle to a lock that this process held already. */
@@ -37,22 +67,27 @@ interface Acquired<Handle> {
   readonly reclaimed: number;
 }
 
-async function acquireQueued<Handle>(
+function* acquireQueued<Handle>(
   lockPath: string,
   plan: AcquirePlan<Handle>,
   fs: LockFs,
   startedAt: number,
-): Promise<Acquired<Handle>> {
+): Routine<Acquired<Handle>> {
   const { face, signal, allowReentrant, timeoutMs } = plan;
   for (;;) {
     const shared = allowReentrant ? openShared(lockPath, plan) : null;
     if (shared !== null) return { handle: shared.handle, nonce: null, reclaimed: 0 };
     heldLock(lockPath)?.checkOnTime();
-    const left = timeoutMs - (steadyMs() - startedAt);
-    const place = await waitInQueue(lockQueues(), lockPath, left, {
-      mayJoin: allowReentrant,
-      signal,
-    });
+    const queues = lockQueues();
+    const place =
+      enterFreeQueue(queues, lockPath) ??
+      (yield* waitFor<QueueResult>({
+        inTurns: () => {
+          const left = timeoutMs - (steadyMs() - startedAt);
+          return waitInQueue(queues, lockPath, left, { mayJoin: allowReentrant, signal });
+        },
+        atOnce: () => ({ kind: "timeout" }),
+      }));
     if (place.kind === "joined") continue;
     if (place.kind !== "first") {
       const obstacle = obstacleAt(lockPath, fs);
@@ -60,7 +95,7 @@ async function acquireQueued<Handle>(
       throw face.toError({ kind: "timeout", lockPath, timeoutMs, holder, obstacle });
     }
     try {
-      return await acquireNow(lockPath, plan, fs, { startedAt, onEnd: place.leave });
+      return yield* acquireNow(lockPath, plan, fs, { startedAt, onEnd: place.leave });
     } catch (error) {
       place.leave();
       throw error;
@@ -87,18 +122,18 @@ function openShared<Handle>(
   return isHeld ? { handle: held.open(face) } : null;
 }
 
-async function acquireNow<Handle>(
+function* acquireNow<Handle>(
   lockPath: string,
   plan: AcquirePlan<Handle>,
   fs: LockFs,
   { startedAt, onEnd }: { readonly startedAt: number; readonly onEnd: () => void },
-): Promise<Acquired<Handle>> {
+): Routine<Acquired<Handle>> {
   const { face, file, label, maxHoldMs } = plan;
   const first = tryOnce(lockPath, plan, fs);
   const { lock, reclaimed } =
     first.kind === "published"
       ? { lock: first, reclaimed: 0 }
-      : await new Contention(lockPath, plan, fs, startedAt).win(first);
+      : yield* new Contention(lockPath, plan, fs, startedAt).win(first);
   const hold = new Hold({
     lockPath,
     file,

@@ -1,7 +1,6 @@
 /** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { steadyMs } from "../process/machine-clock.js";
-import { nextTurn } from "../util/time-slice.js";
-import { delay } from "../util/timers.js";
+import { pause, type Routine, TURN, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { holderOf, orFileError } from "./failure.js";
 import { describeMissingAddon, firstMissOfAddon } from "./missing-addon.js";
@@ -15,7 +14,12 @@ import { RefusalPatience, WaitBudget } from "./patience.js";
 import { msUntilLimit } from "./verdict/classify.js";
 import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
 import type { LockInspection } from "./verdict/inspection.js";
-import { judgeFully, type JudgingPolicy, type Judgement } from "./verdict/judge.js";
+import {
+  judgeFully,
+  judgeFullyAtOnce,
+  type JudgingPolicy,
+  type Judgement,
+} from "./verdict/judge.js";
 import { OwnerArgsMemo } from "./verdict/owner-args.js";
 import { readLock } from "./verdict/reading.js";
 import { tryReclaim } from "./reclaim.js";
@@ -69,16 +73,16 @@ export class Contention {
   }
 
   /** @param attempt - The first try, which failed. */
-  async win(attempt: PublishAttempt): Promise<Won> {
+  *win(attempt: PublishAttempt): Routine<Won> {
     try {
       for (let latest = attempt; ; latest = this.#tryAgain()) {
         if (latest.kind === "published") return { lock: latest, reclaimed: this.#reclaimed };
         if (latest.kind === "busy") {
-          await this.#pauseForGuard(latest);
+          yield* this.#pauseForGuard(latest);
           continue;
         }
         this.#patience.answered();
-        await this.#dealWithHolder();
+        yield* this.#dealWithHolder();
       }
     } finally {
       this.#watch?.close();
@@ -92,14 +96,14 @@ export class Contention {
   }
 
   /** Returns when publishing is worth another try. */
-  async #dealWithHolder(): Promise<void> {
+  *#dealWithHolder(): Routine<void> {
     let reported: Judgement | null = null;
     for (;;) {
       // The event loop gets a turn before each inspection of the owner, which may take long.
-      await nextTurn();
+      yield* waitFor(TURN);
       this.#plan.signal?.throwIfAborted();
-      const sighting = await this.#sightSettled();
-      const seen = sighting === null ? null : await this.#inspect(sighting);
+      const sighting = yield* this.#sightSettled();
+      const seen = sighting === null ? null : yield* this.#inspect(sighting);
       if (seen === null) {
         // Gone or changed between two looks: other contenders are quicker. The budget limits how often.
         this.#budget.left();
@@ -110,7 +114,7 @@ export class Contention {
       const { inspection } = judgement;
       this.#budget.holder = holderOf(inspection);
       if (inspection.removable) {
-        if (await this.#reclaim(seen)) return;
+        if (yield* this.#reclaim(seen)) return;
         continue;
       }
       if (isToBeReported(inspection)) {
@@ -122,7 +126,7 @@ export class Contention {
         continue;
       }
       reported = null;
-      if (await this.#waitForChange(seen)) return;
+      if (yield* this.#waitForChange(seen)) return;
     }
   }
 
@@ -130,34 +134,44 @@ export class Contention {
    * The lock that is worth a look at its owner. null: there is none, or it was only just taken and has gone or
    * changed within a few milliseconds; among many short holds most looks would be in vain.
    */
-  async #sightSettled(): Promise<FileSighting | null> {
+  *#sightSettled(): Routine<FileSighting | null> {
     const sighting = this.#orFileError(() => sightFile(this.#lockPath, this.#fs));
     if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
-      const wake = await this.#waitBy(watch, Math.min(BRIEF_MS, this.#budget.left()));
+      const limitMs = Math.min(BRIEF_MS, this.#budget.left());
+      const wake = yield* waitFor(this.#changeOf(watch, limitMs));
       return wake === "changed" ? null : sighting;
     } finally {
       watch.close();
     }
   }
 
-  async #waitBy(watch: LockWatch, limitMs: number): Promise<Wake> {
+  #changeOf(watch: LockWatch, limitMs: number): Wait<Wake> {
     const { signal } = this.#plan;
-    try {
-      return await watch.wait(limitMs, signal);
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw this.#fileError(error);
-    }
+    return {
+      inTurns: async () => {
+        try {
+          return await watch.wait(limitMs, signal);
+        } catch (error) {
+          signal?.throwIfAborted();
+          throw this.#fileError(error);
+        }
+      },
+      atOnce: () => this.#orFileError(() => watch.waitAtOnce(limitMs)),
+    };
   }
 
-  async #inspect(sighting: FileSighting): Promise<Seen | null> {
+  *#inspect(sighting: FileSighting): Routine<Seen | null> {
     const policy = this.#policyFor(sighting);
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence);
     if (reading.kind === "absent") return null;
     const args = new OwnerArgsMemo(this.#plan.readOwnerProcessArgs, this.#evidence.identity);
-    const judgement = await judgeFully(reading, { policy, evidence: this.#evidence, args });
+    const by = { policy, evidence: this.#evidence, args };
+    const judgement = yield* waitFor({
+      inTurns: () => judgeFully(reading, by),
+      atOnce: () => judgeFullyAtOnce(reading, by),
+    });
     return { sighting, judgement };
   }
 
@@ -173,7 +187,7 @@ export class Contention {
   }
 
   /** True when the lock is gone, removed by this process or another. */
-  async #reclaim(seen: Seen): Promise<boolean> {
+  *#reclaim(seen: Seen): Routine<boolean> {
     const { attempt, judgement } = this.#orFileError(() => tryReclaim(seen.judgement, this.#fs));
     if (attempt.kind !== "busy") this.#patience.answered();
     switch (attempt.kind) {
@@ -182,9 +196,9 @@ export class Contention {
         return true;
       case "changed":
         // Another lock by now, or facts that do not bear out what the first look took them for.
-        return await this.#waitForChange(seen);
+        return yield* this.#waitForChange(seen);
       case "busy":
-        await this.#pauseForGuard(attempt);
+        yield* this.#pauseForGuard(attempt);
         return false;
       case "no-guard": {
         const missing = firstMissOfAddon();
@@ -195,12 +209,13 @@ export class Contention {
   }
 
   /** True when the file changed; false when it is time to look at the owner again. */
-  async #waitForChange({ judgement, sighting }: Seen): Promise<boolean> {
+  *#waitForChange({ judgement, sighting }: Seen): Routine<boolean> {
     this.#budget.tellWaiting();
     this.#watch ??= new LockWatch(this.#lockPath, sighting, this.#fs);
     this.#watch.followOwner(judgement);
     const limit = Math.min(SAFETY_INTERVAL_MS, msUntilLimit(judgement.payload, judgement.facts));
-    const wake = await this.#waitBy(this.#watch, Math.min(limit, this.#budget.leftForHolder()));
+    const limitMs = Math.min(limit, this.#budget.leftForHolder());
+    const wake = yield* waitFor(this.#changeOf(this.#watch, limitMs));
     if (wake !== "time-is-up") {
       this.#watch.close();
       this.#watch = null;
@@ -208,7 +223,7 @@ export class Contention {
     return wake === "changed";
   }
 
-  async #pauseForGuard({ error, guardPath }: BusyGuard): Promise<void> {
+  *#pauseForGuard({ error, guardPath }: BusyGuard): Routine<void> {
     this.#budget.holder = { kind: "guard", guardPath };
     const left = this.#budget.left();
     this.#budget.tellWaiting();
@@ -217,7 +232,7 @@ export class Contention {
     else if (!this.#patience.refused(steadyMs())) {
       throw this.#fileError(error);
     }
-    await delay(Math.min(left, 1 + Math.random() * 4));
+    yield* waitFor(pause(Math.min(left, 1 + Math.random() * 4)));
     this.#plan.signal?.throwIfAborted();
   }
 

@@ -1,7 +1,7 @@
 /** Removes a lock's file when its hold ends, with the patience that the kind of end allows. */
 import { isLasting } from "../util/error-code.js";
-import { nextTurn } from "../util/time-slice.js";
-import { delay, waitSynchronously } from "../util/timers.js";
+import { pause, type Routine, TURN, waitFor } from "../util/routine.js";
+import { waitSynchronously } from "../util/timers.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { tryRelease } from "./protocol/release.js";
@@ -9,7 +9,7 @@ import { moveAside } from "./protocol/remove.js";
 import type { ReleaseOutcome } from "./trace.js";
 
 /** How long a release tries, milliseconds. */
-const RELEASE_PATIENCE_MS = 2000;
+export const RELEASE_PATIENCE_MS = 2000;
 /** How often a busy guard is tried again in the very next turn of the event loop. */
 const PROMPT_ATTEMPTS = 10;
 
@@ -31,7 +31,7 @@ export interface Ending {
 /**
  * @param isOver - Whether the thread's end has come meanwhile: then nothing is left to be done.
  */
-export async function removeInTime(ending: ReleaseTarget, isOver: () => boolean): Promise<Ending> {
+export function* removeInTime(ending: ReleaseTarget, isOver: () => boolean): Routine<Ending> {
   const { lockPath, lock, fs, now } = ending;
   const deadline = now() + RELEASE_PATIENCE_MS;
   let obstacle: unknown = null;
@@ -47,7 +47,7 @@ export async function removeInTime(ending: ReleaseTarget, isOver: () => boolean)
     // Read-only by now, or full: after these tries two more seconds would not help.
     if (attempts >= PROMPT_ATTEMPTS && isLasting(obstacle)) break;
     // A process in the guard is there for microseconds, as a rule.
-    await (attempts < PROMPT_ATTEMPTS ? nextTurn() : delay(2 + Math.random() * 6));
+    yield* waitFor(attempts < PROMPT_ATTEMPTS ? TURN : pause(2 + Math.random() * 6));
     if (isOver()) return { outcome: "removed", obstacle: null };
   }
   // Where unlinking fails for good a rename may still succeed; a sweep finds the rest.

@@ -35,6 +35,12 @@ export class LockHandle {
 
   readonly release = (): Promise<void> => (this.#released ??= this.#hold.close(this.#toError));
 
+  readonly releaseSync = (): void => {
+    if (this.#released !== null) return this.#hold.hurry();
+    this.#released = Promise.resolve();
+    this.#hold.closeAtOnce(this.#toError);
+  };
+
   readonly withFence = <T>(write: () => T): T => {
     checkFunction("write", write);
     this.#checkOpen();
@@ -48,6 +54,10 @@ export class LockHandle {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.releaseSync();
   }
 
   /** The lock is over, or only this handle. */

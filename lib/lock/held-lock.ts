@@ -43,6 +43,10 @@ export interface HeldLock extends HeldLockSummary {
   readonly onLoss: (listener: (loss: LostFailure) => void) => void;
   /** One handle less; with the last one the lock ends. */
   readonly close: (toError: ToError) => Promise<void>;
+  /** The same; where it has to wait it stops the thread. */
+  readonly closeAtOnce: (toError: ToError) => void;
+  /** An end that has begun comes to its end before this returns; else nothing. */
+  readonly hurry: () => void;
   readonly withFence: <T>(write: () => T, toError: ToError) => T;
   readonly assertStillHeld: (toError: ToError) => void;
 }

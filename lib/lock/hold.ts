@@ -1,9 +1,10 @@
 /** One acquired lock: its handles, its fence, its limit, its end. */
 import { errorCode } from "../util/error-code.js";
 import { printable } from "../util/printable.js";
+import { type Routine, runAtOnce, runInTurns } from "../util/routine.js";
 import { startTimer } from "../util/timers.js";
 import type { WarnLine } from "../util/warn-line.js";
-import { type ReleaseTarget, removeInTime, removeNow } from "./ending.js";
+import { RELEASE_PATIENCE_MS, type ReleaseTarget, removeInTime, removeNow } from "./ending.js";
 import {
   type FileFailure,
   guardBusy,
@@ -171,6 +172,20 @@ export class Hold implements HeldLock {
     if (failure !== null) throw toError(failure);
   }
 
+  /** {@link HeldLock.closeAtOnce} */
+  closeAtOnce(toError: ToError): void {
+    this.#handles--;
+    if (this.#handles > 0 || this.#ended) return;
+    if (this.#ending !== null) return this.hurry();
+    const failure = this.#endAtOnce("released");
+    if (failure !== null) throw toError(failure);
+  }
+
+  /** {@link HeldLock.hurry} */
+  hurry(): void {
+    if (this.#ending !== null) this.releaseNow(RELEASE_PATIENCE_MS);
+  }
+
   /** Removes the file, drops the kernel lock, lets the next acquisition of this thread begin; once. */
   #end(cause: ReleaseCause): Promise<FileFailure | null> {
     return (this.#ending ??= this.#endOnce(cause));
@@ -183,13 +198,7 @@ export class Hold implements HeldLock {
       await traceAsync(
         traces.release,
         () => this.#trace(cause),
-        async () => {
-          const { outcome, obstacle } = await removeInTime(this.#options, () => this.#ended);
-          if (outcome === "not-ours") this.#lose("taken over");
-          if (outcome === "left") failure = this.#leave(obstacle);
-          if (failure !== null) throw this.#options.face.toError(failure);
-          return outcome;
-        },
+        () => runInTurns(this.#remove((found) => (failure = found))),
         (outcome: ReleaseOutcome) => ({ outcome }),
       );
     } catch (error) {
@@ -198,6 +207,34 @@ export class Hold implements HeldLock {
       this.#finish();
     }
     return failure;
+  }
+
+  /** {@link #endOnce} that stops the thread where it has to wait. */
+  #endAtOnce(cause: ReleaseCause): FileFailure | null {
+    let failure: FileFailure | null = null;
+    try {
+      traceSync(
+        traces.release,
+        () => this.#trace(cause),
+        () => runAtOnce(this.#remove((found) => (failure = found))),
+        (outcome: ReleaseOutcome) => ({ outcome }),
+      );
+    } catch (error) {
+      if (failure === null) throw error;
+    } finally {
+      this.#finish();
+    }
+    return failure;
+  }
+
+  /** @throws the error of the failure that it has told */
+  *#remove(tell: (failure: FileFailure) => void): Routine<ReleaseOutcome> {
+    const { outcome, obstacle } = yield* removeInTime(this.#options, () => this.#ended);
+    if (outcome === "not-ours") this.#lose("taken over");
+    const failure = outcome === "left" ? this.#leave(obstacle) : null;
+    if (failure === null) return outcome;
+    tell(failure);
+    throw this.#options.face.toError(failure);
   }
 
   #trace(cause: ReleaseCause): ReleaseTrace {

@@ -7,6 +7,7 @@ import type { ExitWatch } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
 import { onAbort } from "../util/on-abort.js";
+import { waitSynchronously } from "../util/timers.js";
 import { FileWatcher } from "./file-watcher.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
 import { closeQuietly, type LockFs } from "./protocol/lock-fs.js";
@@ -22,6 +23,10 @@ const LEAST_JITTERED = 0.85;
 // Slack, to share a wake-up: two waiters of one process that look equally often come to share theirs, whatever lies
 // between them, if half of the time to the next one is enough.
 const SOONEST = LEAST_JITTERED / 2;
+
+function jittered(tick: number): number {
+  return tick * (LEAST_JITTERED + Math.random() * (1 - LEAST_JITTERED));
+}
 
 /** Why the wait is over. */
 export type Wake = "changed" | "owner-ended" | "time-is-up";
@@ -107,6 +112,19 @@ export class LockWatch {
     });
   }
 
+  /** {@link wait} that stops the thread: by looks alone. @throws the file system's error */
+  waitAtOnce(limitMs: number): Wake {
+    const endsAt = performance.now() + limitMs;
+    for (;;) {
+      const wake = this.#look(endsAt);
+      if (wake !== null) return wake;
+      const now = performance.now();
+      waitSynchronously(
+        Math.min(Math.max(endsAt - now, 0), jittered(tickAfter(now - this.#since, false))),
+      );
+    }
+  }
+
   close(): void {
     this.#watcher?.close();
     this.#watcher = null;
@@ -119,12 +137,7 @@ export class LockWatch {
     const sighting = sightFile(this.#lockPath, this.#fs);
     if (sighting?.identity !== this.#identity) return "changed";
     if (this.#ownerEnded(this.#looksSinceTold++)) return "owner-ended";
-    const now = performance.now();
-    if (now >= endsAt) return "time-is-up";
-    if (now - this.#since >= WATCHER_AFTER_MS) {
-      this.#watcher ??= new FileWatcher(this.#lockPath, this.#fs, () => this.#told());
-    }
-    return null;
+    return performance.now() >= endsAt ? "time-is-up" : null;
   }
 
   /** Looks follow at once and soon after: the kernel tells a close just before it drops the lock with it. */
@@ -137,9 +150,12 @@ export class LockWatch {
   /** @returns stops it */
   #tick(endsAt: number, look: () => void): () => void {
     const now = performance.now();
+    if (now - this.#since >= WATCHER_AFTER_MS) {
+      this.#watcher ??= new FileWatcher(this.#lockPath, this.#fs, () => this.#told());
+    }
     const tellsOwnersEnd = this.#probed !== null && this.#watcher?.tellsCloses === true;
     const tick = tickAfter(now - this.#quietSince, tellsOwnersEnd);
-    const latest = tick * (LEAST_JITTERED + Math.random() * (1 - LEAST_JITTERED));
+    const latest = jittered(tick);
     const left = Math.max(endsAt - now, 0);
     return left < latest
       ? ticker.between(left, left, look)

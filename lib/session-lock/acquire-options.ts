@@ -17,9 +17,14 @@ import {
 } from "../util/check-values.js";
 import { lockPathFor } from "../lock/lock-path.js";
 import { acquirePolicy, type AcquirePlan, type WaitingForLock } from "../lock/plan.js";
-import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+import type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
-import { type Environment, resolveLimits, type SessionWriteLockConfig } from "./limits.js";
+import {
+  type Environment,
+  resolveLimits,
+  type SessionWriteLockConfig,
+  type SessionWriteLockLimits,
+} from "./limits.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import { presentInspection } from "./reasons.js";
 import { sessionLockFace, type SessionWriteLock } from "./write-lock.js";
@@ -87,12 +92,43 @@ const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
   envPrefix: optional(checkString),
 };
 
+/** The same where the thread stops for it: nothing can be told or aborted meanwhile. */
+export interface AcquireSessionWriteLockSyncOptions extends Omit<
+  AcquireSessionWriteLockOptions,
+  "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs"
+> {
+  /** How long to stop the thread for a holder, milliseconds; Infinity: for ever. Default 0: not at all. */
+  readonly timeoutMs?: number | undefined;
+  /** Another way to an owner's command line. Default: ask the OS. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgsSync | undefined;
+}
+
+const { signal: _signal, onWait: _onWait, ...SYNC_CHECKS } = CHECKS;
+
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveAcquireOptions(
   options: AcquireSessionWriteLockOptions,
 ): AcquirePlan<SessionWriteLock> {
   checkRequiredOptions(options, CHECKS);
-  const limits = resolveLimits(options.config, options);
+  return planOf(options, resolveLimits(options.config, options));
+}
+
+/** {@link resolveAcquireOptions}; neither environment nor configuration make a thread stop. */
+export function resolveAcquireSyncOptions(
+  options: AcquireSessionWriteLockSyncOptions,
+): AcquirePlan<SessionWriteLock> {
+  checkRequiredOptions(
+    options,
+    SYNC_CHECKS satisfies OptionChecks<AcquireSessionWriteLockSyncOptions>,
+  );
+  const { timeoutMs = 0 } = options;
+  return planOf(options, resolveLimits(options.config, { ...options, timeoutMs }));
+}
+
+function planOf(
+  options: AcquireSessionWriteLockOptions,
+  limits: SessionWriteLockLimits,
+): AcquirePlan<SessionWriteLock> {
   const sessionFile = absolutePath(options.sessionFile);
   return {
     // Not `...limits`: V8 clones an object into a larger one fifty times slower than it builds one.

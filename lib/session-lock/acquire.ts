@@ -1,7 +1,12 @@
 /** The write lock of a session file. */
-import { acquireLock } from "../lock/acquire.js";
+import { acquireLock, acquireLockAtOnce } from "../lock/acquire.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
-import { type AcquireSessionWriteLockOptions, resolveAcquireOptions } from "./acquire-options.js";
+import {
+  type AcquireSessionWriteLockOptions,
+  type AcquireSessionWriteLockSyncOptions,
+  resolveAcquireOptions,
+  resolveAcquireSyncOptions,
+} from "./acquire-options.js";
 import type { SessionWriteLock } from "./write-lock.js";
 
 /**
@@ -21,4 +26,18 @@ export async function acquireSessionWriteLock(
   options: AcquireSessionWriteLockOptions,
 ): Promise<SessionWriteLock> {
   return await acquireLock(resolveAcquireOptions(options), realLockFs);
+}
+
+/**
+ * {@link acquireSessionWriteLock} for where nothing can be awaited: a command line, the start of a program, an `exit`
+ * listener. Waiting stops the thread, so by default (`timeoutMs: 0`) it does not wait for a holder. A lock that this
+ * thread holds already, or is about to take, is never waited for: that is a timeout at once.
+ *
+ * @returns the same lock; release it by `releaseSync`, or use `using`.
+ * @throws what {@link acquireSessionWriteLock} rejects with; TypeError when `readOwnerProcessArgs` answers with a promise.
+ */
+export function acquireSessionWriteLockSync(
+  options: AcquireSessionWriteLockSyncOptions,
+): SessionWriteLock {
+  return acquireLockAtOnce(resolveAcquireSyncOptions(options), realLockFs);
 }

@@ -4,8 +4,11 @@
  *
  * @packageDocumentation
  */
-export { acquireSessionWriteLock } from "./acquire.js";
-export type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
+export { acquireSessionWriteLock, acquireSessionWriteLockSync } from "./acquire.js";
+export type {
+  AcquireSessionWriteLockOptions,
+  AcquireSessionWriteLockSyncOptions,
+} from "./acquire-options.js";
 export type { WaitingForLock } from "../lock/plan.js";
 export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
@@ -49,7 +52,7 @@ export {
 export type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
 export type { OwnerJudgement, OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 export type { PlainLocks } from "../lock/verdict/plain-owner.js";
-export type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+export type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
 export {
   formatPayload,
   parsePayload,

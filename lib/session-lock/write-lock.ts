@@ -4,7 +4,7 @@ import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import { sessionLockError } from "./errors.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
-export interface SessionWriteLock extends AsyncDisposable {
+export interface SessionWriteLock extends AsyncDisposable, Disposable {
   readonly lockPath: string;
   readonly sessionFile: string;
   /**
@@ -19,6 +19,12 @@ export interface SessionWriteLock extends AsyncDisposable {
    *   state in which other processes can see that it is free.
    */
   release(): Promise<void>;
+  /**
+   * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
+   *
+   * @throws SessionWriteLockFileError as {@link SessionWriteLock.release} rejects with it.
+   */
+  releaseSync(): void;
   /**
    * Runs a synchronous `write` only while the lock is provably still this one, atomically: no contender can
    * take it over before `write` returns.

@@ -13,10 +13,14 @@ export interface QueuedCaller {
 /** Callers by what they wait for, in order of arrival; the first of each queue uses the thing. */
 export type CallerQueues = Map<string, QueuedCaller[]>;
 
-/** `first`: the caller may use it until it calls `leave`. `joined`: it is in use and may be shared. */
-export type QueueResult =
-  | { readonly kind: "first"; readonly leave: () => void }
-  | { readonly kind: "joined" | "timeout" };
+/** The caller may use it until it calls `leave`. */
+export interface FirstPlace {
+  readonly kind: "first";
+  readonly leave: () => void;
+}
+
+/** `joined`: it is in use and may be shared. */
+export type QueueResult = FirstPlace | { readonly kind: "joined" | "timeout" };
 
 /**
  * @param budgetMs - Milliseconds, Infinity included.
@@ -30,7 +34,7 @@ export async function waitInQueue(
 ): Promise<QueueResult> {
   signal?.throwIfAborted();
   const queue = queues.get(key);
-  if (queue === undefined) return enterFreeQueue(queues, key);
+  if (queue === undefined) return beFirst(queues, key);
   let caller: QueuedCaller | undefined;
   let stopTimer: (() => void) | undefined;
   let stopListening: (() => void) | undefined;
@@ -56,8 +60,12 @@ export async function waitInQueue(
   }
 }
 
-/** The queue is empty: no timer, nothing to wait for. */
-function enterFreeQueue(queues: CallerQueues, key: string): QueueResult {
+/** Becomes the first of an empty queue, with no timer and nothing to wait for; null: it is not empty. */
+export function enterFreeQueue(queues: CallerQueues, key: string): FirstPlace | null {
+  return queues.has(key) ? null : beFirst(queues, key);
+}
+
+function beFirst(queues: CallerQueues, key: string): FirstPlace {
   const caller: QueuedCaller = { start: () => {}, join: null };
   queues.set(key, [caller]);
   return { kind: "first", leave: () => leaveQueue(queues, key, caller) };

@@ -1,6 +1,10 @@
 /** From one reading of a lock file to its judgement: gathers the facts, asks the pure rules. */
 import { machineMonotonicMs } from "../../process/machine-clock.js";
-import { lookForNestedProcesses, type NestedProcesses } from "../../process/nested-processes.js";
+import {
+  lookForNestedProcesses,
+  lookForNestedProcessesSync,
+  type NestedProcesses,
+} from "../../process/nested-processes.js";
 import { isSameBoot } from "../../process/token.js";
 import { isMainThread } from "../../util/thread.js";
 import { TimeSlice } from "../../util/time-slice.js";
@@ -107,6 +111,15 @@ export async function judgeFully(reading: PresentReading, by: JudgeBy): Promise<
   if (!waitsForNestedLook(first)) return first;
   const nested = await lookForNestedProcesses(by.evidence.identity, new TimeSlice());
   return await judge(reading, afterLook(by, nested));
+}
+
+/** {@link judgeFully} where nothing may be awaited. @throws TypeError as {@link OwnerArgsMemo.readAtOnce} */
+export function judgeFullyAtOnce(reading: PresentReading, by: JudgeBy): Judgement {
+  const judgeBy = ({ policy, evidence, args }: JudgeBy): Judgement =>
+    judgeNow(reading, policy, evidence, (pid) => args.readAtOnce(pid));
+  const first = judgeBy(by);
+  if (!waitsForNestedLook(first)) return first;
+  return judgeBy(afterLook(by, lookForNestedProcessesSync(by.evidence.identity)));
 }
 
 /** Whether the verdict may be another one after a look at nested pid namespaces. */

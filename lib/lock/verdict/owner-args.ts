@@ -10,6 +10,9 @@ export type ReadOwnerProcessArgs = (
   pid: number,
 ) => readonly string[] | null | Promise<readonly string[] | null>;
 
+/** The same that answers at once. When it throws, the owner is unknown and the lock is kept. */
+export type ReadOwnerProcessArgsSync = (pid: number) => readonly string[] | null;
+
 export interface OwnerArgs {
   readonly args: readonly string[] | null;
   /** The process that had the pid just before it was read. */
@@ -31,6 +34,32 @@ export class OwnerArgsMemo {
 
   peek(pid: number): OwnerArgs | undefined {
     return this.#known.get(pid);
+  }
+
+  /**
+   * {@link read} where nothing may be awaited.
+   *
+   * @throws TypeError when the resolver answers with a promise
+   */
+  readAtOnce(pid: number): OwnerArgs {
+    const known = this.peek(pid);
+    if (known !== undefined) return known;
+    const process = this.#identity(pid);
+    let given: unknown;
+    try {
+      given = this.#resolve(pid);
+    } catch {
+      return { args: null, process };
+    }
+    if (given instanceof Promise) {
+      given.catch(() => {});
+      throw new TypeError(
+        "readOwnerProcessArgs must answer at once here: expected a list of strings or null, got a Promise",
+      );
+    }
+    const answer: OwnerArgs = { args: toArgv(given), process };
+    this.#known.set(pid, answer);
+    return answer;
   }
 
   /** Asks the resolver. Its slot is written only after it returned: a throw is not an answer. */
