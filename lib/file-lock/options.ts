@@ -1,5 +1,10 @@
 /** The options of file locks and pid files: checked, with defaults, as the lock's plan. */
-import { type AcquirePlan, acquirePolicy, type WaitingForLock } from "../lock/plan.js";
+import {
+  type AcquirePlan,
+  acquirePolicy,
+  type ReclaimedLock,
+  type WaitingForLock,
+} from "../lock/plan.js";
 import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
@@ -17,6 +22,7 @@ import {
   optional,
 } from "../util/check-values.js";
 import { FACES, type FileLock } from "./file-lock.js";
+import { ownLockPath } from "./own-lock-path.js";
 import { presentInspection } from "../session-lock/reasons.js";
 import { readOtherContent } from "./other-content.js";
 
@@ -28,6 +34,11 @@ interface CommonOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once a second while waiting for another process. */
   readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
+  /**
+   * Called once when this acquisition took over a stale lock, with the evidence, before it resolves. What it throws the
+   * acquisition rejects with, as with `onWait`; the lock is released first.
+   */
+  readonly onReclaimed?: ((reclaimed: ReclaimedLock) => void) | undefined;
   /**
    * Recognises an owner by its command line, where nothing else proves which process has the pid (a lock that
    * another program wrote, or a bare pid): one that is not recognised does not own the lock, which is then
@@ -48,8 +59,13 @@ export interface AcquireFileLockOptions extends CommonOptions {
   /** The file to be guarded; the lock is `<path>.lock`. Need not exist. A relative path is resolved at the call. */
   readonly path: string | URL;
   /**
+   * Another place for the lock file, e.g. on a disk that every contender sees. A symbolic link of that name is never
+   * followed. It must be another file than `path`. A relative path is resolved at the call. Default: `<path>.lock`.
+   */
+  readonly lockPath?: string | URL | undefined;
+  /**
    * Follow symbolic links at `path` first, so that a file and its links are one lock? false: each name has a lock of
-   * its own. Default true.
+   * its own. Where `lockPath` says which file is the lock, nothing depends on it. Default true.
    */
   readonly resolveLinks?: boolean | undefined;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 60 000. */
@@ -78,6 +94,7 @@ const COMMON_CHECKS: OptionChecks<CommonOptions> = {
   label: optional(checkLabel),
   signal: optional(checkSignal),
   onWait: optional(checkFunction),
+  onReclaimed: optional(checkFunction),
   isOwnerArgv: optional(checkFunction),
   readOwnerProcessArgs: optional(checkFunction),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
@@ -91,6 +108,7 @@ const PID_FILE_CHECKS: OptionChecks<AcquirePidFileOptions> = {
 
 const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
   ...PID_FILE_CHECKS,
+  lockPath: optional(checkPath),
   resolveLinks: optional(checkBoolean),
   maxHoldMs: optional(checkDurationOrInfinity),
   allowReentrant: optional(checkBoolean),
@@ -104,8 +122,7 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
   return planOf(options, {
     face: FACES.file,
     file: guarded,
-    lockPath: lockPathFor(guarded),
-    linkedFile: (options.resolveLinks ?? true) ? guarded : null,
+    ...fileLockRoute(guarded, options),
     timeoutMs,
     maxHoldMs,
     allowReentrant: options.allowReentrant ?? false,
@@ -122,17 +139,33 @@ export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePl
     file: pidFile,
     lockPath: tidyPath(pidFile),
     linkedFile: null,
+    refusesDirectory: false,
     timeoutMs,
     maxHoldMs: Infinity,
     allowReentrant: false,
   });
 }
 
+/** The lock of a guarded file. @throws RangeError for a `lockPath` that cannot be one */
+export function fileLockRoute(
+  guarded: string,
+  { lockPath, resolveLinks = true }: Pick<AcquireFileLockOptions, "lockPath" | "resolveLinks">,
+): LockRoute {
+  const refusesDirectory = false;
+  return lockPath === undefined
+    ? {
+        lockPath: lockPathFor(guarded),
+        linkedFile: resolveLinks ? guarded : null,
+        refusesDirectory,
+      }
+    : { lockPath: ownLockPath(lockPath, guarded), linkedFile: null, refusesDirectory };
+}
+
 const isAnyProgram = (): boolean => true;
 
 function planOf(
   options: CommonOptions,
-  kind: Omit<LockRoute, "refusesDirectory"> &
+  kind: LockRoute &
     Pick<AcquirePlan<FileLock>, "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
 ): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
@@ -143,12 +176,13 @@ function planOf(
     file: kind.file,
     lockPath: kind.lockPath,
     linkedFile: kind.linkedFile,
-    refusesDirectory: false,
+    refusesDirectory: kind.refusesDirectory,
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,
     signal: options.signal,
     label: options.label ?? null,
     onWait: options.onWait,
+    onReclaimed: options.onReclaimed,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
     policy: acquirePolicy(limits, {
       isOwnerArgv: options.isOwnerArgv ?? isAnyProgram,

@@ -9,6 +9,7 @@ import { Hold } from "./hold.js";
 import { obstacleAt, prepareLockPath } from "./lock-path.js";
 import type { AcquirePlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
+import { tellReclaimed } from "./reclaimed.js";
 import { traceAsync, traces } from "./trace.js";
 
 /**
@@ -95,9 +96,9 @@ async function acquireNow<Handle>(
 ): Promise<Acquired<Handle>> {
   const { face, file, label, maxHoldMs } = plan;
   const first = tryOnce(lockPath, plan, fs);
-  const { lock, reclaimed } =
+  const { lock, reclaimed, removed } =
     first.kind === "published"
-      ? { lock: first, reclaimed: 0 }
+      ? { lock: first, reclaimed: 0, removed: null }
       : await new Contention(lockPath, plan, fs, startedAt).win(first);
   const hold = new Hold({
     lockPath,
@@ -111,5 +112,7 @@ async function acquireNow<Handle>(
     warn: warnOnStderr,
     onEnd,
   });
-  return { handle: hold.open(face), nonce: lock.nonce, reclaimed };
+  const handle = hold.open(face);
+  if (removed !== null) await tellReclaimed(plan, removed, () => hold.close(face.toError));
+  return { handle, nonce: lock.nonce, reclaimed };
 }

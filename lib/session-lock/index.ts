@@ -6,7 +6,7 @@
  */
 export { acquireSessionWriteLock } from "./acquire.js";
 export type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
-export type { WaitingForLock } from "../lock/plan.js";
+export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
 export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
   classifySessionLock,
