@@ -1,7 +1,12 @@
 /** The lock of any file. */
-import { acquireByPlan } from "./acquire.js";
+import { acquireByPlan, acquireByPlanAtOnce } from "./acquire.js";
 import type { FileLock } from "./file-lock.js";
-import { type AcquireFileLockOptions, resolveFileLockOptions } from "./options.js";
+import {
+  type AcquireFileLockOptions,
+  type AcquireFileLockSyncOptions,
+  resolveFileLockOptions,
+  resolveFileLockSyncOptions,
+} from "./options.js";
 
 /**
  * Takes the lock `<path>.lock` of any file, which need not exist.
@@ -16,4 +21,16 @@ import { type AcquireFileLockOptions, resolveFileLockOptions } from "./options.j
  */
 export async function acquireFileLock(options: AcquireFileLockOptions): Promise<FileLock> {
   return await acquireByPlan(resolveFileLockOptions(options), "file");
+}
+
+/**
+ * {@link acquireFileLock} for where nothing can be awaited. Waiting stops the thread, so by default (`timeoutMs: 0`) it
+ * does not wait for a holder. A lock that this thread holds already, or is about to take, is never waited for: that is a
+ * timeout at once.
+ *
+ * @returns the same; release it by `releaseSync`, or use `using`.
+ * @throws what {@link acquireFileLock} rejects with; TypeError when `readOwnerProcessArgs` answers with a promise.
+ */
+export function acquireFileLockSync(options: AcquireFileLockSyncOptions): FileLock {
+  return acquireByPlanAtOnce(resolveFileLockSyncOptions(options), "file");
 }

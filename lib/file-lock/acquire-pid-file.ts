@@ -1,7 +1,12 @@
 /** A daemon's pid file. */
-import { acquireByPlan } from "./acquire.js";
+import { acquireByPlan, acquireByPlanAtOnce } from "./acquire.js";
 import type { FileLock } from "./file-lock.js";
-import { type AcquirePidFileOptions, resolvePidFileOptions } from "./options.js";
+import {
+  type AcquirePidFileOptions,
+  type AcquirePidFileSyncOptions,
+  resolvePidFileOptions,
+  resolvePidFileSyncOptions,
+} from "./options.js";
 
 /**
  * Publishes a pid file: as long as this process lives, or until it releases it, no other process can publish the
@@ -17,4 +22,16 @@ import { type AcquirePidFileOptions, resolvePidFileOptions } from "./options.js"
  */
 export async function acquirePidFile(options: AcquirePidFileOptions): Promise<FileLock> {
   return await acquireByPlan(resolvePidFileOptions(options), "pid file");
+}
+
+/**
+ * {@link acquirePidFile} for where nothing can be awaited. Waiting stops the thread, so by default (`timeoutMs: 0`) it
+ * does not wait for a holder. A lock that this thread holds already, or is about to take, is never waited for: that is a
+ * timeout at once.
+ *
+ * @returns the same; release it by `releaseSync`, or use `using`.
+ * @throws what {@link acquirePidFile} rejects with; TypeError when `readOwnerProcessArgs` answers with a promise.
+ */
+export function acquirePidFileSync(options: AcquirePidFileSyncOptions): FileLock {
+  return acquireByPlanAtOnce(resolvePidFileSyncOptions(options), "pid file");
 }

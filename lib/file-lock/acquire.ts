@@ -1,5 +1,5 @@
 /** Takes a lock by a plan; a file in its way that is no lock is told apart from a holder. */
-import { acquireLock } from "../lock/acquire.js";
+import { acquireLock, acquireLockAtOnce } from "../lock/acquire.js";
 import type { AcquirePlan } from "../lock/plan.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { freshEvidence } from "../lock/verdict/evidence.js";
@@ -15,13 +15,24 @@ export async function acquireByPlan(
   try {
     return await acquireLock(plan, realLockFs);
   } catch (error) {
-    if (error instanceof FileLockTimeoutError && !isOthersLock(error, thing)) {
-      const { lockPath } = error;
-      const cause = noLockAt(lockPath);
-      if (cause !== null) throw new FileLockFileError(thing, { lockPath, cause });
-    }
-    throw error;
+    throw explained(error, thing);
   }
+}
+
+/** {@link acquireByPlan} that stops the thread. */
+export function acquireByPlanAtOnce(plan: AcquirePlan<FileLock>, thing: LockedThing): FileLock {
+  try {
+    return acquireLockAtOnce(plan, realLockFs);
+  } catch (error) {
+    throw explained(error, thing);
+  }
+}
+
+function explained(error: unknown, thing: LockedThing): unknown {
+  if (!(error instanceof FileLockTimeoutError) || isOthersLock(error, thing)) return error;
+  const { lockPath } = error;
+  const cause = noLockAt(lockPath);
+  return cause === null ? error : new FileLockFileError(thing, { lockPath, cause });
 }
 
 /** Other libraries make a directory `<path>.lock`; none makes one for a pid file. */

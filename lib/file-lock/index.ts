@@ -3,8 +3,15 @@
  *
  * @packageDocumentation
  */
-export { acquireFileLock } from "./acquire-file-lock.js";
-export { acquirePidFile } from "./acquire-pid-file.js";
+export { acquireFileLock, acquireFileLockSync } from "./acquire-file-lock.js";
+export { acquirePidFile, acquirePidFileSync } from "./acquire-pid-file.js";
+export {
+  checkFileLock,
+  type CheckFileLockOptions,
+  type FileLockHolder,
+  type FileLockObstacle,
+  type FileLockStatus,
+} from "./check-file-lock.js";
 export {
   FileLockError,
   type FileLockErrorCode,
@@ -16,12 +23,21 @@ export {
 } from "./errors.js";
 export type { FileLock } from "./file-lock.js";
 export { type PidFileOwner, readPidFile } from "./read-pid-file.js";
+export type { StaleReason } from "../session-lock/reasons.js";
 export { releaseAllLocks } from "./release-all-locks.js";
-export type { AcquireFileLockOptions, AcquirePidFileOptions } from "./options.js";
+export type {
+  AcquireFileLockOptions,
+  AcquireFileLockSyncOptions,
+  AcquirePidFileOptions,
+  AcquirePidFileSyncOptions,
+} from "./options.js";
 export type { LockObstacle } from "../lock/failure.js";
+export type { KeptReason } from "../lock/verdict/inspection.js";
 export type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
-export type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+export type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
+export type { ReclaimEvidence } from "../lock/trace.js";
+export type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
 export { heldLocks } from "../lock/held-locks.js";
 export type { HeldLockSummary } from "../lock/held-lock.js";
-export type { WaitingForLock } from "../lock/plan.js";
+export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
 export { nativeStatus, type NativeStatus } from "../process/backends/select-backend.js";

@@ -1,8 +1,13 @@
 /** The options of file locks and pid files: checked, with defaults, as the lock's plan. */
-import { type AcquirePlan, acquirePolicy, type WaitingForLock } from "../lock/plan.js";
+import {
+  type AcquirePlan,
+  acquirePolicy,
+  type ReclaimedLock,
+  type WaitingForLock,
+} from "../lock/plan.js";
 import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
-import type { ReadOwnerProcessArgs } from "../lock/verdict/owner-args.js";
+import type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
@@ -17,6 +22,7 @@ import {
   optional,
 } from "../util/check-values.js";
 import { FACES, type FileLock } from "./file-lock.js";
+import { ownLockPath } from "./own-lock-path.js";
 import { presentInspection } from "../session-lock/reasons.js";
 import { readOtherContent } from "./other-content.js";
 
@@ -28,6 +34,11 @@ interface CommonOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once a second while waiting for another process. */
   readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
+  /**
+   * Called once when this acquisition took over a stale lock, with the evidence, before it resolves. What it throws the
+   * acquisition rejects with, as with `onWait`; the lock is released first.
+   */
+  readonly onReclaimed?: ((reclaimed: ReclaimedLock) => void) | undefined;
   /**
    * Recognises an owner by its command line, where nothing else proves which process has the pid (a lock that
    * another program wrote, or a bare pid): one that is not recognised does not own the lock, which is then
@@ -48,8 +59,13 @@ export interface AcquireFileLockOptions extends CommonOptions {
   /** The file to be guarded; the lock is `<path>.lock`. Need not exist. A relative path is resolved at the call. */
   readonly path: string | URL;
   /**
+   * Another place for the lock file, e.g. on a disk that every contender sees. A symbolic link of that name is never
+   * followed. It must be another file than `path`. A relative path is resolved at the call. Default: `<path>.lock`.
+   */
+  readonly lockPath?: string | URL | undefined;
+  /**
    * Follow symbolic links at `path` first, so that a file and its links are one lock? false: each name has a lock of
-   * its own. Default true.
+   * its own. Where `lockPath` says which file is the lock, nothing depends on it. Default true.
    */
   readonly resolveLinks?: boolean | undefined;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 60 000. */
@@ -72,12 +88,31 @@ export interface AcquirePidFileOptions extends CommonOptions {
   readonly timeoutMs?: number | undefined;
 }
 
+/** What a stopped thread cannot be told, or stop for. */
+type OnlyInTurns = "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs";
+
+interface SyncOptions {
+  /** How long to stop the thread for a holder, milliseconds; Infinity: for ever. Default 0: not at all. */
+  readonly timeoutMs?: number | undefined;
+  /** Another way to an owner's command line. Default: ask the OS. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgsSync | undefined;
+}
+
+/** As {@link AcquireFileLockOptions}, where the thread stops to wait. */
+export interface AcquireFileLockSyncOptions
+  extends Omit<AcquireFileLockOptions, OnlyInTurns>, SyncOptions {}
+
+/** As {@link AcquirePidFileOptions}, where the thread stops to wait. */
+export interface AcquirePidFileSyncOptions
+  extends Omit<AcquirePidFileOptions, OnlyInTurns>, SyncOptions {}
+
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 const COMMON_CHECKS: OptionChecks<CommonOptions> = {
   label: optional(checkLabel),
   signal: optional(checkSignal),
   onWait: optional(checkFunction),
+  onReclaimed: optional(checkFunction),
   isOwnerArgv: optional(checkFunction),
   readOwnerProcessArgs: optional(checkFunction),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
@@ -91,21 +126,43 @@ const PID_FILE_CHECKS: OptionChecks<AcquirePidFileOptions> = {
 
 const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
   ...PID_FILE_CHECKS,
+  lockPath: optional(checkPath),
   resolveLinks: optional(checkBoolean),
   maxHoldMs: optional(checkDurationOrInfinity),
   allowReentrant: optional(checkBoolean),
 };
 
+const PID_FILE_SYNC_CHECKS: OptionChecks<AcquirePidFileSyncOptions> = withoutTurns(PID_FILE_CHECKS);
+const FILE_SYNC_CHECKS: OptionChecks<AcquireFileLockSyncOptions> = withoutTurns(FILE_CHECKS);
+
+function withoutTurns<Checks extends OptionChecks<CommonOptions>>(
+  checks: Checks,
+): Omit<Checks, "signal" | "onWait"> {
+  const { signal: _signal, onWait: _onWait, ...rest } = checks;
+  return rest;
+}
+
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveFileLockOptions(options: AcquireFileLockOptions): AcquirePlan<FileLock> {
   checkRequiredOptions(options, FILE_CHECKS);
-  const { path, maxHoldMs = Infinity, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  return fileLockPlan(options, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+}
+
+/** {@link resolveFileLockOptions} of the other form. */
+export function resolveFileLockSyncOptions(
+  options: AcquireFileLockSyncOptions,
+): AcquirePlan<FileLock> {
+  checkRequiredOptions(options, FILE_SYNC_CHECKS);
+  return fileLockPlan(options, options.timeoutMs ?? 0);
+}
+
+function fileLockPlan(options: AcquireFileLockOptions, timeoutMs: number): AcquirePlan<FileLock> {
+  const { path, maxHoldMs = Infinity } = options;
   const guarded = absolutePath(path);
   return planOf(options, {
     face: FACES.file,
     file: guarded,
-    lockPath: lockPathFor(guarded),
-    linkedFile: (options.resolveLinks ?? true) ? guarded : null,
+    ...fileLockRoute(guarded, options),
     timeoutMs,
     maxHoldMs,
     allowReentrant: options.allowReentrant ?? false,
@@ -115,6 +172,18 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePlan<FileLock> {
   checkRequiredOptions(options, PID_FILE_CHECKS);
+  return pidFilePlan(options);
+}
+
+/** {@link resolvePidFileOptions} of the other form. */
+export function resolvePidFileSyncOptions(
+  options: AcquirePidFileSyncOptions,
+): AcquirePlan<FileLock> {
+  checkRequiredOptions(options, PID_FILE_SYNC_CHECKS);
+  return pidFilePlan(options);
+}
+
+function pidFilePlan(options: AcquirePidFileOptions): AcquirePlan<FileLock> {
   const { path, timeoutMs = 0 } = options;
   const pidFile = absolutePath(path);
   return planOf(options, {
@@ -122,17 +191,33 @@ export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePl
     file: pidFile,
     lockPath: tidyPath(pidFile),
     linkedFile: null,
+    refusesDirectory: false,
     timeoutMs,
     maxHoldMs: Infinity,
     allowReentrant: false,
   });
 }
 
+/** The lock of a guarded file. @throws RangeError for a `lockPath` that cannot be one */
+export function fileLockRoute(
+  guarded: string,
+  { lockPath, resolveLinks = true }: Pick<AcquireFileLockOptions, "lockPath" | "resolveLinks">,
+): LockRoute {
+  const refusesDirectory = false;
+  return lockPath === undefined
+    ? {
+        lockPath: lockPathFor(guarded),
+        linkedFile: resolveLinks ? guarded : null,
+        refusesDirectory,
+      }
+    : { lockPath: ownLockPath(lockPath, guarded), linkedFile: null, refusesDirectory };
+}
+
 const isAnyProgram = (): boolean => true;
 
 function planOf(
   options: CommonOptions,
-  kind: Omit<LockRoute, "refusesDirectory"> &
+  kind: LockRoute &
     Pick<AcquirePlan<FileLock>, "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
 ): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
@@ -143,12 +228,13 @@ function planOf(
     file: kind.file,
     lockPath: kind.lockPath,
     linkedFile: kind.linkedFile,
-    refusesDirectory: false,
+    refusesDirectory: kind.refusesDirectory,
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,
     signal: options.signal,
     label: options.label ?? null,
     onWait: options.onWait,
+    onReclaimed: options.onReclaimed,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
     policy: acquirePolicy(limits, {
       isOwnerArgv: options.isOwnerArgv ?? isAnyProgram,

@@ -10,6 +10,7 @@ import { Hold } from "./hold.js";
 import { obstacleAt, prepareLockPath } from "./lock-path.js";
 import type { AcquirePlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
+import { tellReclaimed } from "./reclaimed.js";
 import {
   type AcquireTrace,
   type AcquireTraceResult,
@@ -130,9 +131,9 @@ function* acquireNow<Handle>(
 ): Routine<Acquired<Handle>> {
   const { face, file, label, maxHoldMs } = plan;
   const first = tryOnce(lockPath, plan, fs);
-  const { lock, reclaimed } =
+  const { lock, reclaimed, removed } =
     first.kind === "published"
-      ? { lock: first, reclaimed: 0 }
+      ? { lock: first, reclaimed: 0, removed: null }
       : yield* new Contention(lockPath, plan, fs, startedAt).win(first);
   const hold = new Hold({
     lockPath,
@@ -146,5 +147,12 @@ function* acquireNow<Handle>(
     warn: warnOnStderr,
     onEnd,
   });
-  return { handle: hold.open(face), nonce: lock.nonce, reclaimed };
+  const handle = hold.open(face);
+  if (removed !== null) {
+    yield* tellReclaimed(plan, removed, {
+      inTurns: () => hold.close(face.toError),
+      atOnce: () => hold.closeAtOnce(face.toError),
+    });
+  }
+  return { handle, nonce: lock.nonce, reclaimed };
 }

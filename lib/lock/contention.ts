@@ -40,6 +40,8 @@ interface Seen {
 export interface Won {
   readonly lock: Published;
   readonly reclaimed: number;
+  /** The last of them; null: there was none. */
+  readonly removed: Judgement | null;
 }
 
 /** One try, without a look at what is in the way. */
@@ -57,6 +59,7 @@ export class Contention {
   #evidenceSource: EvidenceSource | null = null;
   #watch: LockWatch | null = null;
   #reclaimed = 0;
+  #removed: Judgement | null = null;
   readonly #patience = new RefusalPatience();
   /** The file that has been in the way unchanged, and since when. */
   #seen: { readonly identity: string; readonly sinceMs: number } | null = null;
@@ -76,7 +79,9 @@ export class Contention {
   *win(attempt: PublishAttempt): Routine<Won> {
     try {
       for (let latest = attempt; ; latest = this.#tryAgain()) {
-        if (latest.kind === "published") return { lock: latest, reclaimed: this.#reclaimed };
+        if (latest.kind === "published") {
+          return { lock: latest, reclaimed: this.#reclaimed, removed: this.#removed };
+        }
         if (latest.kind === "busy") {
           yield* this.#pauseForGuard(latest);
           continue;
@@ -193,6 +198,7 @@ export class Contention {
     switch (attempt.kind) {
       case "removed":
         this.#reclaimed++;
+        this.#removed = judgement;
         return true;
       case "changed":
         // Another lock by now, or facts that do not bear out what the first look took them for.

@@ -33,22 +33,28 @@ export function lockPathFor(file: string): string {
  * @throws the file system's error when the directory is missing and cannot be made; Error EISDIR where the file is
  *   itself a directory and must be none
  */
-export function prepareLockPath(
-  { lockPath, linkedFile, refusesDirectory }: LockRoute,
-  fs: LockFs,
-): string {
+export function prepareLockPath(route: LockRoute, fs: LockFs): string {
+  const path = behindRoute(route, fs);
+  const known = realPathOf(path, fs);
+  if (known !== null) return known;
+  const resolved = resolve(path);
+  fs.makeDirectory(dirname(resolved));
+  return canonicalPath(resolved, fs);
+}
+
+/** The lock that {@link prepareLockPath} would give; makes nothing. @throws as that */
+export function findLockPath(route: LockRoute, fs: LockFs): string {
+  return canonicalPath(behindRoute(route, fs), fs);
+}
+
+function behindRoute({ lockPath, linkedFile, refusesDirectory }: LockRoute, fs: LockFs): string {
   const kind = linkedFile === null ? "other" : kindOf(linkedFile, fs);
   const target = linkedFile === null || kind !== "link" ? null : behindLinks(linkedFile, fs);
   if (refusesDirectory) {
     const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
     if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
   }
-  const path = target === null ? lockPath : lockPathFor(target);
-  const known = realPathOf(path, fs);
-  if (known !== null) return known;
-  const resolved = resolve(path);
-  fs.makeDirectory(dirname(resolved));
-  return canonicalPath(resolved, fs);
+  return target === null ? lockPath : lockPathFor(target);
 }
 
 /** The same path; makes nothing, and follows no link at the lock's own name. */

@@ -1,6 +1,7 @@
 /** What an acquisition is told: which lock, how long, how to judge the lock that is in the way, what to give. */
 import type { LockFace } from "./held-lock.js";
 import type { LockRoute } from "./lock-path.js";
+import type { ReclaimEvidence } from "./trace.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy } from "./verdict/judge.js";
 import { type ReadOwnerProcessArgs, tolerant } from "./verdict/owner-args.js";
 import type { PlainLocks } from "./verdict/plain-owner.js";
@@ -11,6 +12,31 @@ export interface WaitingForLock {
   readonly owner: string;
   /** Milliseconds since the acquire began. */
   readonly waitedMs: number;
+}
+
+/** A stale lock that an acquisition removed, and took in its place. */
+export interface ReclaimedLock {
+  readonly lockPath: string;
+  readonly evidence: ReclaimedEvidence;
+}
+
+/**
+ * Why it was taken: what the lock said, and what the judgement that decided rests on, which is the one that was made
+ * inside the lock's guard.
+ */
+export interface ReclaimedEvidence extends ReclaimEvidence {
+  /** What the lock named; null: no process. */
+  readonly pid: number | null;
+  /** Never empty; the table of reasons in `pidentity/session-lock` says what each means. */
+  readonly staleReasons: readonly string[];
+  /** When it was taken, as the lock says; of a bare pid its file's mtime; null: it does not say. */
+  readonly createdAt: string | null;
+  /** Milliseconds since `createdAt` by the wall clock, never negative; null: not known. */
+  readonly ageMs: number | null;
+  /** The previous owner's token; null when another program wrote the lock. */
+  readonly token: string | null;
+  /** The previous owner's own text. */
+  readonly label: string | null;
 }
 
 /** Options in the shape that acquire works with; its paths are absolute. */
@@ -26,6 +52,7 @@ export interface AcquirePlan<Handle> extends LockRoute {
   readonly signal: AbortSignal | undefined;
   readonly label: string | null;
   readonly onWait: ((waiting: WaitingForLock) => void) | undefined;
+  readonly onReclaimed: ((reclaimed: ReclaimedLock) => void) | undefined;
   readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
   readonly policy: JudgingPolicy;
 }

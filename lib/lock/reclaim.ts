@@ -97,7 +97,8 @@ function judgeAgain(
   return judgeNow(reading, policy, now, stillKnown);
 }
 
-function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement): ReclaimEvidence {
+/** What a judgement rests on. */
+export function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement): ReclaimEvidence {
   return {
     kernelLock: facts.kernel,
     ownerState: inspection.ownerState,

@@ -16,7 +16,12 @@ import {
   unchecked,
 } from "../util/check-values.js";
 import { lockPathFor } from "../lock/lock-path.js";
-import { acquirePolicy, type AcquirePlan, type WaitingForLock } from "../lock/plan.js";
+import {
+  acquirePolicy,
+  type AcquirePlan,
+  type ReclaimedLock,
+  type WaitingForLock,
+} from "../lock/plan.js";
 import type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import {
@@ -56,6 +61,11 @@ export interface AcquireSessionWriteLockOptions {
   readonly label?: string | undefined;
   /** Called once a second while waiting for another process. */
   readonly onWait?: ((waiting: WaitingForLock) => void) | undefined;
+  /**
+   * Called once when this acquisition took over a stale lock, with the evidence, before it resolves. What it throws the
+   * acquisition rejects with, as with `onWait`; the lock is released first.
+   */
+  readonly onReclaimed?: ((reclaimed: ReclaimedLock) => void) | undefined;
   /** Recognises an owner by its command line. Default {@link isOpenClawArgv}. */
   readonly isOwnerArgv?: ((args: readonly string[]) => boolean) | undefined;
   /** Another way to an owner's command line. Default: ask the OS. */
@@ -83,6 +93,7 @@ const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
   signal: optional(checkSignal),
   label: optional(checkLabel),
   onWait: optional(checkFunction),
+  onReclaimed: optional(checkFunction),
   isOwnerArgv: optional(checkFunction),
   readOwnerProcessArgs: optional(checkFunction),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
@@ -144,6 +155,7 @@ function planOf(
     signal: options.signal,
     label: options.label ?? null,
     onWait: options.onWait,
+    onReclaimed: options.onReclaimed,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
     policy: acquirePolicy(limits, {
       isOwnerArgv: options.isOwnerArgv ?? isOpenClawArgv,

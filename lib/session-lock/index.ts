@@ -9,7 +9,7 @@ export type {
   AcquireSessionWriteLockOptions,
   AcquireSessionWriteLockSyncOptions,
 } from "./acquire-options.js";
-export type { WaitingForLock } from "../lock/plan.js";
+export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
 export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
   classifySessionLock,
