@@ -178,7 +178,9 @@ describe.each(FORMS)("$form", ({ session, file, pidFile, over, release }) => {
        setTimeout(() => process.kill(process.pid, "SIGKILL"), 300);`,
       sessionFile,
     ]);
-    await release(await session(sessionFile, { timeoutMs: 60_000 }));
+    const lock = await session(sessionFile, { timeoutMs: 60_000 });
+    lock.assertHeld();
+    await release(lock);
   });
 
   test("a wait that is in vain ends with its budget", async () => {

@@ -21,6 +21,8 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 const OPERATIONS = {
   acquire: `await acquireLock(plan, fs);`,
   release: `const lock = await acquireLock(plan, fs); await lock.release();`,
+  "acquire at once": `acquireLockAtOnce(plan, fs);`,
+  "release at once": `acquireLockAtOnce(plan, fs).releaseSync();`,
   "fenced write": `const lock = await acquireLock(plan, fs); lock.withFence(() => {});`,
   reclaim: `const lock = await acquireLock(plan, fs); await lock.release();`,
   sweep: `await sweepDirectory(resolveSweepOptions({ sessionsDir, env: {} }), fs);`,
@@ -31,7 +33,7 @@ type Operation = keyof typeof OPERATIONS;
 /** Runs an operation and kills the process before its n-th file-system call; n = 0 lets it end. */
 function scriptOf(operation: Operation, kind: CallsOf): string {
   return `
-    ${importCompiled("acquireLock", "lock/acquire.js")}
+    ${importCompiled("acquireLock, acquireLockAtOnce", "lock/acquire.js")}
     ${importCompiled("resolveAcquireOptions", "session-lock/acquire-options.js")}
     ${importCompiled("sweepDirectory", "session-lock/sweep/sweep.js")}
     ${importCompiled("resolveSweepOptions", "session-lock/sweep/options.js")}

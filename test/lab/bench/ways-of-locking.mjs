@@ -48,6 +48,20 @@ const WAYS = {
         }, "SESSION_WRITE_LOCK_TIMEOUT"),
     };
   },
+  async "pidentity at once"(file) {
+    const { acquireSessionWriteLockSync } = await importProduct("session-lock/index.js");
+    const take = (timeoutMs) => acquireSessionWriteLockSync({ sessionFile: file, timeoutMs });
+    return {
+      async acquire() {
+        const lock = take(Infinity);
+        return () => lock.releaseSync();
+      },
+      isExcluded: () => isRefused(() => take(20).releaseSync(), "SESSION_WRITE_LOCK_TIMEOUT"),
+      once() {
+        take(0).releaseSync();
+      },
+    };
+  },
   "plain sync"(file) {
     const path = `${file}.lock`;
     const take = () => {

@@ -9,7 +9,7 @@ import { basename } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../../build/modules/native/load.js";
-import { acquireLock } from "../../../build/modules/lock/acquire.js";
+import { acquireLock, acquireLockAtOnce } from "../../../build/modules/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../build/modules/session-lock/acquire-options.js";
 import { describeSessionLockFailure } from "../../../build/modules/session-lock/index.js";
 import { realLockFs } from "../../../build/modules/lock/protocol/lock-fs.js";
@@ -40,19 +40,19 @@ const HOLDS = {
 };
 
 for (let round = 0; round < task.rounds; round++) {
+  // Both forms of the protocol fight for the same lock.
+  const isAtOnce = Math.random() < 0.4;
   let lock;
   try {
     doing = "reclaim";
     hasReclaimed = false;
-    lock = await acquireLock(
-      resolveAcquireOptions({
-        sessionFile: task.sessionFile,
-        timeoutMs: task.timeoutMs,
-        maxHoldMs: task.maxHoldMs,
-        isOwnerArgv: () => true,
-      }),
-      fs,
-    );
+    const plan = resolveAcquireOptions({
+      sessionFile: task.sessionFile,
+      timeoutMs: task.timeoutMs,
+      maxHoldMs: task.maxHoldMs,
+      isOwnerArgv: () => true,
+    });
+    lock = isAtOnce ? acquireLockAtOnce(plan, fs) : await acquireLock(plan, fs);
   } catch (error) {
     tell(`error ${String(error).replaceAll("\n", " ")}`);
     continue;
@@ -62,6 +62,8 @@ for (let round = 0; round < task.rounds; round++) {
   // Not where it happens, inside the guard, where every moment more makes others wait.
   if (hasReclaimed) tell("reclaimed");
   await HOLDS[task.mode](lock);
+  if (isAtOnce) lock.releaseSync();
+  else await lock.release();
   await delay(Math.random() * task.pauseMs);
 }
 
@@ -140,7 +142,7 @@ function readIfThere(path) {
   }
 }
 
-async function hold(lock) {
+async function hold() {
   await enterOracle();
   const before = readCounter();
   if (Math.random() < 0.3) await delay(Math.random() * task.pauseMs);
@@ -148,7 +150,6 @@ async function hold(lock) {
   if (Math.random() < task.abandonShare) process.kill(process.pid, "SIGKILL");
   writeCounter(before + 1);
   leaveOracle();
-  await lock.release();
 }
 
 /** Stays beyond its own limit now and then; only what passes the fence may be written. */
@@ -164,7 +165,6 @@ async function holdTooLong(lock) {
   } catch (error) {
     tellRefusal(error, lock);
   }
-  await lock.release();
 }
 
 /** The fence may refuse, but only because the lock is lost, or because somebody stays in its guard. */
@@ -189,5 +189,4 @@ async function holdFenced(lock) {
     tellRefusal(error, lock);
   }
   leaveOracle();
-  await lock.release();
 }

@@ -90,7 +90,14 @@ async function freeLock(rounds, folder) {
   const inC = (operation) => (file) =>
     floor.measure(operation, file, { samples: OPERATIONS, batch: 1 });
   const measured = await timeFreeLock(
-    ["pidentity", "plain sync", "plain promises", "proper-lockfile", "lockfile"],
+    [
+      "pidentity",
+      "pidentity at once",
+      "plain sync",
+      "plain promises",
+      "proper-lockfile",
+      "lockfile",
+    ],
     { rounds, folder },
     Object.fromEntries(inCOf.map(([name, operation]) => [name, inC(operation)])),
   );
@@ -106,6 +113,11 @@ async function freeLock(rounds, folder) {
     rounds: measured,
     targets: [
       atMost("times plain sync wx, write, unlink", ratio(measured, "pidentity", "plain sync"), 2),
+      atMost(
+        "times plain sync, by the synchronous form",
+        ratio(measured, "pidentity at once", "plain sync"),
+        1.8,
+      ),
     ],
     remarks: [
       `${ratio(measured, "pidentity", protocol).toFixed(2)} times its own system calls in C (${protocol}), which take ${ratio(measured, protocol, "plain sync").toFixed(2)} times plain sync`,
