@@ -8,6 +8,7 @@ export const TYPED_ENTRIES = [
   "session-controller/index",
   "session-attention/index",
   "file-lock/index",
+  "proper-lockfile/index",
 ];
 
 /** What users can name: those, and the command. */
@@ -23,12 +24,14 @@ export const SHARED = [
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
   { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
+  // proper-lockfile's functions are typed as that package's.
+  { name: "shared/file-lock", modules: /^file-lock\//u, isOnlyCode: true },
 ];
 
 /** What belongs into dist/: paths in the package, `/` between folders. */
 export function distFiles() {
-  const shared = SHARED.map(({ name }) => name);
-  const code = [...ENTRIES, ...shared].map((name) => `${name}.js`);
-  const types = [...TYPED_ENTRIES, ...shared].map((name) => `${name}.d.ts`);
+  const typed = SHARED.filter(({ isOnlyCode = false }) => !isOnlyCode);
+  const code = [...ENTRIES, ...SHARED.map(({ name }) => name)].map((name) => `${name}.js`);
+  const types = [...TYPED_ENTRIES, ...typed.map(({ name }) => name)].map((name) => `${name}.d.ts`);
   return [...code, ...types].map((name) => `dist/${name}`);
 }

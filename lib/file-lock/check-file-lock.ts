@@ -9,12 +9,18 @@ import type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
 import {
   DEFAULT_GRACE_MS,
   judgeFully,
+  judgeFullyAtOnce,
   type Judgement,
   type JudgingPolicy,
   type PresentReading,
 } from "../lock/verdict/judge.js";
 import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
-import { OwnerArgsMemo, type ReadOwnerProcessArgs, tolerant } from "../lock/verdict/owner-args.js";
+import {
+  OwnerArgsMemo,
+  type ReadOwnerProcessArgs,
+  type ReadOwnerProcessArgsSync,
+  tolerant,
+} from "../lock/verdict/owner-args.js";
 import { tokenOf } from "../lock/verdict/owner-token.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import { readLock } from "../lock/verdict/reading.js";
@@ -33,6 +39,7 @@ import {
   checkPath,
   optional,
 } from "../util/check-values.js";
+import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { type AcquireFileLockOptions, fileLockRoute } from "./options.js";
 import { readOtherContent } from "./other-content.js";
 
@@ -47,6 +54,15 @@ export interface CheckFileLockOptions extends Pick<
   readonly plainLocks?: PlainLocks | undefined;
   /** As `acquireFileLock` takes it. */
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgs | undefined;
+}
+
+/** The same where nothing can be awaited. */
+export interface CheckFileLockSyncOptions extends Omit<
+  CheckFileLockOptions,
+  "readOwnerProcessArgs"
+> {
+  /** As `acquireFileLockSync` takes it. */
+  readonly readOwnerProcessArgs?: ReadOwnerProcessArgsSync | undefined;
 }
 
 /**
@@ -128,6 +144,19 @@ const CHECKS: OptionChecks<CheckFileLockOptions> = {
  * @throws (rejection) TypeError or RangeError for bad options. What cannot be read is an answer.
  */
 export async function checkFileLock(options: CheckFileLockOptions): Promise<FileLockStatus> {
+  return await runInTurns(check(options));
+}
+
+/**
+ * {@link checkFileLock} at once.
+ *
+ * @throws what {@link checkFileLock} rejects with; TypeError when `readOwnerProcessArgs` answers with a promise.
+ */
+export function checkFileLockSync(options: CheckFileLockSyncOptions): FileLockStatus {
+  return runAtOnce(check(options));
+}
+
+function* check(options: CheckFileLockOptions): Routine<FileLockStatus> {
   checkRequiredOptions(options, CHECKS);
   const path = absolutePath(options.path);
   const lockPath = findLockPath(fileLockRoute(path, options), realLockFs);
@@ -139,7 +168,11 @@ export async function checkFileLock(options: CheckFileLockOptions): Promise<File
   if (reading.kind === "absent") return { ...found, ...FREE };
   if (reading.kind === "unreadable") return { ...found, ...behind("unreadable", reading.error) };
   const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  const judged = await judgeFully(reading, { policy: policyOf(options), evidence, args });
+  const by = { policy: policyOf(options), evidence, args };
+  const judged = yield* waitFor({
+    inTurns: () => judgeFully(reading, by),
+    atOnce: () => judgeFullyAtOnce(reading, by),
+  });
   return { ...found, ...statusOf(reading, judged) };
 }
 

@@ -8,6 +8,8 @@ export { acquirePidFile, acquirePidFileSync } from "./acquire-pid-file.js";
 export {
   checkFileLock,
   type CheckFileLockOptions,
+  checkFileLockSync,
+  type CheckFileLockSyncOptions,
   type FileLockHolder,
   type FileLockObstacle,
   type FileLockStatus,

@@ -57,6 +57,7 @@ test("the public API has the names and types that are stored for it", async (con
     [
       ".",
       "./file-lock",
+      "./proper-lockfile",
       "./session-attention",
       "./session-controller",
       "./session-lock",
