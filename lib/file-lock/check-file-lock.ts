@@ -11,7 +11,6 @@ import {
   judgeFully,
   type Judgement,
   type JudgingPolicy,
-  type PresentReading,
 } from "../lock/verdict/judge.js";
 import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 import { OwnerArgsMemo, type ReadOwnerProcessArgs, tolerant } from "../lock/verdict/owner-args.js";
@@ -34,7 +33,7 @@ import {
   optional,
 } from "../util/check-values.js";
 import { type AcquireFileLockOptions, fileLockRoute } from "./options.js";
-import { readOtherContent } from "./other-content.js";
+import { readAnyPid, readOtherContent } from "./other-content.js";
 
 /** Which lock, and how it is judged: as in {@link AcquireFileLockOptions}. */
 export interface CheckFileLockOptions extends Pick<
@@ -53,7 +52,7 @@ export interface CheckFileLockOptions extends Pick<
  * What is in the way and is no lock that names its holder.
  *
  * - `directory`: another library's lock, held or left
- * - `no-lock`: another program's file; never removed
+ * - `no-lock`: another program's file, perhaps with a pid in its first line; never removed
  * - `unreadable`: it may not be read, or is no regular file
  */
 export type FileLockObstacle = LockObstacle | "no-lock" | "unreadable";
@@ -139,8 +138,12 @@ export async function checkFileLock(options: CheckFileLockOptions): Promise<File
   if (reading.kind === "absent") return { ...found, ...FREE };
   if (reading.kind === "unreadable") return { ...found, ...behind("unreadable", reading.error) };
   const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  const judged = await judgeFully(reading, { policy: policyOf(options), evidence, args });
-  return { ...found, ...statusOf(reading, judged) };
+  const policy = policyOf(options);
+  const judged = await judgeFully(reading, { policy, evidence, args });
+  if (!judged.facts.unreadable) return { ...found, ...statusOf(judged) };
+  const owned = { ...policy, readOther: readAnyPid };
+  const named = await judgeFully(reading, { policy: owned, evidence, args });
+  return { ...found, ...behind("no-lock", null), ...namedBeside(named) };
 }
 
 type Findings = Omit<FileLockStatus, "path" | "lockPath">;
@@ -160,9 +163,14 @@ function behind(obstacle: FileLockObstacle, error: Error | null): Findings {
   return { ...FREE, locked, available: false, keptReason: "unreadable", obstacle, error };
 }
 
-function statusOf(reading: PresentReading, judgement: Judgement): Findings {
-  const { inspection, facts } = judgement;
-  if (facts.unreadable) return behind("no-lock", null);
+/** The pid in the first line of a file that an acquisition would leave alone. */
+function namedBeside(judgement: Judgement): Pick<Findings, "locked" | "holder"> {
+  const holder = holderOf(judgement);
+  return { locked: holder !== null && holder.state !== "gone", holder };
+}
+
+function statusOf(judgement: Judgement): Findings {
+  const { inspection } = judgement;
   const { ownerState, removable } = inspection;
   const staleReasons = nameReasons(inspection.staleReasons);
   // A contender may displace an overdue holder, which holds it until then.
@@ -172,7 +180,7 @@ function statusOf(reading: PresentReading, judgement: Judgement): Findings {
   return {
     locked: !isGivenUp,
     available: removable && !isWithoutGuard,
-    holder: reading.kind === "lock" ? holderOf(judgement) : null,
+    holder: holderOf(judgement),
     staleReasons,
     keptReason: isWithoutGuard ? "no-guard" : inspection.keptReason,
     obstacle: null,

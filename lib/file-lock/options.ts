@@ -2,6 +2,7 @@
 import {
   type AcquirePlan,
   acquirePolicy,
+  type LockFormat,
   type ReclaimedLock,
   type WaitingForLock,
 } from "../lock/plan.js";
@@ -84,9 +85,17 @@ export interface AcquirePidFileOptions extends CommonOptions {
    * The pid file itself; a symbolic link of that name is never followed. A relative path is resolved at the call.
    */
   readonly path: string | URL;
+  /**
+   * `json`: all that is known of this process. `pid`: its pid as a bare number and a newline, for monit, systemd and
+   * shell scripts; the label is not written then, and the file's modification time is up to a second early. Default
+   * `json`.
+   */
+  readonly format?: LockFormat | undefined;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 0. */
   readonly timeoutMs?: number | undefined;
 }
+
+const FORMATS: readonly LockFormat[] = ["json", "pid"];
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
@@ -100,14 +109,17 @@ const COMMON_CHECKS: OptionChecks<CommonOptions> = {
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
 };
 
+const PATH_CHECKS = { path: checkPath, timeoutMs: optional(checkTimeout) };
+
 const PID_FILE_CHECKS: OptionChecks<AcquirePidFileOptions> = {
   ...COMMON_CHECKS,
-  path: checkPath,
-  timeoutMs: optional(checkTimeout),
+  ...PATH_CHECKS,
+  format: optional(checkOneOf(FORMATS)),
 };
 
 const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
-  ...PID_FILE_CHECKS,
+  ...COMMON_CHECKS,
+  ...PATH_CHECKS,
   lockPath: optional(checkPath),
   resolveLinks: optional(checkBoolean),
   maxHoldMs: optional(checkDurationOrInfinity),
@@ -140,6 +152,7 @@ export function resolvePidFileOptions(options: AcquirePidFileOptions): AcquirePl
     lockPath: tidyPath(pidFile),
     linkedFile: null,
     refusesDirectory: false,
+    format: options.format,
     timeoutMs,
     maxHoldMs: Infinity,
     allowReentrant: false,
@@ -166,7 +179,10 @@ const isAnyProgram = (): boolean => true;
 function planOf(
   options: CommonOptions,
   kind: LockRoute &
-    Pick<AcquirePlan<FileLock>, "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+    Pick<
+      AcquirePlan<FileLock>,
+      "format" | "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant"
+    >,
 ): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
   const limits = { timeoutMs: kind.timeoutMs, staleMs: Infinity };
@@ -181,6 +197,7 @@ function planOf(
     allowReentrant: kind.allowReentrant,
     signal: options.signal,
     label: options.label ?? null,
+    format: kind.format,
     onWait: options.onWait,
     onReclaimed: options.onReclaimed,
     readOwnerProcessArgs: options.readOwnerProcessArgs,
