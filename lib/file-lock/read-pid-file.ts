@@ -27,8 +27,10 @@ export interface PidFileOwner {
   readonly reason: OwnerReason;
   /** The token for `verifyProcess` and `waitForProcessExit`, as the file has it; null when another program wrote it. */
   readonly token: string | null;
-  /** When it was written, as the file says (ISO 8601 when this package wrote it); where it says none,
-   * its file's mtime. */
+  /**
+   * When it was written, as the file says (ISO 8601 when this package wrote it); where it says nothing, the file's
+   * mtime.
+   */
   readonly createdAt: string | null;
   /** The text that the daemon gave as its label. */
   readonly label: string | null;
