@@ -260,14 +260,18 @@ describe.each(LOCK_KINDS)("a bare pid file %s", (kind, of) => {
   });
 });
 
+/** f_type (linux/magic.h). */
+const NFS = 0x6969;
+
 test("of two publishers whose bare pid files have the same text one wins, also where links answer late", async (context) => {
   requireNative(context);
   requirePosix(context, "hard links");
   const path = pidFileIn(temporaryFolder());
   const first = publishAs(1, path, withGuardFiles());
   onTestFinished(() => realLockFs.close(first));
-  // As on a network, where what a name shows is not believed at once.
-  const blind: LockFs = { ...withGuardFiles(), isNamed: () => false, exists: () => false };
+  // A network's file system, which may repeat a link that has worked: then what the name leads to tells.
+  const network = { ...withGuardFiles(), fileSystemTypeOf: () => NFS };
+  const blind: LockFs = { ...network, isNamed: () => false, exists: () => false };
   const draft = draftOf(resolvePidFileOptions({ path, format: "pid" }));
   expect(tryPublish(path, { ...draft, pid: 1 }, blind)).toEqual({ kind: "contended" });
 });
