@@ -20,7 +20,7 @@ const SLOW = [
 // Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
 const LONG = [
   "test/cli/terminal/watch.test.ts",
-  "test/file-lock/guide.test.ts",
+  "test/file-lock/{guide,supervised-daemon}.test.ts",
   "test/process/backends/select-backend.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",

@@ -10,9 +10,9 @@ import {
   DEFAULT_GRACE_MS,
   judgeFully,
   judgeFullyAtOnce,
+  type JudgeBy,
   type Judgement,
   type JudgingPolicy,
-  type PresentReading,
 } from "../lock/verdict/judge.js";
 import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 import {
@@ -41,7 +41,7 @@ import {
 } from "../util/check-values.js";
 import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { type AcquireFileLockOptions, fileLockRoute } from "./options.js";
-import { readOtherContent } from "./other-content.js";
+import { readAnyPid, readOtherContent } from "./other-content.js";
 
 /** Which lock, and how it is judged: as in {@link AcquireFileLockOptions}. */
 export interface CheckFileLockOptions extends Pick<
@@ -69,7 +69,7 @@ export interface CheckFileLockSyncOptions extends Omit<
  * What is in the way and is no lock that names its holder.
  *
  * - `directory`: another library's lock, held or left
- * - `no-lock`: another program's file; never removed
+ * - `no-lock`: another program's file, perhaps with a pid in its first line; never removed
  * - `unreadable`: it may not be read, or is no regular file
  */
 export type FileLockObstacle = LockObstacle | "no-lock" | "unreadable";
@@ -168,12 +168,17 @@ function* check(options: CheckFileLockOptions): Routine<FileLockStatus> {
   if (reading.kind === "absent") return { ...found, ...FREE };
   if (reading.kind === "unreadable") return { ...found, ...behind("unreadable", reading.error) };
   const args = new OwnerArgsMemo(options.readOwnerProcessArgs, evidence.identity);
-  const by = { policy: policyOf(options), evidence, args };
-  const judged = yield* waitFor({
-    inTurns: () => judgeFully(reading, by),
-    atOnce: () => judgeFullyAtOnce(reading, by),
-  });
-  return { ...found, ...statusOf(reading, judged) };
+  const judgeIn = (by: JudgeBy): Routine<Judgement> =>
+    waitFor({
+      inTurns: () => judgeFully(reading, by),
+      atOnce: () => judgeFullyAtOnce(reading, by),
+    });
+  const policy = policyOf(options);
+  const judged = yield* judgeIn({ policy, evidence, args });
+  if (!judged.facts.unreadable) return { ...found, ...statusOf(judged) };
+  const owned = { ...policy, readOther: readAnyPid };
+  const named = yield* judgeIn({ policy: owned, evidence, args });
+  return { ...found, ...behind("no-lock", null), ...namedBeside(named) };
 }
 
 type Findings = Omit<FileLockStatus, "path" | "lockPath">;
@@ -193,9 +198,14 @@ function behind(obstacle: FileLockObstacle, error: Error | null): Findings {
   return { ...FREE, locked, available: false, keptReason: "unreadable", obstacle, error };
 }
 
-function statusOf(reading: PresentReading, judgement: Judgement): Findings {
-  const { inspection, facts } = judgement;
-  if (facts.unreadable) return behind("no-lock", null);
+/** The pid in the first line of a file that an acquisition would leave alone. */
+function namedBeside(judgement: Judgement): Pick<Findings, "locked" | "holder"> {
+  const holder = holderOf(judgement);
+  return { locked: holder !== null && holder.state !== "gone", holder };
+}
+
+function statusOf(judgement: Judgement): Findings {
+  const { inspection } = judgement;
   const { ownerState, removable } = inspection;
   const staleReasons = nameReasons(inspection.staleReasons);
   // A contender may displace an overdue holder, which holds it until then.
@@ -205,7 +215,7 @@ function statusOf(reading: PresentReading, judgement: Judgement): Findings {
   return {
     locked: !isGivenUp,
     available: removable && !isWithoutGuard,
-    holder: reading.kind === "lock" ? holderOf(judgement) : null,
+    holder: holderOf(judgement),
     staleReasons,
     keptReason: isWithoutGuard ? "no-guard" : inspection.keptReason,
     obstacle: null,

@@ -26,10 +26,15 @@ function utf16(bytes: Buffer, order: "little" | "big"): string {
   return (order === "little" ? whole : Buffer.from(whole).swap16()).toString("utf16le");
 }
 
-/** Whether every second byte from `start` on is zero, and the others are not; two bytes alone could be anything. */
+/**
+ * Whether every second byte from `start` on is zero, and the others are not; two bytes alone could be anything. Padding
+ * at the end, whole characters of zeros, is left out.
+ */
 function hasOnlyZerosAt(start: 0 | 1, bytes: Buffer): boolean {
-  if (bytes.length < 4) return false;
-  for (const [index, byte] of bytes.entries()) {
+  let end = bytes.length;
+  while (end >= 2 && bytes[end - 1] === 0 && bytes[end - 2] === 0) end -= 2;
+  if (end < 4) return false;
+  for (const [index, byte] of bytes.subarray(0, end).entries()) {
     if ((byte === 0) !== (index % 2 === start)) return false;
   }
   return true;

@@ -2,6 +2,7 @@
 import {
   type AcquirePlan,
   acquirePolicy,
+  type LockFormat,
   type ReclaimedLock,
   type WaitingForLock,
 } from "../lock/plan.js";
@@ -84,6 +85,12 @@ export interface AcquirePidFileOptions extends CommonOptions {
    * The pid file itself; a symbolic link of that name is never followed. A relative path is resolved at the call.
    */
   readonly path: string | URL;
+  /**
+   * `json`: all that is known of this process. `pid`: its pid as a bare number and a newline, for monit, systemd and
+   * shell scripts; the label is not written then, and the file's modification time is up to a second early. Default
+   * `json`.
+   */
+  readonly format?: LockFormat | undefined;
   /** How long to wait for a holder, milliseconds; 0: not at all; Infinity: for ever. Default 0. */
   readonly timeoutMs?: number | undefined;
 }
@@ -106,6 +113,8 @@ export interface AcquireFileLockSyncOptions
 export interface AcquirePidFileSyncOptions
   extends Omit<AcquirePidFileOptions, OnlyInTurns>, SyncOptions {}
 
+const FORMATS: readonly LockFormat[] = ["json", "pid"];
+
 const DEFAULT_TIMEOUT_MS = 60_000;
 
 const COMMON_CHECKS: OptionChecks<CommonOptions> = {
@@ -118,14 +127,17 @@ const COMMON_CHECKS: OptionChecks<CommonOptions> = {
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
 };
 
+const PATH_CHECKS = { path: checkPath, timeoutMs: optional(checkTimeout) };
+
 const PID_FILE_CHECKS: OptionChecks<AcquirePidFileOptions> = {
   ...COMMON_CHECKS,
-  path: checkPath,
-  timeoutMs: optional(checkTimeout),
+  ...PATH_CHECKS,
+  format: optional(checkOneOf(FORMATS)),
 };
 
 const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
-  ...PID_FILE_CHECKS,
+  ...COMMON_CHECKS,
+  ...PATH_CHECKS,
   lockPath: optional(checkPath),
   resolveLinks: optional(checkBoolean),
   maxHoldMs: optional(checkDurationOrInfinity),
@@ -192,6 +204,7 @@ function pidFilePlan(options: AcquirePidFileOptions): AcquirePlan<FileLock> {
     lockPath: tidyPath(pidFile),
     linkedFile: null,
     refusesDirectory: false,
+    format: options.format,
     timeoutMs,
     maxHoldMs: Infinity,
     allowReentrant: false,
@@ -218,7 +231,10 @@ const isAnyProgram = (): boolean => true;
 function planOf(
   options: CommonOptions,
   kind: LockRoute &
-    Pick<AcquirePlan<FileLock>, "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant">,
+    Pick<
+      AcquirePlan<FileLock>,
+      "format" | "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant"
+    >,
 ): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
   const limits = { timeoutMs: kind.timeoutMs, staleMs: Infinity };
@@ -233,6 +249,7 @@ function planOf(
     allowReentrant: kind.allowReentrant,
     signal: options.signal,
     label: options.label ?? null,
+    format: kind.format,
     onWait: options.onWait,
     onReclaimed: options.onReclaimed,
     readOwnerProcessArgs: options.readOwnerProcessArgs,

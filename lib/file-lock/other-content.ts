@@ -3,8 +3,16 @@ import type { OtherContent } from "../lock/verdict/judge.js";
 import { parsePayload, type LockPayload } from "../lock/protocol/payload.js";
 import { decodeText } from "./decode-text.js";
 
-// A pid by itself, as most daemons write it, perhaps padded. Ten digits hold every pid of every platform.
-const BARE_PID = /^\s*0*([1-9]\d{0,9})\s*$/;
+// A pid by itself, as most daemons write it: perhaps padded: by blanks, by the end of a C string or by a power failure.
+// Ten digits hold every pid of every platform.
+// oxlint-disable-next-line no-control-regex -- NUL bytes are what is looked for
+const BARE_PID = /^\s*0*([1-9]\d{0,9})[\s\u0000]*$/;
+
+// One in the first line, and other lines below it (postmaster.pid, sendmail.pid).
+const FIRST_LINE_PID = /^[^\S\r\n]*0*([1-9]\d{0,9})[^\S\r\n]*\r?\n/;
+
+// oxlint-disable-next-line no-control-regex -- as above
+const PADDING = /\u0000+$/;
 
 // Nothing, or what a power failure makes of a file that was just written.
 // oxlint-disable-next-line no-control-regex -- NUL bytes are what is looked for
@@ -25,10 +33,28 @@ export function readOtherContent(bytes: Buffer, mtimeMs: number | null): OtherCo
   const text = decodeText(bytes);
   const pid = BARE_PID.exec(text)?.[1];
   if (pid !== undefined) return plainLock(Number(pid), mtimeMs);
-  const payload = parsePayload(Buffer.from(text));
-  if (payload !== null && payload.pid !== null) return payload;
+  // What a power failure has padded is still whole.
+  const payload = parsePayload(Buffer.from(text.replace(PADDING, "")));
+  if (payload !== null && payload.pid !== null) return withTime(payload, mtimeMs);
   const isBroken = BLANK.test(text) || (TORN.test(text) && !isJson(text));
   return isBroken ? null : "no-lock";
+}
+
+/**
+ * {@link readOtherContent} for a reader that removes nothing: a pid in the first line counts, whatever follows. An
+ * acquisition leaves such a file to its owner: the rest of it may matter to another program.
+ */
+export function readAnyPid(bytes: Buffer, mtimeMs: number | null): OtherContent {
+  const other = readOtherContent(bytes, mtimeMs);
+  if (other !== "no-lock") return other;
+  const pid = pidInFirstLine(bytes);
+  return pid === null ? other : plainLock(pid, mtimeMs);
+}
+
+/** null: there is none. */
+export function pidInFirstLine(bytes: Buffer): number | null {
+  const pid = FIRST_LINE_PID.exec(decodeText(bytes))?.[1];
+  return pid === undefined ? null : Number(pid);
 }
 
 function isJson(text: string): boolean {
@@ -38,6 +64,12 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
+}
+
+/** Other programs' JSON need not say when it was written; its file does. */
+function withTime(payload: LockPayload, mtimeMs: number | null): LockPayload {
+  if (payload.createdAt !== null || payload.nonce !== null || mtimeMs === null) return payload;
+  return { ...payload, createdAt: isoTime(mtimeMs) };
 }
 
 function plainLock(pid: number, mtimeMs: number | null): LockPayload {

@@ -10,7 +10,7 @@ import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { presentInspection } from "../session-lock/reasons.js";
 import { FileLockFileError } from "./errors.js";
-import { readOtherContent } from "./other-content.js";
+import { readAnyPid } from "./other-content.js";
 
 /** What a pid file says, and whether that process runs. */
 export interface PidFileOwner {
@@ -27,15 +27,18 @@ export interface PidFileOwner {
   readonly reason: OwnerReason;
   /** The token for `verifyProcess` and `waitForProcessExit`, as the file has it; null when another program wrote it. */
   readonly token: string | null;
-  /** When it was written, as the file says (ISO 8601 when this package wrote it); of a bare number, its file's mtime. */
+  /**
+   * When it was written, as the file says (ISO 8601 when this package wrote it); where it says nothing, the file's
+   * mtime.
+   */
   readonly createdAt: string | null;
   /** The text that the daemon gave as its label. */
   readonly label: string | null;
 }
 
 /**
- * Tells who is in a pid file: one of this package, JSON with a `pid`, or a bare number. It is judged as
- * {@link acquirePidFile} would judge it, and never changed.
+ * Tells who is in a pid file: one of this package, JSON with a `pid`, a bare number, or one in the first of several
+ * lines. It is judged as {@link acquirePidFile} would judge it, and never changed.
  *
  * @param path - The pid file. A relative path is resolved at the call; a symbolic link of that name is not followed.
  * @returns null when there is no such file. Whatever a file of at most 64 KiB contains is an answer.
@@ -79,7 +82,7 @@ const POLICY: JudgingPolicy = {
   present: presentInspection,
   // Another program's file is one that names no process.
   readOther: (bytes, mtimeMs) => {
-    const other = readOtherContent(bytes, mtimeMs);
+    const other = readAnyPid(bytes, mtimeMs);
     return other === "no-lock" ? null : other;
   },
 };

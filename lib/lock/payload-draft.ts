@@ -1,11 +1,11 @@
 /** What this process writes into its locks. */
-import { hostFacts, identifyProcess } from "../process/identity.js";
+import { hostFacts, identifyProcess, tokenHost } from "../process/identity.js";
 import { getProcessStartTime } from "../process/inspect.js";
 import { machineMonotonicMs } from "../process/machine-clock.js";
 import type { ContentionPlan } from "./plan.js";
 import type { PayloadDraft } from "./protocol/payload.js";
 
-export function draftOf({ maxHoldMs, label }: ContentionPlan): PayloadDraft {
+export function draftOf({ maxHoldMs, label, format }: ContentionPlan): PayloadDraft {
   const monotonicMs = machineMonotonicMs();
   return {
     pid: process.pid,
@@ -16,6 +16,7 @@ export function draftOf({ maxHoldMs, label }: ContentionPlan): PayloadDraft {
     owner: identifyProcess(),
     monotonicMs: monotonicMs === null ? null : Math.round(monotonicMs),
     label,
+    ...(format === "pid" ? { asNumber: { boot: tokenHost().boot } } : {}),
   };
 }
 

@@ -39,6 +39,9 @@ export interface ReclaimedEvidence extends ReclaimEvidence {
   readonly label: string | null;
 }
 
+/** What a lock file is written as: all that is known of its holder, or its pid as a bare number. */
+export type LockFormat = "json" | "pid";
+
 /** Options in the shape that acquire works with; its paths are absolute. */
 export interface AcquirePlan<Handle> extends LockRoute {
   readonly face: LockFace<Handle>;
@@ -51,6 +54,8 @@ export interface AcquirePlan<Handle> extends LockRoute {
   readonly allowReentrant: boolean;
   readonly signal: AbortSignal | undefined;
   readonly label: string | null;
+  /** Default `json`. */
+  readonly format?: LockFormat | undefined;
   readonly onWait: ((waiting: WaitingForLock) => void) | undefined;
   readonly onReclaimed: ((reclaimed: ReclaimedLock) => void) | undefined;
   readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;

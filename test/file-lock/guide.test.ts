@@ -1,11 +1,12 @@
 /** The examples in lib/file-lock/README.md. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
-import { start, startReady } from "../support/processes/child.js";
+import { runExample, start, startReady } from "../support/processes/child.js";
+import { endedPid } from "../support/locks/lock-directory.js";
 import { requireNative, requirePosix } from "../support/require.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -101,4 +102,25 @@ test("the example that tries once works, and is told at once when another proces
   await using held = await acquireFileLock({ path: join(folder, "reindex") });
   expect(await run()).toBe("already at work");
   held.assertHeld();
+});
+
+test("the example that is told what it took over says whose lock it was, and tells nothing of a free one", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const example = writeExample(codeBlock(GUIDE, "js", "onReclaimed"), folder);
+  expect(await runExample(example)).toBe("at work\n");
+  const pid = await endedPid();
+  writeFileSync(join(folder, "import.lock"), JSON.stringify({ pid, createdAt: "2026-01-01" }));
+  expect(await runExample(example)).toBe(`after ${String(pid)} (dead-pid)\nat work\n`);
+});
+
+test("the example look at a lock tells that it is free, who holds it and what is in the way", async () => {
+  const folder = temporaryFolder();
+  const example = writeExample(codeBlock(GUIDE, "js", "checkFileLock("), folder);
+  expect(await runExample(example)).toBe("free\n");
+  const held = await acquireFileLock({ path: join(folder, "import") });
+  expect(await runExample(example)).toBe(`held by ${String(process.pid)}\n`);
+  await held.release();
+  mkdirSync(join(folder, "import.lock"));
+  expect(await runExample(example)).toBe("in the way: directory\n");
 });

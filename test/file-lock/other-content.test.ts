@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { readOtherContent } from "../../lib/file-lock/other-content.js";
+import { pidInFirstLine, readAnyPid, readOtherContent } from "../../lib/file-lock/other-content.js";
 
 const read = (text: string): unknown => readOtherContent(Buffer.from(text, "latin1"), 0);
 
@@ -9,6 +9,12 @@ test.each([
   ["4711\n", 4711],
   ["  7\r\n\n", 7],
   ["4294967295", 4_294_967_295],
+  ["   1234\n", 1234],
+  ["00004711", 4711],
+  ["4711\0", 4711],
+  ["4711\n\0\0\0\0", 4711],
+  ["4\x007\0\0\0\0\0", 47],
+  ["\x004\x007\0\0", 47],
 ])("a bare pid is a lock of that process: %j", (text, pid) => {
   expect(read(text)).toEqual({
     pid,
@@ -48,6 +54,12 @@ describe("a file that must never be touched", () => {
     ["zero", "0"],
     ["a negative number", "-4711"],
     ["a number that is no pid", "47110000000000"],
+    ["a pid behind zeros", "\0\x004711"],
+    ["a pid with an end of its line", "4711 mydaemon\n"],
+    ["two numbers", "4711 4712\n"],
+    ["a hexadecimal number", "0x1267"],
+    ["a fraction", "4711.5"],
+    ["a number with a sign", "+4711"],
     ["two lines, as postmaster.pid has them", "4711\n/var/lib/postgresql\n"],
     ["a pid of another shape", '{"pid":"4711"}'],
     ["other JSON", '{"name":"my-package","lockfileVersion":3}'],
@@ -60,4 +72,33 @@ describe("a file that must never be touched", () => {
   ])("a file that is no lock is never taken for one: %s", (_what, text) => {
     expect(read(text)).toBe("no-lock");
   });
+});
+
+test("JSON that a power failure has padded with zeros names its process", () => {
+  expect(read('{ "pid": 12 }\n\0\0\0')).toMatchObject({ pid: 12 });
+});
+
+describe("a pid in the first of several lines", () => {
+  test.each([
+    ["postmaster.pid", "4711\n/var/lib/postgresql/17/main\n1700000000\n5432\n"],
+    ["sendmail.pid", "4711\r\n/usr/sbin/sendmail -bd -q15m\r\n"],
+    ["padded", "      4711\t \nhost\n"],
+    ["UTF-16", Buffer.from("\uFEFF4711\r\nhost\r\n", "utf16le").toString("latin1")],
+  ])("a pid in the first of several lines is read, and never removed: %s", (_what, text) => {
+    const bytes = Buffer.from(text, "latin1");
+    expect(readOtherContent(bytes, 0)).toBe("no-lock");
+    expect(pidInFirstLine(bytes)).toBe(4711);
+    expect(readAnyPid(bytes, 0)).toMatchObject({
+      pid: 4711,
+      createdAt: "1970-01-01T00:00:00.000Z",
+    });
+  });
+
+  test.each(["[daemon]\n4711\n", "\n4711\nx", "4711 a\nb", "-1\nx\n", "0\nx\n"])(
+    "a first line that is no pid names no process: %j",
+    (text) => {
+      expect(pidInFirstLine(Buffer.from(text))).toBeNull();
+      expect(readAnyPid(Buffer.from(text), 0)).toBe("no-lock");
+    },
+  );
 });

@@ -104,7 +104,7 @@ describe("a daemon of this package", () => {
     expect(await readPidFile(path)).toMatchObject({
       pid,
       state: "same",
-      createdAt: null,
+      createdAt: new Date(Math.floor(statSync(path).mtimeMs)).toISOString(),
       label: null,
     });
   });

@@ -141,6 +141,14 @@ describe("a pid file of another program", () => {
     ["with white space around", (pid) => Buffer.from(`\r\n\t  ${pid} \f\v\n\n`)],
     ["with leading zeros", (pid) => Buffer.from(`${pid.padStart(10, "0")}\n`)],
     ["padded with a thousand zeros", (pid) => Buffer.from(pid.padStart(1000, "0"))],
+    ["with the zero byte that ends a string in C", (pid) => Buffer.from(`${pid}\0`)],
+    [
+      "padded with zero bytes by a power failure",
+      (pid) => Buffer.from(`${pid}\n`.padEnd(512, "\0")),
+    ],
+    ["in UTF-16, padded so", (pid) => Buffer.from(`${pid}\r\n\0\0\0`, "utf16le")],
+    ["as JSON, padded so", (pid) => Buffer.from(`${jsonOf(pid)}\n`.padEnd(512, "\0"))],
+    ["as JSON with nothing but a pid", (pid) => Buffer.from(`{ "pid": ${pid} }`)],
     ["as JSON with a byte order mark", (pid) => Buffer.from(`\uFEFF${jsonOf(pid)}`)],
     ["as JSON in UTF-16", (pid) => Buffer.from(`\uFEFF ${jsonOf(pid)}\r\n`, "utf16le")],
   ];
@@ -174,8 +182,8 @@ describe("a pid file of another program", () => {
     ["a number with a sign", Buffer.from("+4711")],
     ["a number in full-width digits", Buffer.from("４７１１")],
     ["zeros only", Buffer.from("0000")],
-    ["a number with a zero byte behind it", Buffer.from("47\0\0")],
-    ["two bytes that could be a character in UTF-16", Buffer.from("7\0")],
+    ["a number with a zero byte before it", Buffer.from("\u0000\u000047")],
+    ["two bytes that could be a character in UTF-16", Buffer.from("\u00007")],
     ["a number that is no pid, in UTF-16", Buffer.from("\uFEFF47110000000000", "utf16le")],
     ["JSON in UTF-16 that names no process", Buffer.from('\uFEFF{"name":"app"}', "utf16le")],
   ])("a file that is no pid file is never touched: %s", (_what, bytes) => {

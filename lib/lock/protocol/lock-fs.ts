@@ -58,6 +58,8 @@ export interface LockFs {
   readonly read: (fd: number, buffer: Buffer, offset: number, length: number) => number;
   /** Writes all of `text` or throws. */
   readonly writeText: (fd: number, text: string) => void;
+  /** Sets when the file was last written to, and read; seconds since the Unix epoch, fractions too. */
+  readonly setModified: (fd: number, seconds: number) => void;
   /** Opens an existing file for writing, without following a final symlink. */
   readonly openForWriting: (path: string) => number;
   readonly close: (fd: number) => void;
@@ -147,6 +149,9 @@ export const realLockFs: LockFs = {
   read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, offset),
   writeText: (fd, text) => {
     fs.writeFileSync(fd, text);
+  },
+  setModified: (fd, seconds) => {
+    fs.futimesSync(fd, seconds, seconds);
   },
   openForWriting: (path) => fs.openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
   close: closeFile,

@@ -16,6 +16,7 @@ import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
 import { canGuardByInode, hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
 import { closeQuietly, type LockAttempt, type LockFs } from "./lock-fs.js";
 import { newNonce } from "./nonce.js";
+import { formatNumber, markedTime } from "./number-file.js";
 import { formatPublished, type PayloadDraft } from "./payload.js";
 
 /** A published lock; keep `fd` open for the whole hold. */
@@ -35,6 +36,11 @@ export interface Published {
   readonly showsWhenFree: boolean;
   /** No process can lock files here: then there is no guard either. */
   readonly isLockless: boolean;
+  /**
+   * `<st_dev>:<st_ino>` of the published file, where `text` is no more than a pid: two processes of two containers may
+   * have the same. Absent: the nonce says which lock it is.
+   */
+  readonly fileId?: string | undefined;
 }
 
 /** Makes new lock files with one payload. */
@@ -149,9 +155,17 @@ export class LockFileMaker {
     },
   ): Published {
     const nonce = newNonce();
-    const kernelLock = showsLock ? this.#fs.fileId(fd) : null;
-    const text = formatPublished(this.#draft, { nonce, kernelLock, guard, fileSystem, verified });
+    const isNumber = this.#draft.asNumber !== undefined;
+    const fileId = showsLock || isNumber ? this.#fs.fileId(fd) : null;
+    const kernelLock = showsLock ? fileId : null;
+    const added = { nonce, kernelLock, guard, fileSystem, verified };
+    const text = isNumber
+      ? formatNumber(this.#draft.pid ?? 0)
+      : formatPublished(this.#draft, added);
     this.#fs.writeText(fd, text);
+    // What readers take for the kind of lock on a local file system: another one is not to be claimed.
+    const isAsExpected = guard === INODE_GUARD || !canGuardByInode(this.#platform);
+    if (isNumber && fileId !== null && showsLock && isAsExpected) this.#mark(fd, fileId);
     return {
       kind: "published",
       fd,
@@ -162,7 +176,20 @@ export class LockFileMaker {
       kernelLock,
       showsWhenFree: showsLock && verified === null,
       isLockless: false,
+      ...(isNumber && fileId !== null ? { fileId } : {}),
     };
+  }
+
+  /** Without the mark the number is judged as another program's: that is worth no failure. */
+  #mark(fd: number, fileId: string): void {
+    const { pid, asNumber } = this.#draft;
+    const file = { fileId, pid: pid ?? 0, boot: asNumber?.boot ?? null };
+    const time = markedTime(file, this.#platform, Date.now());
+    try {
+      if (time !== null) this.#fs.setModified(fd, time);
+    } catch {
+      // A file system without times of its own, or a sandbox.
+    }
   }
 
   #fileSystemAt(directory: string, fd: number): FileSystem {

@@ -97,7 +97,10 @@ export type PublisherKeys = Pick<
 >;
 
 /** What the holder of a lock says of itself. */
-export type PayloadDraft = Omit<LockPayload, keyof PublisherKeys>;
+export interface PayloadDraft extends Omit<LockPayload, keyof PublisherKeys> {
+  /** Only the pid is to be written, as a bare number (number-file.ts); with the boot's id, null where it is not known. */
+  readonly asNumber?: { readonly boot: string | null } | undefined;
+}
 
 /**
  * {@link formatPayload} of the two together, as `JSON.stringify(…, null, 2)` writes it, several times as fast: each

@@ -135,7 +135,7 @@ class Publisher {
     try {
       this.#fs.link(temporary, this.#lockPath);
       keep = true;
-      return lock;
+      return this.#asNamed(lock);
     } catch (error) {
       const code = errorCode(error) ?? "";
       // A network file system may have done it and lost the answer, or repeated the call. Not the number of links
@@ -195,6 +195,22 @@ class Publisher {
       return this.#fs.openForReading(other);
     } finally {
       unlinkQuietly(other, this.#fs);
+    }
+  }
+
+  /** A bare pid is known by its file alone, and a linked name may have another inode (mergerfs, bindfs). */
+  #asNamed(lock: Published): Published {
+    if (lock.fileId === undefined || this.#fs.isNamed(this.#lockPath, lock.fd)) return lock;
+    let fd: number | null = null;
+    try {
+      fd = this.#fs.openForReading(this.#lockPath);
+      const named = { ...lock, fileId: this.#fs.fileId(fd) };
+      return isLockAt(this.#lockPath, named, this.#fs) ? named : lock;
+    } catch {
+      // It cannot be seen now; the holder's next look tells.
+      return lock;
+    } finally {
+      if (fd !== null) closeQuietly(fd, this.#fs);
     }
   }
 

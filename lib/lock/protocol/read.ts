@@ -54,13 +54,14 @@ function readOn(
 }
 
 /**
- * Whether the file at `lockPath` is that lock: its payload has the nonce. False when there is no file.
+ * Whether the file at `lockPath` is that lock: its payload has the nonce, or it is the very file that says the holder's
+ * pid and no more. False when there is no file.
  *
  * @throws the file system's error when the file is there and cannot be read
  */
 export function isLockAt(
   lockPath: string,
-  { nonce, text }: Pick<Published, "nonce" | "text">,
+  { nonce, text, fileId }: Pick<Published, "nonce" | "text" | "fileId">,
   fs: LockFs,
 ): boolean {
   let fd: number;
@@ -71,6 +72,8 @@ export function isLockAt(
     throw error;
   }
   try {
+    // The same pid may be in another container's file.
+    if (fileId !== undefined && fs.fileId(fd) !== fileId) return false;
     const length = fs.read(fd, scratch, 0, scratch.length);
     // As a rule it says what was written: not parsed again.
     if (scratch.toString("utf8", 0, length) === text) return true;

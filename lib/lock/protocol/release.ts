@@ -62,7 +62,7 @@ function freeOwn(
 }
 
 /** What tells a holder its own lock. */
-export type OwnLock = Pick<Published, "fd" | "nonce" | "text" | "guard" | "stamp">;
+export type OwnLock = Pick<Published, "fd" | "nonce" | "text" | "guard" | "stamp" | "fileId">;
 
 /**
  * Whether the lock is still this one. False, too, when its directory is gone or its name is that of something else

@@ -20,7 +20,7 @@ import type { OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
 import { type OwnerJudgement, unproven } from "./owner-judgement.js";
 import { tokenOf } from "./owner-token.js";
 import type { PlainLocks } from "./plain-owner.js";
-import type { LockReading, ReadLock } from "./reading.js";
+import { isIncomplete, type LockReading, type ReadLock } from "./reading.js";
 
 /** How to judge; times in milliseconds. */
 export interface JudgingPolicy {
@@ -35,7 +35,7 @@ export interface JudgingPolicy {
   readonly watched?: WatchedFile;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
   readonly plainLocks: PlainLocks;
-  /** What a file is that names no pid in the lock format. Absent: a lock that is broken. */
+  /** What a file is that names no pid in the lock format, or no time. Absent: a lock that is broken. */
   readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
   /** An inspection as the face of the engine shows it, in traces, too. */
   readonly present: (inspection: LockInspection) => LockInspection<string>;
@@ -141,7 +141,7 @@ interface Look extends Omit<Judgement, "ownerArgs" | "inspection"> {
 function lookAt(reading: PresentReading, policy: JudgingPolicy, evidence: EvidenceSource): Look {
   const other = readOther(reading, policy);
   const lock = reading.kind === "lock" && other !== "no-lock" ? reading : null;
-  const payload = lock === null || other === "no-lock" ? null : (other ?? lock.payload);
+  const payload = lock === null || other === "no-lock" ? null : payloadOf(lock, other);
   const kernel = lock?.kernel ?? "silent";
   const pid = payload?.pid ?? null;
   const nowMs = policy.nowMs();
@@ -200,8 +200,15 @@ function conclude(look: Look, ownerArgs: OwnerArgs | null): Judgement {
   };
 }
 
+/** Of another format, too, a kernel lock that was asked for is asked for again by its kind. */
+function payloadOf(lock: ReadLock, other: LockPayload | null): LockPayload | null {
+  if (other === null || other.guard !== null || lock.guard === null) return other ?? lock.payload;
+  return { ...other, guard: lock.guard };
+}
+
 function readOther(reading: PresentReading, policy: JudgingPolicy): OtherContent {
-  if (reading.kind !== "lock" || (reading.payload?.pid ?? null) !== null) return null;
+  if (reading.kind !== "lock") return null;
+  if (reading.payload !== null && !isIncomplete(reading.payload)) return null;
   return policy.readOther?.(reading.bytes, reading.mtimeMs) ?? null;
 }
 

@@ -5,8 +5,10 @@ import {
   type ProcessToken,
   type TokenHost,
 } from "../../process/token.js";
+import { deviceOf, isAnonymousDevice } from "../protocol/file-id.js";
 import type { FileSystem } from "../protocol/file-system-kind.js";
 import type { LockAttempt } from "../protocol/lock-fs.js";
+import { type ExactTimes, hasMark, numberIn } from "../protocol/number-file.js";
 import type { LockPayload } from "../protocol/payload.js";
 
 /**
@@ -84,19 +86,33 @@ export function isDiskOfThisMachine(
   token: ProcessToken | null,
   host: TokenHost,
 ): boolean {
-  return (
-    !isAnonymousDevice(deviceOf(fileId), host.platform) ||
-    (token !== null && isOfSameHost(token, host))
-  );
+  return !isAnonymousDevice(fileId, host.platform) || (token !== null && isOfSameHost(token, host));
 }
 
-/** Linux's makedev(3): the major is bits 8 to 19 and from 44 on. Elsewhere local file systems have a disk. */
-function isAnonymousDevice(device: string, platform: string): boolean {
-  if (platform !== "linux" && platform !== "android") return false;
-  const bits = BigInt(device);
-  return ((bits >> 8n) & 0xfffn) === 0n && bits >> 44n === 0n;
+/** A file that may be a lock of this package's with nothing but a pid in it. */
+export interface NumberFile {
+  readonly bytes: Buffer;
+  readonly found: string;
+  readonly times: ExactTimes;
 }
 
-function deviceOf(fileId: string): string {
-  return fileId.slice(0, fileId.indexOf(":"));
+/**
+ * {@link weighKernelLock} of a file that says nothing but a pid (number-file.ts). *Held* is proof as ever. *Free* is
+ * where the file has its publisher's mark, which names the inode, and the boot where the device needs that; a file
+ * system that is not local may be seen by other machines, whose publisher's mark is not told from another's.
+ */
+export function weighNumberFile(
+  { bytes, found, times }: NumberFile,
+  host: TokenHost,
+  { kind }: FileSystem,
+  probe: () => LockAttempt,
+): KernelEvidence {
+  const pid = numberIn(bytes);
+  // Where the kind is not known its guard may be the very lock that would be probed.
+  if (pid === null || kind === "unlisted") return "silent";
+  const answer = probe();
+  if (answer === "held") return "held";
+  if (answer !== "acquired" || kind !== "local") return "silent";
+  const file = { fileId: found, pid, boot: host.boot };
+  return hasMark(file, host.platform, times) ? "free" : "silent";
 }

@@ -43,7 +43,11 @@ export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgem
   if (facts.kernel === "held") return same("kernel-lock-held");
   const token = tokenOf(payload);
   if (token === "malformed" || token === "pid-mismatch") return undecidable(token);
-  if (token === "absent" && isPlain(payload)) return judgePlain(payload, facts);
+  if (token === "absent" && isPlain(payload)) {
+    const judged = judgePlain(payload, facts);
+    // Only of a bare pid that this package wrote: whatever has the pid now, its holder has ended (number-file.ts).
+    return facts.kernel === "free" ? gone("kernel-lock-free", judged.end ?? "holder-gone") : judged;
+  }
   const judged = token === "absent" ? undecidable("no-token") : judgeByToken(token, facts);
   switch (facts.kernel) {
     case "free":

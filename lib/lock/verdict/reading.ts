@@ -4,12 +4,13 @@ import type { BigIntStats } from "node:fs";
 import { errorCode } from "../../util/error-code.js";
 import { printable } from "../../util/printable.js";
 import { timesOf } from "../protocol/file-times.js";
-import { INODE_GUARD } from "../protocol/guard.js";
+import { hasInodeGuards, INODE_GUARD } from "../protocol/guard.js";
 import { closeQuietly, type LockAttempt, type LockFs } from "../protocol/lock-fs.js";
+import { type ExactTimes, numberIn } from "../protocol/number-file.js";
 import { type LockPayload, MAX_LOCK_BYTES } from "../protocol/payload.js";
 import { type LockContent, readContent } from "../protocol/read.js";
 import type { EvidenceSource } from "./evidence.js";
-import { type KernelEvidence, weighKernelLock } from "./kernel-evidence.js";
+import { type KernelEvidence, weighKernelLock, weighNumberFile } from "./kernel-evidence.js";
 import { isPlain, tokenOf } from "./owner-token.js";
 
 /** A lock, as its file was found. */
@@ -17,9 +18,11 @@ export interface ReadLock extends LockContent {
   readonly kind: "lock";
   readonly lockPath: string;
   readonly kernel: KernelEvidence;
+  /** As {@link LockPayload.guard}; of a file that says nothing but a pid, the kind whose lock was asked for. */
+  readonly guard: string | null;
   /** `<st_dev>:<st_ino>`; null for plain locks, where nothing depends on it. */
   readonly fileId: string | null;
-  /** Only read when a lock without pid makes it matter. */
+  /** Only read when a lock without pid, or another program's without a time, makes it matter. */
   readonly mtimeMs: number | null;
   /** The same. */
   readonly ctimeMs: number | null;
@@ -112,14 +115,19 @@ export class OpenLock {
       return this.#unreadable(`lock is larger than ${String(MAX_LOCK_BYTES)} bytes`);
     }
     const { bytes, payload } = content;
-    if (payload === null || payload.pid === null) {
+    if (payload === null || isIncomplete(payload)) {
       stats ??= this.#fs.fstat(this.fd);
       if (!stats.isFile()) return this.#unreadable("lock is not a regular file");
     }
     const fileId =
       payload === null || isPlain(payload) ? null : (this.#fileId ??= this.#fs.fileId(this.fd));
-    const kernel =
-      payload === null || fileId === null ? "silent" : this.#weigh(payload, fileId, evidence);
+    const { kernel, guard } =
+      payload === null
+        ? this.#weighNumber(bytes, stats ?? this.#fs.fstat(this.fd), evidence)
+        : {
+            kernel: fileId === null ? "silent" : this.#weigh(payload, fileId, evidence),
+            guard: payload.guard,
+          };
     // Unlinked since it was opened: free because it was released, and no process's lock any more.
     const isFree = kernel === "free" || kernel === "free-unconfirmed";
     if (isFree && isNamed !== true && this.#fs.fstat(this.fd).nlink === 0n) return ABSENT;
@@ -130,6 +138,7 @@ export class OpenLock {
       bytes,
       payload,
       kernel,
+      guard,
       fileId,
       mtimeMs,
       ctimeMs,
@@ -146,10 +155,29 @@ export class OpenLock {
     );
   }
 
+  #weighNumber(
+    bytes: Buffer,
+    times: ExactTimes,
+    evidence: EvidenceSource,
+  ): Pick<ReadLock, "kernel" | "guard"> {
+    if (numberIn(bytes) === null) return { kernel: "silent", guard: null };
+    const fileSystem = evidence.fileSystem(this.lockPath);
+    const guard = hasInodeGuards(evidence.host.platform, fileSystem.kind) ? INODE_GUARD : null;
+    const found = this.#fs.fileId(this.fd);
+    const probe = (): LockAttempt => probeLock({ guard }, this.fd, this.#fs);
+    const number = { bytes, found, times };
+    return { kernel: weighNumberFile(number, evidence.tokenHost, fileSystem, probe), guard };
+  }
+
   #unreadable(what: string): UnreadableLock {
     const error = new Error(printable(`${what}: ${this.lockPath}`));
     return { kind: "unreadable", lockPath: this.lockPath, error };
   }
+}
+
+/** It names no process, or, as none of this package's does, no time: then the file's own times may count. */
+export function isIncomplete({ pid, createdAt, nonce }: LockPayload): boolean {
+  return pid === null || (createdAt === null && nonce === null);
 }
 
 /**

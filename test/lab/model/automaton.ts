@@ -236,6 +236,7 @@ function surroundingsOf(ask: Ask, stop: () => void): Surroundings {
     createSelfDeleting: descriptor("createSelfDeleting"),
     takeOverSelfDeleting: descriptor("takeOverSelfDeleting"),
     openForWriting: unmodelled,
+    setModified: unmodelled,
     list: unmodelled,
     realpath: unmodelled,
     readLink: unmodelled,

@@ -160,6 +160,7 @@ function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string 
     bytes,
     payload: parsePayload(bytes),
     kernel: "free",
+    guard: null,
     fileId: null,
     mtimeMs: 0,
     ctimeMs: 0,
