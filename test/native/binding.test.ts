@@ -266,15 +266,18 @@ describe("linkOpenFile", () => {
   });
 });
 
-describe.each(["fileStampAt", "pathKind", "isWithoutLinks", "openFile", "unlinkFile"] as const)("%s", (name) => {
-  test.each(NOT_STRINGS)(`${name} refuses a path that is no string: %#`, (value) => {
-    expect(errorOf(() => raw[name](value))).toBe("TypeError: path must be a string");
-  });
+describe.each(["fileStampAt", "pathKind", "isWithoutLinks", "openFile", "unlinkFile"] as const)(
+  "%s",
+  (name) => {
+    test.each(NOT_STRINGS)(`${name} refuses a path that is no string: %#`, (value) => {
+      expect(errorOf(() => raw[name](value))).toBe("TypeError: path must be a string");
+    });
 
-  test(`${name} refuses a missing path`, () => {
-    expect(errorOf(() => raw[name]())).toBe("TypeError: path must be a string");
-  });
-});
+    test(`${name} refuses a missing path`, () => {
+      expect(errorOf(() => raw[name]())).toBe("TypeError: path must be a string");
+    });
+  },
+);
 
 describe("the calls on files", () => {
   test.each(NOT_NUMBERS)("flags and a mode that are no numbers are refused: %#", (value) => {

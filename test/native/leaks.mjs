@@ -300,8 +300,8 @@ const CASES = {
     if (binding.writeFile(ABSENT, longText) >= 0) throw new Error("not refused");
   },
   "openFile and unlinkFile of a path too long, with a NUL": () => {
-    for (const path of [longPath, `${file}\0`]) {
-      if (binding.openFile(path, 0, 0, true) !== null || binding.unlinkFile(path) !== null) {
+    for (const wrong of [longPath, `${file}\0`]) {
+      if (binding.openFile(wrong, 0, 0, true) !== null || binding.unlinkFile(wrong) !== null) {
         throw new Error("not refused");
       }
     }

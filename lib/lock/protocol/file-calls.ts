@@ -79,7 +79,8 @@ const PLATFORMS: ReadonlySet<string> = new Set(["linux", "android", "darwin"]);
 
 function findCalls(): NativeBinding | null {
   const { binding } = loadNative();
-  if (binding === undefined || !PLATFORMS.has(process.platform) || hasPermissionModel()) return null;
+  if (binding === undefined || !PLATFORMS.has(process.platform) || hasPermissionModel())
+    return null;
   // Kept: a worker may be terminated here, too.
   const fd = binding.openFile("/dev/null", fs.constants.O_RDONLY, 0, true) ?? -1;
   if (fd < 0) return null;

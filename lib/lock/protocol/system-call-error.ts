@@ -28,6 +28,8 @@ export function callError(negated: number, syscall: string, path?: string): Erro
   const what = util.getSystemErrorMap().get(negated)?.[1] ?? "unknown error";
   const facts = { errno: negated, code, syscall };
   if (path === undefined) return Object.assign(new Error(`${code}: ${what}, ${syscall}`), facts);
-  const error = new Error(`${code}: ${what}, ${syscall} '${path}'`);
-  return Object.assign(error, { ...facts, path });
+  // As the kernel got it: without what UTF-8 cannot say.
+  const asked = Buffer.from(path).toString();
+  const error = new Error(`${code}: ${what}, ${syscall} '${asked}'`);
+  return Object.assign(error, { ...facts, path: asked });
 }
