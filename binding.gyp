@@ -10,6 +10,7 @@
         "native/addon.cc",
         "native/argument_array.cc",
         "native/exit_watch.cc",
+        "native/file_io_calls.cc",
         "native/file_lock_calls.cc",
         "native/inspect.cc",
         "native/js_values.cc",
@@ -38,6 +39,7 @@
             "native/linux/resolve.cc",
             "native/linux/signal_probe.cc",
             "native/linux/start_time.cc",
+            "native/posix/file_io.cc",
             "native/posix/file_lock.cc"
           ],
           "ldflags": ["-Wl,-z,relro,-z,now"],
@@ -72,6 +74,7 @@
             "native/darwin/ownership.cc",
             "native/darwin/process.cc",
             "native/darwin/same_process.cc",
+            "native/posix/file_io.cc",
             "native/posix/file_lock.cc"
           ],
           # gyp ignores cflags on macOS.
@@ -94,6 +97,7 @@
           "sources": [
             "native/windows/clock.cc",
             "native/windows/command_line.cc",
+            "native/windows/file_io.cc",
             "native/windows/file_lock.cc",
             "native/windows/file_watch.cc",
             "native/windows/host.cc",

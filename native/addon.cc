@@ -1,6 +1,6 @@
 // The addon's functions: each reads its arguments, asks one of the OS contracts (process.h,
-// clock.h; file_lock.h in file_lock_calls.cc) and answers with a JavaScript value.
-// lib/native/binding.ts describes them.
+// clock.h; file_lock.h in file_lock_calls.cc, file_io.h in file_io_calls.cc) and answers with a
+// JavaScript value. lib/native/binding.ts describes them.
 #include <napi.h>
 
 #include <cstddef>
@@ -16,6 +16,7 @@
 #include "call.h"
 #include "clock.h"
 #include "exit_watch.h"
+#include "file_io_calls.h"
 #include "file_lock_calls.h"
 #include "file_watch.h"
 #include "inspect.h"
@@ -108,7 +109,7 @@ bool initialize(Napi::Env env, napi_value exports) {
   };
   if (!define_exit_watch_class(env, own->exit_watch_class) ||
       napi_define_properties(env, exports, std::size(functions), functions) != napi_ok ||
-      !define_file_lock_calls(env, exports)) {
+      !define_file_lock_calls(env, exports) || !define_file_io_calls(env, exports)) {
     return false;
   }
   env.SetInstanceData<Environment, delete_environment>(own.release());

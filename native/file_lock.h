@@ -80,6 +80,10 @@ class KeptFile {
 // Null when the OS refuses (not open, no descriptor left) or memory is short.
 std::unique_ptr<KeptFile> keep_file(int fd);
 
+// The same of a descriptor that open_file (file_io.h) has just given: it becomes this object's own.
+// Null when memory is short, and always on Windows: then it is still the caller's to close.
+std::unique_ptr<KeptFile> own_file(int fd);
+
 // Which file this is, among those that exist now: the numbers of stat(2), made signed as Node does.
 struct FileId {
   std::int64_t device = 0;

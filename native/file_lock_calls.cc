@@ -1,50 +1,21 @@
 #include "file_lock_calls.h"
 
 #include <cinttypes>
-#include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "call.h"
 #include "file_lock.h"
 #include "js_values.h"
+#include "path_argument.h"
 
 namespace pidentity {
 namespace {
-
-// A path read from an argument. One that is cut off, or ends early at a NUL byte, would be another
-// file's: it is not whole.
-class PathArgument {
- public:
-  PathArgument(napi_env env, napi_value value) {
-    is_text_ = napi_get_value_string_utf8(env, value, text_, sizeof text_, &size_) == napi_ok;
-    if (!is_text_) throw_type_error(env, "path", "a string");
-  }
-
-  // An exception is pending.
-  bool thrown() const { return !is_text_; }
-  bool whole() const {
-    return size_ < kMaxPathBytes &&
-           std::string_view(text_, size_).find('\0') == std::string_view::npos;
-  }
-  const char* text() const { return text_; }
-
- private:
-  // Linux's PATH_MAX, the final NUL included; other systems take less. Of a path that is longer at
-  // least that many bytes arrive, because only whole characters are cut off.
-  static constexpr std::size_t kMaxPathBytes = 4096;
-  static constexpr std::size_t kMaxCharacterBytes = 4;
-
-  char text_[kMaxPathBytes + kMaxCharacterBytes];
-  std::size_t size_ = 0;
-  bool is_text_ = false;
-};
 
 template <LockResult (*kOperation)(int)>
 napi_value lock_call(const Call& call) {

@@ -108,6 +108,11 @@ std::span<std::uint32_t> to_uint32s(napi_env env, napi_value value, std::size_t 
   return to_elements<std::uint32_t>(env, value, least, name, napi_uint32_array, "a Uint32Array");
 }
 
+std::span<std::uint8_t> to_bytes(napi_env env, napi_value value, std::size_t least,
+                                 const char* name) {
+  return to_elements<std::uint8_t>(env, value, least, name, napi_uint8_array, "a Uint8Array");
+}
+
 bool is_empty_array(napi_env env, napi_value value, const char* name) {
   bool is_array = false;
   std::uint32_t length = 0;

@@ -69,11 +69,13 @@ std::optional<std::uint64_t> to_exact_id(napi_env env, napi_value value);
 // A number that is 0 or more; Infinity, too.
 std::optional<double> to_amount(napi_env env, napi_value value, const char* name);
 
-// The numbers of a Float64Array, of a Uint32Array: at least `least`, which is not 0. Valid until
-// JavaScript runs again, which may detach the array.
+// The numbers of a Float64Array, of a Uint32Array, of a Uint8Array such as a Buffer: at least
+// `least`, which is not 0. Valid until JavaScript runs again, which may detach the array.
 std::span<double> to_numbers(napi_env env, napi_value value, std::size_t least, const char* name);
 std::span<std::uint32_t> to_uint32s(napi_env env, napi_value value, std::size_t least,
                                     const char* name);
+std::span<std::uint8_t> to_bytes(napi_env env, napi_value value, std::size_t least,
+                                 const char* name);
 
 bool is_empty_array(napi_env env, napi_value value, const char* name);
 

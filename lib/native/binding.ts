@@ -181,6 +181,22 @@ export interface NativeBinding {
   isWithoutLinks(directory: string): boolean;
   /** Whether `path` names the very regular file that `fd` has open; false also when that cannot be told. */
   isNamed(path: string, fd: number): boolean;
+  /**
+   * open(2): the descriptor, or the negated errno; null: no system call takes such a path. On Windows this and the
+   * four below are "not supported".
+   *
+   * @param flags - Of `fs.constants`; O_CLOEXEC goes without saying.
+   * @param keep - The file ends with this thread, as `keepFile` makes one; `closeFile` and `dropFile` end it before.
+   */
+  openFile(path: string, flags: number, mode: number, keep: boolean): number | null;
+  /** Reads what lies at `offset` of the file to `offset` of `buffer`: how many bytes, or the negated errno. */
+  readAt(fd: number, buffer: Uint8Array, offset: number, length: number): number;
+  /** Writes all of `text`, as UTF-8, where the descriptor stands: 0, or the negated errno. */
+  writeFile(fd: number, text: string): number;
+  /** The descriptor is closed, whatever this answers: 0, or the negated errno. */
+  closeFile(fd: number): number;
+  /** 0, or the negated errno; null: no system call takes such a path. */
+  unlinkFile(path: string): number | null;
   /** `monotonic_ms` in native/clock.h, time-namespace offset included; null when the OS refuses. */
   monotonicMs(): number | null;
   /** `since_boot_ms` in native/clock.h, time-namespace offset included; null but on Linux. */

@@ -73,6 +73,11 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   isNamed: true,
   pathKind: true,
   isWithoutLinks: true,
+  openFile: true,
+  readAt: true,
+  writeFile: true,
+  closeFile: true,
+  unlinkFile: true,
   monotonicMs: true,
   sinceBootMs: true,
 };

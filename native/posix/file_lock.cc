@@ -34,11 +34,11 @@ LockResult lock(int fd, int operation) {
   return is_held ? kLockHeldElsewhere : -error;
 }
 
-class DuplicatedFile final : public KeptFile {
+class OwnFile final : public KeptFile {
  public:
-  explicit DuplicatedFile(int fd) : fd_(fd) {}
+  explicit OwnFile(int fd) : fd_(fd) {}
   // Never repeated on EINTR: the number is free by then, another thread may already own it.
-  ~DuplicatedFile() override { ::close(fd_); }
+  ~OwnFile() override { ::close(fd_); }
   int descriptor() const override { return fd_; }
 
  private:
@@ -78,9 +78,13 @@ LockResult lock_drop(int fd) { return lock(fd, LOCK_UN); }
 std::unique_ptr<KeptFile> keep_file(int fd) {
   const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (duplicate < 0) return nullptr;
-  std::unique_ptr<KeptFile> kept(new (std::nothrow) DuplicatedFile(duplicate));
+  std::unique_ptr<KeptFile> kept = own_file(duplicate);
   if (!kept) ::close(duplicate);
   return kept;
+}
+
+std::unique_ptr<KeptFile> own_file(int fd) {
+  return std::unique_ptr<KeptFile>(new (std::nothrow) OwnFile(fd));
 }
 
 std::optional<FileId> file_id(int fd) {

@@ -175,6 +175,8 @@ std::unique_ptr<KeptFile> keep_file(int fd) {
   return kept;
 }
 
+std::unique_ptr<KeptFile> own_file(int) { return nullptr; }
+
 // Node's numbers come from one of three system calls, by its version: only Node itself knows them.
 std::optional<FileId> file_id(int) { return std::nullopt; }
 

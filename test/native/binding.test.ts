@@ -1,6 +1,16 @@
 /** Nothing but misuse: the raw addon must answer every wrong argument with a typed error, never crash. */
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from "node:fs";
+import { constants as osConstants } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,7 +32,7 @@ import { loadNative } from "../../lib/native/load.js";
 import { startReady } from "../support/processes/child.js";
 import { openNewFile, openToRead } from "../support/processes/open-file.js";
 import { program } from "../support/processes/programs.js";
-import { requireBinding, requireLinux } from "../support/require.js";
+import { requireBinding, requireLinux, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -102,6 +112,7 @@ const FD_FUNCTIONS = [
   "fileSystemType",
   "fileStamp",
   "tellCloses",
+  "closeFile",
 ] as const;
 
 /** Every function that takes a descriptor, alone or after other arguments. */
@@ -114,6 +125,8 @@ const FD_CALLS: readonly (readonly [
   ),
   ["linkOpenFile", (...fd) => raw.linkOpenFile(fd[0], process.execPath, 0)],
   ["isNamed", (...fd) => raw.isNamed(process.execPath, ...fd)],
+  ["readAt", (...fd) => raw.readAt(fd[0], Buffer.alloc(1), 0, 1)],
+  ["writeFile", (...fd) => raw.writeFile(fd[0], "text")],
 ];
 
 /** `expect(…).toThrow` compares class and message separately; this says both. */
@@ -181,6 +194,9 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   expect(binding.fileStamp(notOpen)).toBeNull();
   expect(binding.isNamed(process.execPath, notOpen)).toBe(false);
   expect(binding.tellCloses(notOpen)).toBe(false);
+  expect(binding.readAt(notOpen, Buffer.alloc(1), 0, 1)).toBeLessThan(0);
+  expect(binding.writeFile(notOpen, "text")).toBeLessThan(0);
+  expect(binding.closeFile(notOpen)).toBeLessThan(0);
   for (const by of [0, 1]) {
     expect(binding.linkOpenFile(notOpen, join(temporaryFolder(), "name"), by)).toBeLessThan(0);
   }
@@ -250,13 +266,181 @@ describe("linkOpenFile", () => {
   });
 });
 
-describe.each(["fileStampAt", "pathKind", "isWithoutLinks"] as const)("%s", (name) => {
-  test.each(NOT_STRINGS)(`${name} refuses a path that is no string: %#`, (value) => {
-    expect(errorOf(() => raw[name](value))).toBe("TypeError: path must be a string");
+describe.each(["fileStampAt", "pathKind", "isWithoutLinks", "openFile", "unlinkFile"] as const)(
+  "%s",
+  (name) => {
+    test.each(NOT_STRINGS)(`${name} refuses a path that is no string: %#`, (value) => {
+      expect(errorOf(() => raw[name](value))).toBe("TypeError: path must be a string");
+    });
+
+    test(`${name} refuses a missing path`, () => {
+      expect(errorOf(() => raw[name]())).toBe("TypeError: path must be a string");
+    });
+  },
+);
+
+describe("the calls on files", () => {
+  test.each(NOT_NUMBERS)("flags and a mode that are no numbers are refused: %#", (value) => {
+    expect(errorOf(() => raw.openFile("name", value, 0, false))).toBe(
+      "TypeError: flags must be a number",
+    );
+    expect(errorOf(() => raw.openFile("name", 0, value, false))).toBe(
+      "TypeError: mode must be a number",
+    );
+    const buffer = Buffer.alloc(1);
+    expect(errorOf(() => raw.readAt(0, buffer, value, 0))).toBe(
+      "TypeError: offset must be a number",
+    );
+    expect(errorOf(() => raw.readAt(0, buffer, 0, value))).toBe(
+      "TypeError: length must be a number",
+    );
   });
 
-  test(`${name} refuses a missing path`, () => {
-    expect(errorOf(() => raw[name]())).toBe("TypeError: path must be a string");
+  test.each([...NOT_IN_RANGE, 2 ** 32])("numbers out of range are refused: %s", (value) => {
+    for (const call of [
+      () => raw.openFile("name", value, 0, false),
+      () => raw.openFile("name", 0, value, false),
+      () => raw.readAt(0, Buffer.alloc(1), value, 0),
+      () => raw.readAt(0, Buffer.alloc(1), 0, value),
+    ]) {
+      expect(errorOf(call)).toMatch(
+        /^RangeError: (?:flags|mode|offset|length) must be an integer in range$/u,
+      );
+    }
+  });
+
+  test("openFile asks for a plain yes or no", () => {
+    for (const value of [undefined, null, 0, 1, "true", {}]) {
+      expect(errorOf(() => raw.openFile("name", 0, 0, value))).toBe(
+        "TypeError: keep must be a boolean",
+      );
+    }
+  });
+
+  test.each([
+    ["nothing", undefined],
+    ["an array", [1]],
+    ["a string", "text"],
+    ["an ArrayBuffer", new ArrayBuffer(8)],
+    ["a DataView", new DataView(new ArrayBuffer(8))],
+    ["a Float64Array", new Float64Array(1)],
+    ["a proxy of the right thing", new Proxy(Buffer.alloc(8), {})],
+  ])("a buffer that is %s is refused", (_what, buffer) => {
+    expect(errorOf(() => raw.readAt(0, buffer, 0, 1))).toBe(
+      "TypeError: buffer must be a Uint8Array",
+    );
+  });
+
+  test("readAt writes nothing beyond its buffer, and nothing into a detached one", () => {
+    const buffer = Buffer.alloc(8);
+    for (const [offset, length] of [
+      [9, 0],
+      [0, 9],
+      [8, 1],
+      [1, 8],
+      [2 ** 32 - 1, 1],
+      [1, 2 ** 32 - 1],
+    ]) {
+      expect(errorOf(() => raw.readAt(0, buffer, offset, length))).toBe(
+        "RangeError: buffer must be longer",
+      );
+    }
+    const detached = new Uint8Array(8);
+    structuredClone(null, { transfer: [detached.buffer] });
+    expect(errorOf(() => raw.readAt(0, detached, 0, 1))).toBe("RangeError: buffer must be longer");
+  });
+
+  test.each(NOT_STRINGS)("a text that is no string is refused: %#", (value) => {
+    expect(errorOf(() => raw.writeFile(0, value))).toBe("TypeError: text must be a string");
+  });
+
+  test("a path that no system call takes is not opened and not removed", () => {
+    const { path } = openNewFile();
+    for (const wrong of [`${path}\0`, `\0${path}`, path.padEnd(4096, "x"), "x".repeat(1e6)]) {
+      expect(binding.openFile(wrong, constants.O_RDONLY, 0, false)).toBeNull();
+      expect(binding.unlinkFile(wrong)).toBeNull();
+    }
+    expect(existsSync(path)).toBe(true);
+  });
+
+  test("on Windows every one of them is not supported", (context) => {
+    requireWindows(context, "where Node makes these calls");
+    const { path, fd } = openNewFile();
+    const answers = [
+      binding.openFile(path, constants.O_RDONLY, 0, true),
+      binding.readAt(fd, Buffer.alloc(1), 0, 1),
+      binding.writeFile(fd, "text"),
+      binding.closeFile(fd),
+      binding.unlinkFile(path),
+    ];
+    expect(new Set(answers)).toEqual(new Set([-4049]));
+  });
+
+  describe("on POSIX", () => {
+    beforeEach((context) => {
+      requirePosix(context, "on Windows Node makes these calls");
+    });
+    const NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+
+    test("a file is opened with its mode, written, read at an offset, closed and unlinked", () => {
+      const path = join(temporaryFolder(), "\u{1f512} lock");
+      const fd = binding.openFile(path, NEW, 0o640, false) ?? -1;
+      expect(statSync(path).mode & 0o777).toBe(0o640 & ~process.umask());
+      expect(binding.writeFile(fd, "first \u20ac ")).toBe(0);
+      expect(binding.writeFile(fd, "second")).toBe(0);
+      expect(readFileSync(path, "utf8")).toBe("first \u20ac second");
+      const buffer = Buffer.alloc(20, ".");
+      expect(binding.readAt(fd, buffer, 10, 6)).toBe(6);
+      expect(buffer.toString()).toBe("..........second....");
+      expect(binding.readAt(fd, buffer, 16, 4)).toBe(0);
+      expect(binding.readAt(fd, buffer, 0, 0)).toBe(0);
+      expect(binding.closeFile(fd)).toBe(0);
+      expect(binding.closeFile(fd)).toBeLessThan(0);
+      expect(binding.unlinkFile(path)).toBe(0);
+      expect(binding.unlinkFile(path)).toBe(-osConstants.errno.ENOENT);
+      expect(binding.openFile(path, constants.O_RDONLY, 0, false)).toBe(-osConstants.errno.ENOENT);
+    });
+
+    test("a text of any length arrives whole, in UTF-8 as Node writes it", () => {
+      const folder = temporaryFolder();
+      // Around the length that has room on the stack, with characters of one to four bytes there.
+      const lengths = [0, 1, 4080, 4090, 4091, 4092, 4093, 4094, 4095, 4096, 4097, 5000, 200_000];
+      for (const length of lengths) {
+        for (const end of ["", "\u00e9", "\u20ac", "\u{1f512}", "\ud800", "\0"]) {
+          const text = "x".repeat(length) + end;
+          const path = join(folder, "text");
+          const fd = binding.openFile(path, NEW, 0o600, false) ?? -1;
+          expect(binding.writeFile(fd, text)).toBe(0);
+          binding.closeFile(fd);
+          expect(readFileSync(path).equals(Buffer.from(text))).toBe(true);
+          binding.unlinkFile(path);
+        }
+      }
+    });
+
+    test("a program that is started inherits no descriptor of openFile's", (context) => {
+      requireLinux(context, "/proc/self/fd");
+      const path = join(temporaryFolder(), "file");
+      const fd = binding.openFile(path, NEW, 0o600, false) ?? -1;
+      const { stdout } = spawnSync("ls", ["-l", "/proc/self/fd"], { encoding: "utf8" });
+      binding.closeFile(fd);
+      expect(stdout).toContain("-> ");
+      expect(stdout).not.toContain(path);
+    });
+
+    test("an opened file that is kept ends by closeFile or by dropFile, once", () => {
+      const { path, fd: other } = openNewFile();
+      for (const end of ["closeFile", "dropFile"] as const) {
+        const fd = binding.openFile(path, constants.O_RDWR, 0, true) ?? -1;
+        expect(binding.lockTryExclusive(fd)).toBe(0);
+        expect(binding.lockProbe(other)).toBe(1);
+        expect(binding[end](fd)).toBe(end === "closeFile" ? 0 : true);
+        expect(binding.lockProbe(other)).toBe(0);
+        // Its number is no kept file's any more.
+        expect(binding.dropFile(fd)).toBe(false);
+        expect(binding.closeFile(fd)).toBe(-osConstants.errno.EBADF);
+      }
+    });
   });
 });
 
@@ -700,7 +884,8 @@ test("functions of the addon need no receiver", () => {
 
 test("functions of the addon do no harm when they are called as constructors", () => {
   for (const call of Object.values(raw)) {
-    const made = errorOf(() => Reflect.construct(call, [process.pid]) as unknown);
+    // Neither a process nor an open descriptor, which closeFile would close.
+    const made = errorOf(() => Reflect.construct(call, [2 ** 31 - 1]) as unknown);
     expect(made).toMatch(/^(nothing was thrown|TypeError: .*)$/u);
   }
 });

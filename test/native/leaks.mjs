@@ -18,7 +18,7 @@ import {
   unlinkSync,
   watch as watchFile,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { devNull, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import { parseArgs } from "node:util";
@@ -82,6 +82,12 @@ const [mine, other] = [openSync(file, "w+"), openSync(file, "r+")];
 const ownFileId = binding.fileId(other);
 const absentFile = join(folder, "absent");
 const longPath = file.padEnd(100_000, "x");
+const newFile = join(folder, "new");
+const NEW = constants.O_RDWR | constants.O_CREAT | constants.O_EXCL;
+const buffer = Buffer.alloc(16);
+const longText = "\u20ac".repeat(5000);
+const nowhere = openSync(devNull, "w");
+let opened = 0;
 
 /** Does what must throw; a call that does not is no error path. */
 function refused(call) {
@@ -272,6 +278,43 @@ const CASES = {
     ];
     if (questions.some(([asked, fd]) => binding.isNamed(asked, fd))) throw new Error("not refused");
   },
+  "openFile, writeFile, readAt, closeFile, unlinkFile": () => {
+    const kept = opened++ % 2 === 0;
+    const fd = binding.openFile(newFile, NEW, 0o600, kept);
+    if (process.platform === "win32") return;
+    if (binding.writeFile(fd, "text") !== 0 || binding.readAt(fd, buffer, 0, 16) !== 4) {
+      throw new Error("not written, or not read");
+    }
+    if (binding.openFile(newFile, NEW, 0o600, kept) >= 0) throw new Error("opened twice");
+    if (binding.closeFile(fd) !== 0 || binding.closeFile(fd) >= 0) {
+      throw new Error("not closed once");
+    }
+    if (binding.unlinkFile(newFile) !== 0 || binding.unlinkFile(newFile) >= 0) {
+      throw new Error("not unlinked once");
+    }
+  },
+  "writeFile of a text that has no room on the stack": () => {
+    if (binding.writeFile(nowhere, longText) !== 0 && process.platform !== "win32") {
+      throw new Error("not written");
+    }
+    if (binding.writeFile(ABSENT, longText) >= 0) throw new Error("not refused");
+  },
+  "openFile and unlinkFile of a path too long, with a NUL": () => {
+    for (const wrong of [longPath, `${file}\0`]) {
+      if (binding.openFile(wrong, 0, 0, true) !== null || binding.unlinkFile(wrong) !== null) {
+        throw new Error("not refused");
+      }
+    }
+  },
+  "openFile of no string and for no yes or no, unlinkFile of no string, readAt beyond its buffer, writeFile of no string, closeFile of no number":
+    () => {
+      refused(() => binding.openFile(7, 0, 0, true));
+      refused(() => binding.openFile(file, 0, 0, "x".repeat(100)));
+      refused(() => binding.unlinkFile(null));
+      refused(() => binding.readAt(mine, buffer, 1, buffer.length));
+      refused(() => binding.writeFile(mine, null));
+      refused(() => binding.closeFile("x".repeat(100)));
+    },
   "isNamed of no string": () => refused(() => binding.isNamed(null, mine)),
   "isNamed of no number": () => refused(() => binding.isNamed(file, "x".repeat(100))),
   "isNamed out of range": () => refused(() => binding.isNamed(file, -1)),
@@ -319,6 +362,7 @@ async function runWorker(endless) {
     const fs = require("node:fs");
     const opened = fs.openSync(${JSON.stringify(file)}, "r");
     if (addon.keepFile(opened) !== opened) fs.closeSync(opened);
+    addon.openFile(${JSON.stringify(file)}, fs.constants.O_RDONLY, 0, true);
     const work = () => {
       addon.host();
       addon.inspect(process.pid, facts, []);
@@ -412,7 +456,7 @@ for (const { name, call, count, bytesAllowed } of cases) {
   else failed++;
   console.log(`${isExpected ? "ok    " : "FAILED"} ${name}: ${leak ?? `flat over ${count} calls`}`);
 }
-for (const fd of [mine, other]) closeSync(fd);
+for (const fd of [mine, other, nowhere]) closeSync(fd);
 rmSync(folder, { recursive: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = passed > 0 && failed === 0 ? 0 : 1;

@@ -99,6 +99,11 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "isNamed",
   "pathKind",
   "isWithoutLinks",
+  "openFile",
+  "readAt",
+  "writeFile",
+  "closeFile",
+  "unlinkFile",
   "monotonicMs",
   "sinceBootMs",
 ];

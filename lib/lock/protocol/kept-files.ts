@@ -19,7 +19,11 @@ const kept = new Set<number>();
 // Deno's node:fs takes no descriptor that it has not opened itself; it also closes those it has.
 let canKeep: boolean | undefined;
 
-/** @returns the descriptor to use from now on, and to be closed by {@link closeFile}. */
+/**
+ * Keeps what node:fs has opened.
+ *
+ * @returns the descriptor to use from now on, and to be closed by {@link closeKept}.
+ */
 export function keepFile(fd: number): number {
   canKeep ??= !isMainThread();
   const binding = canKeep ? loadNative().binding : undefined;
@@ -35,18 +39,23 @@ export function keepFile(fd: number): number {
   return own;
 }
 
-/** Closes a descriptor, kept or not. */
-export function closeFile(fd: number): void {
-  if (kept.size > 0 && kept.delete(fd) && drop(fd, loadNative().binding)) return;
-  closeSync(fd);
+/** Adds a descriptor that the addon has opened, and keeps, for this thread. */
+export function addKept(fd: number): void {
+  kept.add(fd);
 }
 
-/** True when the descriptor is closed. Windows: it is not the addon's. */
+/** True when the descriptor was kept and is closed now; false: it is the caller's to close. */
+export function closeKept(fd: number): boolean {
+  return kept.size > 0 && kept.delete(fd) && drop(fd, loadNative().binding);
+}
+
+/** Windows: the descriptor is not the addon's. */
 function drop(fd: number, binding: NativeBinding | undefined): boolean {
   return binding?.dropFile(fd) === true && process.platform !== "win32";
 }
 
-function isKnownToFs(fd: number): boolean {
+/** Whether node:fs takes a descriptor that it has not opened. */
+export function isKnownToFs(fd: number): boolean {
   try {
     fstatSync(fd);
     return true;

@@ -9,9 +9,10 @@ import type { BigIntStats, Dir } from "node:fs";
 
 import { loadNative } from "../../native/load.js";
 import { errorCode, systemError } from "../../util/error-code.js";
-import { dirname, fs, os, util } from "../../util/node-modules.js";
-import { closeFile, keepFile } from "./kept-files.js";
+import { dirname, fs } from "../../util/node-modules.js";
 import { printable } from "../../util/printable.js";
+import { closeFile, openFile, readFile, unlinkFile, writeText } from "./file-calls.js";
+import { codeOf } from "./system-call-error.js";
 
 /** `acquired`: this descriptor has it now (a probe: it was free). `held`: another one has it. Else the errno's name. */
 export type LockAttempt = "acquired" | "held" | { readonly refused: string };
@@ -137,23 +138,21 @@ const LISTING_BLOCK = 256;
 /** The real calls. */
 export const realLockFs: LockFs = {
   openForReading: (path) =>
-    keepFile(fs.openSync(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)),
-  createExclusive: (path) =>
-    keepFile(fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE)),
-  createUnnamed: (directory) => keepFile(fs.openSync(directory, O_TMPFILE | O_RDWR, FILE_MODE)),
+    openFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE),
+  createExclusive: (path) => openFile(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, FILE_MODE),
+  createUnnamed: (directory) => openFile(directory, O_TMPFILE | O_RDWR, FILE_MODE),
   linkOpenFile,
-  openGuard: (path) => keepFile(openGuard(path)),
+  openGuard,
   createSelfDeleting: (path) =>
     fs.openSync(path, O_RDWR | O_CREAT | O_EXCL | O_TEMPORARY, FILE_MODE),
   takeOverSelfDeleting: (path) => fs.openSync(path, O_RDWR | O_TEMPORARY | O_EXLOCK, FILE_MODE),
-  read: (fd, buffer, offset, length) => fs.readSync(fd, buffer, offset, length, offset),
-  writeText: (fd, text) => {
-    fs.writeFileSync(fd, text);
-  },
+  read: readFile,
+  writeText,
   setModified: (fd, seconds) => {
     fs.futimesSync(fd, seconds, seconds);
   },
-  openForWriting: (path) => fs.openSync(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+  openForWriting: (path) =>
+    openFile(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE),
   close: closeFile,
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
   fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdByNode(fd),
@@ -168,9 +167,7 @@ export const realLockFs: LockFs = {
   realpath: (path) => fs.realpathSync.native(path),
   readLink: (path) => fs.readlinkSync(path),
   exists,
-  unlink: (path) => {
-    fs.unlinkSync(path);
-  },
+  unlink: unlinkFile,
   removeDirectory: (path) => {
     fs.rmdirSync(path);
   },
@@ -213,7 +210,7 @@ const GUARD_FLAGS = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
 function openGuard(path: string): number {
   for (let attempt = 1; ; attempt++) {
     try {
-      return fs.openSync(path, O_RDWR | O_CREAT | GUARD_FLAGS, FILE_MODE);
+      return openFile(path, O_RDWR | O_CREAT | GUARD_FLAGS, FILE_MODE);
     } catch (refusal) {
       if (!NOT_OURS_TO_WRITE.has(errorCode(refusal))) throw refusal;
       const fd = openExisting(path, O_RDWR) ?? openExisting(path, O_RDONLY);
@@ -229,7 +226,7 @@ const NOT_OURS_TO_WRITE: ReadonlySet<string | undefined> = new Set(["EACCES", "E
 /** null: it is not there, or may not be opened so. */
 function openExisting(path: string, access: number): number | null {
   try {
-    return fs.openSync(path, access | GUARD_FLAGS);
+    return openFile(path, access | GUARD_FLAGS, FILE_MODE);
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT" || NOT_OURS_TO_WRITE.has(code)) return null;
@@ -327,22 +324,6 @@ function lockAttempt(result: number | undefined): LockAttempt {
   if (result === 0) return "acquired";
   if (result === 1) return "held";
   return { refused: codeOf(result) };
-}
-
-function nameByLibuv(negated: number): string {
-  try {
-    return util.getSystemErrorName(negated);
-  } catch {
-    return "";
-  }
-}
-
-function codeOf(negated: number): string {
-  const name = nameByLibuv(negated);
-  // It has none for some (ENOLCK), of which Node then says "Unknown system error"; os.constants knows more.
-  if (/^E[A-Z0-9]+$/.test(name)) return name;
-  const found = Object.entries(os().constants.errno).find(([, value]) => value === -negated);
-  return found?.[0] ?? `errno ${String(-negated)}`;
 }
 
 /**

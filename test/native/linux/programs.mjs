@@ -15,6 +15,7 @@ export const ROOT = join(here, "../../..");
 const PROGRAMS = [
   { name: "process_test", runs: [{ args: [], pidfds: true }, { args: ["--no-pidfds"] }] },
   { name: "file_lock_test", runs: [{ args: [] }] },
+  { name: "file_io_test", runs: [{ args: [] }] },
   { name: "clock_test", runs: [{ args: [] }] },
 ];
 
