@@ -5,6 +5,11 @@
  */
 export { acquireFileLock } from "./acquire-file-lock.js";
 export { acquirePidFile } from "./acquire-pid-file.js";
+export { breakLock } from "./break-lock.js";
+export { LockNotBrokenError } from "../lock/break-error.js";
+export type { BreakLockOptions } from "../lock/break-options.js";
+export type { BreakRefusal } from "../lock/break-refusal.js";
+export type { BrokenLock } from "../lock/break.js";
 export {
   FileLockError,
   type FileLockErrorCode,

@@ -47,7 +47,8 @@ export function tryReclaim(
   return { attempt, judgement: latest };
 }
 
-function tryRemove(
+/** Tries once to remove the file of a judgement if `isStillRemovable`, inside its guard, says so; never waits. */
+export function tryRemove(
   { reading: { lockPath }, content, evidence }: Judgement,
   fs: LockFs,
   open: OpenLock | null,
@@ -76,7 +77,7 @@ function isItsOwn(guards: Guards): boolean {
  * one, but only if it is still that very process which has the pid: one born since must not lose its lock
  * to its predecessor's answer. null: not the same lock any more.
  */
-function judgeAgain(
+export function judgeAgain(
   { reading: { lockPath }, content, evidence, ownerArgs, policy }: Judgement,
   { fd, fs, isNamed }: InsideGuard,
 ): Judgement | null {
@@ -91,7 +92,7 @@ function judgeAgain(
   return judgeNow(reading, policy, now, stillKnown);
 }
 
-function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement): ReclaimEvidence {
+export function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement): ReclaimEvidence {
   return {
     kernelLock: facts.kernel,
     ownerState: inspection.ownerState,

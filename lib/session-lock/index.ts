@@ -6,6 +6,11 @@
  */
 export { acquireSessionWriteLock } from "./acquire.js";
 export type { AcquireSessionWriteLockOptions } from "./acquire-options.js";
+export { breakLock } from "./break-lock.js";
+export { LockNotBrokenError } from "../lock/break-error.js";
+export type { BreakLockOptions } from "../lock/break-options.js";
+export type { BreakRefusal } from "../lock/break-refusal.js";
+export type { BrokenLock } from "../lock/break.js";
 export type { WaitingForLock } from "../lock/plan.js";
 export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
