@@ -22,7 +22,8 @@ export const SHARED = [
   // session-controller and session-attention know no addon.
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
-  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
+  // The command uses both faces.
+  { name: "shared/lock", modules: /^(?:lock|session-lock|file-lock|util)\//u },
 ];
 
 /** What belongs into dist/: paths in the package, `/` between folders. */
