@@ -10,9 +10,20 @@ import type { CliIo } from "./terminal/io.js";
 import { locks } from "./commands/locks.js";
 import { native } from "./commands/native.js";
 import { ps } from "./commands/ps.js";
+import { runUnderLock } from "./commands/run.js";
 import { verify } from "./commands/verify.js";
+import { wait } from "./commands/wait.js";
 
-const COMMANDS: readonly Command[] = [ps, identify, verify, locks, breakCommand, native];
+const COMMANDS: readonly Command[] = [
+  ps,
+  identify,
+  verify,
+  wait,
+  locks,
+  breakCommand,
+  runUnderLock,
+  native,
+];
 
 /**
  * Runs `pidentity <args>`.
