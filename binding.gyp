@@ -38,6 +38,7 @@
             "native/linux/resolve.cc",
             "native/linux/signal_probe.cc",
             "native/linux/start_time.cc",
+            "native/posix/child_tie.cc",
             "native/posix/file_lock.cc"
           ],
           "ldflags": ["-Wl,-z,relro,-z,now"],
@@ -72,6 +73,7 @@
             "native/darwin/ownership.cc",
             "native/darwin/process.cc",
             "native/darwin/same_process.cc",
+            "native/posix/child_tie.cc",
             "native/posix/file_lock.cc"
           ],
           # gyp ignores cflags on macOS.
@@ -92,6 +94,7 @@
         }],
         ["OS=='win'", {
           "sources": [
+            "native/windows/child_tie.cc",
             "native/windows/clock.cc",
             "native/windows/command_line.cc",
             "native/windows/file_lock.cc",

@@ -16,6 +16,7 @@ import { onAbort } from "../../util/on-abort.js";
 import { nextTurn } from "../../util/time-slice.js";
 import { oneLine, printable, quote } from "../../util/printable.js";
 import { parseArguments, parseTimeout } from "../arguments.js";
+import { loosenChildren, tieChildren } from "../child/child-tie.js";
 import { holderOf } from "../child/holder.js";
 import { type ChildEnd, runChild } from "../child/run-child.js";
 import { SignalRelay } from "../child/signal-relay.js";
@@ -189,7 +190,9 @@ async function runHolding(
     io.stderr.write(`pidentity: the command runs on without its lock: ${printable(why)}\n`);
   });
   try {
-    const end = await runChild(command, descriptorToKeep(lock, io), relay);
+    const isTied = tieChildren();
+    const end = await runChild(command, isTied ? null : descriptorToKeep(lock, io), relay);
+    loosenChildren();
     if (end.error !== null) {
       const why = end.code === 127 ? "command not found" : printable(oneLine(end.error.message));
       io.stderr.write(`pidentity: ${why}: ${quote(command[0] ?? "")}\n`);
@@ -203,9 +206,13 @@ async function runHolding(
 /** null: this process's own life is what the lock depends on. */
 function descriptorToKeep(lock: FileLock, { stderr }: CliIo): number | null {
   const published = heldLock(lock.lockPath)?.published;
-  if (published !== undefined && published.kernelLock !== null) return published.fd;
+  // Windows' locks are the process's that took them.
+  const isInheritable = process.platform !== "win32";
+  if (isInheritable && published !== undefined && published.kernelLock !== null) {
+    return published.fd;
+  }
   const { error } = loadNative();
-  const why = error === undefined ? "no kernel locks on this file system" : "no native addon";
+  const why = error === undefined ? "no kernel lock that it could inherit" : "no native addon";
   stderr.write(
     `pidentity: ${why}: if this program is killed, the lock is free although the command runs: ` +
       `${printable(lock.lockPath)}\n`,
