@@ -380,6 +380,7 @@ test("where the lock file is its own guard none is made to break it", async (con
   const lockPath = join(temporaryFolder(), "s.jsonl.lock");
   const holder = await startHolder(lockPath);
   await holder.kill();
+  if (guardPathOf(lockPath) !== lockPath) context.skip("guards are files on this disk");
   const made: string[] = [];
   const fs = {
     ...realLockFs,
@@ -390,6 +391,5 @@ test("where the lock file is its own guard none is made to break it", async (con
   };
   const request = { ...REQUEST, expectedNonce: nonceOf(lockPath), lockPath };
   expect(await breakByHand(request, FILE_LOCK_POLICY, fs)).toMatchObject({ outcome: "removed" });
-  const isLocal = guardPathOf(join(keptLock({ guard: "inode" }).lockPath)).endsWith(".lock");
-  if (isLocal) expect(made).toEqual([]);
+  expect(made).toEqual([]);
 });

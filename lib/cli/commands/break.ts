@@ -34,8 +34,8 @@ is left alone. On a terminal it asks first. What was done is one line on
 standard error, with the reason.
 
 Use it for a lock whose owner is gone although that cannot be proven from here,
-such as one of a host that was scrapped. A living owner's needs --force: it finds
-its lock lost, and may be writing until then; to end the owner is better.
+such as one of a host that was scrapped. A living owner's needs --force: it
+finds its lock lost, and may be writing until then; to end the owner is better.
 
 Options:
   --reason TEXT  why, for the log; required

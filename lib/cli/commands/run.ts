@@ -29,9 +29,9 @@ const NOT_TO_BE_HAD = 75;
 
 export const runUnderLock: Command = {
   name: "run",
-  usage: "--lock FILE [--timeout MS | --no-wait] [--label TEXT] -- command…",
+  usage: "--lock FILE [--timeout MS | --no-wait] -- command…",
   summary: "runs a command while it holds a lock, like flock(1)",
-  help: `Takes the lock FILE, runs the command, and gives the lock up when that has ended.
+  help: `Takes the lock FILE, runs the command, and gives the lock up when it has ended.
 FILE is the lock itself: it is made, and removed at the end; a file that is no
 lock is left alone. A lock whose owner has died is taken over at once, on any
 file system; while a living one is waited for, standard error says which process
@@ -49,9 +49,9 @@ Options:
   --label TEXT   text for others who look at the lock: at most 1024 bytes
 
 Exit code: that of the command, 128 and the signal's number when it died of a
-signal; 75 when another process has the lock, 127 when the command was not found,
-126 when it could not be executed, 2 on wrong usage, or when the lock file cannot
-be made or is no lock (I/O).
+signal; 75 when another process has the lock, 127 when the command was not
+found, 126 when it could not be executed, 2 on wrong usage, or when the lock
+file cannot be made or is no lock (I/O).
 
 Examples:
   pidentity run --lock /run/lock/backup.lock --no-wait -- backup --full

@@ -14,8 +14,8 @@ export const wait: Command = {
   usage: "<pid|token…> [--timeout MS] [--json]",
   summary: "waits until processes have ended",
   help: `Waits until all of them have ended; they need not be children of your shell.
-A pid is taken for the process that has it when the command starts: once that has
-ended it counts as ended, even if another process gets the pid. A token (of
+A pid is taken for the process that has it when the command starts: once that
+has ended it counts as ended, even if another process gets the pid. A token (of
 pidentity identify) names one process for good.
 
 Options:
