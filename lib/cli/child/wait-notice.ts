@@ -9,19 +9,27 @@ const REPEAT_MS = 10_000;
 export class WaitNotice {
   readonly #lockPath: string;
   readonly #io: Pick<CliIo, "stderr" | "now">;
+  readonly #giveUp: () => void;
   #key: string | null = null;
   #toldAt = -Infinity;
   #isOver = false;
 
-  constructor(lockPath: string, io: Pick<CliIo, "stderr" | "now">) {
+  /** @param giveUp - Called when what is in the way is no lock at two looks: waiting is in vain. */
+  constructor(lockPath: string, io: Pick<CliIo, "stderr" | "now">, giveUp: () => void) {
     this.#lockPath = lockPath;
     this.#io = io;
+    this.#giveUp = giveUp;
   }
 
   /** To be called while waiting, however often. */
   async tell(): Promise<void> {
     const holder = await holderOf(this.#lockPath);
     if (holder === null || this.#isOver) return;
+    if (holder.isNoLock) {
+      if (holder.key === this.#key) this.#giveUp();
+      this.#key = holder.key;
+      return;
+    }
     const now = this.#io.now();
     if (holder.key === this.#key && now - this.#toldAt < REPEAT_MS) return;
     this.#key = holder.key;

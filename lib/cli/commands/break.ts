@@ -21,6 +21,7 @@ import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";
 import { isOwnerUnknown } from "../locks/describe.js";
 import { evidenceLines } from "../locks/evidence.js";
+import { heldBy } from "../locks/held-by.js";
 import { ask } from "../terminal/ask.js";
 import type { CliIo } from "../terminal/io.js";
 
@@ -102,7 +103,7 @@ interface Shown {
 
 function show(judgement: Judgement): Shown {
   const lock = presentInspection(judgement.inspection);
-  const isKnownHere = lock.pid !== null && !isOwnerUnknown(lock);
+  const isKnownHere = !isOwnerUnknown(lock) && heldBy(judgement) !== "out-of-sight";
   const holder = isKnownHere && lock.pid !== null ? inspectProcess(lock.pid) : null;
   return { judgement, lock, holder, lines: evidenceLines(judgement, lock, holder) };
 }

@@ -10,6 +10,8 @@ import {
   FileLockTimeoutError,
 } from "../../file-lock/errors.js";
 import { heldLock } from "../../lock/held-locks.js";
+import { obstacleAt } from "../../lock/lock-path.js";
+import { realLockFs } from "../../lock/protocol/lock-fs.js";
 import { loadNative } from "../../native/load.js";
 import { absolutePath, tidyPath } from "../../util/absolute-path.js";
 import { onAbort } from "../../util/on-abort.js";
@@ -138,17 +140,24 @@ async function acquire(
   relay: SignalRelay,
   io: CliIo,
 ): Promise<FileLock> {
-  const notice = new WaitNotice(lockPath, io);
+  const end = new AbortController();
+  const stopListening = onAbort(relay.early, () => end.abort());
+  if (relay.early.aborted) end.abort();
+  const notice = new WaitNotice(lockPath, io, () => {
+    const cause = new Error("this file is no lock");
+    end.abort(new FileLockFileError("file", { lockPath, cause }));
+  });
   try {
     // FILE is the lock itself, as with flock(1).
     return await acquirePidFile({
       path: lockPath,
       timeoutMs,
       label,
-      signal: relay.early,
+      signal: end.signal,
       onWait: () => void notice.tell(),
     });
   } finally {
+    stopListening();
     notice.end();
   }
 }
@@ -162,7 +171,9 @@ async function notAcquired(error: unknown, request: Request, io: CliIo): Promise
   }
   const { lockPath, timeoutMs } = request;
   const path = printable(lockPath);
-  if (error instanceof FileLockFileError) {
+  // A directory is another library's lock, held or left.
+  const isDirectory = obstacleAt(lockPath, realLockFs) === "directory";
+  if (error instanceof FileLockFileError && !isDirectory) {
     const { cause } = error;
     const why = cause instanceof Error ? cause.message : error.message;
     io.stderr.write(`pidentity: cannot lock: ${printable(oneLine(why))}: ${path}\n`);

@@ -5,6 +5,7 @@ import type { ProcessInfo } from "../../process/process-info.js";
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration, formatLocalTime } from "../terminal/duration.js";
+import { heldBy } from "./held-by.js";
 import { fullVerdict, isUndecided, lifeOf, remedyFor, whyKept } from "./describe.js";
 
 // A command line may be megabytes long.
@@ -38,14 +39,13 @@ export function evidenceLines(
   ];
 }
 
-function ownerLine({ facts }: Judgement, lock: SessionLockInspection): string {
-  const { pid, pidAlive } = lock;
+function ownerLine(judgement: Judgement, lock: SessionLockInspection): string {
+  const { pid } = lock;
   if (pid === null) return "the file names no process";
   const name = `pid ${String(pid)}`;
-  // `pidentity run` hands it down.
-  if (facts.kernel === "held" && !pidAlive) {
-    return `${name} has ended here, but a process that it started, or one out of sight, holds the lock`;
-  }
+  const by = heldBy(judgement);
+  if (by === "heir") return `${name} has ended, and a process that it started holds the lock`;
+  if (by === "out-of-sight") return `a process out of sight, ${name} where it runs (alive)`;
   return `${name} (${lifeOf(lock)})`;
 }
 

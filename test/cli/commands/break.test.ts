@@ -8,7 +8,7 @@ import type { CliEvents } from "../../../lib/cli/terminal/io.js";
 import { recordingIo, runHere, runProgram } from "../../support/command-line.js";
 import { run } from "../../../lib/cli/run.js";
 import { startHolder, takeNameAway } from "../../support/locks/lock-holder.js";
-import { requireNative } from "../../support/require.js";
+import { requireNative, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const REASON = ["--reason", "host db2 was scrapped"] as const;
@@ -116,7 +116,7 @@ test("a living owner's lock is kept, with or without a question, and goes with -
   requireNative(context);
   const lockPath = join(temporaryFolder(), "jobs.lock");
   const holder = await startHolder(lockPath);
-  const kept = await runProgram(["break", lockPath, ...REASON, "--yes"]);
+  const kept = await runHere(["break", lockPath, ...REASON, "--yes"]);
   expect(kept.code).toBe(1);
   expect(kept.stdout).toMatch(
     new RegExp(String.raw`owner: +pid ${String(holder.pid)} \(alive\)`, "u"),
@@ -131,6 +131,22 @@ test("a living owner's lock is kept, with or without a question, and goes with -
   expect(forced.code).toBe(0);
   expect(forced.stderr).toContain("removed by force");
   expect(existsSync(lockPath)).toBe(false);
+});
+
+test("the holder's pid in a container is not taken for the process that has it here", async (context) => {
+  requireNative(context);
+  requireRoot(context, "makes a pid namespace");
+  const lockPath = join(temporaryFolder(), "jobs.lock");
+  const prefix = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  await startHolder(lockPath, { prefix });
+  const { code, stdout } = await runHere(["break", lockPath, ...REASON, "--yes"]);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/owner: +a process out of sight, pid 1 where it runs/u);
+  expect(stdout).not.toContain("process: ");
+  const run = ["run", "--lock", lockPath, "--no-wait", "--", process.execPath];
+  const refused = await runProgram(run);
+  expect(refused.code).toBe(75);
+  expect(refused.stderr).toContain("by a process out of sight, pid 1 where it runs");
 });
 
 test("--json prints one document and nothing else on standard output", async (context) => {

@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -253,7 +254,7 @@ describe("a killed wrapper never frees the lock under its command", () => {
     });
     const broken = await runHere(["break", lockPath, "--reason", "test", "--yes"]);
     expect(broken.code).toBe(1);
-    expect(broken.stdout).toContain("has ended here, but a process that it started");
+    expect(broken.stdout).toContain("has ended, and a process that it started holds the lock");
     expect(readFileSync(lockPath, "utf8")).toBe(text);
     expect(isPidAlive(pid)).toBe(true);
 
@@ -460,12 +461,32 @@ describe("what is no lock", () => {
     expect(readFileSync(path, "utf8")).toBe("Chapter 1");
   });
 
-  test("a directory is left alone", async () => {
+  test("a file or a symbolic link is not waited for without end", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "thesis.txt");
+    writeFileSync(path, "Chapter 1");
+    const paths = [path];
+    // Windows gives links to few users.
+    if (process.platform !== "win32") {
+      symlinkSync(path, join(folder, "link.lock"));
+      paths.push(join(folder, "link.lock"));
+    }
+    for (const lock of paths) {
+      const args = ["run", "--lock", lock, "--", ...node("console.log('ran')")];
+      const { code, stdout, stderr } = await runProgram(args);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toBe(`pidentity: cannot lock: this file is no lock: ${lock}\n`);
+    }
+    expect(readFileSync(path, "utf8")).toBe("Chapter 1");
+  });
+
+  test("a directory is another library's lock: it is waited for, and left alone", async () => {
     const path = join(temporaryFolder(), "d.lock");
     mkdirSync(path);
     const args = ["run", "--lock", path, "--no-wait", "--", ...node("console.log('ran')")];
-    const { code, stdout } = await runProgram(args);
-    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    const { code, stdout, stderr } = await runProgram(args);
+    expect({ code, stdout }).toEqual({ code: 75, stdout: "" });
+    expect(stderr).toContain("a directory is there: another library's lock, held or left");
     expect(existsSync(path)).toBe(true);
   });
 });
