@@ -39,6 +39,7 @@
             "native/linux/resolve.cc",
             "native/linux/signal_probe.cc",
             "native/linux/start_time.cc",
+            "native/posix/child_tie.cc",
             "native/posix/file_io.cc",
             "native/posix/file_lock.cc"
           ],
@@ -74,6 +75,7 @@
             "native/darwin/ownership.cc",
             "native/darwin/process.cc",
             "native/darwin/same_process.cc",
+            "native/posix/child_tie.cc",
             "native/posix/file_io.cc",
             "native/posix/file_lock.cc"
           ],
@@ -95,6 +97,7 @@
         }],
         ["OS=='win'", {
           "sources": [
+            "native/windows/child_tie.cc",
             "native/windows/clock.cc",
             "native/windows/command_line.cc",
             "native/windows/file_io.cc",

@@ -24,7 +24,7 @@ export const SHARED = [
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
   { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
-  // proper-lockfile's functions are typed as that package's.
+  // The command uses them as well; proper-lockfile's functions are typed as that package's.
   { name: "shared/file-lock", modules: /^file-lock\//u, isOnlyCode: true },
 ];
 

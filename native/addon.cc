@@ -68,6 +68,19 @@ napi_value watch_exit(const Call& call) {
   return wrap_exit_watch(call.env, call.environment->exit_watch_class, std::move(watch));
 }
 
+napi_value tie_children(const Call& call) {
+  std::unique_ptr<ChildTie>& tie = call.environment->child_tie;
+  if (!tie) tie = ChildTie::create();
+  return boolean(call.env, tie != nullptr);
+}
+
+napi_value loosen_children(const Call& call) {
+  std::unique_ptr<ChildTie>& tie = call.environment->child_tie;
+  if (!tie || !tie->loosen()) return boolean(call.env, false);
+  tie.reset();
+  return boolean(call.env, true);
+}
+
 napi_value watch_tell_closes(const Call& call) {
   const std::optional<int> fd = to_fd(call);
   if (!fd) return nullptr;
@@ -104,6 +117,8 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<host>("host"),
       method<watch_exit>("watchExit"),
       method<watch_tell_closes>("tellCloses"),
+      method<tie_children>("tieChildren"),
+      method<loosen_children>("loosenChildren"),
       method<clock_call<monotonic_ms>>("monotonicMs"),
       method<clock_call<since_boot_ms>>("sinceBootMs"),
   };

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "child_tie.h"
 #include "exit_watch.h"
 #include "file_lock.h"
 #include "js_values.h"
@@ -23,6 +24,8 @@ struct Environment {
   ExitWatchClass exit_watch_class;
   // By descriptor. They end with this object: when the thread is terminated, too.
   std::map<int, std::unique_ptr<KeptFile>> kept_files;
+  // Null while children are not tied.
+  std::unique_ptr<ChildTie> child_tie;
 };
 
 // Missing arguments are undefined.

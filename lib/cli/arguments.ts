@@ -90,3 +90,12 @@ export function parsePositiveInteger(what: string, text: string): number {
   }
   return value;
 }
+
+/** @throws UsageError unless `text` is a plain decimal integer of 0 or more, in milliseconds */
+export function parseTimeout(what: string, text: string): number {
+  const value = /^\d+$/u.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(value)) {
+    throw new UsageError(`${what} must be an integer of 0 or more milliseconds: ${quote(text)}`);
+  }
+  return value;
+}

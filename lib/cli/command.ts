@@ -31,7 +31,8 @@ export interface Command {
   readonly help: string;
   /**
    * @param args - The arguments behind the command's name.
+   * @returns the exit code: one of {@link EXIT}, but for `run`, which passes on what its own command ends with.
    * @throws UsageError (also as a rejection) when they are wrong.
    */
-  readonly run: (args: readonly string[], io: CliIo) => ExitCode | Promise<ExitCode>;
+  readonly run: (args: readonly string[], io: CliIo) => number | Promise<number>;
 }

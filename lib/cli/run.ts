@@ -4,14 +4,26 @@ import { readFileSync } from "node:fs";
 import { quote } from "../util/printable.js";
 import { asksForHelp, parseArguments } from "./arguments.js";
 import { type Command, EXIT, type ExitCode, UsageError } from "./command.js";
+import { breakCommand } from "./commands/break.js";
 import { identify } from "./commands/identify.js";
 import type { CliIo } from "./terminal/io.js";
 import { locks } from "./commands/locks.js";
 import { native } from "./commands/native.js";
 import { ps } from "./commands/ps.js";
+import { runUnderLock } from "./commands/run.js";
 import { verify } from "./commands/verify.js";
+import { wait } from "./commands/wait.js";
 
-const COMMANDS: readonly Command[] = [ps, identify, verify, locks, native];
+const COMMANDS: readonly Command[] = [
+  ps,
+  identify,
+  verify,
+  wait,
+  locks,
+  breakCommand,
+  runUnderLock,
+  native,
+];
 
 /**
  * Runs `pidentity <args>`.
@@ -19,7 +31,7 @@ const COMMANDS: readonly Command[] = [ps, identify, verify, locks, native];
  * @param args - The arguments behind the program's name.
  * @returns the exit code. Wrong usage is answered on `io.stderr`; anything else that goes wrong is thrown.
  */
-export async function run(args: readonly string[], io: CliIo): Promise<ExitCode> {
+export async function run(args: readonly string[], io: CliIo): Promise<number> {
   const [name, ...rest] = args;
   const command = COMMANDS.find((candidate) => candidate.name === name);
   try {

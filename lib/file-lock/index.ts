@@ -14,6 +14,11 @@ export {
   type FileLockObstacle,
   type FileLockStatus,
 } from "./check-file-lock.js";
+export { breakLock } from "./break-lock.js";
+export { LockNotBrokenError } from "../lock/break-error.js";
+export type { BreakLockOptions } from "../lock/break-options.js";
+export type { BreakRefusal } from "../lock/break-refusal.js";
+export type { BrokenLock } from "../lock/break.js";
 export {
   FileLockError,
   type FileLockErrorCode,

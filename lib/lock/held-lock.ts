@@ -1,4 +1,5 @@
 /** What a lock of this thread is to the rest of the engine, and what a face makes of it. */
+import type { Published } from "./protocol/new-lock-file.js";
 import type { FileFailure, LostFailure, ToError } from "./failure.js";
 
 /** A lock of this thread, as a list of all of them shows it. */
@@ -12,6 +13,8 @@ export interface HeldLockSummary {
 
 /** One lock of this thread, as all copies of the module see it. */
 export interface HeldLock extends HeldLockSummary {
+  /** The open lock file and what it shows: for a child process that is to keep the kernel lock. */
+  readonly published: Pick<Published, "fd" | "kernelLock">;
   /** False as soon as its release begins. */
   readonly isHeld: boolean;
   /**

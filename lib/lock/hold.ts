@@ -72,6 +72,11 @@ export class Hold implements HeldLock {
     return this.#options.now() - this.#startedAt;
   }
 
+  /** {@link HeldLock.published} */
+  get published(): HeldLock["published"] {
+    return this.#options.lock;
+  }
+
   /** {@link HeldLock.loss} */
   get loss(): LostFailure | null {
     return this.#loss;

@@ -47,8 +47,11 @@ export function tryReclaim(
   return { attempt, judgement: latest };
 }
 
-/** @param isStillRemovable - Its second argument is the file that is its own guard. */
-function tryRemove(
+/**
+ * Tries once to remove the file of a judgement if `isStillRemovable`, inside its guard, says so; never waits. Its second
+ * argument is the file that is its own guard.
+ */
+export function tryRemove(
   { reading: { lockPath }, content, evidence }: Judgement,
   fs: LockFs,
   open: OpenLock | null,
@@ -81,7 +84,7 @@ function isItsOwn(guards: Guards): boolean {
  * one, but only if it is still that very process which has the pid: one born since must not lose its lock
  * to its predecessor's answer. null: not the same lock any more.
  */
-function judgeAgain(
+export function judgeAgain(
   { reading: { lockPath }, content, evidence, ownerArgs, policy }: Judgement,
   { fd, fs, isNamed }: InsideGuard,
   file: OpenLock | null,

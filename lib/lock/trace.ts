@@ -5,6 +5,7 @@
 import type { TracingChannel } from "node:diagnostics_channel";
 
 import { diagnosticsChannel } from "../util/node-modules.js";
+import type { BreakRefusal } from "./break-refusal.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import type { KernelEvidence } from "./verdict/kernel-evidence.js";
 import type { OwnerReason, OwnerState } from "./verdict/owner-judgement.js";
@@ -58,14 +59,28 @@ export interface ReleaseTraceResult {
 /** Messages of `pidentity:reclaim`: every attempt to remove another holder's lock. */
 export interface ReclaimTrace {
   readonly lockPath: string;
-  readonly by: "acquire" | "sweep";
+  /** `break`: by hand, with {@link reason}. */
+  readonly by: "acquire" | "sweep" | "break";
+  /** What was given to breakLock; absent otherwise. */
+  readonly reason?: string;
+  /** The same. */
+  readonly force?: boolean;
   readonly result?: ReclaimTraceResult;
   readonly error?: unknown;
 }
 
 export interface ReclaimTraceResult {
-  /** `changed`: the look inside the guard did not bear out the first one; nothing was touched. */
-  readonly outcome: "removed" | "changed" | "busy" | "no-guard";
+  /**
+   * `changed`: the look inside the guard did not bear out the first one; nothing was touched. `vanished` and the
+   * refusals: of breakLock only.
+   */
+  readonly outcome:
+    | "removed"
+    | "changed"
+    | "busy"
+    | "no-guard"
+    | "vanished"
+    | Exclude<BreakRefusal, "guard-busy">;
   /** The judgement that decided: the one inside the guard, if it came to that. */
   readonly inspection: LockInspection<string>;
   readonly evidence: ReclaimEvidence;

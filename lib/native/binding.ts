@@ -131,6 +131,13 @@ export interface NativeBinding {
    * descriptor that the file could be written through is closed. False: it does not (native/file_watch.h).
    */
   tellCloses(fd: number): boolean;
+  /**
+   * Windows: from now on the processes that this one starts, and those that they start, end with this one, however it
+   * ends. False: they do not (native/child_tie.h).
+   */
+  tieChildren(): boolean;
+  /** Ends that, for those that run, too. False: it was not so, or the OS refuses. */
+  loosenChildren(): boolean;
   /** 0 acquired (it ends with its descriptor), 1 held elsewhere, negative: the negated errno of a refusal. */
   lockTryExclusive(fd: number): number;
   /** 0 free, 1 held elsewhere, negative: the negated errno of a refusal. */

@@ -58,6 +58,8 @@ const EXPORTS: Readonly<Record<keyof NativeBinding, true>> = {
   host: true,
   watchExit: true,
   tellCloses: true,
+  tieChildren: true,
+  loosenChildren: true,
   lockTryExclusive: true,
   lockProbe: true,
   lockDrop: true,

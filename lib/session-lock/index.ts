@@ -10,6 +10,11 @@ export type {
   AcquireSessionWriteLockSyncOptions,
 } from "./acquire-options.js";
 export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
+export { breakLock } from "./break-lock.js";
+export { LockNotBrokenError } from "../lock/break-error.js";
+export type { BreakLockOptions } from "../lock/break-options.js";
+export type { BreakRefusal } from "../lock/break-refusal.js";
+export type { BrokenLock } from "../lock/break.js";
 export type { ClassifiedKeptReason } from "../lock/verdict/classify.js";
 export {
   classifySessionLock,

@@ -73,6 +73,7 @@ describe("the guide's JSON keys are those that are printed", () => {
     ["ps", String(process.pid)],
     ["identify", String(process.pid)],
     ["verify", "x"],
+    ["wait", String(process.pid), "--timeout", "0"],
     ["native"],
   ])("of %s", async (...args) => {
     const [command = ""] = args;
@@ -107,6 +108,9 @@ test.each([
   ["ps", "--json"],
   ["identify", "--json"],
   ["verify", "--json"],
+  ["wait", "--timeout", "--json"],
+  ["break", "--reason", "--force", "--yes", "--json"],
+  ["run", "--lock", "--timeout", "--no-wait", "--label"],
   ["native", "--json"],
 ])("the guide and the help of %s list the same options", async (command, ...options) => {
   expect(GUIDE).toContain(`\`pidentity ${command}`);

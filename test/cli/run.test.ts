@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { runHere } from "../support/command-line.js";
 import { ROOT } from "../support/processes/programs.js";
 
-const NAMES = ["ps", "identify", "verify", "locks", "native"];
+const NAMES = ["ps", "identify", "verify", "wait", "locks", "break", "run", "native"];
 
 describe("help", () => {
   test("names every command and goes to standard output", async () => {
@@ -58,7 +58,7 @@ describe("wrong usage says what is wrong, exits with 2 and prints no answer", ()
   test.each([
     [
       ["frobnicate"],
-      'unknown command, expected one of ps, identify, verify, locks, native: "frobnicate"',
+      'unknown command, expected one of ps, identify, verify, wait, locks, break, run, native: "frobnicate"',
     ],
     [["--frobnicate"], "unknown option: --frobnicate"],
     [["ps", "1", "--jsn"], "unknown option: --jsn"],

@@ -7,7 +7,12 @@ import { inspect } from "node:util";
 
 import { expect, test } from "vitest";
 
-import { acquireFileLock, acquirePidFile, readPidFile } from "../../lib/file-lock/index.js";
+import {
+  acquireFileLock,
+  acquirePidFile,
+  breakLock,
+  readPidFile,
+} from "../../lib/file-lock/index.js";
 import {
   identifyProcess,
   inspectProcess,
@@ -45,6 +50,8 @@ const sweep: Call = (wrong) => cleanStaleLockFiles({ sessionsDir: folder, ...(wr
 const sweepAll: Call = (wrong) => sweepSessionLocks({ stateDir: folder, ...(wrong as object) });
 const fileLock: Call = (wrong) => acquireFileLock({ path: sessionFile, ...(wrong as object) });
 const pidFile: Call = (wrong) => acquirePidFile({ path: sessionFile, ...(wrong as object) });
+const breakIt: Call = (wrong) =>
+  breakLock(`${sessionFile}.lock`, { reason: "test", expectedNonce: "0", ...(wrong as object) });
 const controller: Call = (wrong) =>
   createSessionController({
     acquire: acquireSessionWriteLock,
@@ -83,6 +90,25 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { timeoutMs: 1.5 },
     { timeout: 5 },
     { signal: "stop" },
+  ],
+  [
+    "breakLock(lockPath, { reason, expectedNonce, … })",
+    breakIt,
+    { reason: "" },
+    { reason: undefined },
+    { expectedNonce: undefined },
+    { expectedNonce: 7 },
+    { expectedNonce: "" },
+    { expectedBytes: [1, 2] },
+    { force: "yes" },
+    { because: "test" },
+  ],
+  [
+    "breakLock(lockPath)",
+    (path) => breakLock(path, { reason: "test", expectedNonce: "0" }),
+    "",
+    7,
+    new URL("https://example.org/s.lock"),
   ],
   [
     "acquireSessionWriteLock(…)",

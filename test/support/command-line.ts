@@ -24,6 +24,8 @@ export interface IoOptions {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
+  /** Default: as `isTTY`. */
+  readonly hasKeyboard?: boolean;
   readonly now?: () => number;
   readonly wallClock?: () => number;
   readonly events?: CliEvents;
@@ -44,6 +46,7 @@ export function recordingIo({
   isTTY = false,
   columns,
   rows,
+  hasKeyboard = isTTY,
   env = {},
   now = () => 0,
   wallClock = Date.now,
@@ -51,7 +54,7 @@ export function recordingIo({
 }: IoOptions = {}): CliIo & { stdout: RecordingStream; stderr: RecordingStream } {
   const stdout = recordingStream(isTTY, columns, env, rows);
   const stderr = recordingStream(isTTY, columns, env, rows);
-  return { stdout, stderr, env, now, wallClock, events };
+  return { stdout, stderr, hasKeyboard, env, now, wallClock, events };
 }
 
 /** A stream that remembers; see {@link runHere}. */

@@ -182,7 +182,7 @@ interface UnknownOwner {
 const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, UnknownOwner>>> = {
   "other-host": {
     brief: "on another host",
-    remedy: "run this on the host that wrote it; if that host is gone, remove the file by hand",
+    remedy: "run this on the host that wrote it; if that host is gone: pidentity break",
   },
   "other-pid-namespace": {
     brief: "in a container",
@@ -202,12 +202,11 @@ const UNKNOWN_OWNERS: Readonly<Partial<Record<OwnerReason, UnknownOwner>>> = {
   },
   "pid-mismatch": {
     brief: "contradicts itself",
-    remedy: "find out what changed the file; when its owner is gone, remove it by hand",
+    remedy: "find out what changed the file; when its owner is gone: pidentity break",
   },
   "no-token": {
     brief: "owner not named",
-    remedy:
-      "let its writer read /proc and the boot id, or remove the file by hand once it has ended",
+    remedy: "let its writer read /proc and the boot id, or, once it has ended: pidentity break",
   },
   "plain-lock": {
     brief: "plain lock",

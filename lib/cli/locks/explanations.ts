@@ -89,7 +89,7 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
     brief: "owner not provable",
     clause: "nothing proves that its owner is gone",
     meaning: "Another host, container or user wrote it, or a newer version of this package.",
-    remedy: "Look from there. When you know that the owner is gone, remove the file by hand.",
+    remedy: "Look from there. When you know that the owner is gone: pidentity break.",
   },
   unreadable: {
     brief: "cannot be read",

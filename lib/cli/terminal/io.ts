@@ -1,4 +1,5 @@
 /** What commands use of their process: streams, the environment, clocks, keys and signals. */
+import { isatty } from "node:tty";
 
 /** One output stream. */
 export interface CliStream {
@@ -44,6 +45,8 @@ export interface CliEvents {
 export interface CliIo {
   readonly stdout: CliStream;
   readonly stderr: CliStream;
+  /** Standard input is a terminal: a person can answer. */
+  readonly hasKeyboard: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** A monotonic clock, milliseconds. */
   readonly now: () => number;
@@ -72,6 +75,8 @@ export function processIo(): CliIo {
   return {
     stdout: toCliStream(process.stdout, env),
     stderr: toCliStream(process.stderr, env),
+    // Not process.stdin.isTTY: looking at that begins to read a pipe, which may be meant for another program.
+    hasKeyboard: isatty(0),
     env,
     now: () => performance.now(),
     wallClock: () => Date.now(),

@@ -64,7 +64,7 @@ describe("the report in a pipe", () => {
     [
       "no-token",
       { nonce: "0".repeat(32) },
-      "let its writer read /proc and the boot id, or remove the file by hand",
+      "let its writer read /proc and the boot id, or, once it has ended: pidentity break",
     ],
     ["malformed", { owner: "pi9.of.a.newer.version" }, "run a version of this command as new as"],
   ] as const)(

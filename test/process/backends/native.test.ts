@@ -35,6 +35,8 @@ function addon(
     args: never,
     watchExit: never,
     tellCloses: never,
+    tieChildren: never,
+    loosenChildren: never,
     lockTryExclusive: never,
     lockProbe: never,
     lockDrop: never,

@@ -1,0 +1,66 @@
+/**
+ * Starts a command and waits for its end: the only place of this package where a process is started. It is part of the
+ * program `pidentity` and of no library.
+ */
+import { spawn, type StdioOptions } from "node:child_process";
+import { constants } from "node:os";
+
+import { errorCode } from "../../util/error-code.js";
+import type { SignalRelay } from "./signal-relay.js";
+
+/** How it ended; `code` as a shell tells it. */
+export interface ChildEnd {
+  readonly code: number;
+  /** What it died of; null: it has exited, or never ran. */
+  readonly signal: NodeJS.Signals | null;
+  /** Why it could not be started; null: it was. */
+  readonly error: Error | null;
+}
+
+/** As POSIX shells have it (XCU 2.8.2). */
+const NOT_FOUND = 127;
+const NOT_EXECUTABLE = 126;
+const SIGNALLED = 128;
+
+/**
+ * @param kept - A descriptor that the child keeps open for as long as it, or a process that it starts, lives. null: none.
+ */
+export function runChild(
+  [file = "", ...args]: readonly string[],
+  kept: number | null,
+  relay: SignalRelay,
+): Promise<ChildEnd> {
+  return new Promise((resolve) => {
+    const failed = (error: unknown): void => {
+      const code = errorCode(error) === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
+      resolve({ code, signal: null, error: error as Error });
+    };
+    try {
+      const child = spawn(file, args, { stdio: stdioWith(kept) });
+      relay.relayTo(child);
+      child.once("error", (error) => {
+        // Also of a signal that could not be sent: then it runs.
+        if (child.pid === undefined) failed(error);
+      });
+      child.once("exit", (code, signal) => {
+        const number = signal === null ? 0 : constants.signals[signal];
+        resolve({ code: code ?? SIGNALLED + number, signal, error: null });
+      });
+    } catch (error) {
+      // Some refusals are thrown: a NUL byte, an argument list that is too long.
+      failed(error);
+    }
+  });
+}
+
+/**
+ * This process's own three, and `kept` under the same number. Under another one it may take the place of the pipe by which
+ * libuv's child tells that it cannot execute the file: the error is then written into the lock. Numbers that are ignored
+ * stay closed in the child. Node itself has those open that shell scripts give to files of their own (3 to 9).
+ */
+function stdioWith(kept: number | null): StdioOptions {
+  const own = ["inherit", "inherit", "inherit"] as const;
+  if (kept === null) return [...own];
+  const between = Array.from({ length: kept - own.length }, () => "ignore" as const);
+  return [...own, ...between, kept];
+}
