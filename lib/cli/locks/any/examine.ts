@@ -1,0 +1,213 @@
+/** Judges locks of any form: files that were named, and what is in directories. */
+import { errorCode } from "../../../util/error-code.js";
+import { printable } from "../../../util/printable.js";
+import { TimeSlice } from "../../../util/time-slice.js";
+import { absolutePath } from "../../../util/absolute-path.js";
+import { ownerRecogniser } from "../../../session-lock/openclaw-owner.js";
+import type { SessionLockInspection } from "../../../session-lock/reasons.js";
+import { inspectProcess } from "../../../process/inspect.js";
+import { isOwnerUnknown, isUndecided } from "../describe.js";
+import type { ExamineOptions, SweepRequest } from "../examine.js";
+import { programName } from "../program-name.js";
+import { isOurs, recognise, type Recognised, UNKNOWN } from "../forms/registry.js";
+import type { AnyLockCounts, AnyLocksReport, ExaminedLock, HolderProcess } from "./examined.js";
+import { filesIn, type FileToExamine, whyNoLock } from "./find-files.js";
+import { ForeignLocks } from "./foreign-locks.js";
+import { type Found, lookAt } from "./look.js";
+import { OwnLocks, type OwnKind } from "./own-locks.js";
+import type { Verdict } from "./verdict.js";
+
+/** What to look at. */
+export interface AnyLockPlaces {
+  readonly files: readonly string[];
+  /** Of each, the entries that may be locks by their names. */
+  readonly directories: readonly string[];
+}
+
+/** Judges every lock; removes those of this package that are proven abandoned when `fix` is set. */
+export async function examineAnyLocks(
+  { files, directories }: AnyLockPlaces,
+  { fix, staleMs, ownerNames, plainLocks }: SweepRequest,
+  { env, onProgress }: Omit<ExamineOptions, "signal">,
+): Promise<AnyLocksReport> {
+  const slice = new TimeSlice();
+  const problems: string[] = [];
+  const notices: string[] = [];
+  const wanted: FileToExamine[] = [];
+  for (const shown of files) {
+    const file = { path: absolutePath(shown), shown };
+    const obstacle = whyNoLock(file);
+    if (obstacle === null) wanted.push(file);
+    else notices.push(printable(obstacle));
+  }
+  const named = wanted.length;
+  for (const directory of directories) {
+    try {
+      for (const file of await filesIn(directory, slice)) wanted.push(file);
+    } catch (error) {
+      problems.push(cannotExamine("directory", directory, error));
+    }
+  }
+  const isOwnerArgv = ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames);
+  const own = new OwnLocks({ staleMs, removeStale: fix, env, plainLocks, isOwnerArgv }, slice);
+  const examination = new Examination(own, new ForeignLocks(plainLocks, slice));
+  try {
+    for (const [index, file] of wanted.entries()) {
+      if (slice.exhausted()) {
+        onProgress?.(index, wanted.length);
+        await slice.next();
+      }
+      const isThere = await examination.examine(file, index);
+      // What a directory listed a while ago may be gone; what a person has named was mistyped.
+      if (!isThere && index < named) problems.push(printable(`no such file: ${file.shown}`));
+    }
+    await examination.settle();
+    onProgress?.(wanted.length, wanted.length);
+  } finally {
+    own.close();
+  }
+  const locks = examination.locks();
+  return { locks, counts: countAll(locks), problems, notices };
+}
+
+class Examination {
+  readonly #own: OwnLocks;
+  readonly #foreign: ForeignLocks;
+  readonly #found = new Map<number, ExaminedLock>();
+
+  constructor(own: OwnLocks, foreign: ForeignLocks) {
+    this.#own = own;
+    this.#foreign = foreign;
+  }
+
+  /** @returns false when there is no such file. */
+  async examine({ path, shown }: FileToExamine, index: number): Promise<boolean> {
+    const look = lookAt(path);
+    if (look.kind === "absent") return false;
+    if (look.kind === "unreadable") {
+      this.#found.set(index, unreadable(shown, look.error));
+      return true;
+    }
+    const recognised = recognise(look.file);
+    if (isOurs(recognised.form)) {
+      const kind: OwnKind = recognised.form.kind === "session-lock" ? "session-lock" : "pidentity";
+      await this.#own.judge(path, kind, (inspection) =>
+        this.#found.set(index, ofOwn(shown, recognised, inspection)),
+      );
+      return true;
+    }
+    await this.#foreign.judge(path, look, recognised.claim, (judged) =>
+      this.#found.set(index, { ...ofForeign(shown, recognised, look), ...judged }),
+    );
+    return true;
+  }
+
+  async settle(): Promise<void> {
+    await this.#own.settle();
+    await this.#foreign.settle();
+  }
+
+  locks(): ExaminedLock[] {
+    return [...this.#found].toSorted(([a], [b]) => a - b).map(([, lock]) => lock);
+  }
+}
+
+function unreadable(lockPath: string, error: Error): ExaminedLock {
+  return {
+    lockPath,
+    form: UNKNOWN,
+    verdict: { state: "undecided", reason: "unreadable" },
+    pid: null,
+    host: null,
+    process: null,
+    writtenMs: null,
+    ageMs: null,
+    hasHeartbeat: false,
+    kernel: { state: "unknown" },
+    own: null,
+    error,
+  };
+}
+
+function ofForeign(
+  lockPath: string,
+  { form, claim }: Recognised,
+  { mtimeMs }: Found,
+): Omit<ExaminedLock, "verdict" | "kernel" | "pid" | "process"> {
+  const writtenMs = claim.writtenMs ?? mtimeMs;
+  return {
+    lockPath,
+    form,
+    host: claim.host,
+    writtenMs,
+    ageMs: Math.max(0, Date.now() - writtenMs),
+    hasHeartbeat: claim.hasHeartbeat,
+    own: null,
+    error: null,
+  };
+}
+
+function ofOwn(
+  lockPath: string,
+  { form }: Recognised,
+  inspection: SessionLockInspection,
+): ExaminedLock {
+  const { pid, pidAlive, ageMs, createdAt } = inspection;
+  const writtenMs = createdAt === null ? Number.NaN : Date.parse(createdAt);
+  return {
+    lockPath,
+    form,
+    verdict: verdictOn(inspection),
+    pid,
+    host: null,
+    process: pid !== null && pidAlive && !isOwnerUnknown(inspection) ? processOf(pid) : null,
+    writtenMs: Number.isNaN(writtenMs) ? null : writtenMs,
+    ageMs,
+    hasHeartbeat: false,
+    kernel: kernelOf(inspection),
+    own: { ...inspection, lockPath },
+    error: inspection.error ?? null,
+  };
+}
+
+function processOf(pid: number): HolderProcess | null {
+  const { state, args, commandLine, startedAtMs } = inspectProcess(pid);
+  return state === "gone" ? null : { program: programName(args), commandLine, startedAtMs };
+}
+
+function verdictOn(inspection: SessionLockInspection): Verdict {
+  const { stale, keptReason, ownerReason, removed } = inspection;
+  const isUnreadable = keptReason === "unreadable";
+  if (stale || removed) return { state: "stale", reason: ownerReason };
+  const state = isUnreadable || isUndecided(inspection) ? "undecided" : "held";
+  return { state, reason: ownerReason };
+}
+
+function kernelOf({ ownerReason, pid }: SessionLockInspection): ExaminedLock["kernel"] {
+  switch (ownerReason) {
+    case "kernel-lock-held":
+      return { state: "held", lock: { type: null, pid } };
+    case "kernel-lock-free":
+      return { state: "free" };
+    default:
+      return { state: "unknown" };
+  }
+}
+
+function countAll(locks: readonly ExaminedLock[]): AnyLockCounts {
+  const counts = { total: locks.length, held: 0, free: 0, stale: 0, undecided: 0, removed: 0 };
+  for (const { verdict, own } of locks) {
+    counts[verdict.state]++;
+    if (own?.removed === true) counts.removed++;
+  }
+  return counts;
+}
+
+function cannotExamine(what: string, path: string, error: unknown): string {
+  const code = errorCode(error);
+  return printable(
+    code === "ENOENT"
+      ? `no such ${what}: ${path}`
+      : `cannot examine ${what} (${code ?? (error as Error).message}): ${path}`,
+  );
+}
