@@ -69,6 +69,7 @@ const BRIEF: Readonly<Partial<Record<AnyReason, string>>> = {
   "other-pid-namespace": "in a container",
   "access-denied": "holder is hidden",
   "other-program": "another program",
+  "clock-set": "clock in doubt",
   "plain-lock": "plain lock",
   unreadable: "cannot be read",
 };
@@ -84,18 +85,23 @@ export function fullVerdict(lock: ExaminedLock): string {
 }
 
 function evidenceFor(lock: ExaminedLock): string {
-  const { verdict, process, host, ageMs, hasHeartbeat, kernel, writtenMs } = lock;
+  const { verdict, process, host, ageMs, hasHeartbeat, pid, writtenMs } = lock;
   const program = process?.program == null ? "another program" : printable(process.program);
   switch (verdict.reason) {
-    case "kernel-lock-held": {
-      const by = kernel.state === "held" && kernel.lock.pid !== null ? "its process" : "a process";
-      return `${by} has a kernel lock on it`;
-    }
+    case "kernel-lock-held":
+      return pid === null
+        ? "a process has a kernel lock on it, and cannot be named from here"
+        : "its process has a kernel lock on it";
+    case "open-for-writing":
+      return "nothing in it names its process, and this one has it open for writing";
+    case "clock-set":
+      return "a process has its pid, which started after the lock was written, if the clock was right";
     case "kernel-lock-free":
       return "no process has its kernel lock: the file stays, and locks nothing";
     case "kernel-lock-unknown":
       return "only a kernel lock on it counts, and which there are cannot be seen from here";
     case "no-owner":
+      if (lock.type === "other") return "it is no file: a FIFO, a socket or a device";
       return hasHeartbeat
         ? `nothing names its process; its holder last renewed it ${formatDuration(ageMs)} ago`
         : `nothing names its process${noKernelLock(lock)}`;
@@ -160,7 +166,13 @@ export function remedyOf(lock: ExaminedLock, fix: boolean): string | null {
   const keeps = fix ? "kept" : "--fix keeps it";
   if (own !== null) return remedyOfOwn(lock, keeps, fix);
   if (!isOpen(lock)) return null;
-  return `${keeps}: it is another program's lock; ${remedyBy(lock) ?? form.remedy}`;
+  return `${keeps}: it is another program's; ${personCan(lock) ?? form.remedy}`;
+}
+
+/** {@link remedyOf} without why --fix keeps locks of other programs, which is the same for all. */
+export function remarkOn(lock: ExaminedLock, fix: boolean): string | null {
+  if (!isOpen(lock) || actionOn(lock, fix) === "removes") return null;
+  return lock.own === null ? (personCan(lock) ?? lock.form.remedy) : remedyOf(lock, fix);
 }
 
 function remedyOfOwn({ own }: ExaminedLock, keeps: string, fix: boolean): string | null {
@@ -176,7 +188,7 @@ function remedyOfOwn({ own }: ExaminedLock, keeps: string, fix: boolean): string
 }
 
 /** What helps whatever the form. */
-function remedyBy({ verdict }: ExaminedLock): string | null {
+function personCan({ verdict }: ExaminedLock): string | null {
   switch (verdict.reason) {
     case "unreadable":
       return "look at its permissions, or run this as a user who may read it";

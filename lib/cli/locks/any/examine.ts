@@ -5,17 +5,18 @@ import { TimeSlice } from "../../../util/time-slice.js";
 import { absolutePath } from "../../../util/absolute-path.js";
 import { ownerRecogniser } from "../../../session-lock/openclaw-owner.js";
 import type { SessionLockInspection } from "../../../session-lock/reasons.js";
-import { inspectProcess } from "../../../process/inspect.js";
 import { isOwnerUnknown, isUndecided } from "../describe.js";
 import type { ExamineOptions, SweepRequest } from "../examine.js";
-import { programName } from "../program-name.js";
 import { isOurs, recognise, type Recognised, UNKNOWN } from "../forms/registry.js";
-import type { AnyLockCounts, AnyLocksReport, ExaminedLock, HolderProcess } from "./examined.js";
+import type { AnyLockCounts, AnyLocksReport, ExaminedLock } from "./examined.js";
 import { filesIn, type FileToExamine, whyNoLock } from "./find-files.js";
-import { ForeignLocks } from "./foreign-locks.js";
+import { ForeignLocks, processOf } from "./foreign-locks.js";
 import { type Found, lookAt } from "./look.js";
+import { whoHasOpen } from "./open-files.js";
 import { OwnLocks, type OwnKind } from "./own-locks.js";
-import type { Verdict } from "./verdict.js";
+import type { AnyReason, Verdict } from "./verdict.js";
+import type { KernelLock } from "./kernel-locks.js";
+import { realLockFs } from "../../../lock/protocol/lock-fs.js";
 
 /** What to look at. */
 export interface AnyLockPlaces {
@@ -50,7 +51,7 @@ export async function examineAnyLocks(
   }
   const isOwnerArgv = ownerNames.length === 0 ? undefined : ownerRecogniser(ownerNames);
   const own = new OwnLocks({ staleMs, removeStale: fix, env, plainLocks, isOwnerArgv }, slice);
-  const examination = new Examination(own, new ForeignLocks(plainLocks, slice));
+  const examination = new Examination(own, new ForeignLocks(plainLocks, slice), slice);
   try {
     for (const [index, file] of wanted.entries()) {
       if (slice.exhausted()) {
@@ -73,11 +74,15 @@ export async function examineAnyLocks(
 class Examination {
   readonly #own: OwnLocks;
   readonly #foreign: ForeignLocks;
+  readonly #slice: TimeSlice;
   readonly #found = new Map<number, ExaminedLock>();
+  /** Files whose locks name no process that runs: their places in {@link #found}, and their inodes, by real path. */
+  readonly #unnamed = new Map<string, { readonly index: number; readonly inode: bigint }>();
 
-  constructor(own: OwnLocks, foreign: ForeignLocks) {
+  constructor(own: OwnLocks, foreign: ForeignLocks, slice: TimeSlice) {
     this.#own = own;
     this.#foreign = foreign;
+    this.#slice = slice;
   }
 
   /** @returns false when there is no such file. */
@@ -96,15 +101,35 @@ class Examination {
       );
       return true;
     }
-    await this.#foreign.judge(path, look, recognised.claim, (judged) =>
-      this.#found.set(index, { ...ofForeign(shown, recognised, look), ...judged }),
-    );
+    await this.#foreign.judge(path, look, recognised.claim, (judged) => {
+      const lock = { ...ofForeign(shown, recognised, look), ...judged };
+      this.#found.set(index, lock);
+      if (lock.type !== "file" || !NAMES_NONE.has(lock.verdict.reason)) return;
+      if (lock.pid === null) this.#unnamed.set(realPathOf(path), { index, inode: look.inode });
+    });
     return true;
   }
 
   async settle(): Promise<void> {
     await this.#own.settle();
     await this.#foreign.settle();
+    const inodes = new Map([...this.#unnamed].map(([path, { inode }]) => [path, inode]));
+    for (const [path, { pid, hasLock }] of await whoHasOpen(inodes, this.#slice)) {
+      const index = this.#unnamed.get(path)?.index ?? -1;
+      const lock = this.#found.get(index);
+      const process = processOf(pid);
+      if (lock === undefined || process === null) continue;
+      // One that only writes need not be the one that has the lock.
+      if (lock.kernel.state === "held" && !hasLock) continue;
+      const verdict: Verdict = {
+        state: "held",
+        reason: hasLock ? "kernel-lock-held" : "open-for-writing",
+      };
+      const kernel: ExaminedLock["kernel"] = hasLock
+        ? { state: "held", lock: { type: typeOf(lock), pid } }
+        : lock.kernel;
+      this.#found.set(index, { ...lock, verdict, kernel, pid, process });
+    }
   }
 
   locks(): ExaminedLock[] {
@@ -112,10 +137,31 @@ class Examination {
   }
 }
 
+/** What else tells nothing of the process. */
+const NAMES_NONE: ReadonlySet<AnyReason> = new Set([
+  "no-owner",
+  "kernel-lock-unknown",
+  "kernel-lock-held",
+]);
+
+function typeOf({ kernel }: ExaminedLock): KernelLock["type"] {
+  return kernel.state === "held" ? kernel.lock.type : null;
+}
+
+/** What the kernel calls an open file of that name. */
+function realPathOf(path: string): string {
+  try {
+    return realLockFs.realpath(path);
+  } catch {
+    return path;
+  }
+}
+
 function unreadable(lockPath: string, error: Error): ExaminedLock {
   return {
     lockPath,
     form: UNKNOWN,
+    type: null,
     verdict: { state: "undecided", reason: "unreadable" },
     pid: null,
     host: null,
@@ -132,15 +178,16 @@ function unreadable(lockPath: string, error: Error): ExaminedLock {
 function ofForeign(
   lockPath: string,
   { form, claim }: Recognised,
-  { mtimeMs }: Found,
+  { file, mtimeMs }: Found,
 ): Omit<ExaminedLock, "verdict" | "kernel" | "pid" | "process"> {
   const writtenMs = claim.writtenMs ?? mtimeMs;
   return {
     lockPath,
     form,
+    type: file.type,
     host: claim.host,
     writtenMs,
-    ageMs: Math.max(0, Date.now() - writtenMs),
+    ageMs: Math.max(0, Date.now() - Math.floor(writtenMs)),
     hasHeartbeat: claim.hasHeartbeat,
     own: null,
     error: null,
@@ -157,6 +204,7 @@ function ofOwn(
   return {
     lockPath,
     form,
+    type: "file",
     verdict: verdictOn(inspection),
     pid,
     host: null,
@@ -168,11 +216,6 @@ function ofOwn(
     own: { ...inspection, lockPath },
     error: inspection.error ?? null,
   };
-}
-
-function processOf(pid: number): HolderProcess | null {
-  const { state, args, commandLine, startedAtMs } = inspectProcess(pid);
-  return state === "gone" ? null : { program: programName(args), commandLine, startedAtMs };
 }
 
 function verdictOn(inspection: SessionLockInspection): Verdict {

@@ -1,6 +1,6 @@
 /** What `pidentity locks` finds out about one lock of any form. */
 import type { SessionLockInspection } from "../../../session-lock/reasons.js";
-import type { LockForm } from "../forms/form.js";
+import type { FoundType, LockForm } from "../forms/form.js";
 import type { KernelAnswer } from "./kernel-locks.js";
 import type { Verdict } from "./verdict.js";
 
@@ -18,6 +18,8 @@ export interface ExaminedLock {
   /** As it was given, or below the directory as it was given. */
   readonly lockPath: string;
   readonly form: LockForm;
+  /** What lies there; null: it could not be looked at. */
+  readonly type: FoundType | null;
   readonly verdict: Verdict;
   /** Of the kernel lock's holder, or as the lock has it; null: nothing names a process. */
   readonly pid: number | null;

@@ -119,9 +119,8 @@ export class ForeignLocks {
     owner: Pick<LockInspection, "ownerState" | "ownerReason">,
   ): JudgedClaim {
     const isThisHost = this.#isThisHost(claim);
-    const isVisible = isThisHost || kernel.state === "held";
-    const info = pid === null || !isVisible ? null : inspectProcess(pid);
-    const process = info === null || info.state === "gone" ? null : holderOf(info);
+    const isHeld = kernel.state === "held";
+    const process = pid === null || !(isThisHost || isHeld) ? null : processOf(pid);
     const verdict = judgeClaim(claim, {
       kernel,
       owner: { state: owner.ownerState, reason: owner.ownerReason },
@@ -132,6 +131,8 @@ export class ForeignLocks {
       program: process?.program ?? null,
       bootedMs: this.#bootedMs,
     });
+    // A descriptor that was handed on has outlived the process that took its lock.
+    if (isHeld && process === null) return { verdict, kernel, pid: null, process };
     return { verdict, kernel, pid, process: isOutOfSight(verdict) ? null : process };
   }
 }
@@ -141,6 +142,12 @@ const NO_OWNER = { ownerState: "unknown", ownerReason: "missing-pid" } as const;
 /** The process that has that pid here is none of the lock's. */
 function isOutOfSight({ reason }: Verdict): boolean {
   return reason === "other-host" || reason === "other-pid-namespace";
+}
+
+/** The process with that pid; null: none has it. */
+export function processOf(pid: number): HolderProcess | null {
+  const info = inspectProcess(pid);
+  return info.state === "gone" ? null : holderOf(info);
 }
 
 function holderOf({ args, commandLine, startedAtMs }: ProcessInfo): HolderProcess {

@@ -16,11 +16,24 @@ function* entries(locks: readonly ExaminedLock[], fix: boolean): Generator<objec
 }
 
 function toEntry(lock: ExaminedLock, fix: boolean): object {
-  const { lockPath, form, verdict, pid, host, process, writtenMs, ageMs, kernel, own, error } =
-    lock;
+  const {
+    lockPath,
+    form,
+    type,
+    verdict,
+    pid,
+    host,
+    process,
+    writtenMs,
+    ageMs,
+    kernel,
+    own,
+    error,
+  } = lock;
   return {
     lockPath,
     kind: form.kind,
+    type,
     state: verdict.state,
     reason: verdict.reason,
     evidence: fullVerdict(lock),
@@ -29,8 +42,8 @@ function toEntry(lock: ExaminedLock, fix: boolean): object {
     host,
     program: process?.program ?? null,
     commandLine: process?.commandLine ?? null,
-    processStartedAtMs: process?.startedAtMs ?? null,
-    writtenAtMs: writtenMs,
+    processStartedAtMs: wholeMs(process?.startedAtMs ?? null),
+    writtenAtMs: wholeMs(writtenMs),
     ageMs,
     kernelLock: kernel.state,
     kernelLockType: kernel.state === "held" ? kernel.lock.type : null,
@@ -41,4 +54,8 @@ function toEntry(lock: ExaminedLock, fix: boolean): object {
     removed: own?.removed ?? false,
     error: error === null ? null : printable(error.message),
   };
+}
+
+function wholeMs(ms: number | null): number | null {
+  return ms === null ? null : Math.floor(ms);
 }

@@ -16,7 +16,7 @@ import {
   fullVerdict,
   holderRuns,
   lifeOf,
-  remedyOf,
+  remarkOn,
 } from "./describe.js";
 import { type AnyLocksReport, type ExaminedLock, isOpen } from "./examined.js";
 import { explainForms } from "./explain.js";
@@ -78,11 +78,10 @@ function summarise(
   if (states.length > 0) sentences.push(`${states.join(", ")}.`);
   const removable = locks.filter(({ own }) => own?.removable === true).length;
   if (!fix && stale > 0) {
-    sentences.push(
-      removable > 0 && canRemove()
-        ? `--fix would remove ${String(removable)}.`
-        : "--fix would remove none.",
-    );
+    const count = removable > 0 && canRemove() ? String(removable) : "none";
+    const isOwnOnly = locks.some((lock) => lock.own === null && isOpen(lock));
+    const why = isOwnOnly ? ": it touches no lock of another program" : "";
+    sentences.push(`--fix would remove ${count}${why}.`);
   }
   return { text: sentences.join(" "), color: locks.some(isOpen) ? "yellow" : "green" };
 }
@@ -104,12 +103,12 @@ const ALIVE = { yes: "yes", no: "no", unknown: "?" } as const;
 function list(locks: readonly ExaminedLock[], fix: boolean, stream: CliStream): string[] {
   const columns: readonly Column[] = [
     { title: "LOCK", shrinkTo: 9, cut: "apart" },
-    { title: "KIND" },
+    { title: "KIND", shrinkTo: 8 },
     { title: "PID" },
     { title: "ALIVE" },
     { title: "PROGRAM", shrinkTo: NARROWEST_PROGRAM, cut: "middle" },
     { title: "AGE" },
-    { title: "VERDICT", shrinkTo: 24 },
+    { title: "VERDICT", shrinkTo: 17 },
     { title: fix ? "DONE" : "--FIX" },
   ];
   for (const verdictOf of [fullVerdict, briefVerdict]) {
@@ -199,7 +198,7 @@ const MOST_NAMES = 3;
 function remarksOn(locks: readonly ExaminedLock[], fix: boolean, columns: number): string[] {
   const byRemedy = new Map<string, string[]>();
   for (const lock of locks) {
-    const remedy = isOpen(lock) && actionOn(lock, fix) !== "removes" ? remedyOf(lock, fix) : null;
+    const remedy = remarkOn(lock, fix);
     if (remedy === null) continue;
     const names = byRemedy.get(remedy);
     if (names === undefined) byRemedy.set(remedy, [nameOf(lock)]);

@@ -17,6 +17,8 @@ export type LockState = "held" | "free" | "stale" | "undecided";
  * - `started-before`: the process that has the pid ran already when the lock was written
  * - `started-after`: it started later, so that it cannot have written the lock
  * - `other-program`: it ran already, but it is a program that does not write such locks, as far as is known
+ * - `clock-set`: it started later by the clock, which may have been set since
+ * - `open-for-writing`: the lock names no process, and a process has the file open for writing
  * - `no-owner`: the lock names no process
  * - `kernel-lock-unknown`: only a kernel lock counts, and whether there is one cannot be told from here
  */
@@ -25,6 +27,8 @@ export type AnyReason =
   | "started-before"
   | "started-after"
   | "other-program"
+  | "clock-set"
+  | "open-for-writing"
   | "no-owner"
   | "kernel-lock-unknown";
 
@@ -98,7 +102,7 @@ function judgeByTime({ programs }: Claim, facts: ClaimFacts): Verdict {
   const isClockInDoubt =
     bootedMs === null || (writtenMs < bootedMs && startedMs < bootedMs + CLOCK_SETTLES_MS);
   if (laterMs <= DOUBT_MS || (isClockInDoubt && !isForeign)) {
-    return { state: "undecided", reason: "unproven" };
+    return { state: "undecided", reason: "clock-set" };
   }
   return { state: "stale", reason: "started-after" };
 }

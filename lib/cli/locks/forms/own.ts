@@ -1,6 +1,5 @@
 /** Locks of this package: session locks, file locks and pid files. The only ones that `--fix` may remove. Pure. */
 import { parsePayload } from "../../../lock/protocol/payload.js";
-import { isPlain } from "../../../lock/verdict/owner-token.js";
 import { SESSION_LOCK_SUFFIX } from "../../../session-lock/sweep/list-locks.js";
 import { claim, type LockForm } from "./form.js";
 
@@ -15,7 +14,10 @@ export const SESSION_LOCK: LockForm = {
   read: (file) => (SESSION_LOCK.mayBe(file.name, file.type) ? claim() : null),
 };
 
-/** By its content: a nonce or a token, which no other program writes. */
+/** Every version's token begins like that. */
+const TOKEN = /^pi\d+\./;
+
+/** By its content: a pid beside a nonce, and a token of this package where there is one. */
 export const OWN_LOCK: LockForm = {
   kind: "pidentity",
   title: "a file lock or pid file of this package",
@@ -23,7 +25,9 @@ export const OWN_LOCK: LockForm = {
   mayBe: (name, type) => type === "file" && /\.(?:lock|pid)$/.test(name),
   read: ({ type, bytes }) => {
     const payload = type === "file" && bytes !== null ? parsePayload(bytes) : null;
-    if (payload === null || isPlain(payload)) return null;
+    if (payload === null || payload.pid === null || payload.nonce === null) return null;
+    // Another program's owner is its own affair.
+    if (payload.owner !== null && !TOKEN.test(payload.owner)) return null;
     return claim({ pid: payload.pid });
   },
 };
