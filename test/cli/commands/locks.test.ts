@@ -319,14 +319,6 @@ describe("I/O errors exit with 2 and name the path", () => {
     expect((await runHere(["locks", missing])).stdout).toBe("");
   });
 
-  test("a file is no directory", async () => {
-    const file = join(lockDirectory().path, "file");
-    writeFileSync(file, "");
-    const { code, stderr } = await runHere(["locks", file]);
-    expect(stderr).toBe(`pidentity: cannot examine directory (ENOTDIR): ${file}\n`);
-    expect(code).toBe(2);
-  });
-
   test("a lock that is far too large remains, and does not turn every answer into an I/O error", async (context) => {
     requireNative(context);
     const directory = lockDirectory();

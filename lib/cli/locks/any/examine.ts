@@ -4,7 +4,7 @@ import { printable } from "../../../util/printable.js";
 import { TimeSlice } from "../../../util/time-slice.js";
 import { absolutePath } from "../../../util/absolute-path.js";
 import { ownerRecogniser } from "../../../session-lock/openclaw-owner.js";
-import type { SessionLockInspection } from "../../../session-lock/reasons.js";
+import { isProof, type SessionLockInspection } from "../../../session-lock/reasons.js";
 import { isOwnerUnknown, isUndecided } from "../describe.js";
 import type { ExamineOptions, SweepRequest } from "../examine.js";
 import { isOurs, recognise, type Recognised, UNKNOWN } from "../forms/registry.js";
@@ -219,11 +219,12 @@ function ofOwn(
 }
 
 function verdictOn(inspection: SessionLockInspection): Verdict {
-  const { stale, keptReason, ownerReason, removed } = inspection;
-  const isUnreadable = keptReason === "unreadable";
-  if (stale || removed) return { state: "stale", reason: ownerReason };
-  const state = isUnreadable || isUndecided(inspection) ? "undecided" : "held";
-  return { state, reason: ownerReason };
+  const { keptReason, ownerReason: reason, ownerState, staleReasons, removable } = inspection;
+  const isUnclear = keptReason === "unreadable" || keptReason === "in-grace";
+  if (isUnclear || isUndecided(inspection)) return { state: "undecided", reason };
+  // That it is too old says nothing of its owner.
+  const isAbandoned = removable || ownerState === "gone" || staleReasons.some(isProof);
+  return { state: isAbandoned ? "stale" : "held", reason };
 }
 
 function kernelOf({ ownerReason, pid }: SessionLockInspection): ExaminedLock["kernel"] {

@@ -1,5 +1,6 @@
 /** What `pidentity locks` finds out about one lock of any form. */
 import type { SessionLockInspection } from "../../../session-lock/reasons.js";
+import { isWrong } from "../describe.js";
 import type { FoundType, LockForm } from "../forms/form.js";
 import type { KernelAnswer } from "./kernel-locks.js";
 import type { Verdict } from "./verdict.js";
@@ -60,7 +61,8 @@ export interface AnyLocksReport {
   readonly notices: readonly string[];
 }
 
-/** Whether a person has to look at it: it is stale or cannot be decided, and was not removed. */
+/** Whether a person has to look at it: something is wrong with it or cannot be decided, and it was not removed. */
 export function isOpen({ verdict: { state }, own }: ExaminedLock): boolean {
-  return (state === "stale" || state === "undecided") && own?.removed !== true;
+  if (own !== null) return isWrong(own) && !own.removed;
+  return state === "stale" || state === "undecided";
 }

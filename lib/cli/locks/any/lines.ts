@@ -2,6 +2,7 @@
 import { printable } from "../../../util/printable.js";
 import { formatDuration } from "../../terminal/duration.js";
 import { shortenToWidth } from "../../terminal/display-width.js";
+import { describeLock } from "../describe.js";
 import { canRemove } from "../examine.js";
 import { countLocks, fullVerdict, lifeOf, remedyOf } from "./describe.js";
 import type { AnyLocksReport, ExaminedLock } from "./examined.js";
@@ -43,18 +44,18 @@ function factsOf(lock: ExaminedLock): string {
     `kind=${form.kind}`,
     pid === null ? "pid=unknown" : `pid=${String(pid)}${life === null ? "" : ` (${life})`}`,
     `age=${formatDuration(ageMs)}`,
-    `stale=${stalenessOf(lock)}`,
+    own === null ? `stale=${stalenessOf(lock)}` : describeLock(own).stale,
   ];
   return `${facts.join(" ")}${own?.removed === true ? " [removed]" : ""}`;
 }
 
-function stalenessOf({ verdict: { state, reason }, own }: ExaminedLock): string {
+function stalenessOf({ verdict: { state, reason } }: ExaminedLock): string {
   switch (state) {
     case "held":
     case "free":
       return "no";
     case "stale":
-      return `yes (${own === null ? reason : own.staleReasons.join(", ")})`;
+      return `yes (${reason})`;
     case "undecided":
       return `unknown (${reason})`;
   }

@@ -211,9 +211,10 @@ function remarksOn(locks: readonly ExaminedLock[], fix: boolean, columns: number
   });
 }
 
-function colorOf({ verdict, own, error }: ExaminedLock): Color | null {
+function colorOf(lock: ExaminedLock): Color | null {
+  const { verdict, own, error } = lock;
   if (error !== null && own?.keptReason !== "guard-busy") return "red";
-  return verdict.state === "stale" || verdict.state === "undecided" ? "yellow" : null;
+  return isOpen(lock) || verdict.state === "stale" ? "yellow" : null;
 }
 
 function hintsFor(

@@ -1,4 +1,3 @@
-import { spawnSync } from "node:child_process";
 import { lstatSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -11,7 +10,7 @@ import {
 } from "../../../../lib/cli/locks/any/kernel-locks.js";
 import { parseDescriptor } from "../../../../lib/cli/locks/any/open-files.js";
 import { startReady } from "../../../support/processes/child.js";
-import { requireLinux } from "../../../support/require.js";
+import { requireLinux, requireProgram } from "../../../support/require.js";
 import { temporaryFolder } from "../../../support/temporary-folder.js";
 
 const LOCKS = `1: POSIX  ADVISORY  WRITE 812 fe:00:1001 0 EOF
@@ -70,7 +69,7 @@ describe("the kernel's list", () => {
 
   test("has the lock that flock(1) takes, under the number that stat tells", async (context) => {
     requireLinux(context, "/proc/locks");
-    if (spawnSync("flock", ["--version"]).error) context.skip("needs flock(1) of util-linux");
+    requireProgram(context, "flock");
     const file = join(temporaryFolder(), "a.lock");
     writeFileSync(file, "");
     const holder = await startReady("flock", [file, "sh", "-c", "echo held; read line"]);
