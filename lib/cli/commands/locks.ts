@@ -36,7 +36,7 @@ const LINES_AROUND_ROWS = 5;
 
 export const locks: Command = {
   name: "locks",
-  usage: "<dir…|file…> | --state-dir DIR [--all | --watch] [option…]",
+  usage: "<dir…|file…> | --state-dir DIR [--all] [--fix] [option…]",
   summary: "a doctor for lock files: whose, how old, stale or not and why",
   help: `Judges every session lock (*.jsonl.lock) in each directory, not in the ones
 below, and says which are stale and why. Without --fix nothing is touched. A

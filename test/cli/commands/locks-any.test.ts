@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import {
   chmodSync,
   chownSync,
@@ -22,7 +22,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { acquireFileLock } from "../../../lib/file-lock/index.js";
 import { runHere, runProgram } from "../../support/command-line.js";
 import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
-import { importDist } from "../../support/locks/lock-holder.js";
+import { abandonedLock, startHolder } from "../../support/locks/file-lock-holder.js";
 import { nodeArguments, start, startReady } from "../../support/processes/child.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
 import {
@@ -72,19 +72,6 @@ function file(name: string, content: string | Buffer = ""): string {
   const path = join(temporaryFolder(), name);
   writeFileSync(path, content);
   return path;
-}
-
-/** A lock of this package in `folder`, whose holder was killed. */
-async function abandonedLock(folder: string, name: string): Promise<string> {
-  const path = join(folder, name);
-  const script = `
-    ${importDist("acquireFileLock", "file-lock/index.js")}
-    const lock = await acquireFileLock({ path: ${JSON.stringify(path)} });
-    console.log(lock.lockPath);
-    setInterval(() => {}, 1000);`;
-  const holder = await startReady(process.execPath, nodeArguments(script));
-  await holder.kill();
-  return holder.first;
 }
 
 describe("a file is judged whatever its form", () => {
@@ -200,15 +187,10 @@ describe("a file is judged whatever its form", () => {
     chmodSync(join(folder, "secret.lock"), 0o000);
     writeFileSync(join(folder, "open.pid"), "1\n");
     const main = join(entry, "../cli/main.js");
-    const [as = "", ...rest] = [...AS_NOBODY, process.execPath, main, "locks", "--all", folder];
-    let stdout = "";
-    try {
-      stdout = execFileSync(as, rest, { encoding: "utf8" });
-    } catch (error) {
-      const { status, stdout: output } = error as { status: number; stdout: string };
-      expect(status).toBe(1);
-      stdout = output;
-    }
+    const [as, ...options] = AS_NOBODY;
+    const command = [...options, process.execPath, main, "locks", "--all", folder];
+    const { status, stdout } = spawnSync(as, command, { encoding: "utf8" });
+    expect(status).toBe(1);
     expect(stdout).toMatch(/secret\.lock kind=unknown .* stale=unknown \(unreadable\)\n/u);
     expect(stdout).toMatch(/it cannot be read \(EACCES/u);
     expect(stdout).toMatch(/open\.pid kind=pid-file pid=1 \(alive\)/u);
@@ -346,7 +328,7 @@ describe("--fix touches only what is of this package", () => {
     writeFileSync(join(folder, "torn.lock"), '{\n  "pid":');
     mkdirSync(join(folder, "d.lock"));
     symlinkSync(`${hostname()}-${ended}`, join(folder, "SingletonLock"));
-    const own = await abandonedLock(folder, "ledger.csv");
+    const own = await abandonedLock(join(folder, "ledger.csv"));
     const before = snapshot(folder);
     expect((await judge("--all", folder)).code).toBe(1);
     expect(snapshot(folder)).toEqual(before);
@@ -361,7 +343,7 @@ describe("--fix touches only what is of this package", () => {
   test("nothing is left to do where only own locks were stale", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
-    const own = await abandonedLock(folder, "a");
+    const own = await abandonedLock(join(folder, "a"));
     const without = await runHere(["locks", own]);
     expect(without.stdout).toContain("  --fix removes it: ");
     expect(without.stdout).toContain("Run again with --fix to remove 1 stale lock.\n");
@@ -382,14 +364,13 @@ describe("--fix touches only what is of this package", () => {
 
   test("a held lock that is older than a limit that was asked for is told of, and stays", async (context) => {
     requireNative(context);
-    const held = await acquireFileLock({ path: join(temporaryFolder(), "a") });
-    onTestFinished(() => held.release());
-    await waitFor("its age", async () => (await judgeOne(held.lockPath)).ageMs > 1);
-    const { code, stdout } = await runHere(["locks", held.lockPath, "--stale-ms", "1", "--fix"]);
+    const { lockPath } = await startHolder(join(temporaryFolder(), "a"));
+    await waitFor("its age", async () => (await judgeOne(lockPath)).ageMs > 1);
+    const { code, stdout } = await runHere(["locks", lockPath, "--stale-ms", "1", "--fix"]);
     expect(stdout).toContain(" stale=yes (too-old)\n");
     expect(stdout).toContain("  kept: its owner still runs\n");
     expect(code).toBe(1);
-    expect(existsSync(held.lockPath)).toBe(true);
+    expect(existsSync(lockPath)).toBe(true);
   });
 
   test("of a session's lock the same is done as for its directory", async (context) => {

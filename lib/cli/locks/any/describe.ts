@@ -77,12 +77,23 @@ const BRIEF: Readonly<Partial<Record<AnyReason, string>>> = {
 /** The evidence as a sentence, without a full stop. */
 export function fullVerdict(lock: ExaminedLock): string {
   const { own, verdict, error } = lock;
-  if (own !== null) return ownFull(own);
+  if (
+    own !== null &&
+    !(verdict.state === "held" && PROOF_OF_LIFE.has(verdict.reason) && !own.stale)
+  )
+    return ownFull(own);
   if (verdict.reason === "unreadable") {
     return `it cannot be read${error === null ? "" : ` (${printable(error.message)})`}`;
   }
   return evidenceFor(lock);
 }
+
+const PROOF_OF_LIFE: ReadonlySet<AnyReason> = new Set([
+  "kernel-lock-held",
+  "running",
+  "held-here",
+  "start-time-equal",
+]);
 
 function evidenceFor(lock: ExaminedLock): string {
   const { verdict, process, host, ageMs, hasHeartbeat, pid, writtenMs } = lock;
@@ -107,6 +118,10 @@ function evidenceFor(lock: ExaminedLock): string {
         : `nothing names its process${noKernelLock(lock)}`;
     case "start-time-equal":
       return "its process runs: the start time in the lock is that process's";
+    case "running":
+      return "its process runs: it is the one that the lock's token names";
+    case "held-here":
+      return "this very process holds it";
     case "started-before":
       return "its process runs, and ran before the lock was written";
     case "started-after": {

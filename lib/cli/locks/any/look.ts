@@ -38,8 +38,11 @@ export function lookAt(path: string): Look {
 
 function timesOf(stats: BigIntStats): Omit<Found, "kind" | "file"> {
   const { mtimeNs, ctimeNs, dev, ino } = stats;
-  const toMs = (ns: bigint): number => Number(ns / 1000n) / 1000;
   return { mtimeMs: toMs(mtimeNs), ctimeMs: toMs(ctimeNs), device: dev, inode: ino };
+}
+
+function toMs(nanoseconds: bigint): number {
+  return Number(nanoseconds / 1000n) / 1000;
 }
 
 function read(path: string, stats: BigIntStats): Pick<Found, "file"> {
