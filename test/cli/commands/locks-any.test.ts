@@ -438,6 +438,15 @@ describe("the arguments", () => {
     expect(code).toBe(2);
   });
 
+  test("a lock that does not exist is told of as a file", async () => {
+    const missing = join(temporaryFolder(), "a.lock");
+    expect(await runHere(["locks", missing])).toEqual({
+      code: 2,
+      stdout: "",
+      stderr: `pidentity: no such file: ${missing}\n`,
+    });
+  });
+
   test("a file and its directory with --all are judged by one command", async () => {
     const path = file("a.pid", String(process.pid));
     const { locks } = await judge("--all", path, join(path, ".."));

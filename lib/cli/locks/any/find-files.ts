@@ -18,8 +18,8 @@ export interface FileToExamine {
 }
 
 /**
- * Whether an argument is to be judged itself: everything but a directory. A directory that has a lock's name is one
- * (proper-lockfile's), unless sessions' locks are in it.
+ * Whether an argument is to be judged itself: everything but a directory. An empty directory that has a lock's name is
+ * a lock as well (proper-lockfile's).
  */
 export function isLockArgument(given: string): boolean {
   const path = absolutePath(given);
@@ -28,8 +28,8 @@ export function isLockArgument(given: string): boolean {
     if (!statSync(path).isDirectory()) return true;
     return basename(tidyPath(path)).endsWith(".lock") && isWithoutEntries(path);
   } catch {
-    // Nothing is there, or a link leads nowhere, as Chromium's does.
-    return realLockFs.lstat(path) !== null;
+    // A link leads nowhere, as Chromium's does; or nothing is there, and the name tells what was meant.
+    return realLockFs.lstat(path) !== null || mayBeLock(basename(path), "file");
   }
 }
 
