@@ -447,10 +447,12 @@ describe("the arguments", () => {
     });
   });
 
-  test("a file and its directory with --all are judged by one command", async () => {
+  test("a file that is named beside its directory is judged once", async () => {
     const path = file("a.pid", String(process.pid));
-    const { locks } = await judge("--all", path, join(path, ".."));
-    expect(locks).toHaveLength(2);
+    const folder = join(path, "..");
+    writeFileSync(join(folder, "b.pid"), String(process.pid));
+    const { locks } = await judge("--all", path, folder);
+    expect(locks.map(({ lockPath }) => lockPath)).toEqual([path, join(folder, "b.pid")]);
   });
 
   test("paths are shown as they were given", async () => {

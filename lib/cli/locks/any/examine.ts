@@ -34,17 +34,20 @@ export async function examineAnyLocks(
   const slice = new TimeSlice();
   const problems: string[] = [];
   const notices: string[] = [];
-  const wanted: FileToExamine[] = [];
+  // By path: what is named, and in a directory besides, is one lock.
+  const wanted = new Map<string, FileToExamine>();
   for (const shown of files) {
     const file = { path: absolutePath(shown), shown };
     const obstacle = whyNoLock(file);
-    if (obstacle === null) wanted.push(file);
+    if (obstacle === null) wanted.set(file.path, file);
     else notices.push(printable(obstacle));
   }
-  const named = wanted.length;
+  const named = wanted.size;
   for (const directory of directories) {
     try {
-      for (const file of await filesIn(directory, slice)) wanted.push(file);
+      for (const file of await filesIn(directory, slice)) {
+        if (!wanted.has(file.path)) wanted.set(file.path, file);
+      }
     } catch (error) {
       problems.push(cannotExamine("directory", directory, error));
     }
@@ -53,17 +56,19 @@ export async function examineAnyLocks(
   const own = new OwnLocks({ staleMs, removeStale: fix, env, plainLocks, isOwnerArgv }, slice);
   const examination = new Examination(own, new ForeignLocks(plainLocks, slice), slice);
   try {
-    for (const [index, file] of wanted.entries()) {
+    let index = 0;
+    for (const file of wanted.values()) {
       if (slice.exhausted()) {
-        onProgress?.(index, wanted.length);
+        onProgress?.(index, wanted.size);
         await slice.next();
       }
       const isThere = await examination.examine(file, index);
       // What a directory listed a while ago may be gone; what a person has named was mistyped.
       if (!isThere && index < named) problems.push(printable(`no such file: ${file.shown}`));
+      index++;
     }
     await examination.settle();
-    onProgress?.(wanted.length, wanted.length);
+    onProgress?.(wanted.size, wanted.size);
   } finally {
     own.close();
   }
