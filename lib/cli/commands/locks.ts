@@ -21,12 +21,7 @@ import { paint } from "../terminal/paint.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { watch } from "../terminal/watch.js";
 import { isWrong } from "../locks/describe.js";
-import { examineAnyLocks, type AnyLockPlaces } from "../locks/any/examine.js";
-import { type AnyLocksReport, isOpen } from "../locks/any/examined.js";
-import { isLockArgument } from "../locks/any/find-files.js";
-import { anyLocksJson } from "../locks/any/json.js";
-import { anyLocksLines } from "../locks/any/lines.js";
-import { anyLocksScreen } from "../locks/any/screen.js";
+import { examineAny, toAnyPlaces } from "../locks/any/answer.js";
 
 /** Terminals keep about that many lines of their past. */
 const MOST_ROWS = 1000;
@@ -118,7 +113,7 @@ Examples:
       if (values.watch) {
         throw new UsageError("--watch needs directories of sessions, without --all and files");
       }
-      return await examineAny(places, request, { fix, explain, json }, io);
+      return await examineAny(places, request, { fix, explain, json, mostRows: MOST_ROWS }, io);
     }
     const directories = toDirectories(positionals, stateDirs);
     if (values.watch) {
@@ -149,64 +144,6 @@ function parseOwnerName(text: string): string {
     throw new UsageError(`--owner must be a program's name without a path: ${quote(text)}`);
   }
   return name;
-}
-
-/**
- * What is to be judged whatever its form; null: the session locks of directories.
- *
- * @throws UsageError where the arguments ask for both
- */
-function toAnyPlaces(
-  given: readonly string[],
-  stateDirs: readonly string[],
-  all: boolean,
-): AnyLockPlaces | null {
-  if (all && stateDirs.length > 0) {
-    throw new UsageError("--all takes directories, and cannot be combined with --state-dir");
-  }
-  if (all && given.length === 0) throw new UsageError("at least one directory is required");
-  const distinct = [...new Set(given)];
-  const files = distinct.filter(isLockArgument);
-  if (files.length === 0 && !all) return null;
-  const directories = distinct.filter((argument) => !files.includes(argument));
-  const [directory] = directories;
-  if (directory !== undefined && !all) {
-    throw new UsageError(`beside a file a directory needs --all: ${quote(directory)}`);
-  }
-  return { files, directories };
-}
-
-async function examineAny(
-  places: AnyLockPlaces,
-  request: SweepRequest,
-  { fix, explain, json }: Form,
-  io: CliIo,
-): Promise<ExitCode> {
-  const bar = new ProgressBar(io);
-  let report: AnyLocksReport;
-  try {
-    report = await examineAnyLocks(places, request, {
-      env: io.env,
-      onProgress: (checked, total) => bar.update(checked, total),
-    });
-  } finally {
-    bar.clear();
-  }
-  const { stdout, stderr } = io;
-  for (const line of remarksOf(report)) stderr.write(`pidentity: ${line}\n`);
-  if (json) writeInChunks(stdout, anyLocksJson(report, { fix }));
-  else if (!stdout.isTTY) writeInChunks(stdout, anyLocksLines(report, { fix, explain }));
-  else {
-    const lines = anyLocksScreen(report, { fix, explain, mostRows: MOST_ROWS }, stdout);
-    writeInChunks(
-      stdout,
-      lines.map((line) => `${line}\n`),
-    );
-  }
-  const hasFailed =
-    report.problems.length > 0 || report.locks.some(({ own }) => own?.keptReason === "error");
-  if (hasFailed) return EXIT.failure;
-  return report.locks.some(isOpen) ? EXIT.no : EXIT.ok;
 }
 
 /** @throws UsageError unless exactly one kind of directory is given */
@@ -286,7 +223,7 @@ async function watchLocks(
 }
 
 /** What standard error is told beside the answer. */
-function remarksOf({ problems, notices }: Pick<LocksReport, "problems" | "notices">): string[] {
+function remarksOf({ problems, notices }: LocksReport): string[] {
   return [...problems, ...notices];
 }
 
