@@ -46,6 +46,7 @@ export class ForeignLocks {
   readonly #bootedMs: number;
   readonly #isThisHost: (claim: Claim) => boolean;
   readonly #waiting: (() => Promise<void>)[] = [];
+  readonly #processes = new Map<number, HolderProcess | null>();
   #afterLook: JudgeBy | null = null;
 
   constructor(plainLocks: PlainLocks, slice: TimeSlice) {
@@ -111,6 +112,14 @@ export class ForeignLocks {
     }
   }
 
+  #processOf(pid: number): HolderProcess | null {
+    const known = this.#processes.get(pid);
+    if (known !== undefined) return known;
+    const process = processOf(pid);
+    this.#processes.set(pid, process);
+    return process;
+  }
+
   #conclude(
     claim: Claim,
     { mtimeMs, ctimeMs }: Found,
@@ -120,7 +129,7 @@ export class ForeignLocks {
   ): JudgedClaim {
     const isThisHost = this.#isThisHost(claim);
     const isHeld = kernel.state === "held";
-    const process = pid === null || !(isThisHost || isHeld) ? null : processOf(pid);
+    const process = pid === null || !(isThisHost || isHeld) ? null : this.#processOf(pid);
     const verdict = judgeClaim(claim, {
       kernel,
       owner: { state: owner.ownerState, reason: owner.ownerReason },
