@@ -194,6 +194,16 @@ describe("a file is judged whatever its form", () => {
     expect(stdout).toMatch(/secret\.lock kind=unknown .* stale=unknown \(unreadable\)\n/u);
     expect(stdout).toMatch(/it cannot be read \(EACCES/u);
     expect(stdout).toMatch(/open\.pid kind=pid-file pid=1 \(alive\)/u);
+
+    chmodSync(folder, 0o700);
+    const inside = [join(folder, "open.pid"), join(folder, "sessions")];
+    for (const [index, path] of inside.entries()) {
+      const args = [...options, process.execPath, main, "locks", path];
+      const closed = spawnSync(as, args, { encoding: "utf8" });
+      expect(closed.stdout + closed.stderr).toMatch(/\(?EACCES/u);
+      expect(closed.stderr).not.toMatch(/\n {4}at /u);
+      expect(closed.status).toBe(index === 0 ? 1 : 2);
+    }
   });
 });
 

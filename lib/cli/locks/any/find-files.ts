@@ -29,7 +29,16 @@ export function isLockArgument(given: string): boolean {
     return basename(tidyPath(path)).endsWith(".lock") && isWithoutEntries(path);
   } catch {
     // A link leads nowhere, as Chromium's does; or nothing is there, and the name tells what was meant.
-    return realLockFs.lstat(path) !== null || mayBeLock(basename(path), "file");
+    return isThere(path) || mayBeLock(basename(path), "file");
+  }
+}
+
+/** False also where that may not be asked. */
+function isThere(path: string): boolean {
+  try {
+    return realLockFs.lstat(path) !== null;
+  } catch {
+    return false;
   }
 }
 
