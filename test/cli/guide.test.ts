@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import { type Explanation, KEPT_REASONS, STALE_REASONS } from "../../lib/cli/locks/explanations.js";
+import { FORMS } from "../../lib/cli/locks/forms/registry.js";
 import { runHere } from "../support/command-line.js";
 import { endedPid, lockDirectory } from "../support/locks/lock-directory.js";
 import { ROOT } from "../support/processes/programs.js";
@@ -69,6 +70,23 @@ describe("the guide's JSON keys are those that are printed", () => {
     );
   });
 
+  test("of any lock", async () => {
+    const directory = lockDirectory();
+    directory.writePlain("a", { pid: await endedPid() });
+    const args = ["locks", "--all", directory.path, "--json"];
+    const document = JSON.parse((await runHere(args)).stdout) as {
+      counts: object;
+      locks: object[];
+    };
+    const heading = "### `locks <file> --json`, `locks --all --json`";
+    expect(Object.keys(document)).toEqual(keysBelow(heading));
+    const [, counts = ""] = tableBelow(heading).find(([key]) => key === "`counts`") ?? [];
+    expect(counts).toContain(`{ ${Object.keys(document.counts).join(", ")} }`);
+    const [, ofAnyLock = ""] = GUIDE.split("| key of any lock");
+    const keys = [...(ofAnyLock.split("\n###")[0]?.matchAll(/^\| `(\w+)`/gmu) ?? [])];
+    expect(Object.keys(document.locks[0] ?? {})).toEqual(keys.map(([, key]) => key));
+  });
+
   test.each([
     ["ps", String(process.pid)],
     ["identify", String(process.pid)],
@@ -93,9 +111,16 @@ describe("the guide's JSON keys are those that are printed", () => {
   });
 });
 
+test("the guide's table of lock forms has those that are read, in their order", () => {
+  const [, table = ""] = GUIDE.split("\n| `kind`");
+  const kinds = [...(table.split("\n\n")[0]?.matchAll(/^\| `([\w-]+)`/gmu) ?? [])];
+  expect(kinds.map(([, kind]) => kind)).toEqual(FORMS.map(({ kind }) => kind));
+});
+
 test.each([
   [
     "locks",
+    "--all",
     "--fix",
     "--state-dir",
     "--explain",

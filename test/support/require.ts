@@ -58,6 +58,12 @@ export function requireWindows(context: TestContext, why: string): void {
   if (process.platform !== "win32") context.skip(`needs Windows (${why})`);
 }
 
+/** A program that is found by its name and knows `--version`; there is no variable that promises one. */
+export function requireProgram(context: TestContext, name: string): void {
+  const { error } = spawnSync(name, ["--version"]);
+  if (error !== undefined) context.skip(`needs the program ${name}: ${error.message}`);
+}
+
 /** Any other need of a root test, e.g. a kernel feature; `obstacle` null means "met". */
 export function requireOfRoot(context: TestContext, obstacle: string | null): void {
   if (obstacle !== null) refuse(context, "PIDENTITY_REQUIRE_ROOT", obstacle);

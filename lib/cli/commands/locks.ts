@@ -1,4 +1,4 @@
-/** `pidentity locks`: a doctor for the session locks of some directories. */
+/** `pidentity locks`: a doctor for the session locks of some directories, and for any lock that is named. */
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable, quote } from "../../util/printable.js";
 import { parseArguments, parsePositiveInteger } from "../arguments.js";
@@ -21,6 +21,7 @@ import { paint } from "../terminal/paint.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { watch } from "../terminal/watch.js";
 import { isWrong } from "../locks/describe.js";
+import { examineAny, toAnyPlaces } from "../locks/any/answer.js";
 
 /** Terminals keep about that many lines of their past. */
 const MOST_ROWS = 1000;
@@ -30,8 +31,8 @@ const LINES_AROUND_ROWS = 5;
 
 export const locks: Command = {
   name: "locks",
-  usage: "<dir…> | --state-dir DIR [--fix | --watch] [option…]",
-  summary: "a doctor for session locks: whose, how old, stale or not and why",
+  usage: "<dir…|file…> | --state-dir DIR [--all] [--fix] [option…]",
+  summary: "a doctor for lock files: whose, how old, stale or not and why",
   help: `Judges every session lock (*.jsonl.lock) in each directory, not in the ones
 below, and says which are stale and why. Without --fix nothing is touched. A
 lock is only removed on proof that its owner is gone.
@@ -41,8 +42,20 @@ session, the pid it names, whether its owner is alive, the program that has the
 pid, the lock's age, the verdict, and what --fix does. Elsewhere it is one line
 for each lock, with the full path, that stays as it is.
 
+A file, or --all with a directory, judges locks of every form that is known
+here, and says which process is behind each, by what evidence, or that nothing
+names one: locks and pid files of this package, pid files (a number or JSON),
+locks of gateways and of sessions.json, proper-lockfile's directories, git's
+*.lock and gc.pid, SingletonLock of Chromium, lock of Firefox, postmaster.pid,
+swap files of Vim, links of Emacs and Mercurial, X displays, and what dpkg,
+APT, Cargo and LevelDB lock through the kernel. Locks of other programs are
+never touched.
+
 Options:
-  --fix            remove the stale locks that can safely be removed
+  --all            judge every kind of lock in each directory, not in the ones
+                   below
+  --fix            remove the stale locks that can safely be removed; only those
+                   of this package
   --state-dir DIR  a gateway's state directory: examines DIR/agents/*/sessions;
                    may be repeated
   --explain        say what each reason in the answer means, and what to do
@@ -58,7 +71,9 @@ Options:
   --keep-plain     keep what other programs wrote (no token, no kernel lock),
                    whatever its pid looks like: where containers share a volume
   --json           one JSON document:
-                   {"schemaVersion", "counts", "problems", "notices", "locks"}
+                   {"schemaVersion", "counts", "problems", "notices", "locks"};
+                   of a file or with --all each lock has "kind", "state" (held,
+                   free, stale, undecided), "evidence" and more
 
 Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
 be read or be decided from here, 2 on wrong usage, or when a directory could not
@@ -69,9 +84,12 @@ Examples:
   pidentity locks --state-dir ~/.openclaw --fix
   pidentity locks --state-dir ~/.openclaw --watch
   pidentity locks sessions --json | jq '.locks[] | select(.stale).lockPath'
+  pidentity locks .git/index.lock /run/sshd.pid
+  pidentity locks --all ~/.config/chromium
 `,
   run: async (args, io) => {
     const { values, positionals } = parseArguments(args, {
+      all: { type: "boolean" },
       explain: { type: "boolean" },
       fix: { type: "boolean" },
       json: { type: "boolean" },
@@ -82,7 +100,8 @@ Examples:
       watch: { type: "boolean" },
     });
     const { explain = false, fix = false, json = false } = values;
-    const directories = toDirectories(positionals, values["state-dir"] ?? []);
+    const stateDirs = values["state-dir"] ?? [];
+    const places = toAnyPlaces(positionals, stateDirs, values.all === true);
     const staleText = values["stale-ms"];
     const request: SweepRequest = {
       fix,
@@ -90,6 +109,13 @@ Examples:
       ownerNames: (values.owner ?? []).map(parseOwnerName),
       plainLocks: values["keep-plain"] === true ? "keep" : "judge",
     };
+    if (places !== null) {
+      if (values.watch) {
+        throw new UsageError("--watch needs directories of sessions, without --all and files");
+      }
+      return await examineAny(places, request, { fix, explain, json, mostRows: MOST_ROWS }, io);
+    }
+    const directories = toDirectories(positionals, stateDirs);
     if (values.watch) {
       checkWatchable({ fix, json }, io);
       return await watchLocks(directories, request, { explain }, io);

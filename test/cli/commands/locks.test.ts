@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 
 import { describe, expect, test } from "vitest";
@@ -317,14 +317,6 @@ describe("I/O errors exit with 2 and name the path", () => {
   test("no count is printed where no directory could be read", async () => {
     const missing = join(lockDirectory().path, "missing");
     expect((await runHere(["locks", missing])).stdout).toBe("");
-  });
-
-  test("a file is no directory", async () => {
-    const file = join(lockDirectory().path, "file");
-    writeFileSync(file, "");
-    const { code, stderr } = await runHere(["locks", file]);
-    expect(stderr).toBe(`pidentity: cannot examine directory (ENOTDIR): ${file}\n`);
-    expect(code).toBe(2);
   });
 
   test("a lock that is far too large remains, and does not turn every answer into an I/O error", async (context) => {
