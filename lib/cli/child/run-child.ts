@@ -3,7 +3,7 @@
  * program `pidentity` and of no library.
  */
 import { spawn, type StdioOptions } from "node:child_process";
-import { constants } from "node:os";
+import os from "node:os";
 
 import { errorCode } from "../../util/error-code.js";
 import type { SignalRelay } from "./signal-relay.js";
@@ -43,7 +43,7 @@ export function runChild(
         if (child.pid === undefined) failed(error);
       });
       child.once("exit", (code, signal) => {
-        const number = signal === null ? 0 : constants.signals[signal];
+        const number = signal === null ? 0 : os.constants.signals[signal];
         resolve({ code: code ?? SIGNALLED + number, signal, error: null });
       });
     } catch (error) {

@@ -1,5 +1,5 @@
 /** `pidentity run`: runs a command while it holds a lock. */
-import { constants } from "node:os";
+import os from "node:os";
 
 import { acquirePidFile } from "../../file-lock/acquire-pid-file.js";
 import type { FileLock } from "../../file-lock/file-lock.js";
@@ -232,7 +232,7 @@ function descriptorToKeep(lock: FileLock, { stderr }: CliIo): number | null {
 }
 
 function endedEarly(signal: NodeJS.Signals): End {
-  return { code: 128 + (constants.signals[signal] ?? 0), signal };
+  return { code: 128 + (os.constants.signals[signal] ?? 0), signal };
 }
 
 /** The command has ended: what goes wrong here changes nothing about that. */
