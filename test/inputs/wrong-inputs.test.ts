@@ -7,7 +7,12 @@ import { inspect } from "node:util";
 
 import { expect, test } from "vitest";
 
-import { acquireFileLock, acquirePidFile, readPidFile } from "../../lib/file-lock/index.js";
+import {
+  acquireFileLock,
+  acquirePidFile,
+  checkFileLock,
+  readPidFile,
+} from "../../lib/file-lock/index.js";
 import {
   identifyProcess,
   inspectProcess,
@@ -208,6 +213,17 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { stale: 10_000 },
     { resolveLinks: 0 },
     { lockfilePath: "a" },
+    { lockPath: 7 },
+    { lockPath: "locks/" },
+    { onReclaimed: "tell me" },
+    { format: "pid" },
+  ],
+  [
+    "checkFileLock(…)",
+    (options) => checkFileLock(options),
+    undefined,
+    {},
+    { path: "a", timeoutMs: 5 },
   ],
   [
     "acquirePidFile({ path, … })",
@@ -215,6 +231,7 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { path: 7 },
     { allowReentrant: true },
     { timeoutMs: -0.5 },
+    { format: "text" },
   ],
   ["readPidFile(…)", (path) => readPidFile(path), undefined, 7, "", "\u202e\n\0"],
   [
