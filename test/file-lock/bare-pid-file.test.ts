@@ -35,7 +35,13 @@ import {
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { LOCK_KINDS, withGuardFiles } from "../support/locks/lock-kinds.js";
 import { importDist, takeNameAway } from "../support/locks/lock-holder.js";
-import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
+import {
+  requireLinux,
+  requireNative,
+  requirePosix,
+  requireRoot,
+  requireRuntime,
+} from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 function pidFileIn(folder: string): string {
@@ -127,6 +133,32 @@ test.each<[string, AcquirePidFileOptions["format"], AcquirePidFileOptions["forma
   await daemon.kill("SIGKILL");
   expect(await refusal({ path, format: other })).toBe("acquired");
 });
+
+test.for(["Bun", "Deno"] as const)(
+  "a bare pid file that %s wrote is known for this package's by its mark when its daemon is killed",
+  async (runtime, context) => {
+    requireNative(context);
+    const [file = "", ...args] = requireRuntime(context, runtime);
+    const folder = temporaryFolder();
+    const path = pidFileIn(folder);
+    const script = join(folder, "daemon.mjs");
+    writeFileSync(
+      script,
+      `${importDist("acquirePidFile", "file-lock/index.js")}
+      await acquirePidFile({ path: ${JSON.stringify(path)}, format: "pid" });
+      console.log("running");
+      process.stdin.resume();`,
+    );
+    const daemon = await startReady(file, [...args, script]);
+    expect(await readPidFile(path)).toMatchObject({ pid: daemon.pid, reason: "kernel-lock-held" });
+    await daemon.kill("SIGKILL");
+    expect(await readPidFile(path)).toMatchObject({
+      pid: daemon.pid,
+      state: "gone",
+      reason: "kernel-lock-free",
+    });
+  },
+);
 
 describe("a bare pid whose process is another one by now", () => {
   test("a bare pid file of this package is taken over although a stranger has its pid", async (context) => {

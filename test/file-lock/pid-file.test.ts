@@ -5,8 +5,10 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
 
 import { acquirePidFile } from "../../lib/file-lock/acquire-pid-file.js";
+import { checkFileLock } from "../../lib/file-lock/check-file-lock.js";
 import { FileLockFileError, FileLockTimeoutError } from "../../lib/file-lock/errors.js";
 import { type AcquirePidFileOptions } from "../../lib/file-lock/options.js";
+import { readPidFile } from "../../lib/file-lock/read-pid-file.js";
 import { nodeArguments, type RunningChild, startReady } from "../support/processes/child.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { importDist } from "../support/locks/lock-holder.js";
@@ -120,6 +122,46 @@ describe("a bare pid that another program wrote", () => {
     writeFileSync(path, String(owner.pid));
     const isOwnerArgv = (args: readonly string[]): boolean => args.includes("mydaemon");
     expect(await refusal({ path, isOwnerArgv })).toBe("acquired");
+  });
+});
+
+describe("a pid in the first of several lines", () => {
+  const linesOf = (pid: number): string => `${String(pid)}\n/var/lib/postgresql/17/main\n5432\n`;
+
+  test("a pid in the first of several lines is respected while its process lives, and named", async () => {
+    const path = pidFileIn(temporaryFolder());
+    const owner = await liveOwner();
+    writeFileSync(path, linesOf(owner.pid));
+    const error = await refusal({ path });
+    expect(error).toBeInstanceOf(FileLockTimeoutError);
+    expect(error).toMatchObject({ pid: owner.pid, timeoutMs: 0, lockPath: path, obstacle: null });
+    expect(await readPidFile(path)).toMatchObject({ pid: owner.pid, state: "unknown" });
+    expect(await checkFileLock({ path: `${path}.x`, lockPath: path })).toMatchObject({
+      locked: true,
+      available: false,
+      holder: { pid: owner.pid, state: "unknown", reason: "unproven" },
+      obstacle: "no-lock",
+    });
+    expect(readFileSync(path, "utf8")).toBe(linesOf(owner.pid));
+  });
+
+  test("a pid in the first of several lines whose process has ended is told, and the file stays", async (context) => {
+    requireNative(context);
+    const path = pidFileIn(temporaryFolder());
+    const pid = await endedPid();
+    writeFileSync(path, linesOf(pid));
+    utimesSync(path, 1e9, 1e9);
+    const error = await refusal({ path });
+    expect(error).toBeInstanceOf(FileLockFileError);
+    expect(String(error)).toContain(`process ${String(pid)} has ended`);
+    expect(await readPidFile(path)).toMatchObject({ pid, state: "gone" });
+    expect(await checkFileLock({ path: `${path}.x`, lockPath: path })).toMatchObject({
+      locked: false,
+      available: false,
+      holder: { pid, state: "gone" },
+      obstacle: "no-lock",
+    });
+    expect(readFileSync(path, "utf8")).toBe(linesOf(pid));
   });
 });
 

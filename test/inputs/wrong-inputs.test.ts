@@ -11,6 +11,7 @@ import {
   acquireFileLock,
   acquirePidFile,
   breakLock,
+  checkFileLock,
   readPidFile,
 } from "../../lib/file-lock/index.js";
 import {
@@ -234,6 +235,17 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { stale: 10_000 },
     { resolveLinks: 0 },
     { lockfilePath: "a" },
+    { lockPath: 7 },
+    { lockPath: "locks/" },
+    { onReclaimed: "tell me" },
+    { format: "pid" },
+  ],
+  [
+    "checkFileLock(…)",
+    (options) => checkFileLock(options),
+    undefined,
+    {},
+    { path: "a", timeoutMs: 5 },
   ],
   [
     "acquirePidFile({ path, … })",
@@ -241,6 +253,7 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { path: 7 },
     { allowReentrant: true },
     { timeoutMs: -0.5 },
+    { format: "text" },
   ],
   ["readPidFile(…)", (path) => readPidFile(path), undefined, 7, "", "\u202e\n\0"],
   [
