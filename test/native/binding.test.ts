@@ -22,7 +22,7 @@ import { loadNative } from "../../lib/native/load.js";
 import { startReady } from "../support/processes/child.js";
 import { openNewFile, openToRead } from "../support/processes/open-file.js";
 import { program } from "../support/processes/programs.js";
-import { requireBinding, requireLinux } from "../support/require.js";
+import { requireBinding, requireLinux, requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -184,6 +184,13 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   for (const by of [0, 1]) {
     expect(binding.linkOpenFile(notOpen, join(temporaryFolder(), "name"), by)).toBeLessThan(0);
   }
+});
+
+test("only Windows ties children to this process, and what is not tied cannot be loosened", (context) => {
+  // This process would end with the tie.
+  requirePosix(context, "it is tried in a process of its own there");
+  expect(binding.tieChildren()).toBe(false);
+  expect(binding.loosenChildren()).toBe(false);
 });
 
 describe("a kept file", () => {
