@@ -19,6 +19,7 @@ const SLOW = [
 
 // Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
 const LONG = [
+  "test/cli/commands/run.test.ts",
   "test/cli/terminal/watch.test.ts",
   "test/file-lock/{guide,supervised-daemon}.test.ts",
   "test/process/backends/select-backend.test.ts",

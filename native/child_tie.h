@@ -8,8 +8,8 @@
 namespace pidentity {
 
 // While it exists, the processes that this one starts, and those that they start, end when this
-// process ends: by itself, by a crash, or terminated. When it is destroyed before loosen(), they end
-// then, and this process with them.
+// process ends: by itself, by a crash, or terminated. When it is destroyed before loosen(), they
+// end then, and this process with them.
 class ChildTie {
  public:
   // Null where the OS has nothing of the kind (POSIX) or refuses.

@@ -21,8 +21,8 @@ using JobHandle = UniqueHandle<JobHandleTraits>;
 bool set_limits(HANDLE job, DWORD flags) {
   JOBOBJECT_EXTENDED_LIMIT_INFORMATION limits{};
   limits.BasicLimitInformation.LimitFlags = flags;
-  return SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits,
-                                 sizeof limits) != FALSE;
+  return SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits) !=
+         FALSE;
 }
 
 // This process itself is in the job, not each child once it was started: there is no moment in

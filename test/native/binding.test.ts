@@ -202,6 +202,13 @@ test("a descriptor that is not open: locks answer a negated errno, nothing else 
   }
 });
 
+test("only Windows ties children to this process, and what is not tied cannot be loosened", (context) => {
+  // This process would end with the tie.
+  requirePosix(context, "it is tried in a process of its own there");
+  expect(binding.tieChildren()).toBe(false);
+  expect(binding.loosenChildren()).toBe(false);
+});
+
 describe("a kept file", () => {
   test("a kept file is the same open file, and its lock lives until it is dropped", () => {
     const path = join(temporaryFolder(), "file");

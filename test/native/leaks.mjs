@@ -249,6 +249,11 @@ const CASES = {
     if (binding.tellCloses(ABSENT)) throw new Error("not refused");
   },
   "tellCloses of no number": () => refused(() => binding.tellCloses("x".repeat(100))),
+  // On Windows each would put this process into one more job, for good.
+  "tieChildren, loosenChildren": () => {
+    if (process.platform !== "win32" && binding.tieChildren()) throw new Error("tied");
+    if (binding.loosenChildren()) throw new Error("loosened");
+  },
   monotonicMs: () => {
     if (!(binding.monotonicMs() > 0)) throw new Error("no clock");
   },

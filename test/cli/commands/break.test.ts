@@ -143,8 +143,8 @@ test("the holder's pid in a container is not taken for the process that has it h
   expect(code).toBe(1);
   expect(stdout).toMatch(/owner: +a process out of sight, pid 1 where it runs/u);
   expect(stdout).not.toContain("process: ");
-  const running = ["run", "--lock", lockPath, "--no-wait", "--", process.execPath];
-  const refused = await runProgram(running);
+  const args = ["run", "--lock", lockPath, "--no-wait", "--", process.execPath];
+  const refused = await runProgram(args);
   expect(refused.code).toBe(75);
   expect(refused.stderr).toContain("by a process out of sight, pid 1 where it runs");
 });
