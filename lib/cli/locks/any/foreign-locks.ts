@@ -186,6 +186,7 @@ function readingOf(lockPath: string, { pid, startTime }: Claim): ReadLock | null
     bytes: Buffer.alloc(0),
     payload,
     kernel: "silent",
+    guard: null,
     fileId: null,
     mtimeMs: null,
     ctimeMs: null,
