@@ -11,9 +11,6 @@ const BARE_PID = /^\s*0*([1-9]\d{0,9})[\s\u0000]*$/;
 // One in the first line, and other lines below it (postmaster.pid, sendmail.pid).
 const FIRST_LINE_PID = /^[^\S\r\n]*0*([1-9]\d{0,9})[^\S\r\n]*\r?\n/;
 
-// oxlint-disable-next-line no-control-regex -- as above
-const PADDING = /\u0000+$/;
-
 // Nothing, or what a power failure makes of a file that was just written.
 // oxlint-disable-next-line no-control-regex -- NUL bytes are what is looked for
 const BLANK = /^[\s\u0000]*$/;
@@ -34,7 +31,7 @@ export function readOtherContent(bytes: Buffer, mtimeMs: number | null): OtherCo
   const pid = BARE_PID.exec(text)?.[1];
   if (pid !== undefined) return plainLock(Number(pid), mtimeMs);
   // What a power failure has padded is still whole.
-  const payload = parsePayload(Buffer.from(text.replace(PADDING, "")));
+  const payload = parsePayload(Buffer.from(withoutPadding(text)));
   if (payload !== null && payload.pid !== null) return withTime(payload, mtimeMs);
   const isBroken = BLANK.test(text) || (TORN.test(text) && !isJson(text));
   return isBroken ? null : "no-lock";
@@ -55,6 +52,13 @@ export function readAnyPid(bytes: Buffer, mtimeMs: number | null): OtherContent 
 export function pidInFirstLine(bytes: Buffer): number | null {
   const pid = FIRST_LINE_PID.exec(decodeText(bytes))?.[1];
   return pid === undefined ? null : Number(pid);
+}
+
+/** Without a pattern: `\0+$` looks through the rest of a run of NULs for each of them. */
+function withoutPadding(text: string): string {
+  let end = text.length;
+  while (end > 0 && text[end - 1] === "\0") end--;
+  return text.slice(0, end);
 }
 
 function isJson(text: string): boolean {

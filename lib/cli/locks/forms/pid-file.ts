@@ -1,5 +1,5 @@
 /** Files with a process's pid in them: a number by itself, or as JSON. Pure. */
-import { readOtherContent } from "../../../file-lock/other-content.js";
+import { readAnyPid, readOtherContent } from "../../../file-lock/other-content.js";
 import { claim, type FoundType, latin1, type LockForm, parsePid } from "./form.js";
 import { jsonObject, positiveInteger } from "./json-object.js";
 import { plainClaim } from "./openclaw.js";
@@ -20,7 +20,9 @@ export const BARE_PID: LockForm = {
     if (file.type !== "file" || file.bytes === null || !file.isWhole) return null;
     // JSON is the next form's, which reads more of it.
     if (jsonObject(file) !== null) return null;
-    const content = readOtherContent(file.bytes, null);
+    // Of a pid file the rest is more about the process (sendmail.pid); what else begins with a number need not be one.
+    const read = /\.pid$/i.test(file.name) ? readAnyPid : readOtherContent;
+    const content = read(file.bytes, null);
     return content === null || content === "no-lock" || content.pid === null
       ? null
       : claim({ pid: content.pid });

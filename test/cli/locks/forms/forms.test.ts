@@ -201,6 +201,13 @@ const FILES: readonly (readonly [string, FoundFile, string, Partial<Claim>])[] =
   ["a LOCK that says something", found("/db/LOCK", "7\n"), "pid-file", { pid: 7 }],
   ["a pid file", found("/run/d.pid", "7\n"), "pid-file", { pid: 7 }],
   ["a padded pid", found("/var/lock/LCK..ttyS0", "         7\n"), "pid-file", { pid: 7 }],
+  [
+    "a pid file with more lines",
+    found("/run/sendmail.pid", "7\n/usr/sbin/sendmail -bd\n"),
+    "pid-file",
+    { pid: 7 },
+  ],
+  ["a pid that a power failure has padded", found("/d/a.lock", "7\n\0\0"), "pid-file", { pid: 7 }],
   ["a pid with zeros", found("/run/d.pid", "0000007"), "pid-file", { pid: 7 }],
   ["a pid with a byte order mark", found("/run/d.pid", "\uFEFF7\r\n"), "pid-file", { pid: 7 }],
   [
@@ -253,6 +260,7 @@ describe("nothing is made of what is no lock's content", () => {
     ["zero", found("/run/d.pid", "0\n")],
     ["a negative number", found("/run/d.pid", "-7\n")],
     ["a number that no pid has", found("/run/d.pid", "99999999999\n")],
+    ["more lines in what is no pid file", found("/d/a.lock", "7\nlines\n")],
     ["two numbers", found("/run/d.pid", "7 8\n")],
     ["a number in a longer file than was read", found("/run/d.pid", "7\n", { isWhole: false })],
     ["JSON that is cut", found("/d/a.lock", '{"pid":7', { isWhole: false })],
@@ -305,7 +313,9 @@ test("files of the largest size are read in time that grows as their length does
   const onePathOfEachKind = [...new Map(FILES.map(([, { path }, kind]) => [kind, path])).values()];
   const fillings = [" ", "0", "9", "[", "{", '{"a":', "\n", "-", ":", "@.", "\uFEFF", "\0"];
   for (const filling of fillings) {
-    const text = filling.repeat(Math.ceil(size / filling.length)).slice(0, size);
+    const all = filling.repeat(Math.ceil(size / filling.length));
+    // Whatever looks for an end of such characters finds another one there.
+    const text = `${all.slice(0, size - 1)}x`;
     // A step that looks at the rest for each character would take seconds for each.
     for (const path of onePathOfEachKind) {
       expect(recognise(found(path, text)).claim.pid).toBeNull();
