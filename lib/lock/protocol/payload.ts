@@ -51,15 +51,16 @@ const FILE_SYSTEM = /^[a-z0-9-]{1,32}$/;
 /**
  * Reads a lock file's bytes.
  *
+ * @param length - How many of them are the file's.
  * @returns null when there is no payload: not JSON, not an object, or empty. Never throws, whatever
  *   the bytes.
  */
-export function parsePayload(bytes: Buffer): LockPayload | null {
+export function parsePayload(bytes: Buffer, length = bytes.length): LockPayload | null {
   let value: unknown;
   try {
     // A byte order mark is an editor's doing, not damage: what follows still names the owner.
-    const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
-    value = JSON.parse(bytes.toString("utf8", start));
+    const hasMark = length >= 3 && bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+    value = JSON.parse(bytes.toString("utf8", hasMark ? 3 : 0, length));
   } catch {
     return null;
   }

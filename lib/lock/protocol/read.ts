@@ -23,7 +23,14 @@ export function readContent(fd: number, fs: LockFs, seen?: LockContent | null): 
   if (seen && isInScratch(seen, firstLength)) return seen;
   const { length, payload } = readOn(fd, fs, firstLength);
   if (length > MAX_LOCK_BYTES) return null;
-  return { bytes: Buffer.from(scratch.subarray(0, length)), payload };
+  return { bytes: copyOfScratch(length), payload };
+}
+
+/** One object, from Node's pool: a sweep makes one of every lock. */
+function copyOfScratch(length: number): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  scratch.copy(bytes, 0, 0, length);
+  return bytes;
 }
 
 /** Whether the first read brought all of what was seen. What did not parse may have more to come. */
@@ -42,13 +49,13 @@ function readOn(
   firstLength: number,
 ): { readonly length: number; readonly payload: LockPayload | null } {
   let length = firstLength;
-  let payload = parsePayload(scratch.subarray(0, length));
+  let payload = parsePayload(scratch, length);
   // No part of a JSON object is one itself: only bytes that did not parse can be incomplete.
   while (payload === null && length > 0 && length < scratch.length) {
     const more = fs.read(fd, scratch, length, scratch.length - length);
     if (more === 0) break;
     length += more;
-    payload = parsePayload(scratch.subarray(0, length));
+    payload = parsePayload(scratch, length);
   }
   return { length, payload };
 }

@@ -94,9 +94,8 @@ export function classifyLock(
   const ageMs = ageOf(payload?.createdAt ?? null, facts.nowMs);
   if (facts.heldHere) return verdict(ageMs, [], null, { state: "same", reason: "held-here" });
 
-  const reasons: StaleReason[] = [];
   const end = ownersEnd(payload, facts);
-  if (end !== null) reasons.push(end);
+  const reasons: StaleReason[] = end === null ? [] : [end];
   if (ageMs === null) reasons.push("invalid-createdAt");
   else if (ageMs > facts.staleMs) reasons.push("too-old");
   if (facts.respectMaxHold && isOverdue(payload, ageMs, facts)) reasons.push("hold-exceeded");
