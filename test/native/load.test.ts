@@ -84,6 +84,8 @@ const FUNCTIONS: readonly (keyof NativeBinding)[] = [
   "host",
   "watchExit",
   "tellCloses",
+  "tieChildren",
+  "loosenChildren",
   "lockTryExclusive",
   "lockProbe",
   "lockDrop",
