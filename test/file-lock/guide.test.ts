@@ -104,6 +104,15 @@ test("the example that tries once works, and is told at once when another proces
   held.assertHeld();
 });
 
+test("the example that awaits nothing works, and leaves no lock behind", async () => {
+  const folder = temporaryFolder();
+  const example = writeExample(codeBlock(GUIDE, "js", "acquireFileLockSync"), folder);
+  const run = await startReady(process.execPath, [example], { cwd: folder });
+  expect(run.first).toBe("at work");
+  expect(await run.exited()).toBe(0);
+  expect(existsSync(join(folder, "totals.lock"))).toBe(false);
+});
+
 test("the example that is told what it took over says whose lock it was, and tells nothing of a free one", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
