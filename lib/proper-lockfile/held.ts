@@ -32,7 +32,7 @@ export class Held {
 
   /** @throws (rejection) ERELEASED; the file system's error */
   async release(): Promise<void> {
-    this.#end("ERELEASED");
+    this.#end();
     try {
       await this.#options.lock.release();
     } catch (error) {
@@ -42,7 +42,7 @@ export class Held {
 
   /** {@link release} that stops the thread. */
   releaseSync(): void {
-    this.#end("ERELEASED");
+    this.#end();
     try {
       this.#options.lock.releaseSync();
     } catch (error) {
@@ -58,14 +58,14 @@ export class Held {
     } catch (error) {
       const isLost = error instanceof FileLockLostError;
       if (!isLost && performance.now() - this.#seenAt < staleMs) return;
-      this.#end("ERELEASED");
+      this.#end();
       // From a timer: what it throws is an uncaught exception, as that package promises.
       this.#options.onCompromised(lockError("ECOMPROMISED", { cause: error }));
     }
   }
 
-  #end(code: "ERELEASED"): void {
-    if (this.#isOver) throw lockError(code);
+  #end(): void {
+    if (this.#isOver) throw lockError("ERELEASED");
     this.#isOver = true;
     this.#stopLooking();
     if (held.get(this.#options.file) === this) held.delete(this.#options.file);

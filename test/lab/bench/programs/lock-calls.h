@@ -199,10 +199,10 @@ static void link_unnamed(int fd, const char* path) {
 static inline void inode_acquire_release(const struct lock_paths* paths) {
   struct stat status;
   const int fd = expect_fd(open(paths->directory, O_RDWR | O_TMPFILE | O_CLOEXEC, 0666), "open");
+  stat_file_system(fd);
   struct flock owned = ownership();
   expect_zero(fcntl(fd, F_OFD_SETLK, &owned), "F_OFD_SETLK");
   stat_descriptor(fd, &status);
-  stat_file_system(fd);
   write_payload(fd, sizeof lock_payload);
   // Size and mtime as published: with them unchanged a release need not read the bytes again.
   stat_descriptor(fd, &status);
