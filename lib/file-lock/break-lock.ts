@@ -1,11 +1,8 @@
 /** Removes by hand a file lock or pid file that the rules keep. */
 import { breakByHand, type BrokenLock } from "../lock/break.js";
 import { type BreakLockOptions, resolveBreakOptions } from "../lock/break-options.js";
-import { isHeldHere } from "../lock/held-locks.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
-import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../lock/verdict/judge.js";
-import { presentInspection } from "../session-lock/reasons.js";
-import { readOtherContent } from "./other-content.js";
+import { FILE_LOCK_POLICY } from "./policy.js";
 
 /**
  * Removes a lock that is kept by the rules although you know better, e.g. that its host is gone: exactly the one that
@@ -26,17 +23,3 @@ export async function breakLock(
   const request = resolveBreakOptions(lockPath, options);
   return await breakByHand(request, FILE_LOCK_POLICY, realLockFs);
 }
-
-/** As contenders judge, but that a limit of the holder's own does not count: it is still alive. */
-export const FILE_LOCK_POLICY: JudgingPolicy = {
-  nowMs: Date.now,
-  staleMs: Infinity,
-  graceMs: DEFAULT_GRACE_MS,
-  respectMaxHold: false,
-  atAcquire: false,
-  isHeldHere: (path) => isHeldHere(path, realLockFs),
-  isOwnerArgv: () => true,
-  plainLocks: "judge",
-  present: presentInspection,
-  readOther: readOtherContent,
-};

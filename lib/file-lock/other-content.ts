@@ -1,6 +1,6 @@
 /** What a file is that is in a lock's way and not in the lock format. Pure. */
 import type { OtherContent } from "../lock/verdict/judge.js";
-import { parsePayload, type LockPayload } from "../lock/protocol/payload.js";
+import { type LockPayload, parsePayload, plainPayload } from "../lock/protocol/payload.js";
 import { decodeText } from "./decode-text.js";
 
 // A pid by itself, as most daemons write it: perhaps padded: by blanks, by the end of a C string or by a power failure.
@@ -77,20 +77,7 @@ function withTime(payload: LockPayload, mtimeMs: number | null): LockPayload {
 }
 
 function plainLock(pid: number, mtimeMs: number | null): LockPayload {
-  return {
-    pid,
-    createdAt: mtimeMs === null ? null : isoTime(mtimeMs),
-    maxHoldMs: null,
-    starttime: null,
-    owner: null,
-    nonce: null,
-    kernelLock: null,
-    guard: null,
-    monotonicMs: null,
-    label: null,
-    fileSystem: null,
-    verified: null,
-  };
+  return plainPayload(pid, { createdAt: mtimeMs === null ? null : isoTime(mtimeMs) });
 }
 
 /** A file system's times reach beyond what a date can tell (tmpfs, btrfs: 290 billion years): the nearest one. */

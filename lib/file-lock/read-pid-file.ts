@@ -1,16 +1,15 @@
 /** Who is in a pid file now; touches nothing. */
 import { freshEvidence } from "../lock/verdict/evidence.js";
-import { isHeldHere } from "../lock/held-locks.js";
-import { DEFAULT_GRACE_MS, judgeFully, type JudgingPolicy } from "../lock/verdict/judge.js";
+import { judgeFully, type JudgingPolicy } from "../lock/verdict/judge.js";
 import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 import { OwnerArgsMemo } from "../lock/verdict/owner-args.js";
 import { readLock } from "../lock/verdict/reading.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
-import { presentInspection } from "../session-lock/reasons.js";
 import { FileLockFileError } from "./errors.js";
 import { readAnyPid } from "./other-content.js";
+import { FILE_LOCK_POLICY } from "./policy.js";
 
 /** What a pid file says, and whether that process runs. */
 export interface PidFileOwner {
@@ -71,15 +70,7 @@ export async function readPidFile(path: string | URL): Promise<PidFileOwner | nu
 
 /** As contenders judge; of age, limits and command lines nothing is told here. */
 const POLICY: JudgingPolicy = {
-  nowMs: Date.now,
-  staleMs: Infinity,
-  graceMs: DEFAULT_GRACE_MS,
-  respectMaxHold: false,
-  atAcquire: false,
-  isHeldHere: (path) => isHeldHere(path, realLockFs),
-  isOwnerArgv: () => true,
-  plainLocks: "judge",
-  present: presentInspection,
+  ...FILE_LOCK_POLICY,
   // Another program's file is one that names no process.
   readOther: (bytes, mtimeMs) => {
     const other = readAnyPid(bytes, mtimeMs);

@@ -5,7 +5,8 @@ import { join } from "node:path";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { breakLock as breakFileLock, FILE_LOCK_POLICY } from "../../lib/file-lock/break-lock.js";
+import { breakLock as breakFileLock } from "../../lib/file-lock/break-lock.js";
+import { FILE_LOCK_POLICY } from "../../lib/file-lock/policy.js";
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { LockNotBrokenError } from "../../lib/lock/break-error.js";
 import { breakByHand } from "../../lib/lock/break.js";

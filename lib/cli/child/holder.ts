@@ -1,5 +1,5 @@
 /** Which process holds a lock that is waited for, as a clause for people. */
-import { FILE_LOCK_POLICY } from "../../file-lock/break-lock.js";
+import { FILE_LOCK_POLICY } from "../../file-lock/policy.js";
 import { lookAtLock } from "../../lock/break.js";
 import { obstacleAt } from "../../lock/lock-path.js";
 import { realLockFs } from "../../lock/protocol/lock-fs.js";

@@ -5,7 +5,8 @@ import type { BreakRefusal } from "../../lock/break-refusal.js";
 import { realLockFs } from "../../lock/protocol/lock-fs.js";
 import { evidenceOf } from "../../lock/reclaim.js";
 import type { Judgement, JudgingPolicy } from "../../lock/verdict/judge.js";
-import { breakLock as breakFileLock, FILE_LOCK_POLICY } from "../../file-lock/break-lock.js";
+import { breakLock as breakFileLock } from "../../file-lock/break-lock.js";
+import { FILE_LOCK_POLICY } from "../../file-lock/policy.js";
 import { inspectProcess } from "../../process/inspect.js";
 import type { ProcessInfo } from "../../process/process-info.js";
 import {

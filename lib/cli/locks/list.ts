@@ -1,6 +1,4 @@
 /** The locks of a report as a table that fits the terminal, or as a few lines each where no table fits. */
-import { dirname } from "node:path";
-
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable } from "../../util/printable.js";
 import { displayWidth, shortenToWidth, wrapToWidth } from "../terminal/display-width.js";
@@ -21,6 +19,7 @@ import {
 import { canRemove } from "./examine.js";
 import { noteOn, notesOn, remedyOf } from "./notes.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
+import { underDirectories } from "./under-directories.js";
 
 /** Cells below which a program's name says nothing. */
 const NARROWEST_PROGRAM = 7;
@@ -58,26 +57,6 @@ export function listLocks(
 
 function withNotes(lines: readonly string[], notes: readonly string[]): string[] {
   return notes.length === 0 ? [...lines] : [...lines, "", ...notes];
-}
-
-/** Each directory's name once above its locks; no name when there is but one. */
-function underDirectories(
-  locks: readonly SessionLockInspection[],
-  linesOf: (lock: SessionLockInspection, index: number) => readonly string[],
-  stream: CliStream,
-): string[] {
-  const directories = new Set(locks.map(({ lockPath }) => dirname(lockPath)));
-  const names = shortenApart([...directories].map(printable), stream.columns ?? Infinity);
-  let current: string | null = null;
-  return locks.flatMap((lock, index) => {
-    const directory = dirname(lock.lockPath);
-    const isNew = directories.size > 1 && directory !== current;
-    current = directory;
-    const lines = linesOf(lock, index);
-    if (!isNew) return lines;
-    const name = names.get(printable(directory)) ?? "";
-    return [...(index === 0 ? [] : [""]), paint(stream, "dim", name), ...lines];
-  });
 }
 
 function columnsFor(fix: boolean): readonly Column[] {

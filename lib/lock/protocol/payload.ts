@@ -45,6 +45,27 @@ export interface LockPayload {
   readonly verified: true | null;
 }
 
+/** What a lock says that another program wrote. */
+export function plainPayload(
+  pid: number,
+  { createdAt = null, starttime = null }: Partial<Pick<LockPayload, "createdAt" | "starttime">>,
+): LockPayload {
+  return {
+    pid,
+    createdAt,
+    maxHoldMs: null,
+    starttime,
+    owner: null,
+    nonce: null,
+    kernelLock: null,
+    guard: null,
+    monotonicMs: null,
+    label: null,
+    fileSystem: null,
+    verified: null,
+  };
+}
+
 const KERNEL_LOCK = /^\d{1,20}:\d{1,20}$/;
 const FILE_SYSTEM = /^[a-z0-9-]{1,32}$/;
 

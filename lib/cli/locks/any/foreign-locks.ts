@@ -7,7 +7,7 @@ import { inspectProcess } from "../../../process/inspect.js";
 import { machineSinceBootMs } from "../../../process/machine-clock.js";
 import type { ProcessInfo } from "../../../process/process-info.js";
 import { realLockFs } from "../../../lock/protocol/lock-fs.js";
-import type { LockPayload } from "../../../lock/protocol/payload.js";
+import { plainPayload } from "../../../lock/protocol/payload.js";
 import { freshEvidence, memoisedEvidence } from "../../../lock/verdict/evidence.js";
 import {
   afterLook,
@@ -166,20 +166,7 @@ function holderOf({ args, commandLine, startedAtMs }: ProcessInfo): HolderProces
 /** The claim as a plain lock, to be judged by the rules for those. null: it names no process. */
 function readingOf(lockPath: string, { pid, startTime }: Claim): ReadLock | null {
   if (pid === null) return null;
-  const payload: LockPayload = {
-    pid,
-    createdAt: null,
-    maxHoldMs: null,
-    starttime: startTime,
-    owner: null,
-    nonce: null,
-    kernelLock: null,
-    guard: null,
-    monotonicMs: null,
-    label: null,
-    fileSystem: null,
-    verified: null,
-  };
+  const payload = plainPayload(pid, { starttime: startTime });
   return {
     kind: "lock",
     lockPath,

@@ -1,5 +1,5 @@
 /** The report on locks of any form for a terminal: a summary, a table or a few lines each, remarks, hints. */
-import { basename, dirname } from "node:path";
+import { basename } from "node:path";
 
 import { printable } from "../../../util/printable.js";
 import { displayWidth, shortenToWidth, wrapToWidth } from "../../terminal/display-width.js";
@@ -20,6 +20,7 @@ import {
 } from "./describe.js";
 import { type AnyLocksReport, type ExaminedLock, isOpen } from "./examined.js";
 import { explainForms } from "./explain.js";
+import { underDirectories } from "../under-directories.js";
 
 /** Cells below which a program's name says nothing. */
 const NARROWEST_PROGRAM = 7;
@@ -121,26 +122,6 @@ function list(locks: readonly ExaminedLock[], fix: boolean, stream: CliStream): 
   }
   const names = shortenApart(locks.map(nameOf), stream.columns ?? Infinity);
   return underDirectories(locks, (lock) => toCard(lock, names, fix, stream), stream);
-}
-
-/** Each directory's name once above its locks; no name when there is but one. */
-function underDirectories(
-  locks: readonly ExaminedLock[],
-  linesOf: (lock: ExaminedLock, index: number) => readonly string[],
-  stream: CliStream,
-): string[] {
-  const directories = new Set(locks.map(({ lockPath }) => dirname(lockPath)));
-  const names = shortenApart([...directories].map(printable), stream.columns ?? Infinity);
-  let current: string | null = null;
-  return locks.flatMap((lock, index) => {
-    const directory = dirname(lock.lockPath);
-    const isNew = directories.size > 1 && directory !== current;
-    current = directory;
-    const lines = linesOf(lock, index);
-    if (!isNew) return lines;
-    const name = names.get(printable(directory)) ?? "";
-    return [...(index === 0 ? [] : [""]), paint(stream, "dim", name), ...lines];
-  });
 }
 
 function toRow(lock: ExaminedLock, verdict: string, fix: boolean): Cell[] {
