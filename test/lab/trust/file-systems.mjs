@@ -31,6 +31,16 @@ const KINDS = {
       ],
     ];
   },
+  // By daemons in user space: there guards are files.
+  "exfat-fuse": (folder, mountPoint) => {
+    const [make, [, ...mount]] = inImage("mkfs.exfat", [], folder, mountPoint);
+    return [make, ["mount", "-t", "exfat-fuse", ...mount]];
+  },
+  bindfs: (folder, mountPoint) => {
+    const layers = join(folder, "layers");
+    mkdirSync(layers);
+    return [["bindfs", layers, mountPoint]];
+  },
 };
 
 export const FILE_SYSTEMS = Object.keys(KINDS);
