@@ -7,7 +7,7 @@
  * programs write the same bytes without any. So the publisher leaves a mark in what is its own to write besides: the
  * microseconds of the modification time are a checksum of which file this is and of the number in it.
  *
- * - Whoever writes to the file afterwards, the same bytes even, sets another time: the mark is gone, as is the claim.
+ * - A later write to the file, of the same bytes even, sets another time: the mark is gone, as is the claim.
  * - A copy is another inode, for which the mark is wrong. So it is on another view of the file (another device), where
  *   the holder's lock does not show.
  * - One in a million files that were never marked has the right microseconds; but what is only written has equal
