@@ -138,13 +138,13 @@ test("locks that are held are removed when the process exits", async () => {
 test("without onCompromised a lost lock is an uncaught exception", async () => {
   const file = newFile();
   const code = await runNode(`${importDist("lock", "proper-lockfile/index.js")}
-    import { rmSync } from "node:fs";
+    import { renameSync } from "node:fs";
     process.on("uncaughtException", (error) => {
       console.log(JSON.stringify(error.code));
       process.exit(0);
     });
     await lock(${JSON.stringify(file)}, { update: 1000 });
-    rmSync(${JSON.stringify(`${file}.lock`)});
+    renameSync(${JSON.stringify(`${file}.lock`)}, ${JSON.stringify(`${file}.aside`)});
     setInterval(() => {}, 1000);`);
   expect(code).toBe("ECOMPROMISED");
 });

@@ -7,6 +7,7 @@ import {
   readdirSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
@@ -17,6 +18,7 @@ import { join, resolve } from "node:path";
 import { describe, expect, test, vi } from "vitest";
 
 import ours, { type ProperLockfile } from "../../lib/proper-lockfile/index.js";
+import { takeNameAway } from "../support/locks/lock-holder.js";
 import { ROOT } from "../support/processes/programs.js";
 import { requirePosix } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -58,6 +60,12 @@ function thrownBy(call: () => unknown): unknown {
   } catch (error) {
     return error;
   }
+}
+
+/** As another program would remove it; one of them makes a directory. */
+function takeAway(lockPath: string): void {
+  if (statSync(lockPath).isDirectory()) rmSync(lockPath, { recursive: true });
+  else takeNameAway(lockPath);
 }
 
 /** As a holder that has ended without a trace would leave it. */
@@ -221,7 +229,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, lockfile) => {
     const file = newFile();
     const onCompromised = vi.fn();
     const release = await lockfile.lock(file, { update: 1000, stale: 2000, onCompromised });
-    rmSync(`${file}.lock`, { recursive: true });
+    takeAway(`${file}.lock`);
     await waitFor("the lock to be lost", () => onCompromised.mock.calls.length > 0);
     expect(onCompromised).toHaveBeenCalledOnce();
     expect(onCompromised.mock.calls[0]).toMatchObject([{ code: "ECOMPROMISED" }]);
@@ -233,7 +241,7 @@ describe.each(IMPLEMENTATIONS)("%s", (_name, lockfile) => {
     const file = newFile();
     const onCompromised = vi.fn();
     const release = await lockfile.lock(file, { onCompromised });
-    rmSync(`${file}.lock`, { recursive: true });
+    takeAway(`${file}.lock`);
     expect(await failureOf(release())).toBeNull();
     expect(onCompromised).not.toHaveBeenCalled();
   });

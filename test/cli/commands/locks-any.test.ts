@@ -477,16 +477,15 @@ describe("the arguments", () => {
 
 test("a directory of thousands of files leaves other work its turns", async () => {
   const folder = temporaryFolder();
-  for (let index = 0; index < 4000; index++) {
+  // Wine needs milliseconds for each.
+  const count = process.platform === "win32" ? 400 : 4000;
+  for (let index = 0; index < count; index++) {
     writeFileSync(join(folder, `${String(index)}.pid`), String(process.pid));
   }
-  const started = performance.now();
-  let [last, longestMs] = [started, 0];
+  let turns = 0;
   let isDone = false;
   const turn = (): void => {
-    const now = performance.now();
-    longestMs = Math.max(longestMs, now - last);
-    last = now;
+    turns++;
     if (!isDone) setImmediate(turn);
   };
   setImmediate(turn);
@@ -494,12 +493,9 @@ test("a directory of thousands of files leaves other work its turns", async () =
   const places = { files: [], directories: [folder] };
   const { counts } = await examineAnyLocks(places, request, { env: {} });
   isDone = true;
-  const ended = performance.now();
-  const allMs = ended - started;
-  longestMs = Math.max(longestMs, ended - last);
-  expect(counts.held).toBe(4000);
-  // In one go the judging alone would be more than half of the time.
-  expect(longestMs).toBeLessThan(allMs / 3);
+  expect(counts.held).toBe(count);
+  // In one go: a handful, between listing, looking and judging.
+  expect(turns).toBeGreaterThan(10);
 });
 
 /** Every file of a folder with what it says and when it was changed. */
