@@ -19,13 +19,14 @@ const SLOW = [
 
 // Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
 const LONG = [
-  "test/cli/commands/run.test.ts",
+  "test/cli/commands/{break,locks-any,run}.test.ts",
   "test/cli/terminal/watch.test.ts",
   "test/file-lock/{guide,supervised-daemon}.test.ts",
   "test/process/backends/select-backend.test.ts",
+  "test/proper-lockfile/mixed-use.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",
-  "test/lock/{exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
+  "test/lock/{break,exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
   "test/lock/protocol/file-times.test.ts",
   "test/lock/verdict/owners-at-acquire.test.ts",
 ];
