@@ -129,7 +129,8 @@ async function torture(mode, folder) {
   const counter = Number(readFileSync(task.counter, "utf8"));
   // A last contender shows that nothing is wedged; a sweep clears what the dead left.
   const last = newTally();
-  await runContender({ ...task, mode: "plain", rounds: 1, timeoutMs: 5000 }, {}, last, onStopped);
+  const unharmed = { ...task, mode: "plain", abandonShare: 0, rounds: 1, timeoutMs: 5000 };
+  await runContender(unharmed, {}, last, onStopped);
   const sessionsDir = join(folder, "sessions");
   // Where a lock is its own guard a crash leaves nothing behind: there is nothing to be swept.
   const beside = readdirSync(sessionsDir);
