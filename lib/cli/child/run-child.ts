@@ -3,7 +3,9 @@
  * program `pidentity` and of no library.
  */
 import { spawn, type StdioOptions } from "node:child_process";
+import { existsSync } from "node:fs";
 import os from "node:os";
+import { delimiter, join } from "node:path";
 
 import { errorCode } from "../../util/error-code.js";
 import type { SignalRelay } from "./signal-relay.js";
@@ -32,7 +34,7 @@ export function runChild(
 ): Promise<ChildEnd> {
   return new Promise((resolve) => {
     const failed = (error: unknown): void => {
-      const code = errorCode(error) === "ENOENT" ? NOT_FOUND : NOT_EXECUTABLE;
+      const code = isNotFound(error, file) ? NOT_FOUND : NOT_EXECUTABLE;
       resolve({ code, signal: null, error: error as Error });
     };
     try {
@@ -51,6 +53,17 @@ export function runChild(
       failed(error);
     }
   });
+}
+
+/** execvp(3) says EACCES, too, when a folder of PATH may not be searched and no other has such a file. */
+function isNotFound(error: unknown, file: string): boolean {
+  const code = errorCode(error);
+  return code === "ENOENT" || (code === "EACCES" && !file.includes("/") && !isOnPath(file));
+}
+
+function isOnPath(name: string): boolean {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return folders.some((folder) => existsSync(join(folder, name)));
 }
 
 /**

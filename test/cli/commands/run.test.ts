@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -143,6 +144,17 @@ describe("a command that cannot be run leaves no lock, and the code is a shell's
     expect(code).toBe(127);
     expect(stderr).toBe(`pidentity: command not found: "no-such-command"\n`);
     expect(existsSync(lockPath)).toBe(false);
+  });
+
+  test("127 also when a folder of PATH may not be searched", async (context) => {
+    requirePosix(context, "modes that close a folder");
+    const closed = join(temporaryFolder(), "closed");
+    mkdirSync(closed, { mode: 0o000 });
+    onTestFinished(() => chmodSync(closed, 0o700));
+    const run = startRun(["--lock", newLockPath()], ["no-such-command"], {
+      PATH: `${closed}:${process.env["PATH"] ?? ""}`,
+    });
+    expect(await run.closed).toEqual({ code: 127, signal: null });
   });
 
   test("126 when it may not be executed", async (context) => {
