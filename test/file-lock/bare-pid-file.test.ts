@@ -367,7 +367,8 @@ describe("pid namespaces", () => {
     requireRoot(context, "makes pid namespaces");
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
-    const script = `echo $$ > /dev/null; "$0" "$@" & wait`;
+    // A shell gives what it starts in the background nothing to read, at whose end the daemon would end.
+    const script = `exec 3<&0; "$0" "$@" <&3 & wait`;
     const args = [...INSIDE, "sh", "-c", script, process.execPath, ...DAEMON(path)];
     const daemon = await startReady("unshare", args);
     expect(daemon.first).toBe("running");
