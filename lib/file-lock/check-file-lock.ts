@@ -1,13 +1,11 @@
 /** Who holds a file's lock now; touches nothing. */
 import type { LockObstacle } from "../lock/failure.js";
-import { isHeldHere } from "../lock/held-locks.js";
 import { findLockPath, obstacleAt } from "../lock/lock-path.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { freshEvidence } from "../lock/verdict/evidence.js";
 import type { KeptReason } from "../lock/verdict/inspection.js";
 import type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
 import {
-  DEFAULT_GRACE_MS,
   judgeFully,
   judgeFullyAtOnce,
   type JudgeBy,
@@ -24,12 +22,7 @@ import {
 import { tokenOf } from "../lock/verdict/owner-token.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import { readLock } from "../lock/verdict/reading.js";
-import {
-  isProof,
-  nameReasons,
-  presentInspection,
-  type StaleReason,
-} from "../session-lock/reasons.js";
+import { isProof, nameReasons, type StaleReason } from "../session-lock/reasons.js";
 import { absolutePath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
@@ -41,7 +34,8 @@ import {
 } from "../util/check-values.js";
 import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { type AcquireFileLockOptions, fileLockRoute } from "./options.js";
-import { readAnyPid, readOtherContent } from "./other-content.js";
+import { readAnyPid } from "./other-content.js";
+import { FILE_LOCK_POLICY } from "./policy.js";
 
 /** Which lock, and how it is judged: as in {@link AcquireFileLockOptions}. */
 export interface CheckFileLockOptions extends Pick<
@@ -249,15 +243,10 @@ function holderOf({ payload, inspection, facts }: Judgement): FileLockHolder | n
 /** As an acquisition judges that waits for as long as it does by default; only it may hold the lock itself. */
 function policyOf({ isOwnerArgv, plainLocks = "judge" }: CheckFileLockOptions): JudgingPolicy {
   return {
-    nowMs: Date.now,
-    staleMs: Infinity,
-    graceMs: DEFAULT_GRACE_MS,
+    ...FILE_LOCK_POLICY,
     respectMaxHold: true,
     atAcquire: true,
-    isHeldHere: (path) => isHeldHere(path, realLockFs),
-    isOwnerArgv: tolerant(isOwnerArgv ?? (() => true)),
+    isOwnerArgv: tolerant(isOwnerArgv ?? FILE_LOCK_POLICY.isOwnerArgv),
     plainLocks,
-    readOther: readOtherContent,
-    present: presentInspection,
   };
 }

@@ -1,7 +1,7 @@
 /** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
 import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js";
-import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
+import { type Routine, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { Contention, tryOnce } from "./contention.js";
 import { type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
@@ -11,13 +11,7 @@ import { obstacleAt, prepareLockPath } from "./lock-path.js";
 import type { AcquirePlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { tellReclaimed } from "./reclaimed.js";
-import {
-  type AcquireTrace,
-  type AcquireTraceResult,
-  traceAsync,
-  traces,
-  traceSync,
-} from "./trace.js";
+import { traced, traces } from "./trace.js";
 
 /**
  * Takes the lock that the plan names.
@@ -25,9 +19,7 @@ import {
  * @throws (rejection) the error that the plan's face makes of a failure; the signal's reason when aborted
  */
 export async function acquireLock<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Promise<Handle> {
-  const { context, acquire, resultOf } = begin(plan, fs);
-  const operation = (): Promise<Acquired<Handle>> => runInTurns(acquire());
-  return (await traceAsync(traces.acquire, context, operation, resultOf)).handle;
+  return (await acquiring(plan, fs).inTurns()).handle;
 }
 
 /**
@@ -37,28 +29,20 @@ export async function acquireLock<Handle>(plan: AcquirePlan<Handle>, fs: LockFs)
  * @throws as {@link acquireLock} rejects
  */
 export function acquireLockAtOnce<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Handle {
-  const { context, acquire, resultOf } = begin(plan, fs);
-  const operation = (): Acquired<Handle> => runAtOnce(acquire());
-  return traceSync(traces.acquire, context, operation, resultOf).handle;
+  return acquiring(plan, fs).atOnce().handle;
 }
 
-/** One acquisition, to be run and traced in either form. */
-interface Acquisition<Handle> {
-  readonly context: () => AcquireTrace;
-  readonly acquire: () => Routine<Acquired<Handle>>;
-  readonly resultOf: (acquired: Acquired<Handle>) => AcquireTraceResult;
-}
-
-function begin<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Acquisition<Handle> {
+function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired<Handle>> {
   plan.signal?.throwIfAborted();
   const startedAt = steadyMs();
   const { face, file, label, timeoutMs, staleMs, maxHoldMs } = plan;
   const lockPath = orFileError(plan.lockPath, face.toError, () => prepareLockPath(plan, fs));
-  return {
-    context: () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
-    acquire: () => acquireQueued(lockPath, plan, fs, startedAt),
-    resultOf: ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
-  };
+  return traced(
+    traces.acquire,
+    () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
+    () => acquireQueued(lockPath, plan, fs, startedAt),
+    ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
+  );
 }
 
 /** `nonce` null: another handle to a lock that this process held already. */

@@ -1,7 +1,7 @@
 /** One acquired lock: its handles, its fence, its limit, its end. */
 import { errorCode } from "../util/error-code.js";
 import { printable } from "../util/printable.js";
-import { type Routine, runAtOnce, runInTurns } from "../util/routine.js";
+import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { startTimer } from "../util/timers.js";
 import type { WarnLine } from "../util/warn-line.js";
 import { RELEASE_PATIENCE_MS, type ReleaseTarget, removeInTime, removeNow } from "./ending.js";
@@ -23,7 +23,7 @@ import {
   type ReleaseOutcome,
   type ReleaseTrace,
   type ReleaseTraceResult,
-  traceAsync,
+  traced,
   traces,
   traceSync,
 } from "./trace.js";
@@ -182,7 +182,7 @@ export class Hold implements HeldLock {
     this.#handles--;
     if (this.#handles > 0 || this.#ended) return;
     if (this.#ending !== null) return this.hurry();
-    const failure = this.#endAtOnce("released");
+    const failure = runAtOnce(this.#endOnce("released"));
     if (failure !== null) throw toError(failure);
   }
 
@@ -193,36 +193,20 @@ export class Hold implements HeldLock {
 
   /** Removes the file, drops the kernel lock, lets the next acquisition of this thread begin; once. */
   #end(cause: ReleaseCause): Promise<FileFailure | null> {
-    return (this.#ending ??= this.#endOnce(cause));
+    return (this.#ending ??= runInTurns(this.#endOnce(cause)));
   }
 
-  /** Resolves to why the file could neither be removed nor be left as one that shows that it is free. */
-  async #endOnce(cause: ReleaseCause): Promise<FileFailure | null> {
+  /** Why the file could neither be removed nor be left as one that shows that it is free; null: it was. */
+  *#endOnce(cause: ReleaseCause): Routine<FileFailure | null> {
     let failure: FileFailure | null = null;
     try {
-      await traceAsync(
-        traces.release,
-        () => this.#trace(cause),
-        () => runInTurns(this.#remove((found) => (failure = found))),
-        (outcome: ReleaseOutcome) => ({ outcome }),
-      );
-    } catch (error) {
-      if (failure === null) throw error;
-    } finally {
-      this.#finish();
-    }
-    return failure;
-  }
-
-  /** {@link #endOnce} that stops the thread where it has to wait. */
-  #endAtOnce(cause: ReleaseCause): FileFailure | null {
-    let failure: FileFailure | null = null;
-    try {
-      traceSync(
-        traces.release,
-        () => this.#trace(cause),
-        () => runAtOnce(this.#remove((found) => (failure = found))),
-        (outcome: ReleaseOutcome) => ({ outcome }),
+      yield* waitFor(
+        traced(
+          traces.release,
+          () => this.#trace(cause),
+          () => this.#remove((found) => (failure = found)),
+          (outcome: ReleaseOutcome) => ({ outcome }),
+        ),
       );
     } catch (error) {
       if (failure === null) throw error;

@@ -5,6 +5,7 @@
 import type { TracingChannel } from "node:diagnostics_channel";
 
 import { diagnosticsChannel } from "../util/node-modules.js";
+import { type Routine, runAtOnce, runInTurns, type Wait } from "../util/routine.js";
 import type { BreakRefusal } from "./break-refusal.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import type { KernelEvidence } from "./verdict/kernel-evidence.js";
@@ -138,6 +139,19 @@ export function traceAsync<Context extends { readonly result?: unknown }, T>(
   return channel.hasSubscribers
     ? traceSubscribed(channel, context(), operation, resultOf)
     : operation();
+}
+
+/** A routine as one trace, in either form. */
+export function traced<Context extends { readonly result?: unknown }, T>(
+  channel: TracingChannel<Context, Context>,
+  context: () => NoInfer<Context>,
+  routine: () => Routine<T>,
+  resultOf: (value: T) => NoInfer<Context>["result"],
+): Wait<T> {
+  return {
+    inTurns: () => traceAsync(channel, context, () => runInTurns(routine()), resultOf),
+    atOnce: () => traceSync(channel, context, () => runAtOnce(routine()), resultOf),
+  };
 }
 
 async function traceSubscribed<Context extends { readonly result?: unknown }, T>(
