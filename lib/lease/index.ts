@@ -13,6 +13,7 @@ export {
   LeaseStoreError,
   LeaseTimeoutError,
 } from "./errors.js";
+export { type CertificateAuthority, etcdLeases, type EtcdLeasesOptions } from "./etcd.js";
 export type { AssertHeldOptions, Lease } from "./held-lease.js";
 export { memoryLeases } from "./memory-leases.js";
 export type { AcquireLeaseOptions, WaitingForLease } from "./options.js";

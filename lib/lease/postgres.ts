@@ -137,7 +137,8 @@ class PostgresStore implements PostgresLeases {
     } catch (error) {
       throw failure(operation, key, error, isRetryable(error));
     }
-    const rows = typeof result === "object" && result !== null && "rows" in result ? result.rows : result;
+    const rows =
+      typeof result === "object" && result !== null && "rows" in result ? result.rows : result;
     if (Array.isArray(rows)) return rows as readonly Row[];
     throw failure(operation, key, wrongType("the result of query", "rows", result), false);
   }

@@ -8,7 +8,13 @@ import { pgListen, postgresLeases } from "../../../dist/lease/index.js";
  * @returns the store, and a write that the database refuses to an older epoch
  */
 export async function open({ port, host = "127.0.0.1", listens = true, most = 4 }) {
-  const where = { host, port, user: "postgres", database: "postgres", connectionTimeoutMillis: 2000 };
+  const where = {
+    host,
+    port,
+    user: "postgres",
+    database: "postgres",
+    connectionTimeoutMillis: 2000,
+  };
   const pool = new pg.Pool({ ...where, max: most });
   // A connection that is lost while nobody uses it.
   pool.on("error", () => {});
@@ -21,7 +27,9 @@ export async function open({ port, host = "127.0.0.1", listens = true, most = 4 
     /** Makes the tables; once, before holders are started. */
     async prepare() {
       await store.createTable();
-      await pool.query("CREATE TABLE IF NOT EXISTS guarded (key text PRIMARY KEY, epoch bigint NOT NULL)");
+      await pool.query(
+        "CREATE TABLE IF NOT EXISTS guarded (key text PRIMARY KEY, epoch bigint NOT NULL)",
+      );
     },
     /** Whether the database took it: not when a holder with a greater epoch has written before. */
     async guardedWrite(key, epoch) {

@@ -4,9 +4,10 @@
  */
 import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+
+import { freePorts } from "./free-ports.mjs";
 
 export const NAME = "postgres";
 
@@ -26,7 +27,8 @@ function programs() {
 
 /** Why it cannot be started here; null: it can. */
 export function obstacle() {
-  if (process.platform !== "linux") return `needs PostgreSQL's server on Linux, not ${process.platform}`;
+  if (process.platform !== "linux")
+    return `needs PostgreSQL's server on Linux, not ${process.platform}`;
   if (programs() !== null) return null;
   return "needs PostgreSQL's server: apt-get install postgresql";
 }
@@ -53,17 +55,10 @@ export async function startEngine({ folder, port, settings = {} }) {
     );
     if (made.status !== 0) throw new Error(`initdb failed: ${made.stdout}${made.stderr}`);
   }
-  const engine = new Postgres(data, port ?? (await freePort()), settings);
+  const [free] = port === undefined ? await freePorts(1) : [port];
+  const engine = new Postgres(data, free, settings);
   await engine.restart();
   return engine;
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 class Postgres {
@@ -87,14 +82,17 @@ class Postgres {
     };
   }
 
-  pid() {
+  pid = () => {
     return this.#child?.pid;
-  }
+  };
 
   /** Starts it in its folder, on its port; resolves when it takes connections. */
-  async restart() {
+  restart = async () => {
     if (this.#child !== null) throw new Error("it runs");
-    const args = Object.entries(this.#settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    const args = Object.entries(this.#settings).flatMap(([name, value]) => [
+      "-c",
+      `${name}=${value}`,
+    ]);
     const child = spawn(join(programs(), "postgres"), ["-D", this.#data, ...args], {
       ...identity(),
       cwd: this.#data,
@@ -126,7 +124,7 @@ class Postgres {
       this.#endWithUs();
       throw new Error(`the server did not start: ${log}`);
     }
-  }
+  };
 
   /** The server and its processes, which are no group: each has a session of its own. */
   #pids() {
@@ -137,7 +135,7 @@ class Postgres {
   }
 
   /** SIGKILL to all of it: what it had not written is lost; what it had is kept. */
-  async kill() {
+  kill = async () => {
     // First the one that makes the others.
     const [pid] = this.#pids();
     if (pid === undefined) return;
@@ -146,28 +144,28 @@ class Postgres {
     for (const each of pids) signal(each, "SIGKILL");
     await this.#end;
     await gone(pids);
-  }
+  };
 
   /** SIGSTOP to all of it: connections stay, and are not answered. */
-  pause() {
+  pause = () => {
     const [pid] = this.#pids();
     process.kill(pid, "SIGSTOP");
     for (const each of this.#pids()) signal(each, "SIGSTOP");
-  }
+  };
 
-  resume() {
+  resume = () => {
     for (const each of this.#pids().toReversed()) signal(each, "SIGCONT");
-  }
+  };
 
   /** Ends it in order; connections are closed. */
-  async stop() {
+  stop = async () => {
     const pids = this.#pids();
     if (pids.length === 0) return;
     for (const each of pids) signal(each, "SIGCONT");
     signal(pids[0], "SIGINT");
     await this.#end;
     await gone(pids);
-  }
+  };
 }
 
 function signal(pid, name) {
