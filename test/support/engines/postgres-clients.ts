@@ -10,13 +10,12 @@ import { pgListen } from "../../../lib/lease/index.js";
 import { ROOT } from "../processes/programs.js";
 import { requireEngine } from "../require.js";
 
-export interface Connected {
+interface Connected {
   readonly query: PostgresQuery;
   readonly listen: PostgresListen;
 }
 
-export const CLIENTS = ["pg", "postgres", "@electric-sql/pglite"] as const;
-export type ClientName = (typeof CLIENTS)[number];
+type ClientName = "pg" | "postgres" | "@electric-sql/pglite";
 
 const LAB = join(ROOT, "test/lab/lease");
 
@@ -30,35 +29,47 @@ function load(context: TestContext, name: ClientName): unknown {
 
 interface Where {
   readonly port: number;
+  /** Default: the one who may do everything. */
+  readonly user?: string;
   /** Connections of the pool. */
   readonly most?: number;
 }
 
-const USER = { host: "127.0.0.1", user: "postgres", database: "postgres" };
+const SERVER = { host: "127.0.0.1", user: "postgres", database: "postgres" };
 
 /** What is used of the package `pg`. */
-export interface PgPackage {
+interface PgPackage {
   readonly Pool: new (options: object) => {
     query(text: string, parameters?: unknown[]): Promise<{ readonly rows: Row[] }>;
     on(event: "error", listener: () => void): void;
     end(): Promise<void>;
   };
-  readonly Client: new (options: object) => PgClient;
+  readonly Client: new (options: object) => PgSession;
 }
 
-export type Row = Readonly<Record<string, string>>;
+interface PgSession extends PgClient {
+  query(text: string, parameters?: unknown[]): Promise<{ readonly rows: Row[] }>;
+}
+
+type Row = Readonly<Record<string, string>>;
 
 /** A pool of `pg`, which ends with the test. */
-export function connectPg(context: TestContext, { port, most = 10 }: Where): Connected {
-  const { Pool, Client } = load(context, "pg") as PgPackage;
-  const pool = new Pool({ ...USER, port, max: most });
+export function connectPg(context: TestContext, { most = 10, ...where }: Where): Connected {
+  const { Pool } = load(context, "pg") as PgPackage;
+  const pool = new Pool({ ...SERVER, ...where, max: most });
   // A connection that is lost while nobody uses it.
   pool.on("error", () => {});
   onTestFinished(async () => await pool.end());
   return {
     query: async (text, parameters) => await pool.query(text, parameters),
-    listen: pgListen(() => new Client({ ...USER, port })),
+    listen: pgListen(() => pgClient(context, where)),
   };
+}
+
+/** A connection of `pg` that is not connected yet; the caller ends it. */
+export function pgClient(context: TestContext, where: Where): PgSession {
+  const { Client } = load(context, "pg") as PgPackage;
+  return new Client({ ...SERVER, ...where });
 }
 
 interface Sql {
@@ -74,7 +85,7 @@ interface Sql {
 /** A pool of `postgres`, which ends with the test. */
 export function connectPostgres(context: TestContext, { port, most = 10 }: Where): Connected {
   const make = load(context, "postgres") as (options: object) => Sql;
-  const sql = make({ ...USER, port, max: most, onnotice: () => {} });
+  const sql = make({ ...SERVER, port, max: most, onnotice: () => {} });
   onTestFinished(async () => await sql.end({ timeout: 1 }));
   return {
     query: async (text, parameters) => await sql.unsafe(text, parameters),
@@ -88,13 +99,15 @@ interface Lite {
   close(): Promise<void>;
 }
 
-/** PostgreSQL in this process; the caller closes it. */
+interface LitePackage {
+  readonly PGlite: new () => Lite & { readonly waitReady: Promise<void> };
+}
+
+/** PostgreSQL in this process; the caller stops it. */
 export async function startPglite(
   context: TestContext,
 ): Promise<Connected & { stop(): Promise<void> }> {
-  const { PGlite } = load(context, "@electric-sql/pglite") as {
-    readonly PGlite: new () => Lite & { readonly waitReady: Promise<void> };
-  };
+  const { PGlite } = load(context, "@electric-sql/pglite") as LitePackage;
   const lite = new PGlite();
   await lite.waitReady;
   return {
