@@ -298,8 +298,9 @@ class EtcdLeases implements LeaseStore {
       .catch(nothingWhereNotFound);
   }
 
-  /** @returns null: etcd did not tell */
+  /** @returns null: etcd did not tell, or the key has no lease */
   async #leftMs(leaseId: bigint, patience: Patience): Promise<number | null> {
+    if (leaseId === 0n) return null;
     try {
       const question = { ID: String(leaseId) };
       const answer = await this.#gateway.call("/v3/lease/timetolive", question, patience);
