@@ -32,6 +32,7 @@ export interface LeaseRequest {
    * is "acquired" with the same epoch, and another ttl from now.
    */
   readonly nonce: string;
+  /** Of one acquisition always the same, for renewals, too: an engine's leases may have a fixed length. */
   readonly ttlMs: number;
   /** Aborts the request to the engine. A store may ignore it: the caller goes on without the answer. */
   readonly signal: AbortSignal;
@@ -43,7 +44,7 @@ export interface LeaseStore {
   /** @throws LeaseStoreError (rejection): `operation` is `acquire` */
   tryAcquire(request: LeaseRequest): Promise<LeaseAttempt>;
   /**
-   * Another ttl from now, by the engine's clock.
+   * Another ttl from now, by the engine's clock; the ttl is that of the acquisition.
    *
    * @returns false: it is proven that this grant holds no more, and it never will again.
    * @throws LeaseStoreError (rejection): `operation` is `renew`; nothing is known then

@@ -1,5 +1,6 @@
 /** What every lease store must do, as one table of tests: each store's test file runs it on its engine. */
 import { randomBytes } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test, type TestContext } from "vitest";
 
@@ -128,24 +129,23 @@ export function describeStoreContract(name: string, makeStore: MakeStore): void 
     });
 
     test("a repeated attempt lasts another ttl", async (context) => {
-      const { store, other, shortTtlMs } = await makeStore(context);
+      const { store, other, shortTtlMs: ttlMs } = await makeStore(context);
       const [key, nonce] = [freshKey(), "nonce"];
-      const until = performance.now() + 2.5 * shortTtlMs;
-      const { epoch } = await acquire(store, { key, nonce, ttlMs: shortTtlMs });
-      while (performance.now() < until) {
-        expect((await acquire(store, { key, nonce, ttlMs: 2 * shortTtlMs })).epoch).toBe(epoch);
-      }
-      expect((await tryAcquire(other, { key })).kind).toBe("held");
+      await expectHeldBy(other, { key, ttlMs }, async () => {
+        const { epoch } = await acquire(store, { key, nonce, ttlMs });
+        return epoch;
+      });
     });
 
-    test("a renewal lasts another ttl, from when it is made", async (context) => {
-      const { store, other, shortTtlMs } = await makeStore(context);
+    test("a renewal lasts another ttl", async (context) => {
+      const { store, other, shortTtlMs: ttlMs } = await makeStore(context);
       const key = freshKey();
-      const grant = await acquire(store, { key, ttlMs: shortTtlMs });
-      expect(await store.renew(grant, LONG_TTL_MS, NEVER)).toBe(true);
-      await new Promise((resolve) => setTimeout(resolve, 1.5 * shortTtlMs));
-      expect((await tryAcquire(other, { key })).kind).toBe("held");
-      expect(await store.renew(grant, LONG_TTL_MS, NEVER)).toBe(true);
+      let grant = await acquire(store, { key, ttlMs });
+      await expectHeldBy(other, { key, ttlMs }, async () => {
+        const isRenewed = await store.renew(grant, ttlMs, NEVER);
+        if (!isRenewed) grant = await acquire(store, { key, ttlMs });
+        return grant.epoch;
+      });
     });
 
     test("a hold that is not renewed runs out, and the next has a greater epoch", async (context) => {
@@ -166,11 +166,11 @@ export function describeStoreContract(name: string, makeStore: MakeStore): void 
       const key = freshKey();
       const grant = await acquire(store, { key, ttlMs: shortTtlMs });
       const isOver = async (): Promise<boolean> => {
-        await new Promise((resolve) => setTimeout(resolve, 2 * shortTtlMs));
-        return !(await store.renew(grant, LONG_TTL_MS, NEVER));
+        await delay(2 * shortTtlMs);
+        return !(await store.renew(grant, shortTtlMs, NEVER));
       };
       await waitFor("the hold to run out", isOver);
-      expect(await store.renew(grant, LONG_TTL_MS, NEVER)).toBe(false);
+      expect(await store.renew(grant, shortTtlMs, NEVER)).toBe(false);
       expect(await isHeld(store, key)).toBe(false);
     });
 
@@ -182,9 +182,9 @@ export function describeStoreContract(name: string, makeStore: MakeStore): void 
         const attempt = await tryAcquire(other, { key });
         return attempt.kind === "acquired" ? attempt.grant : null;
       });
-      expect(await store.renew(lost, LONG_TTL_MS, NEVER)).toBe(false);
+      expect(await store.renew(lost, shortTtlMs, NEVER)).toBe(false);
       await store.release(lost, NEVER);
-      expect(await store.renew(lost, LONG_TTL_MS, NEVER)).toBe(false);
+      expect(await store.renew(lost, shortTtlMs, NEVER)).toBe(false);
       expect(await other.renew(taken, LONG_TTL_MS, NEVER)).toBe(true);
       expect(await isHeld(store, key)).toBe(true);
       await other.release(taken, NEVER);
@@ -198,7 +198,7 @@ export function describeStoreContract(name: string, makeStore: MakeStore): void 
       await waitFor("the hold to run out", async () => !(await isHeld(store, key)));
       const second = await acquire(store, { key, nonce });
       expect(second.epoch).toBeGreaterThan(first.epoch);
-      expect(await store.renew(first, LONG_TTL_MS, NEVER)).toBe(false);
+      expect(await store.renew(first, shortTtlMs, NEVER)).toBe(false);
       expect(await store.renew(second, LONG_TTL_MS, NEVER)).toBe(true);
     });
 
@@ -327,15 +327,44 @@ export function describeStoreContract(name: string, makeStore: MakeStore): void 
     test("a lease is renewed for longer than its ttl", async (context) => {
       const { store, other, shortTtlMs } = await makeStore(context);
       const key = freshKey();
-      await using lease = await acquireLease({ store, key, ttlMs: shortTtlMs });
-      const until = performance.now() + 3 * shortTtlMs;
-      while (performance.now() < until) {
-        lease.assertHeld();
-        expect((await tryAcquire(other, { key })).kind).toBe("held");
-        await new Promise((resolve) => setTimeout(resolve, shortTtlMs / 10));
-      }
-      expect(lease.lost.aborted).toBe(false);
+      const ttlMs = Math.max(600, shortTtlMs);
+      // A machine that does not let it run for so long makes it lose its lease, rightly.
+      await waitFor("a lease that is held for longer than its ttl", async () => {
+        await using lease = await acquireLease({ store, key, ttlMs });
+        const until = performance.now() + 1.5 * ttlMs;
+        while (performance.now() < until && !lease.lost.aborted) {
+          const { kind } = await tryAcquire(other, { key });
+          if (lease.deadline() > 0) expect(kind).toBe("held");
+          await delay(ttlMs / 10);
+        }
+        return !lease.lost.aborted;
+      });
     });
+  });
+}
+
+/**
+ * Prolongs a hold again and again, for longer than one ttl; then another is refused.
+ *
+ * @param prolong - Gives the epoch; another one than before when the machine was too slow for the ttl
+ */
+async function expectHeldBy(
+  other: LeaseStore,
+  { key, ttlMs }: { readonly key: string; readonly ttlMs: number },
+  prolong: () => Promise<bigint>,
+): Promise<void> {
+  let epoch: bigint | null = null;
+  let sinceMs = 0;
+  await waitFor("an answer within the ttl", async () => {
+    const sentMs = performance.now();
+    const now = await prolong();
+    if (now !== epoch) [epoch, sinceMs] = [now, sentMs];
+    if (sentMs - sinceMs < 1.5 * ttlMs) return void (await delay(ttlMs / 10));
+    const attempt = await tryAcquire(other, { key });
+    if (attempt.kind === "acquired") await other.release(attempt.grant, NEVER);
+    if (performance.now() - sentMs >= ttlMs) return false;
+    expect(attempt).toMatchObject({ kind: "held", epoch });
+    return true;
   });
 }
 

@@ -29,6 +29,15 @@ export interface EngineStarter {
   readonly startEngine: (where: { folder: string; port?: number }) => Promise<Engine>;
 }
 
+export interface PostgresStarter extends EngineStarter {
+  readonly startEngine: (where: {
+    folder: string;
+    port?: number;
+    /** Of postgresql.conf. */
+    settings?: Readonly<Record<string, string>>;
+  }) => Promise<Engine>;
+}
+
 export interface EtcdStarter extends EngineStarter {
   readonly startCluster: (how: { folder: string; tls?: boolean }) => Promise<EtcdCluster>;
   readonly requirePasswords: (port: number, rootPassword: string) => Promise<void>;
@@ -47,6 +56,7 @@ export async function engineStarter(file: string): Promise<unknown> {
   return await import(pathToFileURL(join(ROOT, "test/support/engines", file)).href);
 }
 
+export const postgres = (await engineStarter("postgres.mjs")) as PostgresStarter;
 export const etcd = (await engineStarter("etcd.mjs")) as EtcdStarter;
 
 /**
