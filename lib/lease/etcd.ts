@@ -68,9 +68,9 @@ interface KeyInEtcd {
   readonly leaseId: bigint;
 }
 
-// How long one of several endpoints may take, milliseconds: see Patience.
-const SHORTEST_PATIENCE_MS = 200;
-const LONGEST_PATIENCE_MS = 2000;
+// How long the first question to all endpoints may take, milliseconds: see Patience.
+const SHORTEST_ROUND_MS = 300;
+const LONGEST_ROUND_MS = 3000;
 
 /** How many keys are remembered as held. */
 const MOST_HELD_KEYS = 1024;
@@ -131,7 +131,7 @@ class EtcdLeases implements LeaseStore {
 
   async release(grant: LeaseGrant, signal: AbortSignal): Promise<void> {
     await this.#reporting("release", grant.key, async () => {
-      await this.#revoke(leaseIdOf(grant), { signal, perEndpointMs: LONGEST_PATIENCE_MS });
+      await this.#revoke(leaseIdOf(grant), { signal, roundMs: LONGEST_ROUND_MS });
     });
   }
 
@@ -298,8 +298,9 @@ class EtcdLeases implements LeaseStore {
       .catch(nothingWhereNotFound);
   }
 
-  /** @returns null: etcd did not tell */
+  /** @returns null: etcd did not tell, or the key has no lease */
   async #leftMs(leaseId: bigint, patience: Patience): Promise<number | null> {
+    if (leaseId === 0n) return null;
     try {
       const question = { ID: String(leaseId) };
       const answer = await this.#gateway.call("/v3/lease/timetolive", question, patience);
@@ -318,10 +319,9 @@ function nothingWhereNotFound(error: unknown): Json {
 }
 
 function patienceFor(ttlMs: number, signal: AbortSignal): Patience {
-  // A renewal has until the deadline to try every endpoint.
-  const share = Math.floor(ttlMs / 6);
-  const perEndpointMs = Math.min(Math.max(share, SHORTEST_PATIENCE_MS), LONGEST_PATIENCE_MS);
-  return { signal, perEndpointMs };
+  // Renewals follow each other so fast, and three must fail before the deadline.
+  const share = Math.floor(ttlMs / 3);
+  return { signal, roundMs: Math.min(Math.max(share, SHORTEST_ROUND_MS), LONGEST_ROUND_MS) };
 }
 
 function wholeSeconds(ttlMs: number): number {

@@ -19,10 +19,12 @@ import type { HttpAnswer, Transport } from "./transport.js";
 export interface Patience {
   readonly signal: AbortSignal;
   /**
-   * How long one endpoint may take while there is another to try, milliseconds: a member that is stopped takes the
-   * request and says nothing. The last in turn has as long as `signal` gives it.
+   * How long the first question to all endpoints may take together, milliseconds. A member that is stopped takes a
+   * question and says nothing, and so does one that has passed a renewal on to a leader that is stopped, for seconds after
+   * there is a new one: asking again beats waiting. Each round may take twice as long as the one before, for an etcd
+   * that is merely slow.
    */
-  readonly perEndpointMs: number;
+  readonly roundMs: number;
 }
 
 export class EtcdGateway {
@@ -49,30 +51,36 @@ export class EtcdGateway {
   /**
    * One question with one answer; of a stream's answers it is the first.
    *
-   * Asked again at the next endpoint where one does not answer: the first may have done it all the same.
+   * Asked again at the next endpoint where one does not answer, and at all of them while `signal` lets it: the first may
+   * have done it all the same.
    *
    * @throws EtcdFailure; when `signal` aborts, one that is retryable
    */
-  async call(path: string, body: Json, { signal, perEndpointMs }: Patience): Promise<Json> {
-    const failures: EtcdFailure[] = [];
+  async call(path: string, body: Json, { signal, roundMs }: Patience): Promise<Json> {
     const count = this.#endpoints.length;
-    const start = this.#first;
-    for (let turn = 0; turn < count; turn++) {
-      const index = (start + turn) % count;
-      const limit = limited(signal, turn < count - 1 ? perEndpointMs : Infinity);
-      try {
-        return await this.#askOne(index, path, body, limit.signal);
-      } catch (error) {
-        const failure = error instanceof EtcdFailure ? error : this.#unanswered(index, error);
-        failures.push(failure);
-        if (!failure.isOfTheMember) throw failure;
-        this.#leave(index);
-        if (signal.aborted) break;
-      } finally {
-        limit.stop();
+    for (let limitMs = roundMs / count; ; limitMs *= 2) {
+      const failures: EtcdFailure[] = [];
+      let isSilent = false;
+      const start = this.#first;
+      for (let turn = 0; turn < count; turn++) {
+        const index = (start + turn) % count;
+        const limit = limited(signal, limitMs);
+        try {
+          return await this.#askOne(index, path, body, limit.signal);
+        } catch (error) {
+          const failure = error instanceof EtcdFailure ? error : this.#unanswered(index, error);
+          failures.push(failure);
+          if (!failure.isOfTheMember) throw failure;
+          this.#leave(index);
+          if (signal.aborted) throw allFailed(failures);
+          isSilent ||= limit.signal.aborted;
+        } finally {
+          limit.stop();
+        }
       }
+      // What was refused everywhere is the caller's to repeat, after a pause.
+      if (!isSilent) throw allFailed(failures);
     }
-    throw allFailed(failures);
   }
 
   /**
@@ -214,9 +222,8 @@ function limited(
   signal: AbortSignal,
   ms: number,
 ): { readonly signal: AbortSignal; readonly stop: () => void } {
-  if (ms === Infinity) return { signal, stop: () => {} };
   const limit = new AbortController();
-  const late = (): void => limit.abort(new Error(`no answer within ${String(ms)} ms`));
+  const late = (): void => limit.abort(new Error(`no answer within ${String(Math.round(ms))} ms`));
   const stopTimer = startTimer(late, ms, { keepsAlive: false });
   const stopListening = onAbort(signal, () => limit.abort(signal.reason));
   if (signal.aborted) limit.abort(signal.reason);

@@ -3,6 +3,7 @@ import type { Agent } from "node:https";
 
 import { errorCode } from "../../util/error-code.js";
 import { https } from "../../util/node-modules.js";
+import { onAbort } from "../../util/on-abort.js";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -26,11 +27,34 @@ export function fetchTransport(fetch: typeof globalThis.fetch | undefined): Tran
     // A redirect would turn the POST into a GET, and take the token to another host.
     const init = { method: "POST", headers, body, signal, redirect: "manual" } as const;
     const { status, body: answer } = await send(url, init);
-    return { status, body: answer ?? nothing() };
+    return { status, body: chunksOf(answer, signal) };
   };
 }
 
-async function* nothing(): AsyncGenerator<Uint8Array> {}
+/**
+ * A body's chunks until `signal` aborts, whatever fetch makes of that by then: Deno forgets the signal of an answer that
+ * goes on when garbage is collected (seen with 2.9), and the stream then keeps the process alive.
+ */
+async function* chunksOf(
+  body: ReadableStream<Uint8Array> | null,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  const reader = body.getReader();
+  const cancel = (): void => void reader.cancel().catch(() => {});
+  const stopListening = onAbort(signal, cancel);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    stopListening();
+    cancel();
+  }
+}
 
 /** What `ca` may be: certificates as PEM. */
 export type CertificateAuthority = string | Uint8Array | readonly (string | Uint8Array)[];
