@@ -9,6 +9,7 @@ export const TYPED_ENTRIES = [
   "session-attention/index",
   "file-lock/index",
   "proper-lockfile/index",
+  "lease/index",
 ];
 
 /** What users can name: those, and the command. */
