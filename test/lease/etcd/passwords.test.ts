@@ -65,7 +65,7 @@ test("a user with its password leases; callers at the same time authenticate onc
   expect(authentications).toBe(1);
   const told = new Promise<void>((resolve) => {
     const watch = store.watch(keys[0] ?? "", () => {
-      watch.close();
+      watch?.close();
       resolve();
     });
   });
