@@ -125,13 +125,16 @@ describe("options of etcdLeases", () => {
     const store = etcdLeases({
       endpoints: [new URL("https://etcd.example/gateway/"), "https://etcd.example"],
       fetch: (url) => {
-        asked.push(String(url as string));
+        asked.push(url instanceof Request ? url.url : String(url));
         return Promise.resolve(new Response("", { status: 503 }));
       },
     });
     expect(asked).toEqual([]);
     const attempt = store.tryAcquire({
-      ...{ key: "key", holder: "holder", nonce: "nonce", ttlMs: 1000 },
+      key: "key",
+      holder: "holder",
+      nonce: "nonce",
+      ttlMs: 1000,
       signal: new AbortController().signal,
     });
     await expect(attempt).rejects.toMatchObject({

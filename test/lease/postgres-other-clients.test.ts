@@ -31,7 +31,7 @@ describeStoreContract("postgres, with a new session for every statement", async 
   const { listen } = connectPg(context, { port });
   const store = postgresLeases({ query, listen });
   await store.createTable();
-  return { store, other: postgresLeases({ query, listen }), shortTtlMs: 300, watches: true };
+  return { store, other: postgresLeases({ query, listen }), shortTtlMs: 1000, watches: true };
 });
 
 function sessionForEach(context: TestContext, port: number): PostgresQuery {

@@ -10,8 +10,11 @@ const LONGEST_PAUSE_MS = 5000;
 /** How long an endpoint may take to begin a watch. */
 const BEGIN_WITHIN_MS = 5000;
 
+/** So much later each further watcher of this process is told: of many that ask at once all but one ask in vain. */
+const STAGGER_MS = 5;
+
 interface KeyWatch {
-  readonly callbacks: Set<() => void>;
+  readonly watchers: Set<Watcher>;
   readonly ending: AbortController;
   /** Whether etcd tells of changes at present. */
   isLive: boolean;
@@ -33,15 +36,13 @@ export class Watches {
    */
   watch(key: string, onChange: () => void): { close(): void } {
     const watched = this.#watched.get(key) ?? this.#start(key);
-    // A function of this call's own: other callers may have passed the same `onChange`.
-    const callback = (): void => {
-      if (watched.callbacks.has(callback)) onChange();
-    };
-    watched.callbacks.add(callback);
-    if (watched.isLive) queueMicrotask(callback);
+    const watcher = new Watcher(onChange);
+    watched.watchers.add(watcher);
+    if (watched.isLive) watcher.tellIn(0);
     return {
       close: () => {
-        if (!watched.callbacks.delete(callback) || watched.callbacks.size > 0) return;
+        watcher.close();
+        if (!watched.watchers.delete(watcher) || watched.watchers.size > 0) return;
         this.#watched.delete(key);
         watched.ending.abort();
       },
@@ -50,7 +51,7 @@ export class Watches {
 
   #start(key: string): KeyWatch {
     const watched = {
-      callbacks: new Set<() => void>(),
+      watchers: new Set<Watcher>(),
       ending: new AbortController(),
       isLive: false,
     };
@@ -99,9 +100,34 @@ export class Watches {
   }
 }
 
-/** In turns of their own: what a callback throws is not the stream's. */
-function tell({ callbacks }: KeyWatch): void {
-  for (const callback of callbacks) queueMicrotask(callback);
+/** The one who has watched for longest first: it has taken the key, perhaps, when the next one asks. */
+function tell({ watchers }: KeyWatch): void {
+  let index = 0;
+  for (const watcher of watchers) watcher.tellIn(index++ * STAGGER_MS);
+}
+
+/** One call's `onChange`: called in turns of its own, for what it throws is not the stream's. */
+class Watcher {
+  readonly #onChange: () => void;
+  #stop: (() => void) | null = null;
+
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
+
+  /** @param ms - after how long; what is due before that stays so */
+  tellIn(ms: number): void {
+    if (this.#stop !== null) return;
+    const call = (): void => {
+      this.#stop = null;
+      this.#onChange();
+    };
+    this.#stop = startTimer(call, ms, { keepsAlive: false });
+  }
+
+  close(): void {
+    this.#stop?.();
+  }
 }
 
 /** Keeps no process alive. */

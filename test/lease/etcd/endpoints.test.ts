@@ -2,12 +2,14 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createServer as createHttpServer, type RequestListener } from "node:http";
+import { request as askSecurely } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
 import { expect, onTestFinished, test } from "vitest";
 
 import { acquireLease } from "../../../lib/lease/acquire-lease.js";
 import { etcdLeases } from "../../../lib/lease/etcd.js";
+import { pathOf } from "../../support/engines/ask-etcd.js";
 import { engineStarter, etcd, onceForFile } from "../../support/engines/engines.js";
 import { acquired, attempt, NEVER } from "../../support/engines/lease-attempts.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -159,18 +161,21 @@ test("endpoints of two clusters are refused: each would give the key to another 
   const other = etcdLeases({ endpoints, ca: ca ?? "" });
   await acquired(other, { key: freshKey() });
   let asksOther = false;
-  const { request: ask } = await import("node:https");
   const store = etcdLeases({
     endpoints: [`http://127.0.0.1:${port}`],
     fetch: async (url, init) => {
       if (!asksOther) return await fetch(url, init);
-      const { pathname } = new URL(url as string);
+      const pathname = pathOf(url);
       return await new Promise((resolve, reject) => {
-        const request = ask(`${endpoints[0]}${pathname}`, { method: "POST", ca }, (answer) => {
-          let text = "";
-          answer.setEncoding("utf8").on("data", (part: string) => (text += part));
-          answer.on("end", () => resolve(new Response(text, { status: answer.statusCode ?? 0 })));
-        });
+        const request = askSecurely(
+          `${endpoints[0]}${pathname}`,
+          { method: "POST", ca },
+          (answer) => {
+            let text = "";
+            answer.setEncoding("utf8").on("data", (part: string) => (text += part));
+            answer.on("end", () => resolve(new Response(text, { status: answer.statusCode ?? 0 })));
+          },
+        );
         request.on("error", reject);
         request.end(init?.body as string);
       });

@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 
 import { etcdLeases } from "../../../lib/lease/etcd.js";
-import { askEtcd, base64, leasesIn } from "../../support/engines/ask-etcd.js";
+import { askEtcd, base64, leasesIn, pathOf } from "../../support/engines/ask-etcd.js";
 import { etcd, onceForFile } from "../../support/engines/engines.js";
 import { acquired, attempt, NEVER } from "../../support/engines/lease-attempts.js";
 import { waitFor } from "../../support/wait-for.js";
@@ -22,7 +22,7 @@ test("an acquisition whose answer was lost is the same hold at the next attempt,
     endpoints,
     fetch: async (url, init) => {
       const answer = await fetch(url, init);
-      const { pathname } = new URL(url as string);
+      const pathname = pathOf(url);
       asked.push(pathname);
       if (pathname !== "/v3/kv/txn" || !losesNext) return answer;
       losesNext = false;
@@ -57,7 +57,7 @@ test("a transaction whose answer was lost at one endpoint is known again at the 
     endpoints,
     fetch: async (url, init) => {
       const answer = await fetch(url, init);
-      const { hostname, pathname } = new URL(url as string);
+      const { hostname, pathname } = new URL(url instanceof Request ? url.url : url);
       if (pathname !== "/v3/kv/txn") return answer;
       transactions++;
       if (hostname !== "127.0.0.1") return answer;
@@ -81,7 +81,7 @@ test("an etcd lease whose making was not answered is used, not left behind", asy
     endpoints: [`http://127.0.0.1:${port}`, `http://localhost:${port}`],
     fetch: async (url, init) => {
       const answer = await fetch(url, init);
-      if (!String(url as string).endsWith("/lease/grant") || !isFirst) return answer;
+      if (!pathOf(url).endsWith("/lease/grant") || !isFirst) return answer;
       isFirst = false;
       await answer.text();
       throw new TypeError("fetch failed");
@@ -138,7 +138,7 @@ test("a member that does not know of a lease yet proves nothing while the key is
     endpoints: [`http://127.0.0.1:${port}`],
     fetch: async (url, init) => {
       const answer = await fetch(url, init);
-      if (knows || !String(url as string).endsWith("/lease/keepalive")) return answer;
+      if (knows || !pathOf(url).endsWith("/lease/keepalive")) return answer;
       // What etcd says of a lease that it does not know: no TTL.
       return new Response((await answer.text()).replace(/,"TTL":"\d+"/u, ""));
     },

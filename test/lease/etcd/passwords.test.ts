@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 
 import { etcdLeases } from "../../../lib/lease/etcd.js";
-import { base64 } from "../../support/engines/ask-etcd.js";
+import { base64, pathOf } from "../../support/engines/ask-etcd.js";
 import { etcd, onceForFile } from "../../support/engines/engines.js";
 import { acquired, attempt, NEVER } from "../../support/engines/lease-attempts.js";
 
@@ -54,7 +54,7 @@ test("a user with its password leases; callers at the same time authenticate onc
     username: "root",
     password: PASSWORD,
     fetch: async (url, init) => {
-      if (String(url as string).endsWith("/authenticate")) authentications++;
+      if (pathOf(url).endsWith("/authenticate")) authentications++;
       return await fetch(url, init);
     },
   });
@@ -81,7 +81,7 @@ test("a token that etcd no longer takes is asked for again, once for all callers
     username: "root",
     password: PASSWORD,
     fetch: async (url, init) => {
-      if (String(url as string).endsWith("/authenticate")) authentications++;
+      if (pathOf(url).endsWith("/authenticate")) authentications++;
       return await fetch(url, init);
     },
   });

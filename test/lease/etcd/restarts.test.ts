@@ -1,12 +1,13 @@
 /** Engines that are killed, stopped and emptied; watching through that, and processes that must be able to end. */
 import { randomBytes } from "node:crypto";
-import { rmSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, onTestFinished, test } from "vitest";
 
 import { acquireLease } from "../../../lib/lease/acquire-lease.js";
 import { etcdLeases } from "../../../lib/lease/etcd.js";
+import { pathOf } from "../../support/engines/ask-etcd.js";
 import { etcd, type Engine, onceForFile } from "../../support/engines/engines.js";
 import { acquired, NEVER } from "../../support/engines/lease-attempts.js";
 import { runNode, start } from "../../support/processes/child.js";
@@ -66,7 +67,8 @@ test("a watch goes on after etcd was killed, and tells that something may have b
   await started.restart();
   await waitFor("the watch to begin again", () => told === 2);
   await store.release(grant, NEVER);
-  await waitFor("the release", () => told === 3);
+  await waitFor("the release", () => told > 2);
+  expect(told).toBe(3);
   watch?.close();
 });
 
@@ -77,7 +79,7 @@ test("many who watch one key share one stream, and each is told until it closes"
   const store = etcdLeases({
     endpoints: [`http://127.0.0.1:${port}`],
     fetch: async (url, init) => {
-      if (String(url as string).endsWith("/v3/watch")) streams++;
+      if (pathOf(url).endsWith("/v3/watch")) streams++;
       return await fetch(url, init);
     },
   });
@@ -135,7 +137,6 @@ test.for(RUNTIMES)(
     const key = freshKey();
     const grant = await acquired(storeOf(started), { key });
     const file = join(temporaryFolder(), "waiter.mjs");
-    const { writeFileSync } = await import("node:fs");
     writeFileSync(file, waiterScript(started.port, key));
     const child = await start(program, [...args, file]);
     expect(JSON.parse(await child.line())).toBe("waiting");

@@ -21,3 +21,8 @@ export async function leasesIn(port: number): Promise<readonly string[]> {
 export function base64(text: string): string {
   return Buffer.from(text).toString("base64");
 }
+
+/** The path that a `fetch` is asked for. */
+export function pathOf(url: Parameters<typeof fetch>[0]): string {
+  return new URL(url instanceof Request ? url.url : url).pathname;
+}

@@ -13,18 +13,46 @@ export function makeCertificates(folder) {
   const file = (name) => join(folder, name);
   const openssl = (...args) => execFileSync("openssl", args, { stdio: "pipe" });
   openssl(
-    ...["req", "-x509", ...KEY, "-days", "2", "-subj", "/CN=pidentity test authority"],
-    ...["-keyout", file("ca.key"), "-out", file("ca.pem")],
+    "req",
+    "-x509",
+    ...KEY,
+    "-days",
+    "2",
+    "-subj",
+    "/CN=pidentity test authority",
+    "-keyout",
+    file("ca.key"),
+    "-out",
+    file("ca.pem"),
   );
   openssl(
-    ...["req", "-new", ...KEY, "-subj", "/CN=127.0.0.1"],
-    ...["-keyout", file("server.key"), "-out", file("server.csr")],
+    "req",
+    "-new",
+    ...KEY,
+    "-subj",
+    "/CN=127.0.0.1",
+    "-keyout",
+    file("server.key"),
+    "-out",
+    file("server.csr"),
   );
   writeFileSync(file("names"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
   openssl(
-    ...["x509", "-req", "-days", "2", "-in", file("server.csr"), "-out", file("server.pem")],
-    ...["-CA", file("ca.pem"), "-CAkey", file("ca.key"), "-CAcreateserial"],
-    ...["-extfile", file("names")],
+    "x509",
+    "-req",
+    "-days",
+    "2",
+    "-in",
+    file("server.csr"),
+    "-out",
+    file("server.pem"),
+    "-CA",
+    file("ca.pem"),
+    "-CAkey",
+    file("ca.key"),
+    "-CAcreateserial",
+    "-extfile",
+    file("names"),
   );
   return {
     ca: readFileSync(file("ca.pem"), "utf8"),

@@ -88,9 +88,18 @@ function startMember({ folder, name, ports, peers, tls }) {
   const client = `http${tls === null ? "" : "s"}://127.0.0.1:${ports.client}`;
   const peer = `http://127.0.0.1:${ports.peer}`;
   const args = [
-    ...["--name", name, "--data-dir", join(folder, name)],
-    ...["--listen-client-urls", client, "--advertise-client-urls", client],
-    ...["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer],
+    "--name",
+    name,
+    "--data-dir",
+    join(folder, name),
+    "--listen-client-urls",
+    client,
+    "--advertise-client-urls",
+    client,
+    "--listen-peer-urls",
+    peer,
+    "--initial-advertise-peer-urls",
+    peer,
     "--initial-cluster",
     Object.entries(peers)
       .map(([member, port]) => `${member}=http://127.0.0.1:${port}`)
@@ -101,7 +110,10 @@ function startMember({ folder, name, ports, peers, tls }) {
       ? ["--heartbeat-interval", "10", "--election-timeout", "100"]
       : ["--heartbeat-interval", "100", "--election-timeout", "1000"]),
     ...(tls === null ? [] : ["--cert-file", tls.certFile, "--key-file", tls.keyFile]),
-    ...["--logger", "zap", "--log-level", "error"],
+    "--logger",
+    "zap",
+    "--log-level",
+    "error",
   ];
   let child;
   let end;
