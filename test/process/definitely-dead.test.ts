@@ -78,12 +78,9 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   test("a process that /proc hides is not dead", async (context) => {
     requireRoot(context, "to mount a /proc that hides processes");
     const copy = readablePackage();
-    const prefix = [
-      ...["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c"],
-      'mount -t proc -o hidepid=2 proc /proc || exit 3; sleep 1000 & "$@"; exit $?',
-      "sh",
-      ...AS_NOBODY,
-    ];
+    const inside = ["unshare", "--pid", "--fork", "--kill-child", "--mount", "sh", "-c"];
+    const hide = 'mount -t proc -o hidepid=2 proc /proc || exit 3; sleep 1000 & "$@"; exit $?';
+    const prefix = [...inside, hide, "sh", ...AS_NOBODY];
     // The shell is 1, mount was 2 and sleep is 3.
     expect(await ask([1, 3, 4_000_000], { ...copy, prefix, env, cwd: "/" })).toEqual([
       false,
