@@ -1,0 +1,43 @@
+// Of many readings those that differ in something that a verdict may depend on.
+import {
+  isOfOtherNamespace,
+  isSameBoot,
+  parseToken,
+} from "../../../build/modules/process/token.js";
+
+/** The first vector of each kind. `readers`: the facts of each by name. */
+export function thinned(vectors, readers) {
+  const kinds = new Set();
+  return vectors.filter((vector) => {
+    const kind = JSON.stringify(kindOf(vector, readers[vector.reader]));
+    const isNew = !kinds.has(kind);
+    kinds.add(kind);
+    return isNew;
+  });
+}
+
+function kindOf({ world, token, atPid, byExactId, nested, verdict }, reader) {
+  const parsed = parseToken(token);
+  if (parsed === null) return world;
+  const fields = ["platform", "hostDigest", "boot", "pidNamespace"].map((field) =>
+    relation(parsed[field], reader[field]),
+  );
+  const about = (found) => [
+    ...[found.state, found.reason],
+    ...[relation(found.startTime, parsed.startTime), relation(found.exactId, parsed.exactId)],
+  ];
+  const kind = [fields, reader.initialPidNamespace, verdict];
+  // Nothing is asked then.
+  if (!isSameBoot(parsed, reader)) return [...kind, reader.isHostIdPinned, parsed.pidNamespace];
+  const what = world.slice(0, world.indexOf(" of ")).replace(/^(?:the agent|a child)$/u, "alive");
+  if (!isOfOtherNamespace(parsed, reader)) return [...kind, what, about(atPid)];
+  const inside = nested && [
+    nested.isComplete,
+    [...new Set(nested.having.map(about).map(String))].sort(),
+  ];
+  return [...kind, what, byExactId, inside];
+}
+
+function relation(own, other) {
+  return own === null || other === null ? "unknown" : own === other;
+}
