@@ -5,13 +5,14 @@ import {
   parseToken,
 } from "../../../build/modules/process/token.js";
 
-/** The first vector of each kind. `readers`: the facts of each by name. */
+/** The first vector of each kind, and none twice. `readers`: the facts of each by name. */
 export function thinned(vectors, readers) {
   const kinds = new Set();
   return vectors.filter((vector) => {
     const kind = JSON.stringify(kindOf(vector, readers[vector.reader]));
-    const isNew = !kinds.has(kind);
-    kinds.add(kind);
+    const itself = JSON.stringify({ ...vector, world: "" });
+    const isNew = !kinds.has(kind) && !kinds.has(itself);
+    kinds.add(kind).add(itself);
     return isNew;
   });
 }
