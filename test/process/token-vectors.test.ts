@@ -5,7 +5,6 @@ import { describe, expect, test } from "vitest";
 
 import type { HostFacts } from "../../lib/process/backends/backend.js";
 import { toTokenHost } from "../../lib/process/identity.js";
-import { judgeToken } from "../../lib/process/judge-token.js";
 import { formatToken, parseToken } from "../../lib/process/token.js";
 import { judgeVector, readTokenVectors } from "../support/processes/token-vectors.js";
 
@@ -54,10 +53,12 @@ test("the judge agrees with every vector", () => {
 });
 
 test("a good token of the vectors is written as it was read", () => {
-  for (const { token } of vectors) {
+  const good = vectors.flatMap(({ token }) => {
     const parsed = parseToken(token);
-    if (parsed !== null) expect(formatToken(parsed)).toBe(token);
-  }
+    return parsed === null ? [] : [{ token, written: formatToken(parsed) }];
+  });
+  expect(good.length).toBeGreaterThan(500);
+  expect(good.filter(({ token, written }) => token !== written)).toEqual([]);
 });
 
 test("no vector is there twice, and each has a reader", () => {
@@ -66,18 +67,12 @@ test("no vector is there twice, and each has a reader", () => {
   expect(vectors.filter(({ reader }) => readers[reader] === undefined)).toEqual([]);
 });
 
-test("a vector that leaves a fact out is of a token that no question is asked about", () => {
-  for (const vector of vectors) {
-    const reader = readers[vector.reader];
-    if (reader === undefined) throw new Error(vector.reader);
-    const never = (): never => {
-      throw new Error(`asked: ${vector.world}`);
-    };
-    if (vector.atPid === null) {
-      const lookups = { identity: never, byExactId: never, nested: never };
-      expect(judgeToken(parseToken(vector.token), reader, lookups)).toEqual(vector.verdict);
-    }
-  }
+test("nothing is asked about what is no token, and only then is a vector without facts", () => {
+  const without = vectors.filter(({ atPid }) => atPid === null);
+  expect(without.map(({ verdict }) => verdict.reason)).toEqual(without.map(() => "malformed"));
+  expect(without.filter(({ byExactId, nested }) => byExactId !== null || nested !== null)).toEqual(
+    [],
+  );
 });
 
 describe("digests", () => {

@@ -233,7 +233,7 @@ describe("on this machine", () => {
     // As the package: where this is itself a container nothing is known of the other.
     const { state, reason } = verifyProcess(inner.first);
     expect(outside).toEqual([`${state} ${reason}`]);
-    const [tool = "", ...options] = [...inside, "python3", PI1, "verify", identifyProcess() ?? ""];
+    const [tool, ...options] = [...inside, "python3", PI1, "verify", identifyProcess() ?? ""];
     expect(spawnSync(tool, options, { encoding: "utf8" }).stdout).toBe(
       "unknown other-pid-namespace\n",
     );

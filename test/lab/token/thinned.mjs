@@ -24,8 +24,10 @@ function kindOf({ world, token, atPid, byExactId, nested, verdict }, reader) {
     relation(parsed[field], reader[field]),
   );
   const about = (found) => [
-    ...[found.state, found.reason],
-    ...[relation(found.startTime, parsed.startTime), relation(found.exactId, parsed.exactId)],
+    found.state,
+    found.reason,
+    relation(found.startTime, parsed.startTime),
+    relation(found.exactId, parsed.exactId),
   ];
   const kind = [fields, reader.initialPidNamespace, verdict];
   // Nothing is asked then.
@@ -34,7 +36,7 @@ function kindOf({ world, token, atPid, byExactId, nested, verdict }, reader) {
   if (!isOfOtherNamespace(parsed, reader)) return [...kind, what, about(atPid)];
   const inside = nested && [
     nested.isComplete,
-    [...new Set(nested.having.map(about).map(String))].sort(),
+    [...new Set(nested.having.map(about).map(String))].toSorted((a, b) => (a < b ? -1 : 1)),
   ];
   return [...kind, what, byExactId, inside];
 }

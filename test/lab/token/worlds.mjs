@@ -120,11 +120,9 @@ export async function openWorld(world, { node, modules, agent }) {
     "--kill-child",
     ...(hasForeignProc ? [] : ["--mount-proc"]),
   ];
-  const command = [
-    ...["unshare", "--mount", ...(isContainer ? container : [])],
-    ...["sh", "-euc", script, "sh"],
-    ...[...prefix, node, agent, modules],
-  ];
+  const inside = ["unshare", "--mount", ...(isContainer ? container : [])];
+  const agentThere = [...prefix, node, agent, modules];
+  const command = [...inside, "sh", "-euc", script, "sh", ...agentThere];
   const { PIDENTITY_NO_NATIVE: _, PIDENTITY_HOST_ID: __, ...env } = process.env;
   if (world.backend === "procfs") env.PIDENTITY_NO_NATIVE = "1";
   if (pin !== undefined) env.PIDENTITY_HOST_ID = pin;
