@@ -25,7 +25,7 @@ const { values } = parseArgs({
   options: {
     engine: { type: "string", multiple: true, default: ENGINES },
     scenario: { type: "string", multiple: true, default: SCENARIOS.map(({ name }) => name) },
-    handovers: { type: "string", default: "200" },
+    handovers: { type: "string", default: "110" },
     faults: { type: "string", default: "1" },
     long: { type: "boolean", default: false },
   },
@@ -142,9 +142,9 @@ async function play(place, scenario, { wanted, leastFaults: least, isDeaf = fals
       }
       await scenario.fault(holders.world(faults));
       faults++;
+      // What the fault has left is taken over.
+      await holders.handOvers(holders.count + 4);
     }
-    // What the last fault has left is still to be taken over.
-    await holders.handOvers(holders.count + 4);
   } catch (error) {
     holders.complaints.push(String(error.stack));
   } finally {
