@@ -58,6 +58,16 @@ const LANES = [
     commands: ["npm run --silent build", "node test/lab/worlds/worlds.mjs"],
   },
   {
+    name: "lease",
+    what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks",
+    proof: "run",
+    commands: [
+      "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
+      "npm run --silent build:ts",
+      "node test/lab/lease/adversity.mjs",
+    ],
+  },
+  {
     name: "demo",
     what: "the demo, as root and as an ordinary user",
     proof: "run",

@@ -68,12 +68,13 @@ interface KeyInEtcd {
   readonly leaseId: bigint;
 }
 
-// How long the first question to all endpoints may take, milliseconds: see Patience.
-const SHORTEST_ROUND_MS = 300;
+// How long the first question to all endpoints may take, milliseconds: see Patience. An etcd that is slow for want of a
+// processor or a disk must not be asked the same thing again and again.
+const SHORTEST_ROUND_MS = 1000;
 const LONGEST_ROUND_MS = 3000;
 
-/** How many keys are remembered as held. */
-const MOST_HELD_KEYS = 1024;
+/** How many keys are remembered as contended. */
+const MOST_CONTENDED_KEYS = 1024;
 
 class EtcdLeases implements LeaseStore {
   readonly name = "etcd";
@@ -83,8 +84,11 @@ class EtcdLeases implements LeaseStore {
   readonly #storeKey: string;
   /** What the store's key was last seen to be; null: not yet. */
   #storeValue: string | null = null;
-  /** Keys that another held when they were last tried: these are looked at first, which makes no etcd lease for nothing. */
-  readonly #heldKeys = new Set<string>();
+  /**
+   * Keys that another held, or that etcd did not answer about, when they were last tried: these are looked at first. That
+   * makes no etcd lease for nothing, which a slow etcd has to write to its disk.
+   */
+  readonly #contendedKeys = new Set<string>();
 
   constructor(gateway: EtcdGateway, prefix: string) {
     this.#gateway = gateway;
@@ -97,7 +101,9 @@ class EtcdLeases implements LeaseStore {
     const { key, ttlMs, signal } = request;
     const patience = patienceFor(ttlMs, signal);
     return await this.#reporting("acquire", key, async () => {
-      if (this.#heldKeys.has(key)) {
+      const looksFirst = this.#contendedKeys.has(key);
+      this.#remember(key);
+      if (looksFirst) {
         const present = await this.#look(key, patience);
         const attempt = present === null ? null : await this.#judge(present, request, patience);
         if (attempt !== null) return attempt;
@@ -218,22 +224,22 @@ class EtcdLeases implements LeaseStore {
       this.#storeValue ??= await this.#findStoreValue(patience);
       return this.#acquired(request, epoch, leaseId);
     }
-    this.#remember(request.key);
     return { kind: "held", holder, epoch, leftMs: await this.#leftMs(leaseId, patience) };
   }
 
   #acquired({ key, holder }: LeaseRequest, epoch: bigint, leaseId: bigint): LeaseAttempt {
-    this.#heldKeys.delete(key);
+    this.#contendedKeys.delete(key);
     const storeId = `${this.#storeValue ?? ""}-${this.#gateway.clusterId ?? ""}`;
     return { kind: "acquired", grant: { key, holder, epoch, storeId, handle: String(leaseId) } };
   }
 
+  /** Until it is acquired. */
   #remember(key: string): void {
-    this.#heldKeys.delete(key);
-    this.#heldKeys.add(key);
-    if (this.#heldKeys.size <= MOST_HELD_KEYS) return;
-    const [oldest] = this.#heldKeys;
-    if (oldest !== undefined) this.#heldKeys.delete(oldest);
+    this.#contendedKeys.delete(key);
+    this.#contendedKeys.add(key);
+    if (this.#contendedKeys.size <= MOST_CONTENDED_KEYS) return;
+    const [oldest] = this.#contendedKeys;
+    if (oldest !== undefined) this.#contendedKeys.delete(oldest);
   }
 
   /** The key at this time: a read that etcd's members agree on. */
