@@ -14,6 +14,7 @@ export {
   LeaseTimeoutError,
 } from "./errors.js";
 export { type CertificateAuthority, etcdLeases, type EtcdLeasesOptions } from "./etcd.js";
+export type { LockLeaseOptions } from "./for-lock.js";
 export type { AssertHeldOptions, Lease } from "./held-lease.js";
 export { memoryLeases } from "./memory-leases.js";
 export type { AcquireLeaseOptions, WaitingForLease } from "./options.js";

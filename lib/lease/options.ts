@@ -60,7 +60,7 @@ const MOST_KEY_BYTES = 1024;
 
 const STORE_FUNCTIONS = ["tryAcquire", "renew", "release", "watch"] as const;
 
-const CHECKS: OptionChecks<AcquireLeaseOptions> = {
+export const LEASE_CHECKS: OptionChecks<AcquireLeaseOptions> = {
   store: checkStore,
   key: checkLeaseText,
   ttlMs: optional(checkTtl),
@@ -73,7 +73,7 @@ const CHECKS: OptionChecks<AcquireLeaseOptions> = {
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveLeaseOptions(options: AcquireLeaseOptions): LeasePlan {
-  checkRequiredOptions(options, CHECKS);
+  checkRequiredOptions(options, LEASE_CHECKS);
   const { store, key, signal, onWait } = options;
   const { ttlMs = DEFAULT_TTL_MS, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   const { marginMs = ttlMs / 5 } = options;

@@ -73,6 +73,7 @@ export function look(
     having: (pid) => {
       expect(pid).toBe(7);
       return processes.map((known) => ({
+        outerPid: 4007,
         startTime: 9999,
         exactId: null,
         startTimeOffset: 0,
@@ -100,6 +101,7 @@ export function facts(changes: Partial<OwnerFacts> = {}): OwnerFacts {
     isOnOwnDisk: () => true,
     nested: look(),
     plainLocks: "judge",
+    lease: null,
     ...changes,
   };
 }
