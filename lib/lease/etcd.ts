@@ -6,6 +6,10 @@
  * never falls. etcd removes the key when its lease runs out, counted by the leader's monotonic clock; a new leader counts
  * all leases from their whole length again, which lengthens a hold and never shortens it.
  *
+ * etcd itself must keep to that. Before 3.4.31 and 3.5.13 a former leader that hung on its disk could revoke leases that
+ * its successor had renewed (pull request 17425: another may be let in while a holder believes); before 3.4.32 and
+ * 3.5.14 revisions could fall after a crash within a compaction (an epoch may come twice).
+ *
  * What can go wrong on the way:
  *
  * - An answer to the transaction is lost: the value has the acquisition's nonce, by which the next attempt knows its key
