@@ -36,6 +36,7 @@ import {
 } from "./etcd/json.js";
 import { checkEtcdOptions, type EtcdLeasesOptions } from "./etcd/options.js";
 import { fetchTransport, httpsTransport } from "./etcd/transport.js";
+import { Turns } from "./etcd/turns.js";
 import { Watches } from "./etcd/watches.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 
@@ -80,10 +81,17 @@ const LONGEST_ROUND_MS = 3000;
 /** How many keys are remembered as contended. */
 const MOST_CONTENDED_KEYS = 1024;
 
+/** What an attempt brought to the acquisition that made it. */
+interface Brought {
+  readonly nonce: string;
+  readonly attempt: LeaseAttempt;
+}
+
 class EtcdLeases implements LeaseStore {
   readonly name = "etcd";
   readonly #gateway: EtcdGateway;
   readonly #watches: Watches;
+  readonly #turns = new Turns<Brought>();
   readonly #prefix: string;
   readonly #storeKey: string;
   /** What the store's key was last seen to be; null: not yet. */
@@ -102,17 +110,20 @@ class EtcdLeases implements LeaseStore {
   }
 
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
-    const { key, ttlMs, signal } = request;
-    const patience = patienceFor(ttlMs, signal);
+    const { key, nonce, ttlMs, signal } = request;
+    /** Who has just acquired it is in the way, unless it is the same acquisition, which asks again from its own time. */
+    const settles = (brought: Brought): Brought | null => {
+      if (brought.attempt.kind === "held" || brought.nonce === nonce) return null;
+      const { holder, epoch } = brought.attempt.grant;
+      return { nonce, attempt: { kind: "held", holder, epoch, leftMs: null } };
+    };
+    const ask = async (): Promise<Brought> => ({
+      nonce,
+      attempt: await this.#lookAndTake(request, patienceFor(ttlMs, signal)),
+    });
     return await this.#reporting("acquire", key, async () => {
-      const looksFirst = this.#contendedKeys.has(key);
-      this.#remember(key);
-      if (looksFirst) {
-        const present = await this.#look(key, patience);
-        const attempt = present === null ? null : await this.#judge(present, request, patience);
-        if (attempt !== null) return attempt;
-      }
-      return await this.#take(request, patience);
+      const { attempt } = await this.#turns.take(key, ask, settles, signal);
+      return attempt;
     });
   }
 
@@ -160,6 +171,17 @@ class EtcdLeases implements LeaseStore {
       const retryable = cause instanceof EtcdFailure && cause.isRetryable;
       throw new LeaseStoreError({ store: this.name, operation, key, retryable, cause });
     }
+  }
+
+  async #lookAndTake(request: LeaseRequest, patience: Patience): Promise<LeaseAttempt> {
+    const looksFirst = this.#contendedKeys.has(request.key);
+    this.#remember(request.key);
+    if (looksFirst) {
+      const present = await this.#look(request.key, patience);
+      const attempt = present === null ? null : await this.#judge(present, request, patience);
+      if (attempt !== null) return attempt;
+    }
+    return await this.#take(request, patience);
   }
 
   /** Takes a key that is free, or says who has it. */
