@@ -98,7 +98,7 @@ function checkStore(field: string, value: unknown): void {
 const NO_TEXT_OF_ENGINES = /[\0\p{Cs}]/u;
 
 /** Text that every engine keeps as it is. */
-export function checkLeaseText(field: string, value: unknown): void {
+function checkLeaseText(field: string, value: unknown): void {
   const expected = `well-formed text without NUL, 1 to ${String(MOST_KEY_BYTES)} bytes as UTF-8`;
   if (typeof value !== "string") throw wrongType(field, expected, value);
   const isUsable =

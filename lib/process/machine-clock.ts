@@ -49,13 +49,13 @@ export function continuousMs(): number {
 }
 
 /** {@link continuousMs} from two clocks of a runtime: one is exact, the other goes on in suspend. */
-export function continuousReader(exactMs: () => number, uptimeMs: () => number): () => number {
+export function continuousReader(exactMs: () => number, coarseMs: () => number): () => number {
   let suspendedMs = 0;
   const startedExact = exactMs();
-  const startedUptime = uptimeMs();
+  const startedUptime = coarseMs();
   return () => {
     const exact = exactMs();
-    const difference = uptimeMs() - startedUptime - (exact - startedExact);
+    const difference = coarseMs() - startedUptime - (exact - startedExact);
     // Below that it is the coarse clock's rounding.
     if (difference - suspendedMs > UPTIME_ROUNDING_MS) suspendedMs = difference;
     return exact + suspendedMs;
@@ -67,10 +67,16 @@ const UPTIME_ROUNDING_MS = 100;
 let withoutAddon: (() => number) | undefined;
 
 function continuousWithoutAddon(): number {
-  const exact = (): number => performance.now();
-  withoutAddon ??=
-    process.platform === "linux" ? continuousReader(exact, () => os().uptime() * 1000) : exact;
+  withoutAddon ??= process.platform === "linux" ? continuousReader(runtimeMs, uptimeMs) : runtimeMs;
   return withoutAddon();
+}
+
+function runtimeMs(): number {
+  return performance.now();
+}
+
+function uptimeMs(): number {
+  return os().uptime() * 1000;
 }
 
 function without(offset: number | null, reading: number | null): number | null {

@@ -9,6 +9,7 @@ import type { PgClient, PostgresListen, PostgresQuery } from "../../../lib/lease
 import { pgListen } from "../../../lib/lease/index.js";
 import { ROOT } from "../processes/programs.js";
 import { requireEngine } from "../require.js";
+import { postgres, type PostgresStarter } from "./engines.js";
 
 interface Connected {
   readonly query: PostgresQuery;
@@ -19,23 +20,34 @@ type ClientName = "pg" | "postgres" | "@electric-sql/pglite";
 
 const LAB = join(ROOT, "test/lab/lease");
 
+function obstacle(): string | null {
+  const isThere = existsSync(join(LAB, "node_modules/pg/package.json"));
+  return isThere ? null : "needs PostgreSQL's clients: npm --prefix test/lab/lease ci";
+}
+
+/** A server that is only started where there are clients for it. */
+export const postgresForClients: PostgresStarter = {
+  startEngine: postgres.startEngine,
+  obstacle: () => postgres.obstacle() ?? obstacle(),
+};
+
 /** Of the lab's folder; skips where it is not installed. */
 function load(context: TestContext, name: ClientName): unknown {
-  const isThere = existsSync(join(LAB, "node_modules", name, "package.json"));
-  const obstacle = "needs PostgreSQL's clients: npm --prefix test/lab/lease ci";
-  requireEngine(context, isThere ? null : obstacle);
+  requireEngine(context, obstacle());
   return createRequire(join(LAB, "package.json"))(name);
 }
 
 interface Where {
   readonly port: number;
   /** Default: the one who may do everything. */
-  readonly user?: string;
+  readonly user?: string | undefined;
   /** Connections of the pool. */
   readonly most?: number;
 }
 
-const SERVER = { host: "127.0.0.1", user: "postgres", database: "postgres" };
+function serverAt({ port, user = "postgres" }: Omit<Where, "most">) {
+  return { host: "127.0.0.1", port, user, database: "postgres" };
+}
 
 /** What is used of the package `pg`. */
 interface PgPackage {
@@ -54,22 +66,22 @@ interface PgSession extends PgClient {
 type Row = Readonly<Record<string, string>>;
 
 /** A pool of `pg`, which ends with the test. */
-export function connectPg(context: TestContext, { most = 10, ...where }: Where): Connected {
+export function connectPg(context: TestContext, { port, user, most = 10 }: Where): Connected {
   const { Pool } = load(context, "pg") as PgPackage;
-  const pool = new Pool({ ...SERVER, ...where, max: most });
+  const pool = new Pool({ ...serverAt({ port, user }), max: most });
   // A connection that is lost while nobody uses it.
   pool.on("error", () => {});
   onTestFinished(async () => await pool.end());
   return {
     query: async (text, parameters) => await pool.query(text, parameters),
-    listen: pgListen(() => pgClient(context, where)),
+    listen: pgListen(() => pgClient(context, { port, user })),
   };
 }
 
 /** A connection of `pg` that is not connected yet; the caller ends it. */
-export function pgClient(context: TestContext, where: Where): PgSession {
+export function pgClient(context: TestContext, where: Omit<Where, "most">): PgSession {
   const { Client } = load(context, "pg") as PgPackage;
-  return new Client({ ...SERVER, ...where });
+  return new Client(serverAt(where));
 }
 
 interface Sql {
@@ -85,7 +97,7 @@ interface Sql {
 /** A pool of `postgres`, which ends with the test. */
 export function connectPostgres(context: TestContext, { port, most = 10 }: Where): Connected {
   const make = load(context, "postgres") as (options: object) => Sql;
-  const sql = make({ ...SERVER, port, max: most, onnotice: () => {} });
+  const sql = make({ ...serverAt({ port }), max: most, onnotice: () => {} });
   onTestFinished(async () => await sql.end({ timeout: 1 }));
   return {
     query: async (text, parameters) => await sql.unsafe(text, parameters),
