@@ -6,6 +6,10 @@
  * never falls. etcd removes the key when its lease runs out, counted by the leader's monotonic clock; a new leader counts
  * all leases from their whole length again, which lengthens a hold and never shortens it.
  *
+ * etcd itself must keep to that. Before 3.4.31 and 3.5.13 a former leader that hung on its disk could revoke leases that
+ * its successor had renewed (pull request 17425: another may be let in while a holder believes); before 3.4.32 and
+ * 3.5.14 revisions could fall after a crash within a compaction (an epoch may come twice).
+ *
  * What can go wrong on the way:
  *
  * - An answer to the transaction is lost: the value has the acquisition's nonce, by which the next attempt knows its key
@@ -32,6 +36,7 @@ import {
 } from "./etcd/json.js";
 import { checkEtcdOptions, type EtcdLeasesOptions } from "./etcd/options.js";
 import { fetchTransport, httpsTransport } from "./etcd/transport.js";
+import { Turns } from "./etcd/turns.js";
 import { Watches } from "./etcd/watches.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 
@@ -76,10 +81,17 @@ const LONGEST_ROUND_MS = 3000;
 /** How many keys are remembered as contended. */
 const MOST_CONTENDED_KEYS = 1024;
 
+/** What an attempt brought to the acquisition that made it. */
+interface Brought {
+  readonly nonce: string;
+  readonly attempt: LeaseAttempt;
+}
+
 class EtcdLeases implements LeaseStore {
   readonly name = "etcd";
   readonly #gateway: EtcdGateway;
   readonly #watches: Watches;
+  readonly #turns = new Turns<Brought>();
   readonly #prefix: string;
   readonly #storeKey: string;
   /** What the store's key was last seen to be; null: not yet. */
@@ -98,17 +110,20 @@ class EtcdLeases implements LeaseStore {
   }
 
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
-    const { key, ttlMs, signal } = request;
-    const patience = patienceFor(ttlMs, signal);
+    const { key, nonce, ttlMs, signal } = request;
+    /** Who has just acquired it is in the way, unless it is the same acquisition, which asks again from its own time. */
+    const settles = (brought: Brought): Brought | null => {
+      if (brought.attempt.kind === "held" || brought.nonce === nonce) return null;
+      const { holder, epoch } = brought.attempt.grant;
+      return { nonce, attempt: { kind: "held", holder, epoch, leftMs: null } };
+    };
+    const ask = async (): Promise<Brought> => ({
+      nonce,
+      attempt: await this.#lookAndTake(request, patienceFor(ttlMs, signal)),
+    });
     return await this.#reporting("acquire", key, async () => {
-      const looksFirst = this.#contendedKeys.has(key);
-      this.#remember(key);
-      if (looksFirst) {
-        const present = await this.#look(key, patience);
-        const attempt = present === null ? null : await this.#judge(present, request, patience);
-        if (attempt !== null) return attempt;
-      }
-      return await this.#take(request, patience);
+      const { attempt } = await this.#turns.take(key, ask, settles, signal);
+      return attempt;
     });
   }
 
@@ -156,6 +171,17 @@ class EtcdLeases implements LeaseStore {
       const retryable = cause instanceof EtcdFailure && cause.isRetryable;
       throw new LeaseStoreError({ store: this.name, operation, key, retryable, cause });
     }
+  }
+
+  async #lookAndTake(request: LeaseRequest, patience: Patience): Promise<LeaseAttempt> {
+    const looksFirst = this.#contendedKeys.has(request.key);
+    this.#remember(request.key);
+    if (looksFirst) {
+      const present = await this.#look(request.key, patience);
+      const attempt = present === null ? null : await this.#judge(present, request, patience);
+      if (attempt !== null) return attempt;
+    }
+    return await this.#take(request, patience);
   }
 
   /** Takes a key that is free, or says who has it. */
