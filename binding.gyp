@@ -9,7 +9,7 @@
       "sources": [
         "native/addon.cc",
         "native/argument_array.cc",
-        "native/exit_watch.cc",
+        "native/process_reference.cc",
         "native/file_io_calls.cc",
         "native/file_lock_calls.cc",
         "native/inspect.cc",
@@ -103,6 +103,7 @@
             "native/windows/file_io.cc",
             "native/windows/file_lock.cc",
             "native/windows/file_watch.cc",
+            "native/windows/handle_reference.cc",
             "native/windows/host.cc",
             "native/windows/ntdll.cc",
             "native/windows/process.cc",

@@ -22,6 +22,8 @@ export type {
   ProcessReason,
   ProcessState,
 } from "./process/process-info.js";
+export { listProcesses, type ListProcessesOptions, ProcessListError } from "./process/list.js";
+export { signalProcess, type SignalVerdict } from "./process/signal.js";
 export { ProcessUnknownError } from "./process/wait.js";
 export { nativeStatus, type NativeStatus } from "./process/backends/select-backend.js";
 export type {

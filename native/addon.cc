@@ -15,13 +15,13 @@
 
 #include "call.h"
 #include "clock.h"
-#include "exit_watch.h"
 #include "file_io_calls.h"
 #include "file_lock_calls.h"
 #include "file_watch.h"
 #include "inspect.h"
 #include "js_values.h"
 #include "process.h"
+#include "process_reference.h"
 
 namespace pidentity {
 namespace {
@@ -60,12 +60,21 @@ napi_value host(const Call& call) {
       .object();
 }
 
-napi_value watch_exit(const Call& call) {
+napi_value wrapped(const Call& call, std::unique_ptr<ProcessReference> reference) {
+  if (!reference) return null(call.env);
+  return wrap_reference(call.env, call.environment->reference_class, std::move(reference));
+}
+
+napi_value reference(const Call& call) {
   const std::optional<Pid> pid = to_pid(call);
   if (!pid) return nullptr;
-  std::unique_ptr<ExitWatch> watch = call.reader().watch_exit(*pid);
-  if (!watch) return null(call.env);
-  return wrap_exit_watch(call.env, call.environment->exit_watch_class, std::move(watch));
+  return wrapped(call, call.reader().reference(*pid));
+}
+
+napi_value reference_by_exact_id(const Call& call) {
+  const std::optional<std::uint64_t> id = to_exact_id(call.env, call.arguments[0]);
+  if (!id) return nullptr;
+  return wrapped(call, call.reader().reference_by_exact_id(*id));
 }
 
 napi_value tie_children(const Call& call) {
@@ -95,7 +104,7 @@ napi_value clock_call(const Call& call) {
 
 // Called when the Node environment ends, which deletes no reference by itself.
 void delete_environment(Napi::Env env, Environment* environment) {
-  napi_delete_reference(env, environment->exit_watch_class.constructor);
+  napi_delete_reference(env, environment->reference_class.constructor);
   delete environment;
 }
 
@@ -115,14 +124,16 @@ bool initialize(Napi::Env env, napi_value exports) {
       method<identity>("identity"),
       method<reason_by_exact_id>("reasonByExactId"),
       method<host>("host"),
-      method<watch_exit>("watchExit"),
+      method<reference>("reference"),
+      method<reference_by_exact_id>("referenceByExactId"),
+      method<list>("list"),
       method<watch_tell_closes>("tellCloses"),
       method<tie_children>("tieChildren"),
       method<loosen_children>("loosenChildren"),
       method<clock_call<monotonic_ms>>("monotonicMs"),
       method<clock_call<since_boot_ms>>("sinceBootMs"),
   };
-  if (!define_exit_watch_class(env, own->exit_watch_class) ||
+  if (!define_reference_class(env, own->reference_class) ||
       napi_define_properties(env, exports, std::size(functions), functions) != napi_ok ||
       !define_file_lock_calls(env, exports) || !define_file_io_calls(env, exports)) {
     return false;

@@ -11,17 +11,17 @@
 #include <optional>
 
 #include "child_tie.h"
-#include "exit_watch.h"
 #include "file_lock.h"
 #include "js_values.h"
 #include "process.h"
+#include "process_reference.h"
 
 namespace pidentity {
 
 // What one Node environment (the main thread, each worker) owns.
 struct Environment {
   std::unique_ptr<ProcessReader> reader = ProcessReader::create();
-  ExitWatchClass exit_watch_class;
+  ReferenceClass reference_class;
   // By descriptor. They end with this object: when the thread is terminated, too.
   std::map<int, std::unique_ptr<KeptFile>> kept_files;
   // Null while children are not tied.

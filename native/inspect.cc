@@ -1,11 +1,13 @@
 #include "inspect.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "argument_array.h"
 #include "js_values.h"
@@ -15,7 +17,6 @@ namespace pidentity {
 namespace {
 
 // Constants of lib/native/binding.ts.
-constexpr std::size_t kFactCount = 6;    // FACT_COUNT: facts of one answer
 constexpr std::size_t kFactRow = 32;     // FACT_ROW: the facts, told_by_ends() and the ends
 constexpr std::size_t kMostAtOnce = 64;  // MOST_AT_ONCE: processes of one inspectMany
 
@@ -208,7 +209,11 @@ napi_value identity(const Call& call) {
   if (!pid) return nullptr;
   const std::span<double> facts = facts_of(call, 1);
   if (facts.empty()) return nullptr;
-  const Identity identity = call.reader().identity(*pid);
+  write_identity(facts, call.reader().identity(*pid));
+  return nullptr;
+}
+
+void write_identity(std::span<double> facts, const Identity& identity) {
   const std::optional<std::uint64_t>& id = identity.exact_id;
   facts[0] = fact(identity.liveness.state);
   facts[1] = fact(identity.liveness.reason);
@@ -216,7 +221,21 @@ napi_value identity(const Call& call) {
   // Two numbers, since one holds 53 bits.
   facts[3] = fact(id ? std::optional(*id >> 32) : std::nullopt);
   facts[4] = fact(id ? std::optional(*id & UINT32_MAX) : std::nullopt);
-  return nullptr;
+}
+
+napi_value list(const Call& call) {
+  std::vector<Pid> pids;
+  if (!call.reader().list(pids)) return null(call.env);
+  void* room = nullptr;
+  napi_value buffer = nullptr;
+  napi_value array = nullptr;
+  if (napi_create_arraybuffer(call.env, pids.size() * sizeof(Pid), &room, &buffer) != napi_ok ||
+      napi_create_typedarray(call.env, napi_uint32_array, pids.size(), buffer, 0, &array) !=
+          napi_ok) {
+    return nullptr;
+  }
+  std::ranges::copy(pids, static_cast<Pid*>(room));
+  return array;
 }
 
 }  // namespace pidentity

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pidentity {
 
@@ -106,13 +107,26 @@ struct HostFacts {
   std::optional<double> monotonic_offset_ms;  // of CLOCK_MONOTONIC
 };
 
+// What became of a signal.
+enum class Delivery : std::uint8_t {
+  kSent = 0,
+  kGone = 1,          // the process has ended: nothing was sent
+  kAccessDenied = 2,  // the OS refuses to signal it: nothing was sent
+  kUnsupported = 3,   // nothing was sent for want of a way to
+};
+
 // A held reference to one process (pidfd, HANDLE; on macOS its unique id): asking it never confuses
-// that process with a later one of the same pid.
-class ExitWatch {
+// that process with a later one of the same pid. Not to be asked after its reader's end.
+class ProcessReference {
  public:
-  virtual ~ExitWatch() = default;
+  virtual ~ProcessReference() = default;
   // True once the process has exited, reaped or not. A microsecond; never blocks.
   virtual bool exited() = 0;
+  // Of the very process that is referenced.
+  virtual Identity identity() = 0;
+  // To the very process that is referenced, or to none. 0 only asks whether one could be sent.
+  // POSIX: any signal that kill(2) takes. Windows knows no signals: any other one ends the process.
+  virtual Delivery signal(int number) = 0;
 };
 
 class ProcessReader {
@@ -133,7 +147,12 @@ class ProcessReader {
   virtual Liveness by_exact_id(std::uint64_t exact_id) = 0;
   virtual HostFacts host() = 0;
   // Null when there is no such process or this OS cannot hold a reference to it.
-  virtual std::unique_ptr<ExitWatch> watch_exit(Pid pid) = 0;
+  virtual std::unique_ptr<ProcessReference> reference(Pid pid) = 0;
+  // Likewise by exact id, whatever its pid is here. Linux 6.14+.
+  virtual std::unique_ptr<ProcessReference> reference_by_exact_id(std::uint64_t exact_id) = 0;
+  // The pids of all processes that this one can see, zombies among them, in no order. False when
+  // they cannot be listed.
+  virtual bool list(std::vector<Pid>& pids) = 0;
 };
 
 }  // namespace pidentity

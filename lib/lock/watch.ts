@@ -3,7 +3,7 @@
  *
  * What the kernel tells wakes at once; for the rest, and in case it does not, a tick asks (ticker.ts).
  */
-import type { ExitWatch } from "../process/backends/backend.js";
+import type { ProcessReference } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
 import { onAbort } from "../util/on-abort.js";
@@ -56,7 +56,7 @@ export class LockWatch {
   #looksSinceTold = 0;
   /** The payload of a lock whose kernel lock is probed. */
   #probed: LockPayload | null = null;
-  #owner: ExitWatch | null = null;
+  #owner: ProcessReference | null = null;
   #watcher: FileWatcher | null = null;
   #onTold: (() => void) | null = null;
 
@@ -74,7 +74,7 @@ export class LockWatch {
   followOwner({ payload, facts }: Judgement): void {
     this.#probed = facts.kernel === "held" ? payload : null;
     const { pid } = payload ?? { pid: null };
-    this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().watchExit(pid) : null;
+    this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().reference(pid) : null;
   }
 
   /**

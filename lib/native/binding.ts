@@ -80,10 +80,17 @@ export interface NativeHostFacts {
   readonly monotonicOffsetMs: number;
 }
 
-/** `ExitWatch` in native/process.h. */
-export interface NativeExitWatch {
-  /** True once that process has exited. Throws after {@link close}. */
+/** `Delivery` in native/process.h. */
+export const DELIVERIES = ["sent", "gone", "access-denied", "unsupported"] as const;
+
+/** `ProcessReference` in native/process.h; all but {@link close} throw after it. */
+export interface NativeProcessReference {
+  /** True once that process has exited. */
   exited(): boolean;
+  /** Fills `facts`, see {@link IDENTITY_FACT}. */
+  identity(facts: Float64Array): void;
+  /** Index into {@link DELIVERIES}. On Windows any number but 0 ends the process. */
+  signal(number: number): number;
   /** Drops the reference; may be called twice. Also done by garbage collection. */
   close(): void;
 }
@@ -125,7 +132,12 @@ export interface NativeBinding {
   /** Index into {@link REASONS} of the process with this exact id: 0 when it is running. */
   reasonByExactId(exactId: string): number;
   host(): NativeHostFacts;
-  watchExit(pid: number): NativeExitWatch | null;
+  /** null when there is no such process, or none can be held. */
+  reference(pid: number): NativeProcessReference | null;
+  /** The same by exact id, whatever its pid is here; null, too, where the OS cannot find it so. */
+  referenceByExactId(exactId: string): NativeProcessReference | null;
+  /** The pids of all processes that can be seen here; null: they cannot be listed. */
+  list(): Uint32Array | null;
   /**
    * Makes the `fs.watch` that was just started on the file that `fd` has open report ("rename"), too, when a
    * descriptor that the file could be written through is closed. False: it does not (native/file_watch.h).

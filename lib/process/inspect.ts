@@ -64,7 +64,7 @@ const GATHERED = 64;
 
 const INSPECT_CHECKS: OptionChecks<InspectProcessOptions> = { args: optional(checkBoolean) };
 
-const INSPECT_MANY_CHECKS: OptionChecks<InspectProcessesOptions> = {
+export const INSPECT_MANY_CHECKS: OptionChecks<InspectProcessesOptions> = {
   ...INSPECT_CHECKS,
   signal: optional(checkSignal),
   sliceMs: optional(checkSlice),

@@ -106,7 +106,7 @@ function judgeOtherNamespace(
 }
 
 /** Whether a process with the token's pid is the token's; null: what is known does not tell. */
-function isNamedBy(token: ProcessToken, candidate: NestedProcess): boolean | null {
+export function isNamedBy(token: ProcessToken, candidate: NestedProcess): boolean | null {
   if (token.exactId !== null && candidate.exactId !== null) {
     return token.exactId === candidate.exactId;
   }
@@ -153,7 +153,7 @@ function isLinux(platform: string): boolean {
 }
 
 /** The end that the reason of a `gone` process stands for: a thread's id is no process's pid. */
-function endOf(reason: ProcessReason): ProcessGoneReason {
+export function endOf(reason: ProcessReason): ProcessGoneReason {
   return reason === "zombie" || reason === "exited" ? reason : "no-such-process";
 }
 

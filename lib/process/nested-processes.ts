@@ -17,6 +17,8 @@ const { opendirSync, readFileSync, statSync } = fs;
 
 /** A process of a nested namespace, as it is when it is asked about. */
 export interface NestedProcess {
+  /** The pid that we know it by. */
+  readonly outerPid: number;
   /** Clock ticks since boot without any time-namespace offset; null when it may not be read. */
   readonly startTime: number | null;
   /** See `ProcessIdentity.exactId`. */
@@ -133,6 +135,7 @@ class Look implements NestedProcesses {
     const { state, startTime, exactId } = this.#identity(outerPid);
     if (state === "gone") return null;
     return {
+      outerPid,
       startTime,
       exactId,
       startTimeOffset: startTimeOffsetOf(outerPid),

@@ -1,5 +1,5 @@
 /** Waiting for the end of one process, without a thread and without taking a later process of its pid for it. */
-import type { ExitWatch } from "./backends/backend.js";
+import type { ProcessReference } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { onAbort } from "../util/on-abort.js";
@@ -78,12 +78,12 @@ export async function waitForProcessExit(
 }
 
 /** A reference to the process that has the token's pid here; null when that pid means nothing here. */
-function openWatch(text: string): ExitWatch | null {
+function openWatch(text: string): ProcessReference | null {
   const token = parseToken(text);
   const host = tokenHost();
   if (token === null || !isSameBoot(token, host) || !isValidPid(token.pid)) return null;
   if (token.pidNamespace === null || token.pidNamespace !== host.pidNamespace) return null;
-  return processBackend().watchExit(token.pid);
+  return processBackend().reference(token.pid);
 }
 
 function hasEnded(token: string): boolean {

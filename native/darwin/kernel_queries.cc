@@ -134,4 +134,29 @@ PidUse ask_by_signal(pid_t pid) {
   return errno == ESRCH ? PidUse::kFree : PidUse::kUnknown;
 }
 
+int send_signal(pid_t pid, int number) { return ::kill(pid, number) == 0 ? 0 : errno; }
+
+bool list_all(std::vector<Pid>& pids) {
+  // More than there are is asked for, since processes start meanwhile.
+  constexpr std::size_t kSlack = 64;
+  constexpr int kMaxTries = 8;
+  std::vector<pid_t> found;
+  for (int tries = 0; tries < kMaxTries; ++tries) {
+    const int wanted = ::proc_listpids(PROC_ALL_PIDS, 0, nullptr, 0);
+    if (wanted <= 0) return false;
+    found.resize(static_cast<std::size_t>(wanted) / sizeof(pid_t) + kSlack);
+    const auto room = static_cast<int>(found.size() * sizeof(pid_t));
+    const int filled = ::proc_listpids(PROC_ALL_PIDS, 0, found.data(), room);
+    if (filled <= 0) return false;
+    // A list that fills the room may go on.
+    if (filled >= room) continue;
+    found.resize(static_cast<std::size_t>(filled) / sizeof(pid_t));
+    for (const pid_t pid : found) {
+      if (pid > 0) pids.push_back(static_cast<Pid>(pid));
+    }
+    return true;
+  }
+  return false;
+}
+
 }  // namespace pidentity

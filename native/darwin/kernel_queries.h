@@ -6,6 +6,7 @@
 //   state, start time    sysctl kern.proc.pid                              every user
 //   argument strings     sysctl kern.procargs2                             the same user, root
 //   is the pid taken     kill(pid, 0)                                      every user
+//   all pids             proc_listpids PROC_ALL_PIDS                       every user
 //
 // All but the argument strings are also told of zombies. A sandbox may refuse any of them (EPERM).
 // A process that one of them does not know (ESRCH; length 0 from kern.proc.pid) has ended: XNU
@@ -18,6 +19,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
+
+#include "process.h"
 
 namespace pidentity {
 
@@ -66,6 +70,12 @@ enum class PidUse : std::uint8_t { kFree, kTaken, kUnknown };
 
 // kTaken: by a process or a zombie of any user. ESRCH comes before any permission is checked.
 PidUse ask_by_signal(pid_t pid);
+
+// 0 or an errno.
+int send_signal(pid_t pid, int number);
+
+// All but the kernel's own, 0. False when they cannot be listed.
+bool list_all(std::vector<Pid>& pids);
 
 }  // namespace pidentity
 

@@ -2,10 +2,12 @@
 
 #include <sys/types.h>
 
+#include <cerrno>
 #include <climits>
 #include <memory>
 #include <new>
 #include <optional>
+#include <vector>
 
 #include "darwin/arguments.h"
 #include "darwin/host_facts.h"
@@ -47,9 +49,10 @@ Liveness liveness_of(pid_t pid) {
 }
 
 // Keeps a process's unique id. Nothing is reserved in the kernel, so there is nothing to release.
-class UniqueIdWatch final : public ExitWatch {
+class UniqueIdReference final : public ProcessReference {
  public:
-  UniqueIdWatch(pid_t pid, const UniqueId& id) : pid_(pid), known_{.id = id} {}
+  UniqueIdReference(ProcessReader& reader, pid_t pid, const UniqueId& id)
+      : reader_(reader), pid_(pid), known_{.id = id} {}
 
   bool exited() override {
     switch (presence_of(pid_, known_)) {
@@ -67,7 +70,41 @@ class UniqueIdWatch final : public ExitWatch {
     return status.answer == Answer::kGone || (status.answer == Answer::kGiven && status.zombie);
   }
 
+  Identity identity() override {
+    const Identity identity = reader_.identity(static_cast<Pid>(pid_));
+    if (identity.liveness.state == State::kGone) return identity;
+    // Nothing says whose facts these are.
+    if (!identity.exact_id) return {kUnsupported, std::nullopt, std::nullopt};
+    // A later process has the pid by now.
+    if (*identity.exact_id != known_.id->value) return {kAbsent, std::nullopt, std::nullopt};
+    return identity;
+  }
+
+  // XNU signals by pid only. A process that ends and is reaped, and whose pid is given to another
+  // one between the look and the call (pids are given in turn, 99 999 of them), would leave the
+  // signal to that one.
+  Delivery signal(int number) override {
+    if (exited()) return Delivery::kGone;
+    if (presence_of(pid_, known_) == Presence::kUnknown) return Delivery::kUnsupported;
+    switch (send_signal(pid_, number)) {
+      case 0:
+        return is_replaced() ? Delivery::kGone : Delivery::kSent;
+      case ESRCH:
+        return Delivery::kGone;
+      case EPERM:
+        return is_replaced() ? Delivery::kGone : Delivery::kAccessDenied;
+      default:
+        return Delivery::kUnsupported;
+    }
+  }
+
  private:
+  bool is_replaced() {
+    const UniqueId now = ask_unique_id(pid_);
+    return now.answer == Answer::kGiven && now.value != known_.id->value;
+  }
+
+  ProcessReader& reader_;
   pid_t pid_;
   KnownProcess known_;
 };
@@ -168,13 +205,21 @@ class DarwinProcessReader final : public ProcessReader {
 
   HostFacts host() override { return read_host_facts(); }
 
-  std::unique_ptr<ExitWatch> watch_exit(Pid pid) override {
+  std::unique_ptr<ProcessReference> reference(Pid pid) override {
     if (!is_valid(pid)) return nullptr;
     const auto target = static_cast<pid_t>(pid);
     const UniqueId id = ask_unique_id(target);
     if (id.answer != Answer::kGiven) return nullptr;
-    return std::unique_ptr<ExitWatch>(new (std::nothrow) UniqueIdWatch(target, id));
+    return std::unique_ptr<ProcessReference>(new (std::nothrow)
+                                                 UniqueIdReference(*this, target, id));
   }
+
+  // XNU finds processes by pid only.
+  std::unique_ptr<ProcessReference> reference_by_exact_id(std::uint64_t) override {
+    return nullptr;
+  }
+
+  bool list(std::vector<Pid>& pids) override { return list_all(pids); }
 
  private:
   static Snapshot ended(Liveness liveness) {

@@ -19,6 +19,13 @@ std::optional<std::uint64_t> ExactIds::of(int pidfd) {
   return *have_ids_ ? pidfd_inode(pidfd) : std::nullopt;
 }
 
+void ExactIds::open(std::uint64_t wanted, FileDescriptor& pidfd) {
+  FileDescriptor mount;
+  if (pidfd_open(kInit, mount) != 0 || pidfd_open_by_inode(mount.get(), wanted, pidfd) != 0) return;
+  // Anything else would be a file of another file system.
+  if (of(pidfd.get()) != wanted) pidfd.reset();
+}
+
 Liveness ExactIds::look_up(std::uint64_t wanted, OwnNamespaces& own) {
   FileDescriptor mount;
   if (pidfd_open(kInit, mount) != 0) return kUnsupported;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "linux/file_descriptor.h"
 #include "linux/own_namespaces.h"
 #include "process.h"
 
@@ -14,6 +15,9 @@ class ExactIds {
  public:
   // Empty before Linux 6.9, and on 32-bit kernels.
   std::optional<std::uint64_t> of(int pidfd);
+
+  // Empty when there is none such, and where finding one is not possible.
+  void open(std::uint64_t wanted, FileDescriptor& pidfd);
 
   // ProcessReader::by_exact_id().
   Liveness look_up(std::uint64_t wanted, OwnNamespaces& own);

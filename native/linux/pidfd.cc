@@ -66,6 +66,20 @@ std::optional<Liveness> pidfd_liveness(int pidfd) {
   return reaped ? kAbsent : kZombie;
 }
 
+Delivery pidfd_signal(int pidfd, int number) {
+  // A zombie takes every signal.
+  if (pidfd_exited(pidfd).value_or(false)) return Delivery::kGone;
+  if (::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0U) == 0) return Delivery::kSent;
+  switch (errno) {
+    case ESRCH:
+      return Delivery::kGone;
+    case EPERM:
+      return Delivery::kAccessDenied;
+    default:  // a kernel before 5.1, a number that is no signal
+      return Delivery::kUnsupported;
+  }
+}
+
 bool pidfd_has_own_inode(int pidfd) {
   if constexpr (sizeof(void*) < 8) return false;
   struct statfs file_system;

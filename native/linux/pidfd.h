@@ -22,6 +22,9 @@ std::optional<bool> pidfd_exited(int pidfd);
 // The same as an answer: a process that has exited is a zombie until its parent has reaped it.
 std::optional<Liveness> pidfd_liveness(int pidfd);
 
+// pidfd_send_signal(2), Linux 5.1, to the process that the pidfd means.
+Delivery pidfd_signal(int pidfd, int number);
+
 // Whether pidfds are on pidfs (Linux 6.9) and tell their whole inode number: before, all shared one
 // inode, and 32-bit kernels cut the number. The same for every pidfd.
 bool pidfd_has_own_inode(int pidfd);

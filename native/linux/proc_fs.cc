@@ -3,7 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <string_view>
+#include <vector>
 
 namespace pidentity {
 namespace {
@@ -12,7 +16,40 @@ namespace {
 // between two system calls.
 constexpr int kMostAttempts = 4;
 
+// struct linux_dirent64 of getdents64(2), which the C library does not declare.
+struct DirectoryEntry {
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t length;  // of the whole entry
+  std::uint8_t type;
+  char name[1];  // ends with a NUL
+};
+constexpr std::size_t kNameOffset = offsetof(DirectoryEntry, name);
+
 }  // namespace
+
+int list_proc(std::vector<Pid>& pids) {
+  FileDescriptor directory;
+  if (const int error = open_to_read("/proc", directory)) return error;
+  // About a thousand entries: /proc remembers where it was by the number of the process.
+  alignas(DirectoryEntry) char entries[32 * 1024];
+  for (;;) {
+    const long count = system_call(SYS_getdents64, directory.get(), address_of(entries),
+                                   static_cast<long>(sizeof entries));
+    if (count < 0) return static_cast<int>(-count);
+    if (count == 0) return 0;
+    for (std::size_t at = 0; at < static_cast<std::size_t>(count);) {
+      DirectoryEntry entry;
+      std::memcpy(&entry, entries + at, kNameOffset);
+      const char* const name = entries + at + kNameOffset;
+      const char* const end = name + std::strlen(name);
+      Pid pid = 0;
+      const auto [stop, error] = std::from_chars(name, end, pid);
+      if (error == std::errc() && stop == end && pid != 0) pids.push_back(pid);
+      at += entry.length;
+    }
+  }
+}
 
 long read_start_of_file(const char* path, char* buffer, std::size_t capacity) {
   FileDescriptor file;

@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "linux/byte_buffer.h"
 #include "linux/file_descriptor.h"
@@ -47,6 +48,10 @@ inline int open_to_read(const char* path, FileDescriptor& file) {
   file.reset(static_cast<int>(fd));
   return 0;
 }
+
+// The pids under /proc, those of zombies among them; the ids of other threads are not listed there.
+// 0 or an errno.
+int list_proc(std::vector<Pid>& pids);
 
 // Reads the first `capacity` bytes of a file. Their number, or a negated errno.
 long read_start_of_file(const char* path, char* buffer, std::size_t capacity);

@@ -8,6 +8,8 @@
 // first fact and asked after the last one whether its process has exited: if not, its number cannot
 // have been given to another one in between. Where a sandbox refuses pidfds, /proc is asked
 // last instead.
+//
+// A reference is a pidfd that is kept.
 #include "process.h"
 
 #include <memory>
@@ -15,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "linux/arguments.h"
 #include "linux/byte_buffer.h"
@@ -32,21 +35,29 @@
 namespace pidentity {
 namespace {
 
-class PidfdWatch final : public ExitWatch {
- public:
-  explicit PidfdWatch(FileDescriptor pidfd) : pidfd_(std::move(pidfd)) {}
-  bool exited() override { return pidfd_exited(pidfd_.get()).value_or(false); }
-
- private:
-  FileDescriptor pidfd_;
-};
-
 // What one look at a process brought.
 struct Observation {
   Liveness liveness;
   std::optional<ProcStat> stat;  // only of a process that is not gone
   ArgsReason args = ArgsReason::kSkipped;
-  FileDescriptor pidfd;
+};
+
+class LinuxProcessReader;
+
+class PidfdReference final : public ProcessReference {
+ public:
+  // `pid` 0: its number here is not known.
+  PidfdReference(LinuxProcessReader& reader, Pid pid, FileDescriptor pidfd)
+      : reader_(reader), pid_(pid), pidfd_(std::move(pidfd)) {}
+
+  bool exited() override { return pidfd_exited(pidfd_.get()).value_or(false); }
+  Identity identity() override;
+  Delivery signal(int number) override { return pidfd_signal(pidfd_.get(), number); }
+
+ private:
+  LinuxProcessReader& reader_;
+  Pid pid_;
+  FileDescriptor pidfd_;
 };
 
 class LinuxProcessReader final : public ProcessReader {
@@ -102,12 +113,27 @@ class LinuxProcessReader final : public ProcessReader {
   }
 
   Identity identity(Pid pid) override {
-    const Observation seen = look_closely(pid, nullptr);
+    FileDescriptor pidfd;
+    const Liveness opened = liveness_.open_process(pid, pidfd);
+    return identity_through(pid, opened, pidfd);
+  }
+
+  // `pidfd`: of the process that has the pid; empty: none is to be had.
+  Identity identity_through(Pid pid, const Liveness& opened, const FileDescriptor& pidfd) {
+    const Observation seen = look_through(pid, nullptr, opened, pidfd);
     Identity identity;
     identity.liveness = seen.liveness;
     if (seen.liveness.state == State::kGone) return identity;
     if (seen.stat) identity.start_time = start_time_of(*seen.stat, own_);
-    if (seen.pidfd) identity.exact_id = exact_ids_.of(seen.pidfd.get());
+    if (pidfd) identity.exact_id = exact_ids_.of(pidfd.get());
+    return identity;
+  }
+
+  // The same where its number here is not known.
+  Identity identity_of(const FileDescriptor& pidfd) {
+    Identity identity;
+    identity.liveness = pidfd_liveness(pidfd.get()).value_or(kDenied);
+    if (identity.liveness.state != State::kGone) identity.exact_id = exact_ids_.of(pidfd.get());
     return identity;
   }
 
@@ -127,11 +153,20 @@ class LinuxProcessReader final : public ProcessReader {
     return host;
   }
 
-  std::unique_ptr<ExitWatch> watch_exit(Pid pid) override {
+  std::unique_ptr<ProcessReference> reference(Pid pid) override {
     FileDescriptor pidfd;
     liveness_.open_process(pid, pidfd);
-    if (!pidfd) return nullptr;
-    return std::unique_ptr<ExitWatch>(new (std::nothrow) PidfdWatch(std::move(pidfd)));
+    return refer_to(pid, std::move(pidfd));
+  }
+
+  std::unique_ptr<ProcessReference> reference_by_exact_id(std::uint64_t wanted) override {
+    FileDescriptor pidfd;
+    exact_ids_.open(wanted, pidfd);
+    return refer_to(0, std::move(pidfd));
+  }
+
+  bool list(std::vector<Pid>& pids) override {
+    return own_.get().proc_is_ours && list_proc(pids) == 0;
   }
 
  private:
@@ -159,10 +194,18 @@ class LinuxProcessReader final : public ProcessReader {
     return !is_zombie(stat);
   }
 
-  // The same for a process in any state, and the only one that brings a pidfd.
+  // The same for a process in any state.
   Observation look_closely(Pid pid, ByteBuffer* buffer) {
+    FileDescriptor pidfd;
+    const Liveness opened = liveness_.open_process(pid, pidfd);
+    return look_through(pid, buffer, opened, pidfd);
+  }
+
+  // `opened`: the answer of open_process().
+  Observation look_through(Pid pid, ByteBuffer* buffer, const Liveness& opened,
+                           const FileDescriptor& pidfd) {
     Observation seen;
-    seen.liveness = liveness_.open_process(pid, seen.pidfd);
+    seen.liveness = opened;
     if (seen.liveness.state != State::kGone) {
       int error = ENOSYS;
       ProcDirectory directory(pid);
@@ -171,8 +214,8 @@ class LinuxProcessReader final : public ProcessReader {
         if (error == 0) {
           ProcStat& stat = seen.stat.emplace();
           const StatFields fields = fields_for(buffer);
-          error = seen.pidfd ? read_settled_stat(directory, stat, fields)
-                             : liveness_.read_leader_stat(pid, directory, stat, fields);
+          error = pidfd ? read_settled_stat(directory, stat, fields)
+                        : liveness_.read_leader_stat(pid, directory, stat, fields);
         }
         if (error != 0) seen.stat.reset();
       }
@@ -180,9 +223,8 @@ class LinuxProcessReader final : public ProcessReader {
         seen.args =
             seen.stat ? read_arguments(directory, *seen.stat, *buffer) : args_reason_of(error);
       }
-      seen.liveness = seen.pidfd
-                          ? liveness_by_pidfd(seen)
-                          : liveness_.by_proc(pid, directory, seen.stat ? &*seen.stat : nullptr);
+      seen.liveness = pidfd ? liveness_by_pidfd(pidfd.get(), seen)
+                            : liveness_.by_proc(pid, directory, seen.stat ? &*seen.stat : nullptr);
     }
     if (seen.liveness.state == State::kGone) {
       seen.stat.reset();
@@ -198,16 +240,26 @@ class LinuxProcessReader final : public ProcessReader {
     return buffer != nullptr ? StatFields::kAll : StatFields::kWithoutMemory;
   }
 
-  static Liveness liveness_by_pidfd(const Observation& seen) {
-    if (const std::optional<Liveness> answer = pidfd_liveness(seen.pidfd.get())) return *answer;
+  static Liveness liveness_by_pidfd(int pidfd, const Observation& seen) {
+    if (const std::optional<Liveness> answer = pidfd_liveness(pidfd)) return *answer;
     if (!seen.stat) return kDenied;
     return is_zombie(*seen.stat) ? kZombie : kRunning;
+  }
+
+  std::unique_ptr<ProcessReference> refer_to(Pid pid, FileDescriptor pidfd) {
+    if (!pidfd) return nullptr;
+    return std::unique_ptr<ProcessReference>(new (std::nothrow)
+                                                 PidfdReference(*this, pid, std::move(pidfd)));
   }
 
   OwnNamespaces own_;
   LivenessReader liveness_;
   ExactIds exact_ids_;
 };
+
+Identity PidfdReference::identity() {
+  return pid_ == 0 ? reader_.identity_of(pidfd_) : reader_.identity_through(pid_, kRunning, pidfd_);
+}
 
 }  // namespace
 

@@ -8,9 +8,11 @@
 #include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "windows/command_line.h"
 #include "windows/file_time.h"
+#include "windows/handle_reference.h"
 #include "windows/host.h"
 #include "windows/ntdll.h"
 #include "windows/process_handle.h"
@@ -73,15 +75,6 @@ struct Target {
   std::optional<TableEntry> entry;  // for processes that denied something
 };
 
-class HandleExitWatch final : public ExitWatch {
- public:
-  explicit HandleExitWatch(ProcessHandle process) noexcept : process_(std::move(process)) {}
-  bool exited() override { return WaitForSingleObject(process_.get(), 0) == WAIT_OBJECT_0; }
-
- private:
-  ProcessHandle process_;
-};
-
 class WindowsProcessReader final : public ProcessReader {
  public:
   WindowsProcessReader(const ntdll::Ntdll& ntdll, OpenProcessFunction open_process) noexcept
@@ -127,12 +120,19 @@ class WindowsProcessReader final : public ProcessReader {
 
   HostFacts host() override { return read_host_facts(ntdll_); }
 
-  std::unique_ptr<ExitWatch> watch_exit(Pid pid) override {
+  std::unique_ptr<ProcessReference> reference(Pid pid) override {
     if (!can_be_a_pid(pid)) return nullptr;
     ProcessHandle process = open_for(SYNCHRONIZE, pid);
     if (!process) return nullptr;
-    return std::unique_ptr<ExitWatch>(new (std::nothrow) HandleExitWatch(std::move(process)));
+    return refer_to(pid, std::move(process), *this, open_process_);
   }
+
+  // Windows finds processes by pid only.
+  std::unique_ptr<ProcessReference> reference_by_exact_id(std::uint64_t) override {
+    return nullptr;
+  }
+
+  bool list(std::vector<Pid>& pids) override { return list_process_table(ntdll_, pids); }
 
  private:
   // Pids are multiples of four and 0 is the idle loop. OpenProcess ignores the two low bits: pid +

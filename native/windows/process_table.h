@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "process.h"
 #include "windows/ntdll.h"
@@ -20,6 +21,9 @@ struct TableEntry {
 // when it is not listed, or when the table cannot be read.
 [[nodiscard]] std::optional<TableEntry> look_up_in_process_table(const ntdll::Ntdll& ntdll,
                                                                  Pid pid) noexcept;
+
+// Appends the pids of all processes but the idle one, 0. False when the table cannot be read.
+[[nodiscard]] bool list_process_table(const ntdll::Ntdll& ntdll, std::vector<Pid>& pids) noexcept;
 
 }  // namespace pidentity
 

@@ -18,13 +18,14 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import {
   ARGS_REASONS,
+  DELIVERIES,
   FACT,
   FACT_COUNT,
   FACT_ROW,
   IDENTITY_FACT,
   MOST_AT_ONCE,
   type NativeBinding,
-  type NativeExitWatch,
+  type NativeProcessReference,
   REASONS,
   STATES,
 } from "../../lib/native/binding.js";
@@ -97,7 +98,7 @@ const NOT_IN_RANGE = [
 /** linux/magic.h */
 const PROC_SUPER_MAGIC = 0x9fa0;
 
-const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "watchExit"] as const;
+const PID_FUNCTIONS = ["isAlive", "startTime", "args", "inspect", "identity", "reference"] as const;
 const LOCK_FUNCTIONS = [
   "lockTryExclusive",
   "lockProbe",
@@ -158,7 +159,7 @@ test("a pid beyond the platform's range is invalid, not asked for", () => {
     expect(binding.isAlive(pid)).toBe(false);
     expect(binding.startTime(pid)).toBeNull();
     expect(binding.args(pid)).toBeNull();
-    expect(binding.watchExit(pid)).toBeNull();
+    expect(binding.reference(pid)).toBeNull();
     const facts = new Float64Array(FACT_COUNT);
     binding.identity(pid, facts);
     expect(STATES[facts[IDENTITY_FACT.state] ?? -1]).toBe("gone");
@@ -829,57 +830,101 @@ describe("inspect", () => {
   });
 });
 
-describe("an exit watch", () => {
-  let watch: NativeExitWatch;
+describe("a process reference", () => {
+  let reference: NativeProcessReference;
   beforeEach(() => {
-    const opened = binding.watchExit(process.pid);
-    if (opened === null) throw new Error("this process cannot be watched");
-    watch = opened;
+    const opened = binding.reference(process.pid);
+    if (opened === null) throw new Error("no reference to this process");
+    reference = opened;
   });
   afterEach(() => {
-    watch.close();
+    reference.close();
   });
 
   const WRONG_THIS = [undefined, null, 1, "x", {}, [], new Map(), () => 1, new Proxy({}, {})];
 
-  test("an exit watch lets its methods be called on nothing else", () => {
-    const { exited, close } = watch as unknown as Record<keyof NativeExitWatch, () => unknown>;
-    const methods = { exited, close };
-    for (const self of [...WRONG_THIS, binding, Object.create(watch) as unknown]) {
+  test("a process reference lets its methods be called on nothing else", () => {
+    const { exited, identity, signal, close } = reference as unknown as Record<
+      keyof NativeProcessReference,
+      () => unknown
+    >;
+    const methods = { exited, identity, signal, close };
+    for (const self of [...WRONG_THIS, binding, Object.create(reference) as unknown]) {
       for (const method of Object.values(methods)) {
         expect(() => Reflect.apply(method, self, [])).toThrow(TypeError);
       }
     }
-    expect(watch.exited()).toBe(false);
+    expect(reference.exited()).toBe(false);
   });
 
-  test("an exit watch cannot be made by hand", () => {
-    const made = watch.constructor as new (...args: readonly unknown[]) => object;
+  test("a process reference cannot be made by hand", () => {
+    const made = reference.constructor as new (...args: readonly unknown[]) => object;
     class Derived extends made {}
-    const message = "TypeError: an exit watch is made by watchExit only";
+    const message = "TypeError: a process reference is made by reference() only";
     expect(errorOf(() => new made())).toBe(message);
-    expect(errorOf(() => new made(watch, process.pid))).toBe(message);
+    expect(errorOf(() => new made(reference, process.pid))).toBe(message);
     expect(errorOf(() => new Derived())).toBe(message);
     expect(errorOf(() => Reflect.construct(made, [], Map))).toBe(message);
     expect(() => Reflect.apply(made, undefined, [])).toThrow(TypeError);
-    expect(() => Reflect.apply(made, watch, [])).toThrow(TypeError);
-    expect(watch.exited()).toBe(false);
+    expect(() => Reflect.apply(made, reference, [])).toThrow(TypeError);
+    expect(reference.exited()).toBe(false);
   });
 
-  test("an exit watch is closed once and for all, and may be closed twice", () => {
-    watch.close();
-    watch.close();
-    expect(errorOf(() => watch.exited())).toBe("Error: the exit watch is closed");
+  test("a process reference is closed once and for all, and may be closed twice", () => {
+    reference.close();
+    reference.close();
+    const message = "Error: the process reference is closed";
+    expect(errorOf(() => reference.exited())).toBe(message);
+    expect(errorOf(() => reference.identity(new Float64Array(FACT_COUNT)))).toBe(message);
+    expect(errorOf(() => reference.signal(0))).toBe(message);
   });
 
-  test("an exit watch cannot be cloned or transferred into another thread", () => {
+  test("a process reference cannot be cloned or transferred into another thread", () => {
     const { port1, port2 } = new MessageChannel();
-    expect(errorOf(() => port1.postMessage(watch, [watch as unknown as ArrayBuffer]))).toMatch(
-      /^(DataCloneError|TypeError): /u,
-    );
+    expect(
+      errorOf(() => port1.postMessage(reference, [reference as unknown as ArrayBuffer])),
+    ).toMatch(/^(DataCloneError|TypeError): /u);
     port1.close();
     port2.close();
   });
+
+  test("a process reference tells the same identity as a question by pid", () => {
+    const byPid = new Float64Array(FACT_COUNT);
+    const byReference = new Float64Array(FACT_COUNT);
+    binding.identity(process.pid, byPid);
+    reference.identity(byReference);
+    expect(byReference).toEqual(byPid);
+    expect(errorOf(() => reference.identity(new Float64Array(1)))).toMatch(/^RangeError: facts/u);
+    expect(errorOf(() => reference.identity([] as never))).toMatch(/^TypeError: facts/u);
+  });
+
+  test("a process reference takes no signal but a number, and asks with 0 only", () => {
+    expect(DELIVERIES[reference.signal(0)]).toBe("sent");
+    for (const value of NOT_NUMBERS) {
+      expect(errorOf(() => reference.signal(value as never))).toBe(
+        "TypeError: signal must be a number",
+      );
+    }
+    for (const value of [-1, 1.5, Number.NaN, 2 ** 31, Infinity]) {
+      expect(errorOf(() => reference.signal(value))).toBe(
+        "RangeError: signal must be an integer in range",
+      );
+    }
+  });
+
+  test("a number that is no signal reaches nothing", (context) => {
+    requirePosix(context, "signals");
+    expect(DELIVERIES[reference.signal(1000)]).toBe("unsupported");
+  });
+});
+
+test("the list of processes is an array of numbers of its own, and has this process once", () => {
+  const pids = binding.list();
+  expect(pids).toBeInstanceOf(Uint32Array);
+  expect([...(pids ?? [])].filter((pid) => pid === process.pid)).toHaveLength(1);
+  expect(new Set(pids).size).toBe(pids?.length);
+  pids?.fill(0);
+  expect([...(binding.list() ?? [])]).toContain(process.pid);
 });
 
 test("functions of the addon need no receiver", () => {
@@ -913,7 +958,11 @@ test("a worker terminated in the middle of calls and errors does not end the pro
       addon.inspect(process.pid, facts, []);
       addon.inspectMany(pids, 2, rows, Infinity, []);
       addon.args(process.pid, rows);
-      addon.watchExit(process.pid)?.close();
+      const reference = addon.reference(process.pid);
+      reference?.identity(facts);
+      reference?.signal(0);
+      reference?.close();
+      addon.list();
       for (const call of Object.values(addon)) try { call(Symbol("x")); } catch {}
     }`;
   const main = `

@@ -130,20 +130,28 @@ const CASES = {
   "reasonByExactId of nobody": () => binding.reasonByExactId("18446744073709551615"),
   "reasonByExactId of no id": () => refused(() => binding.reasonByExactId("1x")),
   host: () => binding.host(),
-  "watchExit, closed": () => {
-    const watch = binding.watchExit(process.pid);
-    watch.exited();
-    watch.close();
-    watch.close();
-    refused(() => watch.exited());
+  "reference, closed": () => {
+    const reference = binding.reference(process.pid);
+    reference.exited();
+    reference.identity(facts);
+    reference.signal(0);
+    reference.close();
+    reference.close();
+    refused(() => reference.exited());
   },
-  "watchExit, left to the garbage collector": () => binding.watchExit(process.pid),
-  "watchExit of nobody": () => binding.watchExit(ABSENT),
-  "a watch made by hand": () => {
-    const watch = binding.watchExit(process.pid);
-    refused(() => new watch.constructor());
-    watch.close();
+  "reference, left to the garbage collector": () => binding.reference(process.pid),
+  "reference of nobody": () => binding.reference(ABSENT),
+  "a reference made by hand": () => {
+    const reference = binding.reference(process.pid);
+    refused(() => new reference.constructor());
+    refused(() => reference.signal(-1));
+    refused(() => reference.identity(new Float64Array(1)));
+    reference.close();
   },
+  referenceByExactId: () => binding.referenceByExactId(ownExactId)?.close(),
+  "referenceByExactId of nobody": () => binding.referenceByExactId("18446744073709551615"),
+  "referenceByExactId of no id": () => refused(() => binding.referenceByExactId("1x")),
+  list: () => binding.list(),
   "lockTryExclusive, lockProbe": () => {
     const holder = openSync(file, "r+");
     if (binding.lockTryExclusive(holder) !== 0) throw new Error("not acquired");
@@ -372,7 +380,7 @@ async function runWorker(endless) {
       addon.host();
       addon.inspect(process.pid, facts, []);
       addon.inspectMany(pids, 2, rows, Infinity, []);
-      addon.watchExit(process.pid);
+      addon.reference(process.pid);
       try { addon.isAlive(Symbol()); } catch {}
     };
     for (let i = 0; i < 20; i++) work();

@@ -152,7 +152,7 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
       expect(backend.args(thread)).toBeNull();
       expect(backend.inspect(thread, true)).toMatchObject({ state: "gone", reason: "thread-id" });
       expect(backend.identity(thread)).toMatchObject({ state: "gone", reason: "thread-id" });
-      expect(backend.watchExit(thread)).toBeNull();
+      expect(backend.reference(thread)).toBeNull();
     }
   });
 

@@ -49,6 +49,7 @@ const ABSENT: ProcessIdentity = {
 const MUTE = { state: "unknown", reason: "unsupported" } as const;
 /** The token's process as a look at its container finds it. */
 const INNER: NestedProcess = {
+  outerPid: 4242,
   startTime: TOKEN.startTime,
   exactId: TOKEN.exactId,
   startTimeOffset: 0,

@@ -88,6 +88,7 @@ describe.each(Object.entries(LOOKS))("a look at all processes %s", (_, look) => 
     const pidNamespace = statSync(`/proc/${container.outerPid}/ns/pid`, { bigint: true }).ino;
     const found = (await look()).having(1);
     expect(found).toContainEqual({
+      outerPid: container.outerPid,
       startTime,
       exactId,
       startTimeOffset: startTimeOffsetOf(process.pid),

@@ -222,12 +222,14 @@ function lookAround(world: World): NestedProcesses | null {
   const { hides, lookIsIncomplete, lookMissesWriter, otherContainerHasPid } = world;
   if (!world.looked) return null;
   const writer: NestedProcess = {
+    outerPid: 4001,
     startTime: hides.startTime ? null : world.startTime,
     exactId: hides.exactId ? null : "77",
     startTimeOffset: writerOffset(world),
     pidNamespace: hides.namespace ? null : writerNamespace(world),
   };
   const other: NestedProcess = {
+    outerPid: 4002,
     startTime: world.startTime + 1000 + world.otherStarted,
     exactId: hides.exactId ? null : "79",
     startTimeOffset: 0,

@@ -142,6 +142,7 @@ test("a token of another boot proves an end only by a machine's id that is a mac
 
 test("a process that a look at containers finds is the token's only by facts that no other one shares", () => {
   const candidates = fc.record<NestedProcess>({
+    outerPid: fc.constant(4001),
     startTime: fc.constantFrom(null, 0, 1, 1000, 5000),
     exactId: fc.constantFrom(null, "0", "1", "11"),
     startTimeOffset: fc.constantFrom(null, 0, 100),

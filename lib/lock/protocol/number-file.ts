@@ -10,7 +10,7 @@
  * - A later write to the file, of the same bytes even, sets another time: the mark is gone, as is the claim.
  * - A copy is another inode, for which the mark is wrong. So it is on another view of the file (another device), where
  *   the holder's lock does not show.
- * - One in a million files that were never marked has the right microseconds; but what is only written has equal
+ * - One in a million files that were never marked (Windows: in a hundred thousand) has the right microseconds; but what is only written has equal
  *   modification and change times, which a marked file never has.
  * - A file system that keeps no microseconds keeps no mark: then the number is judged as any other program's.
  */
@@ -23,6 +23,14 @@ export interface MarkedFile {
   readonly pid: number;
   /** The boot's id; null: not known. */
   readonly boot: string | null;
+}
+
+/**
+ * How many microseconds one number of the mark takes: libuv computes Windows' 100 ns since 1601 in a double, which is 0.8 µs
+ * off.
+ */
+function grain(platform: string): number {
+  return platform === "win32" ? 10 : 1;
 }
 
 /** Nanoseconds since the Unix epoch. */
@@ -55,8 +63,8 @@ export function numberIn(bytes: Buffer): number | null {
 export function markedTime(file: MarkedFile, platform: string, nowMs: number): number | null {
   const mark = markOf(file, platform);
   if (mark === null) return null;
-  // Half a microsecond more: a double is 0.2 of one too small, perhaps, and then cut off.
-  const fraction = (mark + 0.5) / 1e6;
+  // The middle: a double is 0.2 µs too small, perhaps, and then cut off.
+  const fraction = ((mark + 0.5) * grain(platform)) / 1e6;
   const second = Math.floor(nowMs / 1000);
   const time = second + fraction;
   return time * 1000 <= nowMs ? time : time - 1;
@@ -69,19 +77,24 @@ export function hasMark(
   { mtimeNs, ctimeNs }: ExactTimes,
 ): boolean {
   const microseconds = Number((((mtimeNs % NS_PER_S) + NS_PER_S) % NS_PER_S) / 1000n);
-  return mtimeNs !== ctimeNs && microseconds === markOf(file, platform);
+  return (
+    mtimeNs !== ctimeNs && Math.floor(microseconds / grain(platform)) === markOf(file, platform)
+  );
 }
 
 const NS_PER_S = 1_000_000_000n;
 
 /**
- * 0 to 999 999. A device that is no disk's (tmpfs, overlay, btrfs) gets its number anew with each mount, and another
+ * 0 to 999 999; on Windows to 99 999. A device that is no disk's (tmpfs, overlay, btrfs) gets its number anew with each mount, and another
  * boot's may be another file system's: there the boot counts, too.
  */
 function markOf({ fileId, pid, boot }: MarkedFile, platform: string): number | null {
   const isOfThisBoot = isAnonymousDevice(fileId, platform);
   if (isOfThisBoot && boot === null) return null;
-  return checksum(`${fileId} ${String(pid)} ${isOfThisBoot ? String(boot) : ""}`) % 1_000_000;
+  return (
+    checksum(`${fileId} ${String(pid)} ${isOfThisBoot ? String(boot) : ""}`) %
+    (1_000_000 / grain(platform))
+  );
 }
 
 /** FNV-1a, 32 bits, of ASCII. */

@@ -1,12 +1,12 @@
 /** Which process has a pid, up to date at every question, and cheap to ask again while the same process runs. */
-import type { ExitWatch, ProcessIdentity } from "../../process/backends/backend.js";
+import type { ProcessReference, ProcessIdentity } from "../../process/backends/backend.js";
 import { identityOf } from "../../process/identity.js";
 import { isValidPid } from "../../process/pid.js";
 import { processBackend } from "../../process/backends/select-backend.js";
 
 interface Referenced {
   readonly identity: ProcessIdentity;
-  readonly watch: ExitWatch;
+  readonly watch: ProcessReference;
 }
 
 // Each takes a descriptor or handle; pids beyond them are simply asked in full every time.
@@ -42,7 +42,7 @@ export class ProcessReferences {
     // A sweep that removes asks about one dead process for each of its locks.
     if (first.state !== "alive") return first;
     const hasRoom = this.#referenced.size < MAX_REFERENCES && isValidPid(pid);
-    const watch = hasRoom ? processBackend().watchExit(pid) : null;
+    const watch = hasRoom ? processBackend().reference(pid) : null;
     if (watch === null) return first;
     const identity = identityOf(pid);
     if (identity.state === "alive" && !watch.exited())

@@ -34,10 +34,20 @@ export interface HostFacts {
   readonly monotonicOffsetMs: number | null;
 }
 
+/** What became of a signal; nothing was sent unless it says so. */
+export type Delivery = "sent" | "gone" | "access-denied" | "unsupported";
+
 /** A held reference to one process: never mistakes a later process of the same pid for it. */
-export interface ExitWatch {
+export interface ProcessReference {
   /** True once that process has exited. Microseconds; never blocks. */
   exited(): boolean;
+  /** Of that very process. */
+  identity(): ProcessIdentity;
+  /**
+   * Sends a signal to that very process, or to none; 0 only asks whether one could be sent. On Windows every other
+   * number ends the process.
+   */
+  signal(number: number): Delivery;
   close(): void;
 }
 
@@ -58,5 +68,9 @@ export interface ProcessBackend {
   byExactId(exactId: string): Pick<ProcessIdentity, "state" | "reason">;
   host(): HostFacts;
   /** null when there is no such process or no reference to it can be held. */
-  watchExit(pid: number): ExitWatch | null;
+  reference(pid: number): ProcessReference | null;
+  /** The same by {@link ProcessIdentity.exactId}, in any pid namespace; null, too, where processes cannot be found so. */
+  referenceByExactId(exactId: string): ProcessReference | null;
+  /** The pids of all processes that can be seen here, in no order; null: they cannot be listed. */
+  list(): Iterable<number> | null;
 }

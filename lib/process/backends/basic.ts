@@ -64,6 +64,8 @@ export function createBasicBackend(signalZero?: SignalZero): ProcessBackend {
       startTimeOffset: 0,
       monotonicOffsetMs: 0,
     }),
-    watchExit: () => null,
+    reference: () => null,
+    referenceByExactId: () => null,
+    list: () => null,
   };
 }

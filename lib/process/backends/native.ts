@@ -2,15 +2,23 @@
 import {
   ARGS_REASONS,
   ARGUMENT_COUNT,
+  DELIVERIES,
   FACT,
   FACT_ROW,
   IDENTITY_FACT,
   MOST_AT_ONCE,
   type NativeBinding,
+  type NativeProcessReference,
   REASONS,
   STATES,
 } from "../../native/binding.js";
-import type { HostFacts, ProcessBackend } from "./backend.js";
+import type {
+  Delivery,
+  HostFacts,
+  ProcessBackend,
+  ProcessIdentity,
+  ProcessReference,
+} from "./backend.js";
 import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
@@ -20,6 +28,9 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
   // Likewise; made for the first question about many.
   let pidsAtOnce: Uint32Array | undefined;
   let factsAtOnce: Float64Array | undefined;
+
+  const toReference = (native: NativeProcessReference | null): ProcessReference | null =>
+    native === null ? null : new NativeReference(native, facts);
 
   return {
     name: "native",
@@ -54,12 +65,7 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
     },
     identity(pid) {
       binding.identity(pid, facts);
-      return {
-        state: stateAt(facts[IDENTITY_FACT.state]),
-        reason: reasonAt(facts[IDENTITY_FACT.reason]),
-        startTime: known(facts[IDENTITY_FACT.startTime]),
-        exactId: decimal(facts[IDENTITY_FACT.exactIdHigh], facts[IDENTITY_FACT.exactIdLow]),
-      };
+      return toIdentity(facts);
     },
     byExactId(exactId) {
       const reason = reasonAt(binding.reasonByExactId(exactId));
@@ -86,7 +92,46 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
         monotonicOffsetMs: known(host.monotonicOffsetMs),
       };
     },
-    watchExit: (pid) => binding.watchExit(pid),
+    reference: (pid) => toReference(binding.reference(pid)),
+    referenceByExactId: (exactId) => toReference(binding.referenceByExactId(exactId)),
+    list: () => binding.list(),
+  };
+}
+
+class NativeReference implements ProcessReference {
+  readonly #native: NativeProcessReference;
+  readonly #facts: Float64Array;
+
+  /** @param facts - Room for an answer, which others may use between two calls. */
+  constructor(native: NativeProcessReference, facts: Float64Array) {
+    this.#native = native;
+    this.#facts = facts;
+  }
+
+  exited(): boolean {
+    return this.#native.exited();
+  }
+
+  identity(): ProcessIdentity {
+    this.#native.identity(this.#facts);
+    return toIdentity(this.#facts);
+  }
+
+  signal(number: number): Delivery {
+    return DELIVERIES[this.#native.signal(number)] ?? "unsupported";
+  }
+
+  close(): void {
+    this.#native.close();
+  }
+}
+
+function toIdentity(facts: Float64Array): ProcessIdentity {
+  return {
+    state: stateAt(facts[IDENTITY_FACT.state]),
+    reason: reasonAt(facts[IDENTITY_FACT.reason]),
+    startTime: known(facts[IDENTITY_FACT.startTime]),
+    exactId: decimal(facts[IDENTITY_FACT.exactIdHigh], facts[IDENTITY_FACT.exactIdLow]),
   };
 }
 

@@ -3,7 +3,8 @@
  *
  * Node has neither tgkill nor pidfds. What they decide is found otherwise: a thread id by `Tgid` in
  * `/proc/<pid>/status`, an exited process by state and thread count, a recycled pid by the start time
- * read twice. There is no exact id and no exit watch.
+ * read twice. There is no exact id and no reference that
+ * could be kept, so nothing can be signalled.
  */
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
@@ -33,7 +34,7 @@ import {
 } from "./procfs-parse.js";
 import { INITIAL_PID_NAMESPACE } from "../token.js";
 
-const { existsSync, readFileSync, readlinkSync, statSync } = fs;
+const { existsSync, readdirSync, readFileSync, readlinkSync, statSync } = fs;
 
 /** What was found out about one pid by one look. */
 interface Observation {
@@ -117,7 +118,12 @@ export function createProcfsBackend(): ProcessBackend {
     },
     byExactId: () => ({ state: "unknown", reason: "unsupported" }),
     host: () => readHostFacts(offsets()),
-    watchExit: () => null,
+    reference: () => null,
+    referenceByExactId: () => null,
+    list() {
+      ownProc ??= isOwnProc();
+      return ownProc ? listProc() : null;
+    },
   };
 }
 
@@ -301,6 +307,16 @@ function readMachineId(path: string): string | null {
 function readText(path: string): string | null {
   try {
     return readFileSync(path, "latin1").trim() || null;
+  } catch {
+    return null;
+  }
+}
+
+function listProc(): number[] | null {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/u.test(name))
+      .map(Number);
   } catch {
     return null;
   }

@@ -438,10 +438,13 @@ describe("signals", () => {
     const quoted = inner.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(" ");
     const file = `${lockPath}.sh`;
     writeFileSync(file, `echo "wrapper $$"\nexec ${quoted}\n`);
-    const child = spawn("script", ["-qfec", `sh ${file}; echo "code $?"`, "/dev/null"], {
+    // No shell stays between the terminal and the wrapper: some die of the key, too.
+    const child = spawn("script", ["-qfec", `exec sh '${file}'`, "/dev/null"], {
       stdio: ["pipe", "pipe", "inherit"],
+      env: { ...process.env, SHELL: "/bin/sh" },
     });
     onTestFinished(() => void child.kill("SIGKILL"));
+    const closed = once(child, "close");
     let output = "";
     child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
     const wrapper = await waitFor("the wrapper", () => /wrapper (\d+)/u.exec(output)?.[1]);
@@ -450,7 +453,7 @@ describe("signals", () => {
     await waitFor("the first signal", () => output.includes("SIGINT"));
     // A later signal that is passed on: what the terminal's key led to has arrived by then.
     process.kill(Number(wrapper), "SIGTERM");
-    await waitFor("its end", () => output.includes("code 9"));
+    expect(await closed).toEqual([9, null]);
     expect(output.split("SIGINT\r\n")).toHaveLength(2);
   });
 

@@ -160,7 +160,7 @@ function watchOnTerminal(folder: string) {
   const shell = `stty rows 24 cols 80; sh -c '${inner}'; echo "code $?"; stty -a`;
   const child = spawn("script", ["-qfec", shell, "/dev/null"], {
     stdio: ["pipe", "pipe", "inherit"],
-    env: { ...process.env, TERM: "xterm" },
+    env: { ...process.env, SHELL: "/bin/sh", TERM: "xterm" },
   });
   onTestFinished(() => void child.kill("SIGKILL"));
   let output = "";

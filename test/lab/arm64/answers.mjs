@@ -122,7 +122,7 @@ export function witness(path) {
       return answer;
     },
     watch(pid) {
-      const watch = addon.watchExit(pid);
+      const watch = addon.reference(pid);
       if (watch !== null) watches.set(pid, watch);
       return watch !== null;
     },

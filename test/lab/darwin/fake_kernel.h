@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fake_kernel {
@@ -25,6 +26,7 @@ enum class Call {
   kBootSession,
   kHostUuid,
   kKill,
+  kListPids,
   kUptime,
   kFileSystem,
 };
@@ -61,6 +63,8 @@ struct Kernel {
   std::int64_t uptime_seconds = 4'000'000;  // sleep left out
   std::int64_t uptime_nanoseconds = 123'456'789;
   std::map<int, std::uint32_t> file_systems;  // f_type by descriptor; others are not open
+  // By the unique id of the process that got it, and its number.
+  std::vector<std::pair<std::uint64_t, int>> signals;
   // Runs before the nth call (from 1) of its kind is answered: what happens between two questions.
   std::function<void(Call, int nth)> before;
   std::vector<Call> calls;  // in order

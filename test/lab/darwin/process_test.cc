@@ -1,11 +1,15 @@
 // The macOS reader against the kernel that fake_kernel.cc stands in for. One fear per test.
 #include "process.h"
 
+#include <signal.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "check.h"
@@ -19,6 +23,7 @@ using fake_kernel::Call;
 using fake_kernel::kernel;
 using fake_kernel::Process;
 using pidentity::ArgsReason;
+using pidentity::Delivery;
 using pidentity::Identity;
 using pidentity::Liveness;
 using pidentity::Pid;
@@ -128,7 +133,7 @@ void free_pid_is_gone() {
   const Identity identity = reader->identity(kTarget);
   CHECK(is(identity.liveness, State::kGone, Reason::kNoSuchProcess));
   CHECK(!identity.exact_id && !identity.start_time);
-  CHECK(reader->watch_exit(kTarget) == nullptr);
+  CHECK(reader->reference(kTarget) == nullptr);
   CHECK(sink.heard_nothing());
   CHECK(kernel().count(Call::kKill) == 0);
 }
@@ -142,7 +147,7 @@ void impossible_pids_reach_no_call() {
     CHECK(is(reader->identity(pid).liveness, State::kGone, Reason::kInvalidPid));
     CHECK(!reader->start_time(pid));
     CHECK(reader->arguments(pid, sink) == ArgsReason::kGone);
-    CHECK(reader->watch_exit(pid) == nullptr);
+    CHECK(reader->reference(pid) == nullptr);
   }
   CHECK(kernel().calls.empty());
   add(INT_MAX, 5);
@@ -517,7 +522,7 @@ void exit_between_two_questions() {
 void exec_is_not_an_end() {
   add(kTarget, 77).arguments = {"sh"};
   const auto reader = ProcessReader::create();
-  const auto watch = reader->watch_exit(kTarget);
+  const auto reference = reader->reference(kTarget);
   before_call(Call::kProcargs, 1,
               [] { kernel().processes[kTarget].arguments = {"node", "after-exec.js"}; });
   Sink sink;
@@ -525,7 +530,7 @@ void exec_is_not_an_end() {
   CHECK(is(seen.liveness, State::kAlive, Reason::kRunning));
   CHECK(seen.start_time == kStart);
   CHECK(sink.heard({"node", "after-exec.js"}));
-  CHECK(watch != nullptr && !watch->exited());
+  CHECK(reference != nullptr && !reference->exited());
 }
 
 // The new program's argc with the old one's stack, once: {"node"} and two of its secrets.
@@ -558,14 +563,14 @@ void process_that_never_stops_calling_exec_is_busy() {
     if (call == Call::kProcargs) ++kernel().processes[kTarget].id_version;
   };
   const auto reader = ProcessReader::create();
-  const auto watch = reader->watch_exit(kTarget);
+  const auto reference = reader->reference(kTarget);
   Sink sink;
   const Snapshot seen = reader->inspect(kTarget, &sink);
   CHECK(is(seen.liveness, State::kAlive, Reason::kRunning));
   CHECK(seen.args_reason == ArgsReason::kBusy);
   CHECK(seen.start_time == kStart);
   CHECK(sink.heard_nothing());
-  CHECK(!watch->exited() && !watch->exited());
+  CHECK(!reference->exited() && !reference->exited());
   CHECK(kernel().count(Call::kProcargs) < 10);
 }
 
@@ -639,7 +644,7 @@ void denied_is_neither_alive_nor_dead() {
         const Identity identity = reader->identity(kTarget);
         CHECK(is(identity.liveness, State::kUnknown, Reason::kAccessDenied));
         CHECK(!identity.exact_id && !identity.start_time);
-        CHECK(reader->watch_exit(kTarget) == nullptr);
+        CHECK(reader->reference(kTarget) == nullptr);
         CHECK(sink.heard_nothing());
       }
       kernel().processes.clear();
@@ -667,7 +672,7 @@ void command_line_that_nobody_vouches_for_is_withheld() {
   CHECK(sink.heard_nothing());
 }
 
-// ---- identity, watch, host
+// ---- identity, reference, host
 
 void identity_outlives_everything_but_the_process() {
   add(kTarget, UINT64_MAX);
@@ -689,15 +694,15 @@ void watch_sees_every_kind_of_end() {
   for (const auto& end : ends) {
     fake_kernel::reset();
     add(kTarget, 77);
-    const auto watch = reader->watch_exit(kTarget);
-    CHECK(watch != nullptr && !watch->exited());
+    const auto reference = reader->reference(kTarget);
+    CHECK(reference != nullptr && !reference->exited());
     kernel().processes[kTarget].exiting = true;
-    CHECK(!watch->exited());
+    CHECK(!reference->exited());
     end();
-    CHECK(watch->exited() && watch->exited());
+    CHECK(reference->exited() && reference->exited());
     // Even between its own two questions.
     add(kTarget, 77);
-    const auto again = reader->watch_exit(kTarget);
+    const auto again = reader->reference(kTarget);
     before_call(Call::kShortInfo, kernel().count(Call::kShortInfo) + 1, end);
     again->exited();
     CHECK(again->exited());
@@ -707,26 +712,104 @@ void watch_sees_every_kind_of_end() {
 void watch_takes_a_refusal_for_nothing() {
   add(kTarget, 77);
   const auto reader = ProcessReader::create();
-  const auto watch = reader->watch_exit(kTarget);
+  const auto reference = reader->reference(kTarget);
   for (const int error : {EPERM, ENOMEM, EIO}) {
     kernel().errors[Call::kUniqueId] = error;
-    CHECK(!watch->exited());
+    CHECK(!reference->exited());
     kernel().errors.clear();
     kernel().errors[Call::kShortInfo] = error;
-    CHECK(!watch->exited());
+    CHECK(!reference->exited());
     kernel().errors.clear();
   }
   // Outlives its reader, and has nothing to close.
   auto other = ProcessReader::create();
-  const auto orphan = other->watch_exit(kTarget);
+  const auto orphan = other->reference(kTarget);
   other.reset();
   CHECK(!orphan->exited());
 }
 
 void watch_of_a_zombie_is_over_at_once() {
   add(kTarget, 77).state = SZOMB;
-  const auto watch = ProcessReader::create()->watch_exit(kTarget);
-  CHECK(watch != nullptr && watch->exited());
+  const auto reference = ProcessReader::create()->reference(kTarget);
+  CHECK(reference != nullptr && reference->exited());
+}
+
+void reference_tells_its_own_process() {
+  add(kTarget, 77);
+  const auto reader = ProcessReader::create();
+  const auto reference = reader->reference(kTarget);
+  CHECK(reference->identity().liveness.reason == Reason::kRunning);
+  CHECK(reference->identity().exact_id == 77);
+  // A sandbox that begins to refuse: whose facts they would be is not known.
+  kernel().errors[Call::kUniqueId] = EPERM;
+  CHECK(reference->identity().liveness.state == State::kUnknown);
+  CHECK(!reference->identity().start_time);
+  kernel().errors.clear();
+  add(kTarget, 78);
+  CHECK(reference->identity().liveness.reason == Reason::kNoSuchProcess);
+  CHECK(!reference->identity().exact_id);
+  kernel().processes.clear();
+  CHECK(reference->identity().liveness.reason == Reason::kNoSuchProcess);
+}
+
+void signal_reaches_its_process_or_none() {
+  add(kTarget, 77);
+  const auto reader = ProcessReader::create();
+  const auto reference = reader->reference(kTarget);
+  CHECK(reference->signal(0) == Delivery::kSent);
+  CHECK(kernel().signals.empty());
+  CHECK(reference->signal(SIGTERM) == Delivery::kSent);
+  CHECK(kernel().signals == (std::vector{std::pair<std::uint64_t, int>(77, SIGTERM)}));
+  CHECK(reference->signal(32) == Delivery::kUnsupported);
+
+  // Refused: by the kernel, by a sandbox that hides who it is.
+  kernel().processes[kTarget].uid = 0;
+  CHECK(reference->signal(SIGTERM) == Delivery::kAccessDenied);
+  kernel().processes[kTarget].uid = 501;
+  kernel().errors[Call::kUniqueId] = EPERM;
+  CHECK(reference->signal(SIGTERM) == Delivery::kUnsupported);
+  kernel().errors.clear();
+
+  // Another process has the pid, a zombie, nothing.
+  const std::size_t sent = kernel().signals.size();
+  add(kTarget, 78);
+  CHECK(reference->signal(SIGTERM) == Delivery::kGone);
+  add(kTarget, 77).state = SZOMB;
+  CHECK(reference->signal(SIGTERM) == Delivery::kGone);
+  kernel().processes.clear();
+  CHECK(reference->signal(SIGTERM) == Delivery::kGone);
+  CHECK(kernel().signals.size() == sent);
+}
+
+void signal_that_comes_too_late_is_told() {
+  add(kTarget, 77);
+  const auto reader = ProcessReader::create();
+  const auto reference = reader->reference(kTarget);
+  before_call(Call::kKill, kernel().count(Call::kKill) + 1, [] { add(kTarget, 78); });
+  CHECK(reference->signal(SIGTERM) == Delivery::kGone);
+}
+
+void list_has_every_process_but_the_kernel() {
+  add(kTarget, 77);
+  add(kTarget + 1, 78).state = SZOMB;
+  const auto reader = ProcessReader::create();
+  std::vector<pidentity::Pid> pids;
+  CHECK(reader->list(pids));
+  CHECK(std::ranges::count(pids, kTarget) == 1 && std::ranges::count(pids, kTarget + 1) == 1);
+  CHECK(std::ranges::count(pids, 0U) == 0);
+
+  // More of them than were advised for, since the first answer.
+  pids.clear();
+  before_call(Call::kListPids, kernel().count(Call::kListPids) + 2, [] {
+    for (int i = 0; i < 500; ++i) add(1000 + i, 1000 + static_cast<std::uint64_t>(i));
+  });
+  CHECK(reader->list(pids));
+  for (pidentity::Pid pid = 1000; pid < 1500; ++pid) CHECK(std::ranges::count(pids, pid) == 1);
+
+  pids.clear();
+  kernel().errors[Call::kListPids] = EPERM;
+  CHECK(!reader->list(pids));
+  CHECK(pids.empty());
 }
 
 void host_is_named() {
@@ -828,6 +911,10 @@ int main() {
   TEST(watch_sees_every_kind_of_end);
   TEST(watch_takes_a_refusal_for_nothing);
   TEST(watch_of_a_zombie_is_over_at_once);
+  TEST(reference_tells_its_own_process);
+  TEST(signal_reaches_its_process_or_none);
+  TEST(signal_that_comes_too_late_is_told);
+  TEST(list_has_every_process_but_the_kernel);
   TEST(host_is_named);
   TEST(nameless_host_is_unknown);
   TEST(clock_of_the_machine_leaves_sleep_out);

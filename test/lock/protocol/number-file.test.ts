@@ -57,18 +57,28 @@ test("a mark is found again whatever a runtime makes of a fraction of a second, 
   });
   const clocks = fc.integer({ min: 1000, max: Date.UTC(2100, 0, 1) });
   fc.assert(
-    fc.property(files, clocks, fc.constantFrom("linux", "darwin"), (file, nowMs, platform) => {
-      const time = markedAt(file, platform, nowMs);
-      expect(time * 1000).toBeLessThanOrEqual(nowMs);
-      expect(time * 1000).toBeGreaterThan(nowMs - 1001);
-      const ctimeNs = BigInt(nowMs) * 1_000_000n + 1n;
-      const asDouble = BigInt(Math.trunc(time)) * 10n ** 9n + BigInt(Math.trunc((time % 1) * 1e9));
-      const inMicroseconds = BigInt(Math.trunc(time * 1e6)) * 1000n;
-      const inHundredths = (asDouble / 100n) * 100n;
-      for (const mtimeNs of [asDouble, inMicroseconds, inHundredths]) {
-        expect(hasMark(file, platform, { mtimeNs, ctimeNs })).toBe(true);
-      }
-    }),
+    fc.property(
+      files,
+      clocks,
+      fc.constantFrom("linux", "darwin", "win32"),
+      (file, nowMs, platform) => {
+        const time = markedAt(file, platform, nowMs);
+        expect(time * 1000).toBeLessThanOrEqual(nowMs);
+        expect(time * 1000).toBeGreaterThan(nowMs - 1001);
+        const ctimeNs = BigInt(nowMs) * 1_000_000n + 1n;
+        const asDouble =
+          BigInt(Math.trunc(time)) * 10n ** 9n + BigInt(Math.trunc((time % 1) * 1e9));
+        const inMicroseconds = BigInt(Math.trunc(time * 1e6)) * 1000n;
+        const inHundredths = (asDouble / 100n) * 100n;
+        // libuv's TIME_T_TO_FILETIME and back.
+        const since1601 = BigInt(Math.trunc(time * 10_000_000 + 116_444_736_000_000_000));
+        const fromFileTime = (since1601 - 116_444_736_000_000_000n) * 100n;
+        const ofPlatform = platform === "win32" ? fromFileTime : inHundredths;
+        for (const mtimeNs of [asDouble, inMicroseconds, ofPlatform]) {
+          expect(hasMark(file, platform, { mtimeNs, ctimeNs })).toBe(true);
+        }
+      },
+    ),
   );
 });
 

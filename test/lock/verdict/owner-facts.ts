@@ -73,6 +73,7 @@ export function look(
     having: (pid) => {
       expect(pid).toBe(7);
       return processes.map((known) => ({
+        outerPid: 4007,
         startTime: 9999,
         exactId: null,
         startTimeOffset: 0,

@@ -44,6 +44,9 @@ std::ostream& operator<<(std::ostream& out, Reason reason) {
 std::ostream& operator<<(std::ostream& out, ArgsReason reason) {
   return out << static_cast<int>(reason);
 }
+std::ostream& operator<<(std::ostream& out, Delivery delivery) {
+  return out << static_cast<int>(delivery);
+}
 
 namespace {
 
@@ -214,7 +217,7 @@ void test_children() {
   check::test("a number that no process can have is not asked for", [] {
     for (const Pid pid : {Pid{0}, (Pid{1} << 22) + 1, Pid{1} << 31, UINT32_MAX}) {
       is_gone(pid, Reason::kInvalidPid);
-      check::equal(ProcessReader::create()->watch_exit(pid) == nullptr, true);
+      check::equal(ProcessReader::create()->reference(pid) == nullptr, true);
     }
   });
   if (have_kernel_threads()) {
@@ -304,29 +307,78 @@ void test_references() {
   if (have_pidfds) {
     check::test("the end of a watched process is not missed, nor early", [] {
       Child process = Child::in_role("idle");
-      const auto watch = ProcessReader::create()->watch_exit(pid_of(process));
-      check::equal(watch != nullptr, true);
-      if (watch == nullptr) return;
-      check::equal(watch->exited(), false);
+      const auto reference = ProcessReader::create()->reference(pid_of(process));
+      check::equal(reference != nullptr, true);
+      if (reference == nullptr) return;
+      check::equal(reference->exited(), false);
       process.kill_without_reaping();
-      check::equal(watch->exited(), true);
+      check::equal(reference->exited(), true);
       process.end();
-      check::equal(watch->exited(), true);
+      check::equal(reference->exited(), true);
     });
     check::test("nothing is watched that is no process", [] {
       Child process = Child::in_role("two-threads");
       const auto reader = ProcessReader::create();
       const auto thread = static_cast<Pid>(std::stoul(process.first_line()));
-      check::equal(reader->watch_exit(thread) == nullptr, true);
+      check::equal(reader->reference(thread) == nullptr, true);
       process.end();
-      check::equal(reader->watch_exit(pid_of(process)) == nullptr, true);
+      check::equal(reader->reference(pid_of(process)) == nullptr, true);
+    });
+    check::test("a reference tells its own process's identity, and of its end", [] {
+      Child process = Child::in_role("idle");
+      const auto reader = ProcessReader::create();
+      const Identity by_pid = reader->identity(pid_of(process));
+      const auto reference = reader->reference(pid_of(process));
+      check::equal(reference != nullptr, true);
+      if (reference == nullptr) return;
+      const Identity identity = reference->identity();
+      check::equal(identity.liveness.reason, Reason::kRunning);
+      check::equal(identity.start_time == by_pid.start_time, true);
+      check::equal(identity.exact_id == by_pid.exact_id, true);
+      process.kill_without_reaping();
+      check::equal(reference->identity().liveness.reason, Reason::kZombie);
+      process.end();
+      check::equal(reference->identity().liveness.reason, Reason::kNoSuchProcess);
+      check::equal(reference->identity().start_time.has_value(), false);
+    });
+    check::test("a signal reaches the process of its reference, and no ended one", [] {
+      Child process = Child::in_role("idle");
+      const auto reader = ProcessReader::create();
+      const auto reference = reader->reference(pid_of(process));
+      check::equal(reference != nullptr, true);
+      if (reference == nullptr) return;
+      check::equal(reference->signal(0), Delivery::kSent);
+      check::equal(reference->signal(1000), Delivery::kUnsupported);
+      check::equal(reference->exited(), false);
+      check::equal(reference->signal(SIGKILL), Delivery::kSent);
+      while (!reference->exited()) usleep(1000);
+      check::equal(reference->signal(0), Delivery::kGone);
+      check::equal(reference->signal(SIGKILL), Delivery::kGone);
+      process.end();
+      check::equal(reference->signal(SIGKILL), Delivery::kGone);
     });
   } else {
     check::test("without pidfds nothing is watched", [] {
-      check::equal(ProcessReader::create()->watch_exit(own_pid()) == nullptr, true);
+      check::equal(ProcessReader::create()->reference(own_pid()) == nullptr, true);
       check::equal(ProcessReader::create()->identity(own_pid()).exact_id.has_value(), false);
     });
   }
+  check::test("the list has every process once, zombies too, and no thread", [] {
+    Child process = Child::in_role("two-threads");
+    const auto thread = static_cast<Pid>(std::stoul(process.first_line()));
+    Child dead = Child::in_role("idle");
+    dead.kill_without_reaping();
+    std::vector<Pid> pids;
+    check::equal(ProcessReader::create()->list(pids), true);
+    check::equal(std::ranges::count(pids, pid_of(process)), 1);
+    check::equal(std::ranges::count(pids, pid_of(dead)), 1);
+    check::equal(std::ranges::count(pids, own_pid()), 1);
+    check::equal(std::ranges::count(pids, thread), 0);
+    std::ranges::sort(pids);
+    check::equal(std::ranges::adjacent_find(pids) == pids.end(), true);
+    process.end();
+    dead.end();
+  });
   check::test("an exact id finds its process and no other", [] {
     Child process = Child::in_role("idle");
     const auto reader = ProcessReader::create();
@@ -341,6 +393,13 @@ void test_references() {
     }
     check::equal(id.has_value(), true);
     check::equal(running.reason, Reason::kRunning);
+    const auto reference = reader->reference_by_exact_id(id.value_or(0));
+    check::equal(reference != nullptr, true);
+    if (reference == nullptr) return;
+    check::equal(reference->identity().exact_id == id, true);
+    check::equal(reference->signal(SIGKILL), Delivery::kSent);
+    while (!reference->exited()) usleep(1000);
+    check::equal(reference->identity().liveness.reason, Reason::kZombie);
     process.kill_without_reaping();
     check::equal(reader->by_exact_id(id.value_or(0)).reason, Reason::kZombie);
     process.end();
@@ -359,7 +418,13 @@ void ask_everything(ProcessReader& reader, Pid pid) {
   reader.inspect(pid, &sink);
   reader.identity(pid);
   reader.by_exact_id(pid);
-  reader.watch_exit(pid);
+  if (const auto reference = reader.reference(pid)) {
+    reference->identity();
+    reference->signal(0);
+  }
+  reader.reference_by_exact_id(pid);
+  std::vector<Pid> pids;
+  reader.list(pids);
 }
 
 // A child that does nothing, under a free number of our choice (Linux 5.5, with the right to). Its

@@ -35,7 +35,7 @@ describe("on real processes", () => {
       exactId: null,
     });
     expect(backend.inspect(process.pid, false).argsReason).toBe("skipped");
-    expect(backend.watchExit(process.pid)).toBeNull();
+    expect(backend.reference(process.pid)).toBeNull();
   });
 
   test("an ended one is gone", async () => {

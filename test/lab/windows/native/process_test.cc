@@ -4,6 +4,7 @@
 
 #include <windows.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -26,6 +27,7 @@ namespace {
 
 using pidentity::ArgsReason;
 using pidentity::CommandLineReader;
+using pidentity::Delivery;
 using pidentity::Identity;
 using pidentity::Liveness;
 using pidentity::Pid;
@@ -485,7 +487,7 @@ void numbers_between_pids_are_no_pids() {
   holds(is(reader->liveness(own), State::kAlive, Reason::kRunning));
   for (Pid low = 1; low < 4; ++low) {
     holds(is(reader->liveness(own + low), State::kGone, Reason::kInvalidPid));
-    holds(!reader->watch_exit(own + low));
+    holds(!reader->reference(own + low));
   }
   holds(is(reader->liveness(0), State::kGone, Reason::kInvalidPid));
   holds(is(reader->liveness(0xFFFF'FFFF), State::kGone, Reason::kInvalidPid));
@@ -498,7 +500,7 @@ void an_absent_pid_is_no_process() {
   holds(reader->arguments(kAbsentPid, sink) == ArgsReason::kGone);
   holds(sink.heard_nothing());
   holds(!reader->start_time(kAbsentPid));
-  holds(!reader->watch_exit(kAbsentPid));
+  holds(!reader->reference(kAbsentPid));
 }
 
 void a_thread_id_is_not_a_process() {
@@ -582,16 +584,55 @@ void two_children_have_two_start_times() {
 void a_watch_sees_the_end() {
   const auto reader = ProcessReader::create();
   Child child({.arguments = L"--child wait"});
-  const auto watch = reader->watch_exit(child.pid());
-  holds(watch != nullptr);
-  if (watch == nullptr) return;
-  holds(!watch->exited());
+  const auto reference = reader->reference(child.pid());
+  holds(reference != nullptr);
+  if (reference == nullptr) return;
+  holds(!reference->exited());
   child.finish();
-  holds(watch->exited());
+  holds(reference->exited());
   child.forget();
-  // The watch alone keeps the exited process's number from being given to another one.
-  holds(watch->exited());
+  // The reference alone keeps the exited process's number from being given to another one.
+  holds(reference->exited());
   holds(is(reader->liveness(child.pid()), State::kGone, Reason::kExited));
+}
+
+void a_reference_tells_its_own_process_for_good() {
+  const auto reader = ProcessReader::create();
+  Child child({.arguments = L"--child wait"});
+  const auto reference = reader->reference(child.pid());
+  holds(reference != nullptr);
+  if (reference == nullptr) return;
+  const Identity running = reference->identity();
+  holds(is(running.liveness, State::kAlive, Reason::kRunning));
+  holds(running.start_time == created_at(child.process()));
+  child.finish();
+  child.forget();
+  holds(is(reference->identity().liveness, State::kGone, Reason::kExited));
+}
+
+void a_signal_ends_the_process_of_its_reference() {
+  const auto reader = ProcessReader::create();
+  Child child({.arguments = L"--child wait"});
+  const auto reference = reader->reference(child.pid());
+  holds(reference != nullptr);
+  if (reference == nullptr) return;
+  holds(reference->signal(0) == Delivery::kSent);
+  holds(!reference->exited());
+  holds(reference->signal(15) == Delivery::kSent);
+  holds(WaitForSingleObject(child.process(), 10'000) == WAIT_OBJECT_0);
+  DWORD code = 0;
+  holds(GetExitCodeProcess(child.process(), &code) && code == 1);
+  holds(reference->signal(0) == Delivery::kGone);
+  holds(reference->signal(9) == Delivery::kGone);
+}
+
+void the_list_has_every_process_once() {
+  Child child({.arguments = L"--child wait"});
+  std::vector<pidentity::Pid> pids;
+  holds(ProcessReader::create()->list(pids));
+  holds(std::ranges::count(pids, child.pid()) == 1);
+  holds(std::ranges::count(pids, GetCurrentProcessId()) == 1);
+  holds(std::ranges::count(pids, 0U) == 0);
 }
 
 // A security descriptor whose empty list grants nothing to anybody.
@@ -667,7 +708,20 @@ void a_process_that_denies_everything_is_alive_by_the_table() {
   holds(snapshot.parent == GetCurrentProcessId());
   holds(snapshot.args_reason == ArgsReason::kAccessDenied);
   holds(sink.heard_nothing());
-  holds(!reader->watch_exit(child.pid()));
+  holds(!reader->reference(child.pid()));
+}
+
+void what_may_not_be_ended_is_left_alone() {
+  Child child({.arguments = L"--child wait"});
+  const auto reader = reader_denied(child, SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION);
+  const auto reference = reader->reference(child.pid());
+  holds(reference != nullptr);
+  if (reference == nullptr) return;
+  holds(reference->signal(0) == Delivery::kAccessDenied);
+  holds(reference->signal(15) == Delivery::kAccessDenied);
+  holds(!reference->exited());
+  child.finish();
+  holds(reference->signal(15) == Delivery::kGone);
 }
 
 void denied_is_not_alive() {
@@ -828,7 +882,7 @@ void handles_do_not_leak() {
     reader->identity(child.pid());
     reader->inspect(kAbsentPid, &sink);
     reader->liveness(GetCurrentThreadId());
-    const auto watch = reader->watch_exit(child.pid());
+    const auto reference = reader->reference(child.pid());
   };
   ask();
   // The lowest free handle value shows what is open: each handle opened and kept raises it.
@@ -905,7 +959,12 @@ int main() {
   check::test("exited with an open handle is gone", an_exited_process_with_an_open_handle_is_gone);
   check::test("a suspended process is alive", a_suspended_process_is_alive);
   check::test("two children have two start times", two_children_have_two_start_times);
-  check::test("a watch sees the end", a_watch_sees_the_end);
+  check::test("a reference sees the end", a_watch_sees_the_end);
+  check::test("a reference tells its own process", a_reference_tells_its_own_process_for_good);
+  check::test("a signal ends the process of its reference",
+              a_signal_ends_the_process_of_its_reference);
+  check::test("a process that may not be ended is left alone", what_may_not_be_ended_is_left_alone);
+  check::test("the list has every process once", the_list_has_every_process_once);
   check::test("a process that denies queries is alive", a_process_that_denies_queries_is_alive);
   check::test("a denied process is alive by the table",
               a_process_that_denies_everything_is_alive_by_the_table);

@@ -1,9 +1,11 @@
-// Stand-in for Apple's header of this name: one flavor, in its real layout (see layout_test.c).
+// Stand-in for Apple's header of this name: one flavor of one call, and a type of the other, in its
+// real layout (see layout_test.c).
 #ifndef PIDENTITY_TEST_NATIVE_DARWIN_SYS_PROC_INFO_H_
 #define PIDENTITY_TEST_NATIVE_DARWIN_SYS_PROC_INFO_H_
 
 #include <stdint.h>
 
+#define PROC_ALL_PIDS 1
 #define PROC_PIDT_SHORTBSDINFO 13
 #define PROC_FLAG_INEXIT 4
 
