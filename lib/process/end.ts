@@ -135,7 +135,8 @@ export async function endProcess(
     if (callerAndAncestors().has(pid)) {
       throw new EndOwnProcessError(token, pid, pid === process.pid ? "caller" : "ancestor");
     }
-    if (withDescendants && processBackend().list() === null) return unknown("unsupported");
+    const canFind = processBackend().list() !== null && identity.startTime !== null;
+    if (withDescendants && !canFind) return unknown("unsupported");
     const members = new Tree(new Member(pid, identity, reference, null, 0), signal);
     try {
       members.root.probe();

@@ -1,32 +1,64 @@
-import { performance } from "node:perf_hooks";
-import { expect, test } from "vitest";
-import { endProcess } from "../../lib/process/end.js";
-import { identifyProcess } from "../../lib/process/identity.js";
-import { start } from "../support/processes/child.js";
+/** Trees of some hundred processes that fork on while they are ended (test/support/native/fork-storm.c). */
+import { beforeEach, expect, test } from "vitest";
+
+import { endProcess, identifyProcess, isPidAlive } from "../../lib/index.js";
+import { startReady, type RunningChild } from "../support/processes/child.js";
 import { program } from "../support/processes/programs.js";
+import { childrenOf } from "../support/processes/process-state.js";
+import { requireLinux, requireNative } from "../support/require.js";
+import { timed } from "../support/timed.js";
+
+beforeEach((context) => {
+  requireLinux(context, "compiles a C program");
+  requireNative(context);
+});
+
+const GRACE_MS = 1000;
+/** 22 processes that keep 22 leaves each: 507 with the first. */
+const WIDTH = 22;
+
+/** A tree that forks on, complete when this resolves. Its output ends with the last of its processes. */
+function startStorm(width: number, modes: readonly string[]): Promise<RunningChild> {
+  return startReady(program("fork-storm"), [String(width), ...modes], { detached: true });
+}
 
 test.each([
-  ["dies", []],
-  ["ignores", ["ignore"]],
-  ["orphans", ["orphans"]],
-  ["orphans ignore", ["orphans", "ignore"]],
-  ["sessions", ["orphans", "ignore", "own-sessions"]],
-])("storm %s", async (_, modes) => {
-  const child = await start(program("fork-storm"), ["22", ...modes], { detached: true });
-  await child.line();
-  const token = identifyProcess(child.pid) ?? "";
-  const started = performance.now();
-  const result = await endProcess(token, { tree: true, graceMs: 500 });
-  const ms = performance.now() - started;
-  console.log(
-    _,
-    ms,
-    result.state,
-    result.killed.length,
-    result.killed.filter((k) => k.signal === "SIGKILL").length,
-    result.survivors.length,
-  );
-  await child.exited();
-  console.log(performance.now() - started);
-  expect(result.survivors).toEqual([]);
-});
+  ["that end on SIGTERM", []],
+  ["that ignore SIGTERM", ["ignore"]],
+  ["that leave orphans to process 1", ["orphans"]],
+  ["that leave orphans and ignore SIGTERM", ["orphans", "ignore"]],
+  [
+    "in sessions of their own, with orphans, that ignore SIGTERM",
+    ["orphans", "ignore", "own-sessions"],
+  ],
+])(
+  "500 processes %s and fork on are gone, and nothing else is",
+  { timeout: 120_000 },
+  async (what, modes) => {
+    const bystander = await startStorm(2, []);
+    const idle = await startReady(program("idle"), []);
+    const storm = await startStorm(WIDTH, modes);
+    const token = identifyProcess(storm.pid) ?? "";
+
+    const { ms, result } = await timed(async () => {
+      const ended = await endProcess(token, { tree: true, graceMs: GRACE_MS });
+      // No process has the output open any more, whatever the result says.
+      await storm.exited();
+      return ended;
+    });
+    console.log(
+      `${what}: ${result.killed.length} ended, gone after ${Math.round(ms)} ms (grace ${GRACE_MS} ms)`,
+    );
+    expect(result).toMatchObject({ state: "ended", survivors: [] });
+    expect(result.killed[0]).toMatchObject({ pid: storm.pid, token });
+    expect(new Set(result.killed.map((one) => one.token)).size).toBe(result.killed.length);
+    if (modes.includes("ignore")) {
+      expect(result.killed.some(({ signal }) => signal === "SIGKILL")).toBe(true);
+    }
+
+    expect(isPidAlive(idle.pid)).toBe(true);
+    expect(childrenOf(bystander.pid).length).toBeGreaterThanOrEqual(2);
+    bystander.process.stdin?.end();
+    expect(await bystander.exited()).toBe(0);
+  },
+);

@@ -59,15 +59,13 @@ async function askAll({ members, withDescendants, signal }: Ending): Promise<Rea
  * @returns whether all have ended in time
  */
 async function waitForEnd(
-  ending: Ending,
+  { members, withDescendants, signal }: Ending,
   toAsk: ReadonlySet<Member>,
   deadline: number,
 ): Promise<boolean> {
-  const { members, withDescendants, signal } = ending;
-  for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
-    const found = withDescendants ? await members.look() : [];
-    const running = members.running();
-    if (running.length === 0 && found.length === 0) return true;
+  for (const wait of ticks(signal)) {
+    const running = await runningNow(members, withDescendants);
+    if (running.length === 0) return true;
     for (const member of running) {
       await members.breathe();
       if (member.sent !== null || !(toAsk.has(member) || isLeft(member))) continue;
@@ -76,8 +74,9 @@ async function waitForEnd(
     }
     const left = deadline - performance.now();
     if (left <= 0) return false;
-    await pause(Math.min(left, tick * (0.5 + Math.random() / 2)), signal);
+    await wait(left);
   }
+  return false;
 }
 
 /** Has what started it ended? */
@@ -108,12 +107,28 @@ async function waitForDeaths(
   { members, withDescendants, signal }: Ending,
   deadline: number,
 ): Promise<"all" | "more" | "some"> {
-  for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
-    const found = withDescendants ? await members.look() : [];
-    const running = members.running();
+  for (const wait of ticks(signal)) {
+    const running = await runningNow(members, withDescendants);
     if (running.length === 0) return "all";
     if (performance.now() >= deadline) return "some";
-    await pause(tick, signal);
-    if (found.length > 0 || running.some((member) => member.sent !== "SIGKILL")) return "more";
+    await wait(deadline - performance.now());
+    if (running.some((member) => member.sent !== "SIGKILL")) return "more";
+  }
+  return "some";
+}
+
+/** Those that run, with what is found by a look that is made now and then, and in any case once none does. */
+async function runningNow(members: Tree, withDescendants: boolean): Promise<Member[]> {
+  const running = members.running();
+  const isDue = running.length === 0 || members.sinceLookMs() >= LONGEST_TICK_MS;
+  if (!withDescendants || !isDue) return running;
+  await members.look();
+  return members.running();
+}
+
+/** Waits of a back-off, each as long as allowed by what is passed, milliseconds; for ever. */
+function* ticks(signal: AbortSignal | undefined): Generator<(mostMs: number) => Promise<void>> {
+  for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
+    yield (mostMs) => pause(Math.min(mostMs, tick * (0.5 + Math.random() / 2)), signal);
   }
 }

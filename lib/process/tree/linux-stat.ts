@@ -1,10 +1,13 @@
 /**
  * Linux: what `/proc` tells of a process beside its parent: its session, and whether it has stopped.
  *
- * A session's number is the pid of the process that founded it by setsid(2), and only what it has forked, or what these
- * have forked, is ever in it: a process leaves for a session of its own or not at all. The kernel gives the number to no
- * other process as long as one is left in the session (`struct pid` stays attached, kernel/pid.c). So while a process
- * that is known to be in a session is alive, all others that are in a session of that number are in the same one.
+ * A session's number is the pid of the process that founded it by setsid(2), and only what that has forked, or what these
+ * have forked, is ever in it: a process leaves it for a session of its own or not at all. The kernel gives the number to
+ * no other process as long as one is left in the session (kernel/pid.c frees it with the last one attached).
+ *
+ * So two processes that are in a session of one number at one time are in the same one. And when one of them descends
+ * from some process R, and the number is or was the pid of another descendant of R, then that one founded the session:
+ * had an ancestor of R founded it, the session would have kept the number from that descendant.
  */
 import { fs } from "../../util/node-modules.js";
 import { parseStat } from "../backends/procfs-parse.js";

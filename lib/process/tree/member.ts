@@ -26,8 +26,6 @@ export class Member {
   #refusal: Refusal | null = null;
   /** It was stopped, and was seen to execute nothing any more. */
   isAtRest = false;
-  /** Its session was read when it was at rest. */
-  isSettled = false;
   #isAsked = false;
   #isKilled = false;
 
@@ -97,7 +95,6 @@ export class Member {
   /** SIGCONT; for one that is not stopped it changes nothing, unless it handles the signal. */
   resume(): void {
     this.isAtRest = false;
-    this.isSettled = false;
     this.#send(numberOf("SIGCONT"));
   }
 

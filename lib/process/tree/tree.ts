@@ -4,8 +4,8 @@
  * A process becomes a member only on proof:
  * - it names a member as its parent, a reference to it was held before it was asked, and the member was alive after that
  *   (POSIX: the number was the member's all along), or is kept by a handle (Windows: likewise, also once it has ended);
- * - Linux: it is in a session that a member leads, see linux-stat.ts. So members' orphans are found that have gone to
- *   process 1 or to a subreaper, however often they were handed on.
+ * - Linux: it is in a session that a member founded, see linux-stat.ts, and another member was in it after that was
+ *   read. So members' orphans are found that have gone to process 1 or to a subreaper, however often they were handed on.
  *
  * Not provable, and left alone: an orphan that was never seen while its parent was alive and is in no such session.
  * Nothing forks unseen while all members are stopped, see freeze.ts.
@@ -15,8 +15,8 @@ import type { ProcessIdentity, ProcessReference } from "../backends/backend.js";
 import { processBackend } from "../backends/select-backend.js";
 import { ancestorsOf } from "../get-relatives.js";
 import { identityOf } from "../identity.js";
+import { ProcessListError } from "../list.js";
 import { isProcOurs } from "../nested-processes.js";
-import { isValidPid } from "../pid.js";
 import type { ProcessInfo } from "../process-info.js";
 import { isParentOf } from "../relatives.js";
 import { linuxStat } from "./linux-stat.js";
@@ -31,13 +31,19 @@ export class Tree {
   readonly members: Member[];
   /** The latest member of each pid. */
   readonly #byPid = new Map<number, Member>();
-  /** By the number of a session that its leader, a member, founded: the leader, or another member known to be in it. */
-  readonly #sessions = new Map<number, Member>();
+  /** By the number of a session: a member that is in it; null: there was none when this look began. */
+  readonly #sessions = new Map<number, Member | null>();
+  /** The sessions of those that are no members. A process can leave its session only for one of its own. */
+  readonly #strangers = new Map<number, { startTime: number | null; session: number }>();
   readonly #spared: ReadonlySet<number>;
-  readonly #usesSessions = isProcOurs();
-  readonly #ownSession = linuxStat(process.pid)?.session ?? 0;
+  /** The caller's, which says nothing: what the caller has started is in it, too. null: not Linux, or not to be read. */
+  readonly #ownSession = isProcOurs() ? (linuxStat(process.pid)?.session ?? null) : null;
   readonly #signal: AbortSignal | undefined;
   readonly #slice = new TimeSlice();
+  #lookedAt = -Infinity;
+  #keepsReferences = true;
+  /** A look was not complete for want of a descriptor. */
+  #isShort = false;
 
   constructor(root: Member, signal: AbortSignal | undefined) {
     this.root = root;
@@ -45,12 +51,16 @@ export class Tree {
     this.#byPid.set(root.pid, root);
     this.#spared = callerAndAncestors();
     this.#signal = signal;
-    this.#noteSession(root);
   }
 
   /** Those that run and may be signalled, the root first. */
   running(): Member[] {
     return this.members.filter((member) => member.refusal === null && !member.hasEnded());
+  }
+
+  /** Milliseconds since the last look began. */
+  sinceLookMs(): number {
+    return performance.now() - this.#lookedAt;
   }
 
   /** Gives the event loop a turn where one is due; rejects with the signal's reason. */
@@ -67,8 +77,17 @@ export class Tree {
    */
   async look(onFound?: (member: Member) => void): Promise<Member[]> {
     this.#slice.restart();
-    const children = await this.#listByParent();
+    this.#lookedAt = performance.now();
     const found: Member[] = [];
+    do {
+      this.#isShort = false;
+      await this.#lookOnce(found, onFound);
+    } while (this.#isShort);
+    return found;
+  }
+
+  async #lookOnce(found: Member[], onFound?: (member: Member) => void): Promise<void> {
+    const children = await this.#listByParent();
     const note = (member: Member | null): void => {
       if (member === null) return;
       found.push(member);
@@ -83,14 +102,13 @@ export class Tree {
         note(this.#adoptChild(parent, child));
       }
     }
-    await this.#noteNewSessions();
-    for (const infos of this.#sessions.size === 0 ? [] : children.values()) {
+    this.#sessions.clear();
+    for (const infos of this.#ownSession === null ? [] : children.values()) {
       for (const info of infos) {
         await this.breathe();
         note(this.#adoptBySession(info));
       }
     }
-    return found;
   }
 
   close(): void {
@@ -99,13 +117,14 @@ export class Tree {
 
   async #listByParent(): Promise<Map<number, ProcessInfo[]>> {
     const children = new Map<number, ProcessInfo[]>();
-    const pids = Array.from(processBackend().list() ?? []);
+    const pids = this.#list();
     for (let asked = 0; asked < pids.length;) {
       await this.breathe();
       const some = pids.slice(asked, asked + AT_ONCE);
       const infos = processBackend().inspectMany(some, false, this.#slice.leftMs());
       asked += infos.length;
       for (const info of infos) {
+        if (info.state !== "gone" && info.startTime === null) this.#lackDescriptor();
         if (!this.#mayBeNew(info)) continue;
         const parent = info.parentPid ?? 0;
         const known = children.get(parent);
@@ -114,6 +133,27 @@ export class Tree {
       }
     }
     return children;
+  }
+
+  #list(): number[] {
+    for (;;) {
+      const pids = processBackend().list();
+      if (pids !== null) return Array.from(pids);
+      if (!this.#lackDescriptor()) throw new ProcessListError(processBackend().name);
+    }
+  }
+
+  /**
+   * No descriptor is free, it seems: gives back those that are kept for members, and keeps none from now on.
+   *
+   * @returns whether that changed something: what was looked for is to be looked for again
+   */
+  #lackDescriptor(): boolean {
+    if (!this.#keepsReferences || process.platform === "win32") return false;
+    this.#keepsReferences = false;
+    this.#isShort = true;
+    for (const member of this.members) if (member !== this.root) member.close();
+    return true;
   }
 
   #mayBeNew({ pid, state, startTime }: ProcessInfo): boolean {
@@ -149,6 +189,7 @@ export class Tree {
     const { pid } = listed;
     const reference = processBackend().reference(pid);
     const identity = reference?.identity() ?? identityOf(pid);
+    if (reference === null && identity.state !== "gone") this.#lackDescriptor();
     const isMember =
       identity.state !== "gone" &&
       identity.startTime === listed.startTime &&
@@ -159,54 +200,44 @@ export class Tree {
       return null;
     }
     const member = new Member(pid, identity, reference, isOrphan ? null : near, near.depth + 1);
+    if (!this.#keepsReferences) member.close();
     this.members.push(member);
     this.#byPid.set(pid, member);
-    this.#noteSession(member);
     return member;
   }
 
-  /** A member can have founded a session since it was found, unless it had stopped before it was last asked. */
-  async #noteNewSessions(): Promise<void> {
-    for (const member of this.members) {
-      if (member.isSettled || member.hasEnded()) continue;
-      await this.breathe();
-      const wasAtRest = member.isAtRest;
-      this.#noteSession(member);
-      member.isSettled = wasAtRest;
-    }
-  }
-
   #adoptBySession(info: ProcessInfo): Member | null {
-    const { pid, startTime } = info;
-    if (this.#byPid.get(pid)?.hasEnded() === false || !isValidPid(pid)) return null;
-    if ((startTime ?? -1) < (this.root.identity.startTime ?? Infinity)) return null;
+    if (this.#byPid.get(info.pid)?.hasEnded() === false) return null;
+    const session = this.#sessionOf(info);
+    const founder = this.#byPid.get(session);
+    if (founder === undefined || session === this.#ownSession) return null;
+    const known = this.#memberIn(session, founder);
+    if (known === null) return null;
+    const { pid } = info;
+    return this.#adopt(founder, true, info, () => {
+      return linuxStat(pid)?.session === session && isIn(known, session);
+    });
+  }
+
+  /** 0: older than the root, and so nothing that descends from it. */
+  #sessionOf({ pid, startTime }: ProcessInfo): number {
+    if ((startTime ?? -1) < (this.root.identity.startTime ?? Infinity)) return 0;
+    const seen = this.#strangers.get(pid);
+    if (seen !== undefined && seen.startTime === startTime) return seen.session;
     const session = linuxStat(pid)?.session ?? 0;
-    const known = this.#sessions.get(session);
-    if (known === undefined) return null;
-    return this.#adopt(
-      known,
-      true,
-      info,
-      () => linuxStat(pid)?.session === session && this.#isIn(session),
-    );
+    this.#strangers.set(pid, { startTime, session });
+    return session;
   }
 
-  /** Is a member alive that is in this session, which a member has founded? */
-  #isIn(session: number): boolean {
+  /** A member that is in a session, looked for once in each look; null: there is none. */
+  #memberIn(session: number, founder: Member): Member | null {
     const known = this.#sessions.get(session);
-    if (known !== undefined && isIn(known, session)) return true;
-    const other = this.members.find((member) => isIn(member, session));
-    if (other === undefined) this.#sessions.delete(session);
-    else this.#sessions.set(session, other);
-    return other !== undefined;
-  }
-
-  /** A session that the caller is in, too, says nothing: what it has started would be among them. */
-  #noteSession(member: Member): void {
-    if (!this.#usesSessions || this.#sessions.has(member.pid)) return;
-    const session = linuxStat(member.pid)?.session;
-    if (session !== member.pid || session === this.#ownSession || member.hasEnded()) return;
-    this.#sessions.set(session, member);
+    if (known === null || (known !== undefined && isIn(known, session))) return known;
+    const found = isIn(founder, session)
+      ? founder
+      : (this.members.find((member) => isIn(member, session)) ?? null);
+    this.#sessions.set(session, found);
+    return found;
   }
 }
 

@@ -101,6 +101,16 @@ const STEPS = [
       `${sum(text, /^total: (\d+) acquisitions/gmu)} acquisitions, ${sum(text, /^total: .* (\d+) reclaims/gmu)} reclaims`,
   })),
   {
+    name: "strangers",
+    method: "one pid is given to process after process while signals are sent",
+    command: [
+      "npm --prefix test/lab/bench ci --silent --no-audit --no-fund",
+      `node test/lab/strangers/strangers.mjs --reuses ${scaled(1_000_000)}`,
+    ].join(" && "),
+    cases: (text) =>
+      `${sum(text, /signalProcess\(token\)' +│ \d+ +│ \d+ +│ (\d+)/gu)} reuses, no stranger`,
+  },
+  {
     name: "sweep",
     method: "a million locks in one directory",
     command: "npm run bench -- sweep --million",

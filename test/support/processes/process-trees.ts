@@ -1,5 +1,8 @@
 /** Processes that have descendants, and what is left of them. */
+import { onTestFinished } from "vitest";
+
 import { identifyProcess } from "../../../lib/process/identity.js";
+import { signalProcess } from "../../../lib/process/signal.js";
 import { type RunningChild, start } from "./child.js";
 
 /** A shell that runs `script`; `pids` are the numbers in its first line, the shell's own first. */
@@ -19,9 +22,9 @@ export async function startTree(
 ): Promise<ShellTree> {
   const shell = await start("/bin/sh", ["-c", script], options);
   const line = await shell.line();
-  return {
-    shell,
-    token: identifyProcess(shell.pid) ?? "",
-    pids: [shell.pid, ...line.trim().split(/\s+/u).map(Number)],
-  };
+  const pids = [shell.pid, ...line.trim().split(/\s+/u).map(Number)];
+  // What a failed test leaves would keep the output open.
+  const tokens = pids.map((pid) => identifyProcess(pid) ?? "");
+  onTestFinished(() => tokens.forEach((token) => signalProcess(token, "SIGKILL")));
+  return { shell, token: tokens[0] ?? "", pids };
 }
