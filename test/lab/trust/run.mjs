@@ -108,7 +108,7 @@ const STEPS = [
       `node test/lab/strangers/strangers.mjs --reuses ${scaled(1_000_000)}`,
     ].join(" && "),
     cases: (text) =>
-      `${sum(text, /signalProcess\(token\)' +│ \d+ +│ \d+ +│ (\d+)/gu)} reuses, no stranger`,
+      `${sum(text, /signalProcess\(token\) +│ \d+ +│ \d+ +│ (\d+)/gu)} reuses, no stranger`,
   },
   {
     name: "sweep",
