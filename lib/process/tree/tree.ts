@@ -189,11 +189,15 @@ export class Tree {
     const { pid } = listed;
     const reference = processBackend().reference(pid);
     const identity = reference?.identity() ?? identityOf(pid);
-    if (reference === null && identity.state !== "gone") this.#lackDescriptor();
+    const again = processBackend().inspect(pid, false);
+    if (identity.state !== "gone" && again.state !== "gone") {
+      const isKnown = identity.startTime !== null && again.startTime !== null;
+      if (reference === null || !isKnown) this.#lackDescriptor();
+    }
     const isMember =
       identity.state !== "gone" &&
       identity.startTime === listed.startTime &&
-      isProven(processBackend().inspect(pid, false)) &&
+      isProven(again) &&
       isStill(pid, identity, reference);
     if (!isMember) {
       reference?.close();
@@ -224,9 +228,9 @@ export class Tree {
     if ((startTime ?? -1) < (this.root.identity.startTime ?? Infinity)) return 0;
     const seen = this.#strangers.get(pid);
     if (seen !== undefined && seen.startTime === startTime) return seen.session;
-    const session = linuxStat(pid)?.session ?? 0;
-    this.#strangers.set(pid, { startTime, session });
-    return session;
+    const session = linuxStat(pid)?.session ?? null;
+    if (session !== null) this.#strangers.set(pid, { startTime, session });
+    return session ?? 0;
   }
 
   /** A member that is in a session, looked for once in each look; null: there is none. */
