@@ -22,6 +22,7 @@ const LONG = [
   "test/cli/commands/{break,locks-any,run}.test.ts",
   "test/cli/terminal/watch.test.ts",
   "test/file-lock/{guide,supervised-daemon}.test.ts",
+  "test/lease/{guide,held-by-processes,pglite-leases,postgres-other-clients,postgres-server}.test.ts",
   "test/process/backends/select-backend.test.ts",
   "test/process/end-tree.test.ts",
   "test/proper-lockfile/mixed-use.test.ts",

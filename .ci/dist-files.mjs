@@ -9,6 +9,7 @@ export const TYPED_ENTRIES = [
   "session-attention/index",
   "file-lock/index",
   "proper-lockfile/index",
+  "lease/index",
 ];
 
 /** What users can name: those, and the command. */
@@ -23,7 +24,9 @@ export const SHARED = [
   // session-controller and session-attention know no addon.
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
-  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
+  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\/|^lease\/lease-taker\b/u },
+  // Loaded by the one before it when a lock wants a lease.
+  { name: "shared/lease", modules: /^lease\//u },
   // The command uses them as well; proper-lockfile's functions are typed as that package's.
   { name: "shared/file-lock", modules: /^file-lock\//u, isOnlyCode: true },
 ];

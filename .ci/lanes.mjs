@@ -35,14 +35,14 @@ const LANES = [
     name: "quick",
     what: "this machine, everything quick",
     proof: "run",
-    // With proper-lockfile itself, which ours is compared with.
-    commands: ["npm --prefix test/lab/bench ci --silent --no-audit --no-fund", "npm test"],
+    // With proper-lockfile itself, which ours is compared with, and with clients of PostgreSQL.
+    commands: [...installed("bench", "lease"), "npm test"],
   },
   {
     name: "slow",
     what: "this machine, the long proofs",
     proof: "run",
-    commands: ["npx vitest run --project long --project slow"],
+    commands: [...installed("lease"), "npx vitest run --project long --project slow"],
   },
   {
     name: "published",
@@ -200,6 +200,11 @@ const passed = results.reduce((sum, lane) => sum + lane.passed, 0);
 const failed = results.reduce((sum, lane) => sum + lane.failed, 0);
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** Commands that install what folders of the lab try this package with. */
+function installed(...folders) {
+  return folders.map((name) => `npm --prefix test/lab/${name} ci --silent --no-audit --no-fund`);
+}
 
 function run(lane) {
   const started = performance.now();

@@ -19,6 +19,8 @@ function common(modules, entries, extension) {
     platform: "node",
     // Files are named in the code, relative to this.
     cwd: modules,
+    // A warning of how long plugins took is one of the machine's load.
+    checks: { bundlerTimings: false },
     onLog: (level, { message }) => {
       if (level === "warn") throw new Error(`rolldown: ${message}`);
     },

@@ -68,6 +68,7 @@ const REFERENCE = "lib/README.md";
 const GUIDES: readonly (readonly [entry: string, guides: readonly string[]])[] = [
   ["index.js", [REFERENCE]],
   ["file-lock/index.js", [REFERENCE, "lib/file-lock/README.md"]],
+  ["lease/index.js", ["lib/lease/README.md"]],
   ["session-attention/index.js", ["lib/session-attention/README.md"]],
   ["session-controller/index.js", ["lib/session-controller/README.md"]],
   ["session-lock/index.js", [REFERENCE, "lib/session-lock/README.md"]],
@@ -83,7 +84,7 @@ test.for(GUIDES)(
     const exported = (await import(DIST + entry)) as Record<string, unknown>;
     const functions = Object.keys(exported).filter((name) => typeof exported[name] === "function");
     // Classes that are not thrown themselves.
-    const abstract = new Set(["FileLockError", "SessionWriteLockError"]);
+    const abstract = new Set(["FileLockError", "LeaseError", "SessionWriteLockError"]);
     const isNamed = (name: string): boolean => new RegExp(`\\b${name}\\b`, "u").test(text);
     expect(functions.filter((name) => !isNamed(name) && !abstract.has(name))).toEqual([]);
   },

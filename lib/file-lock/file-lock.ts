@@ -1,6 +1,7 @@
 /** A held file lock: the engine's handle, with this entry's own names. */
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
+import type { LockLease } from "../lock/lease-above.js";
 import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
@@ -12,6 +13,8 @@ export interface FileLock extends AsyncDisposable, Disposable {
    * when `path` is one and `resolveLinks` was not false.
    */
   readonly lockPath: string;
+  /** The lease above the lock, its epoch for resources that can refuse an older one; null: none. */
+  readonly lease: LockLease | null;
   /**
    * Aborts with a {@link FileLockLostError} when the watchdog has released the lock or a contender took it over,
    * noticed at the latest at the next assertHeld, withFence, release or look of the watchdog (once a minute).

@@ -9,6 +9,8 @@ import {
 import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
+import type { LockLeaseOptions } from "../lease/for-lock.js";
+import { leaseTaker } from "../lease/lease-taker.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
@@ -16,6 +18,7 @@ import {
   checkDurationOrInfinity,
   checkFunction,
   checkLabel,
+  checkObject,
   checkOneOf,
   checkPath,
   checkSignal,
@@ -76,6 +79,11 @@ export interface AcquireFileLockOptions extends CommonOptions {
    * it. Default: none; it is held until it is released or the process ends.
    */
   readonly maxHoldMs?: number | undefined;
+  /**
+   * A lease above the lock, for files that several machines share: it is taken first and given back last. The lock of a
+   * machine that has lost the lease is then known to be stale, whatever its age. Default: none.
+   */
+  readonly lease?: LockLeaseOptions | undefined;
   /** Share the lock when this thread holds it already; it ends with the last release. Default false. */
   readonly allowReentrant?: boolean | undefined;
 }
@@ -96,7 +104,7 @@ export interface AcquirePidFileOptions extends CommonOptions {
 }
 
 /** What a stopped thread cannot be told, or stop for. */
-type OnlyInTurns = "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs";
+type OnlyInTurns = "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs" | "lease";
 
 interface SyncOptions {
   /** How long to stop the thread for a holder, milliseconds; Infinity: for ever. Default 0: not at all. */
@@ -142,6 +150,7 @@ const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
   resolveLinks: optional(checkBoolean),
   maxHoldMs: optional(checkDurationOrInfinity),
   allowReentrant: optional(checkBoolean),
+  lease: optional(checkObject),
 };
 
 const PID_FILE_SYNC_CHECKS: OptionChecks<AcquirePidFileSyncOptions> = withoutTurns(PID_FILE_CHECKS);
@@ -149,8 +158,8 @@ const FILE_SYNC_CHECKS: OptionChecks<AcquireFileLockSyncOptions> = withoutTurns(
 
 function withoutTurns<Checks extends OptionChecks<CommonOptions>>(
   checks: Checks,
-): Omit<Checks, "signal" | "onWait"> {
-  const { signal: _signal, onWait: _onWait, ...rest } = checks;
+): Omit<Checks, "signal" | "onWait" | "lease"> {
+  const { signal: _signal, onWait: _onWait, lease: _lease, ...rest } = { lease: null, ...checks };
   return rest;
 }
 
@@ -178,6 +187,7 @@ function fileLockPlan(options: AcquireFileLockOptions, timeoutMs: number): Acqui
     timeoutMs,
     maxHoldMs,
     allowReentrant: options.allowReentrant ?? false,
+    takeLease: leaseTaker(options.lease),
   });
 }
 
@@ -233,7 +243,7 @@ function planOf(
   kind: LockRoute &
     Pick<
       AcquirePlan<FileLock>,
-      "format" | "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant"
+      "format" | "face" | "file" | "timeoutMs" | "maxHoldMs" | "allowReentrant" | "takeLease"
     >,
 ): AcquirePlan<FileLock> {
   // An old lock is as good as a new one.
@@ -247,6 +257,7 @@ function planOf(
     refusesDirectory: kind.refusesDirectory,
     maxHoldMs: kind.maxHoldMs,
     allowReentrant: kind.allowReentrant,
+    takeLease: kind.takeLease,
     signal: options.signal,
     label: options.label ?? null,
     format: kind.format,

@@ -4,7 +4,8 @@ import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js"
 import { type Routine, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { Contention, tryOnce } from "./contention.js";
-import { type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
+import { describeHolder, type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
+import { claimOf, type LeaseAbove, type TakeLease } from "./lease-above.js";
 import { heldLock, lockQueues } from "./held-locks.js";
 import { Hold } from "./hold.js";
 import { obstacleAt, prepareLockPath } from "./lock-path.js";
@@ -113,6 +114,55 @@ function* acquireNow<Handle>(
   fs: LockFs,
   { startedAt, onEnd }: { readonly startedAt: number; readonly onEnd: () => void },
 ): Routine<Acquired<Handle>> {
+  if (plan.takeLease === undefined) {
+    return yield* win(lockPath, plan, fs, { startedAt, onEnd, lease: null });
+  }
+  const lease = yield* takeLease(lockPath, plan, plan.takeLease, startedAt);
+  const policy = { ...plan.policy, lease: claimOf(lease) };
+  try {
+    return yield* win(lockPath, { ...plan, policy }, fs, { startedAt, onEnd, lease });
+  } catch (error) {
+    // What it may fail with, too, ends with the lease's own time.
+    yield* waitFor({ inTurns: () => lease.release().catch(() => {}), atOnce: () => {} });
+    throw error;
+  }
+}
+
+function* takeLease<Handle>(
+  lockPath: string,
+  { face, timeoutMs, signal, onWait }: AcquirePlan<Handle>,
+  take: TakeLease,
+  startedAt: number,
+): Routine<LeaseAbove> {
+  const waitedMs = (): number => steadyMs() - startedAt;
+  const answer = yield* waitFor({
+    inTurns: () =>
+      take({
+        lockPath,
+        budgetMs: Math.max(0, timeoutMs - waitedMs()),
+        signal,
+        tellWaiting: (holder) => {
+          onWait?.({ owner: describeHolder(holder ?? UNKNOWN_HOLDER), waitedMs: waitedMs() });
+        },
+      }),
+    atOnce: () => {
+      throw new TypeError("a lease cannot be taken without waiting for its store");
+    },
+  });
+  if (!("kind" in answer)) return answer;
+  throw face.toError({ kind: "timeout", lockPath, timeoutMs, holder: answer, obstacle: null });
+}
+
+function* win<Handle>(
+  lockPath: string,
+  plan: AcquirePlan<Handle>,
+  fs: LockFs,
+  {
+    startedAt,
+    onEnd,
+    lease,
+  }: { readonly startedAt: number; readonly onEnd: () => void; readonly lease: LeaseAbove | null },
+): Routine<Acquired<Handle>> {
   const { face, file, label, maxHoldMs } = plan;
   const first = tryOnce(lockPath, plan, fs);
   const { lock, reclaimed, removed } =
@@ -130,8 +180,11 @@ function* acquireNow<Handle>(
     face,
     warn: warnOnStderr,
     onEnd,
+    lease,
   });
   const handle = hold.open(face);
+  // Lost while the lock was waited for: `lost` would tell of it a moment later.
+  if (hold.loss !== null) throw face.toError(hold.loss);
   if (removed !== null) {
     yield* tellReclaimed(plan, removed, {
       inTurns: () => hold.close(face.toError),

@@ -1,5 +1,6 @@
 /** How the engine fails: facts, from which each face makes its own errors. Pure. */
-import { printable } from "../util/printable.js";
+import { printable, quote } from "../util/printable.js";
+import type { LeaseHolder } from "./lease-above.js";
 import type { StaleReason } from "./verdict/classify.js";
 import type { KeptReason, LockInspection } from "./verdict/inspection.js";
 
@@ -13,6 +14,7 @@ export type LockHolder =
       readonly ageMs: number | null;
     }
   | { readonly kind: "unknown"; readonly ageMs: number | null }
+  | LeaseHolder
   /** Another process is inside that guard. */
   | { readonly kind: "guard"; readonly guardPath: string };
 
@@ -89,9 +91,15 @@ export function describeHolder(holder: LockHolder): string {
       return guardBusy(holder.guardPath);
     case "unknown":
       return `owner=unknown${describeAge(holder.ageMs)}`;
+    case "lease":
+      return describeLeaseHolder(holder);
     case "process":
       return `pid=${String(holder.pid)} alive=${String(holder.alive)}${describeAge(holder.ageMs)}`;
   }
+}
+
+function describeLeaseHolder({ holder, epoch }: LeaseHolder): string {
+  return `lease=${holder === null ? "held" : quote(holder)} epoch=${String(epoch)}`;
 }
 
 function describeAge(ageMs: number | null): string {

@@ -2,6 +2,7 @@
 import { checkFunction } from "../util/check-values.js";
 import type { LostFailure, ToError } from "./failure.js";
 import type { HeldLock } from "./held-lock.js";
+import type { LockLease } from "./lease-above.js";
 
 /**
  * Its functions may be handed around on their own, so they are the instance's; but no accessor is, which V8 would make
@@ -20,6 +21,10 @@ export class LockHandle {
     this.lockPath = hold.lockPath;
     this.#hold = hold;
     this.#toError = toError;
+  }
+
+  get lease(): LockLease | null {
+    return this.#hold.lease;
   }
 
   get lost(): AbortSignal {

@@ -1,5 +1,6 @@
 /** What a lock of this thread is to the rest of the engine, and what a face makes of it. */
 import type { Published } from "./protocol/new-lock-file.js";
+import type { LockLease } from "./lease-above.js";
 import type { FileFailure, LostFailure, ToError } from "./failure.js";
 
 /** A lock of this thread, as a list of all of them shows it. */
@@ -40,6 +41,8 @@ export interface HeldLock extends HeldLockSummary {
   readonly checkOnTime: () => void;
   /** The guarded file, as it was given and made absolute. */
   readonly file: string;
+  /** Above the lock; null: none. */
+  readonly lease: LockLease | null;
   /** null: the lock is not lost. */
   readonly loss: LostFailure | null;
   /** Calls `listener` once when the lock is lost. */

@@ -1,5 +1,6 @@
 /** One acquired lock: its handles, its fence, its limit, its end. */
 import { errorCode } from "../util/error-code.js";
+import { onAbort } from "../util/on-abort.js";
 import { printable } from "../util/printable.js";
 import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { startTimer } from "../util/timers.js";
@@ -15,6 +16,7 @@ import {
 import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
 import { addHeldLock, forgetHeldLock } from "./held-locks.js";
 import type { HeldLock, LockFace } from "./held-lock.js";
+import type { LeaseAbove, LockLease } from "./lease-above.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
 import { closeHeldFile, guardPathOfHolder, tryEnterAsHolder } from "./protocol/holder-guard.js";
 import { isStillOwn } from "./protocol/release.js";
@@ -36,6 +38,8 @@ export interface HoldOptions extends ReleaseTarget {
   /** Of the acquisition that made it. */
   readonly face: Pick<LockFace<unknown>, "logTag" | "toError">;
   readonly warn: WarnLine;
+  /** Above the lock; given back when the hold ends. null: there is none. */
+  readonly lease: LeaseAbove | null;
   /** Called once when the lock is no longer held, however that came. */
   readonly onEnd: () => void;
 }
@@ -53,6 +57,8 @@ export class Hold implements HeldLock {
   #handles = 0;
   #ending: Promise<FileFailure | null> | null = null;
   #ended = false;
+  /** Of the lease; null: there is none, or the lock is still held. */
+  #givingBack: Promise<void> | null = null;
 
   constructor(options: HoldOptions) {
     this.lockPath = options.lockPath;
@@ -61,6 +67,15 @@ export class Hold implements HeldLock {
     this.#options = options;
     this.#startedAt = options.now();
     addHeldLock(this);
+    const { lease } = options;
+    if (lease === null) return;
+    onAbort(lease.lost, () => this.#loseWithLease());
+    if (lease.lost.aborted) this.#loseWithLease();
+  }
+
+  /** {@link HeldLock.lease} */
+  get lease(): LockLease | null {
+    return this.#options.lease;
   }
 
   /** True until the lock is released or lost. */
@@ -98,7 +113,7 @@ export class Hold implements HeldLock {
         `releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(maxHoldMs)}ms): ${this.lockPath}`,
       );
       this.#lose("held for longer than maxHoldMs");
-      this.#endAfterLimit();
+      this.#endByItself("watchdog");
       return;
     }
     try {
@@ -108,8 +123,14 @@ export class Hold implements HeldLock {
     }
   }
 
-  #endAfterLimit(): void {
-    this.#end("watchdog").then(
+  #loseWithLease(): void {
+    if (!this.isHeld) return;
+    this.#lose("the lease above it is lost");
+    this.#endByItself("lease-lost");
+  }
+
+  #endByItself(cause: ReleaseCause): void {
+    this.#end(cause).then(
       (failure) => {
         if (failure !== null) this.#warn(String(this.#options.face.toError(failure)));
       },
@@ -134,7 +155,12 @@ export class Hold implements HeldLock {
 
   /** {@link HeldLock.isStillOurs} */
   isStillOurs(): boolean {
-    const { lock, fs } = this.#options;
+    const { lock, fs, lease } = this.#options;
+    // By its clock: where the event loop was blocked or the process stopped, `lost` comes too late.
+    if (lease !== null && lease.deadline() <= 0) {
+      this.#loseWithLease();
+      return false;
+    }
     if (isStillOwn(this.lockPath, lock, fs)) return true;
     traceSync(
       traces.release,
@@ -213,7 +239,19 @@ export class Hold implements HeldLock {
     } finally {
       this.#finish();
     }
+    const givingBack = this.#givingBack;
+    if (givingBack !== null) yield* waitFor({ inTurns: () => givingBack, atOnce: () => {} });
     return failure;
+  }
+
+  /** Last, so that the next holder of the lease finds the lock free. */
+  async #giveBack(lease: LeaseAbove): Promise<void> {
+    try {
+      await lease.release();
+    } catch (error) {
+      // The lock is released, and the lease runs out within its ttl.
+      this.#warn(describe(error));
+    }
   }
 
   /** @throws the error of the failure that it has told */
@@ -309,6 +347,7 @@ export class Hold implements HeldLock {
     this.#ended = true;
     this.#stopOverdueTimer?.();
     closeHeldFile(this.#options.lock.fd, this.#options.fs);
+    if (this.#options.lease !== null) this.#givingBack = this.#giveBack(this.#options.lease);
     forgetHeldLock(this);
     this.#options.onEnd();
   }

@@ -5,7 +5,7 @@ import { machineMonotonicMs } from "../process/machine-clock.js";
 import type { ContentionPlan } from "./plan.js";
 import type { PayloadDraft } from "./protocol/payload.js";
 
-export function draftOf({ maxHoldMs, label, format }: ContentionPlan): PayloadDraft {
+export function draftOf({ maxHoldMs, label, format, policy }: ContentionPlan): PayloadDraft {
   const monotonicMs = machineMonotonicMs();
   return {
     pid: process.pid,
@@ -16,6 +16,7 @@ export function draftOf({ maxHoldMs, label, format }: ContentionPlan): PayloadDr
     owner: identifyProcess(),
     monotonicMs: monotonicMs === null ? null : Math.round(monotonicMs),
     label,
+    lease: policy.lease ?? null,
     ...(format === "pid" ? { asNumber: { boot: tokenHost().boot } } : {}),
   };
 }

@@ -1,5 +1,6 @@
 /** What an acquisition is told: which lock, how long, how to judge the lock that is in the way, what to give. */
 import type { LockFace } from "./held-lock.js";
+import type { TakeLease } from "./lease-above.js";
 import type { LockRoute } from "./lock-path.js";
 import type { ReclaimEvidence } from "./trace.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy } from "./verdict/judge.js";
@@ -60,6 +61,8 @@ export interface AcquirePlan<Handle> extends LockRoute {
   readonly onReclaimed: ((reclaimed: ReclaimedLock) => void) | undefined;
   readonly readOwnerProcessArgs: ReadOwnerProcessArgs | undefined;
   readonly policy: JudgingPolicy;
+  /** Takes the lease above the lock; absent: none stands there. */
+  readonly takeLease?: TakeLease | undefined;
 }
 
 /** The part of a plan that does not depend on what its handles are. */

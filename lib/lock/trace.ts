@@ -34,9 +34,15 @@ export interface AcquireTraceResult {
 
 /**
  * Why a lock ends: its last handle's release, releaseAllLocks, its own limit, the thread's end (a signal's,
- * too), or a contender took it.
+ * too), a contender took it, or the lease above it is lost.
  */
-export type ReleaseCause = "released" | "drained" | "watchdog" | "exit" | "displaced";
+export type ReleaseCause =
+  | "released"
+  | "drained"
+  | "watchdog"
+  | "exit"
+  | "displaced"
+  | "lease-lost";
 
 /** Messages of `pidentity:release`. */
 export interface ReleaseTrace {

@@ -4,6 +4,7 @@
  * `os.uptime` reads a file that lxcfs replaces.
  */
 import { loadNative } from "../native/load.js";
+import { os } from "../util/node-modules.js";
 import { hostFacts } from "./identity.js";
 import { MS_PER_TICK } from "./backends/procfs-parse.js";
 
@@ -33,6 +34,49 @@ export function machineSinceBootMs(): number | null {
  */
 export function steadyMs(): number {
   return loadNative().binding?.monotonicMs() ?? performance.now();
+}
+
+/**
+ * A steady clock for this process's own durations that goes on while the machine is suspended, milliseconds: what must
+ * end when another machine's clock says so. Two readings may only be compared within one process.
+ *
+ * Linux: CLOCK_BOOTTIME. There `performance.now` stands still in suspend, so that without the addon `os.uptime` is asked
+ * as well (/proc/uptime, in hundredths of a second). Elsewhere `performance.now` counts it (macOS: mach_continuous_time,
+ * Windows: QueryPerformanceCounter; under Deno on macOS it stands still).
+ */
+export function continuousMs(): number {
+  return loadNative().binding?.sinceBootMs() ?? continuousWithoutAddon();
+}
+
+/** {@link continuousMs} from two clocks of a runtime: one is exact, the other goes on in suspend. */
+export function continuousReader(exactMs: () => number, coarseMs: () => number): () => number {
+  let suspendedMs = 0;
+  const startedExact = exactMs();
+  const startedUptime = coarseMs();
+  return () => {
+    const exact = exactMs();
+    const difference = coarseMs() - startedUptime - (exact - startedExact);
+    // Below that it is the coarse clock's rounding.
+    if (difference - suspendedMs > UPTIME_ROUNDING_MS) suspendedMs = difference;
+    return exact + suspendedMs;
+  };
+}
+
+const UPTIME_ROUNDING_MS = 100;
+
+let withoutAddon: (() => number) | undefined;
+
+function continuousWithoutAddon(): number {
+  withoutAddon ??= process.platform === "linux" ? continuousReader(runtimeMs, uptimeMs) : runtimeMs;
+  return withoutAddon();
+}
+
+function runtimeMs(): number {
+  return performance.now();
+}
+
+function uptimeMs(): number {
+  return os().uptime() * 1000;
 }
 
 function without(offset: number | null, reading: number | null): number | null {

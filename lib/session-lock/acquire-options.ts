@@ -15,6 +15,8 @@ import {
   optional,
   unchecked,
 } from "../util/check-values.js";
+import type { LockLeaseOptions } from "../lease/for-lock.js";
+import { leaseTaker } from "../lease/lease-taker.js";
 import { lockPathFor } from "../lock/lock-path.js";
 import {
   acquirePolicy,
@@ -76,6 +78,11 @@ export interface AcquireSessionWriteLockOptions {
    * seen. `keep`: nothing; such a lock is reported and never removed. Default `judge`.
    */
   readonly plainLocks?: PlainLocks | undefined;
+  /**
+   * A lease above the lock, for sessions that several machines share: it is taken first and given back last. The lock
+   * of a machine that has lost the lease is then known to be stale, whatever its age. Default: none.
+   */
+  readonly lease?: LockLeaseOptions | undefined;
   /** The host's configuration; `session.writeLock` is looked at. */
   readonly config?: SessionWriteLockConfig | null | undefined;
   /** Default `process.env`. */
@@ -97,6 +104,7 @@ const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
   isOwnerArgv: optional(checkFunction),
   readOwnerProcessArgs: optional(checkFunction),
   plainLocks: optional(checkOneOf(PLAIN_LOCKS)),
+  lease: optional(checkObject),
   // The host's own: what is in them is looked at leniently.
   config: unchecked,
   env: optional(checkObject),
@@ -106,7 +114,7 @@ const CHECKS: OptionChecks<AcquireSessionWriteLockOptions> = {
 /** The same where the thread stops for it: nothing can be told or aborted meanwhile. */
 export interface AcquireSessionWriteLockSyncOptions extends Omit<
   AcquireSessionWriteLockOptions,
-  "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs"
+  "timeoutMs" | "signal" | "onWait" | "readOwnerProcessArgs" | "lease"
 > {
   /** How long to stop the thread for a holder, milliseconds; Infinity: for ever. Default 0: not at all. */
   readonly timeoutMs?: number | undefined;
@@ -114,7 +122,7 @@ export interface AcquireSessionWriteLockSyncOptions extends Omit<
   readonly readOwnerProcessArgs?: ReadOwnerProcessArgsSync | undefined;
 }
 
-const { signal: _signal, onWait: _onWait, ...SYNC_CHECKS } = CHECKS;
+const { signal: _signal, onWait: _onWait, lease: _lease, ...SYNC_CHECKS } = CHECKS;
 
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveAcquireOptions(
@@ -162,5 +170,6 @@ function planOf(
       plainLocks: options.plainLocks,
       present: presentInspection,
     }),
+    takeLease: leaseTaker(options.lease),
   };
 }

@@ -1,12 +1,15 @@
 /** A session's write lock: the engine's handle, with the session's own names. */
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
+import type { LockLease } from "../lock/lease-above.js";
 import { sessionLockError } from "./errors.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
 export interface SessionWriteLock extends AsyncDisposable, Disposable {
   readonly lockPath: string;
   readonly sessionFile: string;
+  /** The lease above the lock, its epoch for resources that can refuse an older one; null: none. */
+  readonly lease: LockLease | null;
   /**
    * Aborts with a {@link SessionWriteLockLostError} when the watchdog has released the lock or a contender
    * took it over, noticed at the latest at the next assertHeld, withFence, release or watchdog tick.

@@ -28,6 +28,7 @@ export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeou
 /** 3 ms, most of it OpenSSL's start. */
 export const crypto = () => builtin("node:crypto");
 export const diagnosticsChannel = () => builtin("node:diagnostics_channel");
+export const https = () => builtin("node:https");
 export const nodeModule = () => builtin("node:module");
 export const os = () => builtin("node:os");
 /** 2 ms. */

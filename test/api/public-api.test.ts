@@ -57,6 +57,7 @@ test("the public API has the names and types that are stored for it", async (con
     [
       ".",
       "./file-lock",
+      "./lease",
       "./proper-lockfile",
       "./session-attention",
       "./session-controller",

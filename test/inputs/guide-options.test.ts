@@ -13,6 +13,7 @@ import {
   inspectProcesses,
   waitForProcessExit,
 } from "../../lib/index.js";
+import { acquireLease, etcdLeases, postgresLeases } from "../../lib/lease/index.js";
 import { createSessionAttentionMonitor } from "../../lib/session-attention/index.js";
 import {
   acquireSessionFileOwner,
@@ -41,7 +42,8 @@ function namesBelow(guide: string, heading: string): string[] {
 
 /** The options of a function, which it names when it is given one that it does not know. */
 async function optionsOf(call: (options: never) => unknown): Promise<string[]> {
-  const unknown = { "": 1 } as never;
+  // Near to none of them, however short.
+  const unknown = { "????????????": 1 } as never;
   const refusal: unknown = await Promise.resolve()
     .then(() => call(unknown))
     .catch((error: unknown) => error);
@@ -51,9 +53,13 @@ async function optionsOf(call: (options: never) => unknown): Promise<string[]> {
 }
 
 const CONTROLLER = "lib/session-controller/README.md";
+const LEASE = "lib/lease/README.md";
 const ATTENTION = "lib/session-attention/README.md";
 
 const FUNCTIONS: readonly (readonly [string, string, (options: never) => unknown])[] = [
+  [LEASE, "\n`acquireLease(options)`:\n", acquireLease],
+  [LEASE, "\n`postgresLeases(options)`:\n", postgresLeases],
+  [LEASE, "\n`etcdLeases(options)`:\n", etcdLeases],
   [CONTROLLER, "`createSessionController(options)` acquires", createSessionController],
   [CONTROLLER, "\n`acquireSessionFileOwner(options)`:\n", acquireSessionFileOwner],
   [ATTENTION, "\n`createSessionAttentionMonitor(options)`:\n", createSessionAttentionMonitor],

@@ -24,6 +24,13 @@ import {
   waitForProcessExit,
 } from "../../lib/index.js";
 import {
+  acquireLease,
+  etcdLeases,
+  memoryLeases,
+  postgresLeases,
+  postgresLeaseTable,
+} from "../../lib/lease/index.js";
+import {
   classifySessionAttention,
   createSessionAttentionMonitor,
 } from "../../lib/session-attention/index.js";
@@ -56,6 +63,12 @@ const fileLock: Call = (wrong) => acquireFileLock({ path: sessionFile, ...(wrong
 const pidFile: Call = (wrong) => acquirePidFile({ path: sessionFile, ...(wrong as object) });
 const breakIt: Call = (wrong) =>
   breakLock(`${sessionFile}.lock`, { reason: "test", expectedNonce: "0", ...(wrong as object) });
+const lease: Call = (wrong) =>
+  acquireLease({ store: memoryLeases(), key: "a", ...(wrong as object) });
+const postgres: Call = (wrong) =>
+  postgresLeases({ query: () => Promise.resolve([]), ...(wrong as object) });
+const etcd: Call = (wrong) =>
+  etcdLeases({ endpoints: ["http://127.0.0.1:2379"], ...(wrong as object) });
 const controller: Call = (wrong) =>
   createSessionController({
     acquire: acquireSessionWriteLock,
@@ -336,6 +349,70 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
   ],
 ];
 
+const LEASES: typeof TABLE = [
+  ["acquireLease(…)", (options) => acquireLease(options), undefined, {}, { store: {}, key: "a" }],
+  [
+    "acquireLease({ store, key, … })",
+    lease,
+    { store: { ...memoryLeases(), name: "own" } },
+    { key: "" },
+    { key: 7 },
+    { key: "a\0b" },
+    { key: "\ud800" },
+    { key: "é".repeat(513) },
+    { holder: "" },
+    { holder: "b\0" },
+    { ttlMs: 99 },
+    { ttlMs: 1000.5 },
+    { ttlMs: Infinity },
+    { ttlMs: "10s" },
+    { ttl: 10_000 },
+    { timeoutMs: -1 },
+    { marginMs: -1 },
+    { marginMs: 10_000 },
+    { ttlMs: 1000, marginMs: 1000 },
+    { marginMs: Number.NaN },
+    { signal: {} },
+    { onWait: "tell me" },
+  ],
+  [
+    "lease.assertHeld(…)",
+    async (options) => {
+      await using held = await acquireLease({ store: memoryLeases(), key: "a" });
+      held.assertHeld(options);
+    },
+    5,
+    { marginMs: "5" },
+    { marginMs: -1 },
+    { margin: 5 },
+  ],
+  ["postgresLeases(…)", (options) => postgresLeases(options), undefined, {}, { query: "SELECT 1" }],
+  [
+    "postgresLeases({ query, … })",
+    postgres,
+    { table: "" },
+    { table: 7 },
+    { table: "a.b.c" },
+    { table: ".a" },
+    { table: "a\0" },
+    { table: "t".repeat(58) },
+    { listen: true },
+    { channel: "a" },
+  ],
+  ["postgresLeaseTable(…)", (table) => postgresLeaseTable(table), "", null, "\udc00"],
+  [
+    "etcdLeases({ endpoints, … })",
+    etcd,
+    { endpoints: undefined },
+    { endpoints: [] },
+    { endpoints: ["localhost:2379"] },
+    { fetch: true },
+    { username: 7 },
+    { prefix: 1 },
+    { endpoint: "http://127.0.0.1:2379" },
+  ],
+];
+
 /** Of one wrong input: what was thrown, on one line. */
 async function answerTo(call: Call, input: unknown): Promise<string> {
   try {
@@ -355,7 +432,7 @@ test("every wrong input is refused with a code, by name, with what was expected 
   try {
     const lines: string[] = [];
     let count = 0;
-    for (const [title, call, ...inputs] of TABLE) {
+    for (const [title, call, ...inputs] of [...TABLE, ...LEASES]) {
       lines.push(title);
       for (const input of inputs) {
         const answer = await answerTo(call, input);

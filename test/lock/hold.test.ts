@@ -22,6 +22,7 @@ function holdIn(folder: string, maxHoldMs: number) {
     owner: null,
     monotonicMs: null,
     label: null,
+    lease: null,
   };
   const lock = tryPublish(lockPath, draft, realLockFs);
   if (lock.kind !== "published") throw new Error("not published");
@@ -39,6 +40,7 @@ function holdIn(folder: string, maxHoldMs: number) {
     now: () => clock.now,
     warn,
     onEnd,
+    lease: null,
   });
   onTestFinished(() => hold.releaseNow());
   return { hold, handle: hold.open(sessionLockFace), lockPath, clock, warn, onEnd };

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 
 import {
+  continuousMs,
+  continuousReader,
   machineMonotonicMs,
   machineSinceBootMs,
   steadyMs,
@@ -14,6 +16,7 @@ import { importCompiled } from "../support/locks/lock-holder.js";
 import { program } from "../support/processes/programs.js";
 import {
   requireBinding,
+  requireLinux,
   requireNative,
   requireRoot,
   requireRuntime,
@@ -127,4 +130,37 @@ test("the time since boot is known on Linux only", (context) => {
   requireNative(context);
   const isKnown = machineSinceBootMs() !== null;
   expect(isKnown).toBe(process.platform === "linux");
+});
+
+describe("the clock that goes on in suspend", () => {
+  test("is the boot clock on Linux", (context) => {
+    requireLinux(context, "CLOCK_BOOTTIME");
+    const binding = requireBinding(context);
+    const [before, now, after] = [binding.sinceBootMs(), continuousMs(), binding.sinceBootMs()];
+    expect(now).toBeGreaterThanOrEqual(before ?? Infinity);
+    expect(now).toBeLessThanOrEqual(after ?? 0);
+  });
+
+  test("counts without the addon what only the coarse clock has counted", () => {
+    let [exactMs, uptimeMs] = [5, 70_000];
+    const read = continuousReader(
+      () => exactMs,
+      () => uptimeMs,
+    );
+    expect(read()).toBe(5);
+    exactMs += 1000.25;
+    // In hundredths of a second.
+    uptimeMs += 1010;
+    expect(read()).toBe(1005.25);
+    // Suspended for an hour.
+    uptimeMs += 3_600_000;
+    expect(read()).toBe(1005.25 + 3_600_010 - 0.25);
+    // The coarse clock's rounding does not set it back, nor on.
+    const resumed = read();
+    exactMs += 1;
+    uptimeMs += 10;
+    expect(read()).toBe(resumed + 1);
+    uptimeMs -= 10;
+    expect(read()).toBe(resumed + 1);
+  });
 });

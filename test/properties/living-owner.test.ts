@@ -312,6 +312,7 @@ function judge(world: World): SessionLockClassification & { readonly wantsLook: 
     isOnOwnDisk: () => isDiskOfThisMachine(found, readToken, host),
     nested: lookAround(world),
     plainLocks: world.plainLocks,
+    lease: null,
   });
   const isMonotonicKnown =
     payload.monotonicMs !== null && (kernel === "held" || isOfThisBoot(world));

@@ -42,6 +42,11 @@ const owners = fc
   .map(([judged, needsNestedLook]): OwnerJudgement => ({ ...judged, needsNestedLook }));
 // Small numbers, so that limits are met exactly, missed by one and passed by one.
 const times = fc.integer({ min: 0, max: 8 });
+const leaseClaims = fc.record({
+  store: fc.constant("s"),
+  key: fc.constant("k"),
+  epoch: fc.constant(1n),
+});
 const payloads = fc.option(
   fc.record<LockPayload>({
     pid: fc.option(fc.constant(7)),
@@ -61,6 +66,7 @@ const payloads = fc.option(
     fileSystem: fc.option(fc.constant("ext")),
     guard: fc.option(fc.constant("inode")),
     verified: fc.option(fc.constant(true as const)),
+    lease: fc.option(leaseClaims),
   }),
 );
 const allFacts = fc.record<SessionLockFacts>({

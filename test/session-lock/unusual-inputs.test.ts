@@ -86,6 +86,7 @@ test("a payload that its readers would call unreadable is never published", () =
     starttime: null,
     owner: null,
     monotonicMs: null,
+    lease: null,
     label: "x".repeat(66_000),
   };
   expect(() => tryPublish(join(folder, "s.jsonl.lock"), draft, realLockFs)).toThrow(RangeError);

@@ -1,7 +1,7 @@
 /**
  * What a test needs of the machine. Missing: the test is skipped with a reason, which skip-reporter.ts
  * prints at the end of the run; where the environment promises it (`PIDENTITY_REQUIRE_ROOT=1`, `PIDENTITY_REQUIRE_NATIVE=1`,
- * `PIDENTITY_REQUIRE_RUNTIMES=1`), it fails.
+ * `PIDENTITY_REQUIRE_RUNTIMES=1`, `PIDENTITY_REQUIRE_ENGINES=1`), it fails.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -67,6 +67,11 @@ export function requireProgram(context: TestContext, name: string): void {
 /** Any other need of a root test, e.g. a kernel feature; `obstacle` null means "met". */
 export function requireOfRoot(context: TestContext, obstacle: string | null): void {
   if (obstacle !== null) refuse(context, "PIDENTITY_REQUIRE_ROOT", obstacle);
+}
+
+/** A lease's engine (PostgreSQL, etcd) that can be started here; `obstacle` null means "met". */
+export function requireEngine(context: TestContext, obstacle: string | null): void {
+  if (obstacle !== null) refuse(context, "PIDENTITY_REQUIRE_ENGINES", obstacle);
 }
 
 export const RUNTIMES = ["Node", "Bun", "Deno"] as const;

@@ -1,5 +1,6 @@
 /** The lock file's JSON: its keys, how it is read from bytes and written to text, how large it may be. Pure. */
 import { rangeError } from "../../util/argument-error.js";
+import type { LeaseClaim } from "../lease-above.js";
 
 /**
  * What a lock file says. A key that is absent or of another shape is null. Other writers of this format
@@ -43,6 +44,8 @@ export interface LockPayload {
    * where that does not go without saying (FUSE).
    */
   readonly verified: true | null;
+  /** Under which hold on a lease above it the lock was taken; written as `{ "store", "key", "epoch" }`, all texts. */
+  readonly lease: LeaseClaim | null;
 }
 
 /** What a lock says that another program wrote. */
@@ -63,6 +66,7 @@ export function plainPayload(
     label: null,
     fileSystem: null,
     verified: null,
+    lease: null,
   };
 }
 
@@ -88,7 +92,7 @@ export function parsePayload(bytes: Buffer, length = bytes.length): LockPayload 
   if (!isRecord(value)) return null;
   const { pid, createdAt, maxHoldMs, starttime, owner, nonce, kernelLock, monotonicMs, label } =
     value;
-  const { guard, fileSystem, verified } = value;
+  const { guard, fileSystem, verified, lease } = value;
   return {
     pid: isPositiveInteger(pid) ? pid : null,
     createdAt: typeof createdAt === "string" ? createdAt : null,
@@ -104,6 +108,7 @@ export function parsePayload(bytes: Buffer, length = bytes.length): LockPayload 
     label: typeof label === "string" ? label : null,
     fileSystem: typeof fileSystem === "string" && FILE_SYSTEM.test(fileSystem) ? fileSystem : null,
     verified: verified === true ? true : null,
+    lease: leaseClaim(lease),
   };
 }
 
@@ -133,10 +138,18 @@ export function formatPublished(draft: PayloadDraft, added: PublisherKeys): stri
   for (const key of PAYLOAD_KEYS) {
     const value = isPublisherKey(key) ? added[key] : draft[key];
     if (value === null) continue;
-    const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+    const text = textOf(value);
     lines += `${lines === "" ? "" : ","}\n  "${key}": ${text}`;
   }
   return lines === "" ? "{}\n" : `{${lines}\n}\n`;
+}
+
+function textOf(value: string | number | true | LeaseClaim): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value !== "object") return String(value);
+  const { store, key, epoch } = value;
+  const claim = JSON.stringify({ store, key, epoch: String(epoch) }, null, 2);
+  return claim.replaceAll("\n", "\n  ");
 }
 
 function isPublisherKey(key: keyof LockPayload): key is keyof PublisherKeys {
@@ -156,6 +169,7 @@ const PAYLOAD_KEYS = [
   "fileSystem",
   "guard",
   "verified",
+  "lease",
 ] as const satisfies readonly (keyof LockPayload)[];
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -170,6 +184,22 @@ function ownerText(owner: unknown): string | null {
   if (owner === undefined) return null;
   // Not written out again: JSON.stringify overflows the stack on nesting that JSON.parse takes.
   return typeof owner === "string" ? owner : NO_TOKEN;
+}
+
+const EPOCH = /^(?:0|[1-9]\d{0,39})$/;
+
+/** Whole or not at all: half of one proves nothing. */
+function leaseClaim(lease: unknown): LeaseClaim | null {
+  if (!isRecord(lease)) return null;
+  const { store, key, epoch } = lease;
+  const isClaim =
+    typeof store === "string" &&
+    store !== "" &&
+    typeof key === "string" &&
+    key !== "" &&
+    typeof epoch === "string" &&
+    EPOCH.test(epoch);
+  return isClaim ? { store, key, epoch: BigInt(epoch) } : null;
 }
 
 /** Stands for an owner that is no text at all; never a token. */
@@ -199,7 +229,9 @@ const LONGEST_ADDITIONS = {
  * @throws RangeError when readers would call the lock unreadable, and keep it for good
  */
 export function checkPayloadSize(draft: PayloadDraft): void {
-  const units = (draft.label?.length ?? 0) + (draft.owner?.length ?? 0);
+  const { label, owner, lease } = draft;
+  const texts = [label, owner, lease?.key, lease?.store];
+  const units = texts.reduce((sum, text) => sum + (text?.length ?? 0), 0);
   if (units * MOST_BYTES_PER_UNIT + FIXED_PART_BYTES <= MAX_LOCK_BYTES) return;
   const bytes = Buffer.byteLength(formatPublished(draft, LONGEST_ADDITIONS));
   if (bytes > MAX_LOCK_BYTES) {

@@ -8,6 +8,7 @@ import {
 import { isSameBoot } from "../../process/token.js";
 import { isMainThread } from "../../util/thread.js";
 import { TimeSlice } from "../../util/time-slice.js";
+import type { LeaseClaim } from "../lease-above.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";
@@ -35,6 +36,8 @@ export interface JudgingPolicy {
   readonly watched?: WatchedFile;
   readonly isOwnerArgv: (args: readonly string[]) => boolean;
   readonly plainLocks: PlainLocks;
+  /** The lease that this process holds above the lock; absent: none. */
+  readonly lease?: LeaseClaim | undefined;
   /** What a file is that names no pid in the lock format, or no time. Absent: a lock that is broken. */
   readonly readOther?: ((bytes: Buffer, mtimeMs: number | null) => OtherContent) | undefined;
   /** An inspection as the face of the engine shows it, in traces, too. */
@@ -224,7 +227,7 @@ function lastChangeOf(
 function ownerOf(
   payload: LockPayload | null,
   lock: ReadLock | null,
-  { plainLocks }: JudgingPolicy,
+  { plainLocks, lease }: JudgingPolicy,
   evidence: EvidenceSource,
 ): OwnerJudgement {
   if (payload === null || lock === null) return unproven("missing-pid");
@@ -240,6 +243,7 @@ function ownerOf(
     isOnOwnDisk: () => isOnOwnDisk(payload, lock.fileId, evidence),
     nested: evidence.nested,
     plainLocks,
+    lease: lease ?? null,
   });
 }
 

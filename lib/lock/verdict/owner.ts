@@ -4,6 +4,8 @@
  *
  * Evidence, strongest first; the first that decides wins:
  *
+ * 0. **Lease**, where one stands above the lock: whoever judges holds it now, under a later epoch. The lock's holder has
+ *    passed its own deadline, wherever it runs, and may not write any more.
  * 1. **Kernel lock.** A holder keeps an exclusive kernel lock on its lock file from before the file is
  *    visible until after it is gone. *Held* → same, always: no boot, namespace or file system has to be known
  *    to respect a holder. *Free* → gone, where that can only mean the holder's end (kernel-evidence.ts).
@@ -24,6 +26,7 @@ import {
   isSameBoot,
   type ProcessToken,
 } from "../../process/token.js";
+import { isSuperseded, type LeaseClaim } from "../lease-above.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { KernelEvidence } from "./kernel-evidence.js";
 import { gone, type OwnerJudgement, same, undecidable } from "./owner-judgement.js";
@@ -34,12 +37,15 @@ import { judgePlain, type PlainOwnerFacts } from "./plain-owner.js";
 export interface OwnerFacts extends PlainOwnerFacts {
   readonly kernel: KernelEvidence;
   readonly verify: (token: ProcessToken) => ProcessVerdict;
+  /** The lease that is held above the lock by who judges it; null: none. */
+  readonly lease: LeaseClaim | null;
   /** The lock file lies on a disk that only this machine's kernel uses (`isDiskOfThisMachine`). */
   readonly isOnOwnDisk: () => boolean;
 }
 
 /** Judges the process that wrote a lock, by the evidence chain described at the top of this file. */
 export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgement {
+  if (isSuperseded(payload.lease, facts.lease)) return gone("lease-superseded", "holder-gone");
   if (facts.kernel === "held") return same("kernel-lock-held");
   const token = tokenOf(payload);
   if (token === "malformed" || token === "pid-mismatch") return undecidable(token);

@@ -267,13 +267,14 @@ function runSuite(launcher) {
       cwd: TREE,
       stdio: ["ignore", output, output],
       timeout: 15 * 60_000,
-      // Of other runtimes there are only this machine's.
+      // Of other runtimes and of lease engines there are only this machine's.
       env: {
         ...process.env,
         CI: "true",
         NO_COLOR: "1",
         PIDENTITY_REQUIRE_NATIVE: "1",
         PIDENTITY_REQUIRE_RUNTIMES: "",
+        PIDENTITY_REQUIRE_ENGINES: "",
       },
     },
   );

@@ -21,6 +21,7 @@ import { temporaryFolder } from "./measure/temporary-folder.mjs";
 const SUITES = {
   process: () => import("./suites/process.mjs"),
   identity: () => import("./suites/identity.mjs"),
+  listing: () => import("./suites/listing.mjs"),
   lock: () => import("./suites/lock.mjs"),
   sweep: () => import("./suites/sweep.mjs"),
   startup: () => import("./suites/startup.mjs"),

@@ -386,6 +386,7 @@ export function lockText(lock: number, inode: number, kind: LockKind): string {
     label: null,
     fileSystem: isOurs ? "ext" : null,
     verified: null,
+    lease: null,
   });
 }
 

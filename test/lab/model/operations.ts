@@ -102,6 +102,7 @@ const DRAFT = {
   owner: null,
   monotonicMs: null,
   label: null,
+  lease: null,
 };
 
 /** The process's own lock. The model has no inode numbers to write into it: the nonce has to tell. */
@@ -229,6 +230,7 @@ function fence({ fs, write, stop }: Surroundings, lock: Published): string {
     now: () => (time += 1000),
     warn: () => {},
     onEnd: () => {},
+    lease: null,
   });
   try {
     hold.open(FACE).withFence(() => {

@@ -211,7 +211,13 @@ function runSuite(node, args) {
     join(OUTPUT, "vitest.txt"),
     {
       cwd: TREE,
-      env: { CI: "true", NO_COLOR: "1", PIDENTITY_REQUIRE_NATIVE: "1", PIDENTITY_REQUIRE_ROOT: "" },
+      env: {
+        CI: "true",
+        NO_COLOR: "1",
+        PIDENTITY_REQUIRE_NATIVE: "1",
+        PIDENTITY_REQUIRE_ROOT: "",
+        PIDENTITY_REQUIRE_ENGINES: "",
+      },
     },
   );
   const output = plain(text);

@@ -20,6 +20,7 @@ const EMPTY: LockPayload = {
   fileSystem: null,
   guard: null,
   verified: null,
+  lease: null,
 };
 
 function parse(text: string): LockPayload | null {
@@ -75,6 +76,15 @@ describe("fields of the wrong shape count as absent", () => {
     ["fileSystem", '"a b"'],
     ["fileSystem", `"${"x".repeat(33)}"`],
     ["fileSystem", '"ext\\n"'],
+    ["lease", "null"],
+    ["lease", '"x"'],
+    ["lease", "[]"],
+    ["lease", '{"store":"s","key":"k"}'],
+    ["lease", '{"store":"s","key":"k","epoch":7}'],
+    ["lease", '{"store":"s","key":"k","epoch":"07"}'],
+    ["lease", '{"store":"s","key":"k","epoch":"-7"}'],
+    ["lease", '{"store":"","key":"k","epoch":"7"}'],
+    ["lease", '{"store":"s","key":"","epoch":"7"}'],
     ["verified", "false"],
     ["verified", "1"],
     ["verified", '"true"'],
@@ -159,8 +169,10 @@ test("every key of a payload has its place", () => {
     fileSystem: "ext",
     guard: "inode",
     verified: true,
+    lease: { store: "9f", key: "/data/s.jsonl", epoch: 2n ** 70n },
   };
-  expect(formatPayload(whole)).toBe(`${JSON.stringify(whole, null, 2)}\n`);
+  const written = { ...whole, lease: { ...whole.lease, epoch: String(2n ** 70n) } };
+  expect(formatPayload(whole)).toBe(`${JSON.stringify(written, null, 2)}\n`);
 });
 
 const positive = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -180,6 +192,13 @@ test("a payload that was written is read back", () => {
     fileSystem: maybe(fc.constantFrom("ext", "9p", "ntfs3", "x".repeat(32))),
     guard: maybe(fc.string()),
     verified: maybe(fc.constant(true as const)),
+    lease: maybe(
+      fc.record({
+        store: fc.string({ minLength: 1 }),
+        key: fc.string({ minLength: 1 }),
+        epoch: fc.bigInt(0n, 2n ** 64n),
+      }),
+    ),
   });
   fc.assert(
     fc.property(payloads, (payload) => {

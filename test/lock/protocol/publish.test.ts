@@ -36,6 +36,7 @@ const DRAFT: PayloadDraft = {
   owner: null,
   monotonicMs: null,
   label: null,
+  lease: null,
 };
 
 /** f_type numbers (linux/magic.h). */

@@ -101,6 +101,7 @@ export function facts(changes: Partial<OwnerFacts> = {}): OwnerFacts {
     isOnOwnDisk: () => true,
     nested: look(),
     plainLocks: "judge",
+    lease: null,
     ...changes,
   };
 }

@@ -345,6 +345,10 @@ test("every reason for an owner's state is given by some lock", () => {
   // A reason that is added to the type and not here does not compile. The two left out say that nothing was judged;
   // classify.test.ts has them.
   const reasons: Readonly<Record<Exclude<OwnerReason, "held-here" | "unreadable">, Given>> = {
+    "lease-superseded": [
+      { owner, lease: { store: "s", key: "k", epoch: "41" } },
+      { kernel: "held", lease: { store: "s", key: "k", epoch: 42n } },
+    ],
     "kernel-lock-held": [{ owner }, { kernel: "held" }],
     "kernel-lock-free": [{ owner }, { kernel: "free" }],
     "mount-gone": [{ owner }, { kernel: "other-mount", verify: () => HIDDEN }],

@@ -39,6 +39,12 @@ static char stat_line[2048];           // as ProcDirectory::read_stat
 static char command_line_area[16384];  // as ByteBuffer
 static struct lock_paths lock;         // of the session file asked about
 
+static void aim_at_process(pid_t pid, struct target* aimed) {
+  aimed->pid = pid;
+  snprintf(aimed->stat_path, sizeof aimed->stat_path, "/proc/%d/stat", (int)pid);
+  snprintf(aimed->cmdline_path, sizeof aimed->cmdline_path, "/proc/%d/cmdline", (int)pid);
+}
+
 static int open_pidfd(void) {
   const int fd = (int)syscall(SYS_pidfd_open, target->pid, 0);
   if (fd < 0) fail("pidfd_open");
@@ -115,6 +121,59 @@ static void identity(void) {
   close(fd);
 }
 
+// One process of a list, which may have ended by now.
+static void inspect_listed(const struct target* listed, int with_args) {
+  errno = 0;
+  if (getpriority(PRIO_PROCESS, (id_t)listed->pid) == -1 && errno != 0) return;
+  const int stat_fd = open(listed->stat_path, O_RDONLY | O_CLOEXEC);
+  if (stat_fd < 0) return;
+  const int cmdline_fd = with_args ? open(listed->cmdline_path, O_RDONLY | O_CLOEXEC) : -1;
+  if (pread(stat_fd, stat_line, sizeof stat_line, 0) < 0 && errno != ESRCH) fail("pread");
+  if (cmdline_fd >= 0) {
+    if (pread(cmdline_fd, command_line_area, sizeof command_line_area, 0) < 0 && errno != ESRCH) {
+      fail("pread");
+    }
+    close(cmdline_fd);
+  }
+  close(stat_fd);
+}
+
+// linux/dirent.h has no declaration for programs.
+struct directory_entry {
+  unsigned long inode;
+  long offset;
+  unsigned short length;
+  unsigned char type;
+  char name[];
+};
+
+static void list_all(int with_args) {
+  static pid_t pids[1 << 16];
+  size_t count = 0;
+  const int directory = open_file("/proc");
+  _Alignas(struct directory_entry) static char entries[32 * 1024];
+  long filled;
+  while ((filled = syscall(SYS_getdents64, directory, entries, sizeof entries)) > 0) {
+    for (long at = 0; at < filled;) {
+      const struct directory_entry* const entry = (const void*)(entries + at);
+      const pid_t pid = (pid_t)strtol(entry->name, NULL, 10);
+      if (pid > 0 && count < sizeof pids / sizeof *pids) pids[count++] = pid;
+      at += entry->length;
+    }
+  }
+  if (filled < 0) fail("getdents64");
+  close(directory);
+  for (size_t i = 0; i < count; ++i) {
+    struct target listed;
+    aim_at_process(pids[i], &listed);
+    inspect_listed(&listed, with_args);
+  }
+}
+
+// The target is any pid: it is not asked about.
+static void list(void) { list_all(1); }
+static void list_without_args(void) { list_all(0); }
+
 static void create_unlink(void) { plain_create_unlink(&lock); }
 static void by_guard_file(void) { guard_file_acquire_release(&lock); }
 static void by_inode(void) { inode_acquire_release(&lock); }
@@ -129,6 +188,8 @@ static const struct {
     {"inspect", args},  // the same system calls, and two clocks of the vDSO
     {"inspectWithoutArgs", inspect_without_args},
     {"identity", identity},
+    {"list", list},
+    {"listWithoutArgs", list_without_args},
     {"createUnlink", create_unlink},
     {"acquireRelease:guard-file", by_guard_file},
     {"acquireRelease:inode", by_inode},
@@ -145,11 +206,9 @@ static double now_ns(void) {
 static int aim_at_processes(const char* text) {
   for (target_count = 0; target_count < sizeof targets / sizeof *targets;) {
     char* end = NULL;
-    struct target* const next = &targets[target_count++];
-    next->pid = (pid_t)strtol(text, &end, 10);
-    snprintf(next->stat_path, sizeof next->stat_path, "/proc/%d/stat", (int)next->pid);
-    snprintf(next->cmdline_path, sizeof next->cmdline_path, "/proc/%d/cmdline", (int)next->pid);
-    if (next->pid <= 0) return 0;
+    const pid_t pid = (pid_t)strtol(text, &end, 10);
+    aim_at_process(pid, &targets[target_count++]);
+    if (pid <= 0) return 0;
     if (*end == '\0') return 1;
     if (*end != ',') return 0;
     text = end + 1;

@@ -1,0 +1,69 @@
+/**
+ * What the engine knows of a lease that stands above a lock: one holder among several machines, on an engine of the
+ * user's. It is taken before the lock is, so that a lock is never published without its epoch, and given back after it.
+ */
+
+/** Which hold on which key a lock was taken under. */
+export interface LeaseClaim {
+  /** Random id of the lease store: epochs of different stores never compare. */
+  readonly store: string;
+  readonly key: string;
+  /** Grows with every change of holder. */
+  readonly epoch: bigint;
+}
+
+/** A lease as the handle of a lock shows it. */
+export interface LockLease {
+  readonly key: string;
+  /** The fencing token: for resources that can refuse an older one. */
+  readonly epoch: bigint;
+  readonly storeId: string;
+  /** How long it lasts if no renewal succeeds, milliseconds; 0 when it is lost or released. */
+  readonly deadline: () => number;
+}
+
+/** The lease, as whoever took it for the lock hands it to the engine. */
+export interface LeaseAbove extends LockLease {
+  /** Aborts when the lease is lost, with the error that says how. */
+  readonly lost: AbortSignal;
+  readonly release: () => Promise<void>;
+}
+
+/** Who holds the lease, as far as its store tells. */
+export interface LeaseHolder {
+  readonly kind: "lease";
+  readonly holder: string | null;
+  readonly epoch: bigint;
+}
+
+/** What the acquisition of a lock says to what takes its lease. */
+export interface LeaseRequestOfLock {
+  readonly lockPath: string;
+  /** How long it may wait for a holder, milliseconds. */
+  readonly budgetMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** To be called now and then while it waits. */
+  readonly tellWaiting: (holder: LeaseHolder | null) => void;
+}
+
+/**
+ * Takes the lease, or says who holds it when the budget is used up.
+ *
+ * @throws (rejection) what the acquisition of the lock rejects with
+ */
+export type TakeLease = (request: LeaseRequestOfLock) => Promise<LeaseAbove | LeaseHolder>;
+
+export function claimOf({ storeId, key, epoch }: LockLease): LeaseClaim {
+  return { store: storeId, key, epoch };
+}
+
+/** Whether a lock was taken under an earlier hold on the same lease: its holder has lost it. */
+export function isSuperseded(theirs: LeaseClaim | null, ours: LeaseClaim | null): boolean {
+  return (
+    theirs !== null &&
+    ours !== null &&
+    theirs.store === ours.store &&
+    theirs.key === ours.key &&
+    theirs.epoch < ours.epoch
+  );
+}

@@ -1,0 +1,175 @@
+// Leases on real engines under everything that goes wrong, judged from outside of the holders:
+//
+//   node test/lab/lease/adversity.mjs [--engine NAME]... [--scenario NAME]... [--handovers N] [--faults N] [--long]
+//
+// Engines: etcd, postgres, both at once by default. Each scenario (scenarios.mjs) goes on until its share of
+// `--handovers` hand-overs and at least `--faults` faults have been. Never may two believe in one key at once, epochs must
+// grow from holder to holder, and PostgreSQL must refuse every write with an older epoch than one that it has taken.
+// Before, holders that do not look at their lease show that the oracle would notice. Ends with a table and the line
+// "N passed, N failed".
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+
+import { Holders } from "./holders.mjs";
+import { startProxy } from "./proxy.mjs";
+import { SCENARIOS } from "./scenarios.mjs";
+
+const ENGINES = ["etcd", "postgres"];
+/** How long a scenario may take to bring its hand-overs; it is broken then. */
+const LONGEST_MS = 30 * 60_000;
+
+const { values } = parseArgs({
+  options: {
+    engine: { type: "string", multiple: true, default: ENGINES },
+    scenario: { type: "string", multiple: true, default: SCENARIOS.map(({ name }) => name) },
+    handovers: { type: "string", default: "200" },
+    faults: { type: "string", default: "1" },
+    long: { type: "boolean", default: false },
+  },
+});
+const handovers = positive("handovers");
+const leastFaults = positive("faults");
+const scenarios = values.scenario.map((name) => known("scenario", name, SCENARIOS));
+const engines = values.engine.map((name) => {
+  known(
+    "engine",
+    name,
+    ENGINES.map((each) => ({ name: each })),
+  );
+  return name;
+});
+
+const rows = (await Promise.all(engines.map(onEngine))).flat();
+console.table(Object.fromEntries(rows.map(({ title, row }) => [title, row])));
+for (const { title, complaints } of rows) {
+  for (const complaint of complaints.slice(0, 10)) console.log(`FAILED ${title}: ${complaint}`);
+}
+const failed = rows.filter(({ complaints }) => complaints.length > 0).length;
+const total = rows.reduce((sum, { row }) => sum + row["hand-overs"], 0);
+const faultsDone = rows.reduce((sum, { row }) => sum + row.faults, 0);
+console.log(`total: ${total} hand-overs, ${faultsDone} faults`);
+console.log(`${rows.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && rows.length > 0 ? 0 : 1;
+
+function positive(option) {
+  const value = Number(values[option]);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new RangeError(`--${option} must be an integer > 0: ${values[option]}`);
+}
+
+function known(option, name, all) {
+  const found = all.find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new RangeError(
+    `--${option} must be one of ${all.map((each) => each.name).join(", ")}: ${name}`,
+  );
+}
+
+/** The rows of all scenarios on one engine, one after the other. */
+async function onEngine(name) {
+  const { obstacle, startEngine } = await import(`../../support/engines/${name}.mjs`);
+  const missing = obstacle();
+  if (missing !== null) {
+    if (process.env.PIDENTITY_REQUIRE_ENGINES === "1") {
+      throw new Error(`PIDENTITY_REQUIRE_ENGINES=1, but ${missing}`);
+    }
+    console.log(`skipped ${name}: ${missing}`);
+    return [];
+  }
+  const { open } = await import(`./open-${name}.mjs`);
+  const folder = mkdtempSync(join(tmpdir(), "pidentity-lease-"));
+  const engine = await startEngine({ folder });
+  const proxy = await startProxy(engine.port);
+  const opened = await open({ port: engine.port });
+  await opened.prepare();
+  const place = { name, folder, engine, proxy, opened };
+  const results = [];
+  try {
+    results.push(await selfCheck(place));
+    for (const scenario of scenarios) {
+      if (scenario.needs !== undefined && spawnSync(scenario.needs, ["--version"]).error) {
+        console.log(`skipped ${name} ${scenario.name}: needs the program ${scenario.needs}`);
+        continue;
+      }
+      const result = await play(place, scenario, {
+        wanted: Math.ceil(handovers / scenarios.length),
+        leastFaults,
+      });
+      console.log(
+        `${result.complaints.length === 0 ? "ok    " : "FAILED"} ${result.title}: ${JSON.stringify(result.row)}`,
+      );
+      results.push(result);
+    }
+  } finally {
+    await opened.close();
+    await proxy.stop();
+    await engine.stop();
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+  return results;
+}
+
+/** Holders that act without looking at their lease, and are stopped: the oracle must see two of them at once. */
+async function selfCheck(place) {
+  const scenario = SCENARIOS.find(({ name }) => name === "stopped");
+  const how = { wanted: 1, leastFaults: 1, isDeaf: true };
+  const { row, complaints } = await play(place, { ...scenario, name: "self-check" }, how);
+  const title = `${place.name} self-check`;
+  const what = "the same with holders that do not look at their lease: must overlap";
+  const isSeen = complaints.some((complaint) => complaint.startsWith("overlap"));
+  return {
+    title,
+    row: { ...row, what },
+    complaints: isSeen ? [] : ["the oracle has not seen holders that do not look at their lease"],
+  };
+}
+
+/** One scenario until it has had enough hand-overs and faults; then what the logs say. */
+async function play(place, scenario, { wanted, leastFaults: least, isDeaf = false }) {
+  const started = performance.now();
+  const holders = new Holders(place, scenario, { isDeaf, isLong: values.long });
+  holders.start();
+  let faults = 0;
+  try {
+    await holders.handOvers(1);
+    while (holders.count < wanted || faults < least) {
+      if (performance.now() - started > LONGEST_MS) {
+        holders.complaints.push(`${holders.count} hand-overs in ${LONGEST_MS / 60_000} min`);
+        break;
+      }
+      await scenario.fault(holders.world(faults));
+      faults++;
+    }
+    // What the last fault has left is still to be taken over.
+    await holders.handOvers(holders.count + 4);
+  } catch (error) {
+    holders.complaints.push(String(error.stack));
+  } finally {
+    await holders.end();
+  }
+  const { overlaps, disorder, handOvers } = holders.verdict();
+  const complaints = [
+    ...overlaps.map((text) => `overlap: ${text}`),
+    ...disorder.map((text) => `epoch did not grow: ${text}`),
+    ...holders.complaints,
+  ];
+  return {
+    title: `${place.name} ${scenario.name}`,
+    row: {
+      what: scenario.what,
+      "hand-overs": handOvers,
+      faults,
+      lost: holders.lost,
+      overlaps: overlaps.length,
+      "epochs out of order": disorder.length,
+      "old writes": place.opened.guardedWrite
+        ? `${holders.refused} of ${holders.oldWrites} refused`
+        : "-",
+      seconds: Math.round((performance.now() - started) / 1000),
+    },
+    complaints,
+  };
+}

@@ -1,0 +1,17 @@
+/** Leases on a real etcd: the table that all stores share. */
+import { etcdLeases } from "../../lib/lease/etcd.js";
+import { etcd, onceForFile } from "../support/engines/engines.js";
+import { describeStoreContract } from "./store-contract.js";
+
+const engine = onceForFile(etcd, async (folder) => await etcd.startEngine({ folder }));
+
+describeStoreContract("etcd", async (context) => {
+  const { port } = await engine(context);
+  const endpoints = [`http://127.0.0.1:${port}`];
+  return {
+    store: etcdLeases({ endpoints }),
+    other: etcdLeases({ endpoints }),
+    shortTtlMs: 1000,
+    watches: true,
+  };
+});

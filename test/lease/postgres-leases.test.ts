@@ -1,0 +1,15 @@
+/** Leases on a real PostgreSQL server: the table that all stores share. */
+import { postgresLeases } from "../../lib/lease/index.js";
+import { onceForFile, postgres } from "../support/engines/engines.js";
+import { connectPg } from "../support/engines/postgres-clients.js";
+import { describeStoreContract } from "./store-contract.js";
+
+const engine = onceForFile(postgres, async (folder) => await postgres.startEngine({ folder }));
+
+describeStoreContract("postgres, by pg", async (context) => {
+  const { port } = await engine(context);
+  const store = postgresLeases(connectPg(context, { port }));
+  await store.createTable();
+  const other = postgresLeases(connectPg(context, { port }));
+  return { store, other, shortTtlMs: 200, watches: true };
+});
