@@ -129,9 +129,9 @@ export async function endProcess(
   if (opened.state !== "same") return { ...opened, killed: [], survivors: [] };
   const { reference } = opened;
   try {
-    const identity = reference.identity();
-    const pid = pidHere(token, identity);
-    if (pid === null) return unknown("other-pid-namespace");
+    const here = findHere(token, reference.identity());
+    if (here === null) return unknown("other-pid-namespace");
+    const { pid, identity } = here;
     if (callerAndAncestors().has(pid)) {
       throw new EndOwnProcessError(token, pid, pid === process.pid ? "caller" : "ancestor");
     }
@@ -156,13 +156,18 @@ function unknown(reason: ProcessUnknownReason): EndProcessResult {
 }
 
 /** A process of a nested pid namespace has another number here; null: it cannot be found. */
-function pidHere(token: string, identity: ProcessIdentity): number | null {
+function findHere(
+  token: string,
+  identity: ProcessIdentity,
+): { readonly pid: number; readonly identity: ProcessIdentity } | null {
   const named = parseToken(token);
   if (named === null) return null;
-  if (named.pidNamespace === tokenHost().pidNamespace) return named.pid;
+  if (named.pidNamespace === tokenHost().pidNamespace) return { pid: named.pid, identity };
   if (identity.exactId === null) return null;
   for (const pid of processBackend().list() ?? []) {
-    if (identityOf(pid).exactId === identity.exactId) return pid;
+    // A reference by exact id does not tell of the start.
+    const candidate = identityOf(pid);
+    if (candidate.exactId === identity.exactId) return { pid, identity: candidate };
   }
   return null;
 }
