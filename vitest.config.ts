@@ -17,7 +17,7 @@ const SLOW = [
   "test/trust/*.test.ts",
 ];
 
-// Seconds each: the guides' examples, real terminals, runtimes and signals, waits of the product's own.
+// Seconds each: the guides' examples, real terminals, runtimes, signals and servers, waits of the product's own.
 const LONG = [
   "test/cli/commands/{break,locks-any,run}.test.ts",
   "test/cli/terminal/watch.test.ts",
@@ -31,6 +31,9 @@ const LONG = [
   "test/lock/{break,exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
   "test/lock/protocol/file-times.test.ts",
   "test/lock/verdict/owners-at-acquire.test.ts",
+  // On real servers, which count leases in seconds.
+  "test/lease/etcd.test.ts",
+  "test/lease/etcd/*.test.ts",
 ];
 
 // These change something of their process (listeners, variables, the directory, descriptors, what is remembered of the

@@ -58,6 +58,16 @@ const LANES = [
     commands: ["npm run --silent build", "node test/lab/worlds/worlds.mjs"],
   },
   {
+    name: "lease",
+    what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks",
+    proof: "run",
+    commands: [
+      ...installed("lease"),
+      "npx vitest run --project unit --project long test/lease",
+      "node test/lab/lease/adversity.mjs",
+    ],
+  },
+  {
     name: "demo",
     what: "the demo, as root and as an ordinary user",
     proof: "run",

@@ -20,6 +20,7 @@ export {
   getProcessChildren,
   type GetProcessChildrenOptions,
 } from "./process/get-relatives.js";
+export { getFileLockProcessStartTime } from "./process/file-lock-start-time.js";
 export { identifyProcess, verifyProcess } from "./process/identity.js";
 export {
   getProcessArgs,
@@ -29,6 +30,7 @@ export {
   inspectProcesses,
   type InspectProcessesOptions,
   isPidAlive,
+  isPidDefinitelyDead,
 } from "./process/inspect.js";
 export type {
   ArgsReason,

@@ -6,6 +6,10 @@
  * never falls. etcd removes the key when its lease runs out, counted by the leader's monotonic clock; a new leader counts
  * all leases from their whole length again, which lengthens a hold and never shortens it.
  *
+ * etcd itself must keep to that. Before 3.4.31 and 3.5.13 a former leader that hung on its disk could revoke leases that
+ * its successor had renewed (pull request 17425: another may be let in while a holder believes); before 3.4.32 and
+ * 3.5.14 revisions could fall after a crash within a compaction (an epoch may come twice).
+ *
  * What can go wrong on the way:
  *
  * - An answer to the transaction is lost: the value has the acquisition's nonce, by which the next attempt knows its key
@@ -32,6 +36,7 @@ import {
 } from "./etcd/json.js";
 import { checkEtcdOptions, type EtcdLeasesOptions } from "./etcd/options.js";
 import { fetchTransport, httpsTransport } from "./etcd/transport.js";
+import { Turns } from "./etcd/turns.js";
 import { Watches } from "./etcd/watches.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 
@@ -68,23 +73,34 @@ interface KeyInEtcd {
   readonly leaseId: bigint;
 }
 
-// How long the first question to all endpoints may take, milliseconds: see Patience.
-const SHORTEST_ROUND_MS = 300;
+// How long the first question to all endpoints may take, milliseconds: see Patience. An etcd that is slow for want of a
+// processor or a disk must not be asked the same thing again and again.
+const SHORTEST_ROUND_MS = 1000;
 const LONGEST_ROUND_MS = 3000;
 
-/** How many keys are remembered as held. */
-const MOST_HELD_KEYS = 1024;
+/** How many keys are remembered as contended. */
+const MOST_CONTENDED_KEYS = 1024;
+
+/** What an attempt brought to the acquisition that made it. */
+interface Brought {
+  readonly nonce: string;
+  readonly attempt: LeaseAttempt;
+}
 
 class EtcdLeases implements LeaseStore {
   readonly name = "etcd";
   readonly #gateway: EtcdGateway;
   readonly #watches: Watches;
+  readonly #turns = new Turns<Brought>();
   readonly #prefix: string;
   readonly #storeKey: string;
   /** What the store's key was last seen to be; null: not yet. */
   #storeValue: string | null = null;
-  /** Keys that another held when they were last tried: these are looked at first, which makes no etcd lease for nothing. */
-  readonly #heldKeys = new Set<string>();
+  /**
+   * Keys that another held, or that etcd did not answer about, when they were last tried: these are looked at first. That
+   * makes no etcd lease for nothing, which a slow etcd has to write to its disk.
+   */
+  readonly #contendedKeys = new Set<string>();
 
   constructor(gateway: EtcdGateway, prefix: string) {
     this.#gateway = gateway;
@@ -94,15 +110,20 @@ class EtcdLeases implements LeaseStore {
   }
 
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
-    const { key, ttlMs, signal } = request;
-    const patience = patienceFor(ttlMs, signal);
+    const { key, nonce, ttlMs, signal } = request;
+    /** Who has just acquired it is in the way, unless it is the same acquisition, which asks again from its own time. */
+    const settles = (brought: Brought): Brought | null => {
+      if (brought.attempt.kind === "held" || brought.nonce === nonce) return null;
+      const { holder, epoch } = brought.attempt.grant;
+      return { nonce, attempt: { kind: "held", holder, epoch, leftMs: null } };
+    };
+    const ask = async (): Promise<Brought> => ({
+      nonce,
+      attempt: await this.#lookAndTake(request, patienceFor(ttlMs, signal)),
+    });
     return await this.#reporting("acquire", key, async () => {
-      if (this.#heldKeys.has(key)) {
-        const present = await this.#look(key, patience);
-        const attempt = present === null ? null : await this.#judge(present, request, patience);
-        if (attempt !== null) return attempt;
-      }
-      return await this.#take(request, patience);
+      const { attempt } = await this.#turns.take(key, ask, settles, signal);
+      return attempt;
     });
   }
 
@@ -150,6 +171,17 @@ class EtcdLeases implements LeaseStore {
       const retryable = cause instanceof EtcdFailure && cause.isRetryable;
       throw new LeaseStoreError({ store: this.name, operation, key, retryable, cause });
     }
+  }
+
+  async #lookAndTake(request: LeaseRequest, patience: Patience): Promise<LeaseAttempt> {
+    const looksFirst = this.#contendedKeys.has(request.key);
+    this.#remember(request.key);
+    if (looksFirst) {
+      const present = await this.#look(request.key, patience);
+      const attempt = present === null ? null : await this.#judge(present, request, patience);
+      if (attempt !== null) return attempt;
+    }
+    return await this.#take(request, patience);
   }
 
   /** Takes a key that is free, or says who has it. */
@@ -218,22 +250,22 @@ class EtcdLeases implements LeaseStore {
       this.#storeValue ??= await this.#findStoreValue(patience);
       return this.#acquired(request, epoch, leaseId);
     }
-    this.#remember(request.key);
     return { kind: "held", holder, epoch, leftMs: await this.#leftMs(leaseId, patience) };
   }
 
   #acquired({ key, holder }: LeaseRequest, epoch: bigint, leaseId: bigint): LeaseAttempt {
-    this.#heldKeys.delete(key);
+    this.#contendedKeys.delete(key);
     const storeId = `${this.#storeValue ?? ""}-${this.#gateway.clusterId ?? ""}`;
     return { kind: "acquired", grant: { key, holder, epoch, storeId, handle: String(leaseId) } };
   }
 
+  /** Until it is acquired. */
   #remember(key: string): void {
-    this.#heldKeys.delete(key);
-    this.#heldKeys.add(key);
-    if (this.#heldKeys.size <= MOST_HELD_KEYS) return;
-    const [oldest] = this.#heldKeys;
-    if (oldest !== undefined) this.#heldKeys.delete(oldest);
+    this.#contendedKeys.delete(key);
+    this.#contendedKeys.add(key);
+    if (this.#contendedKeys.size <= MOST_CONTENDED_KEYS) return;
+    const [oldest] = this.#contendedKeys;
+    if (oldest !== undefined) this.#contendedKeys.delete(oldest);
   }
 
   /** The key at this time: a read that etcd's members agree on. */

@@ -4,15 +4,18 @@ import { pathToFileURL } from "node:url";
 
 import { expect, test } from "vitest";
 
-import { onceForFile, postgres } from "../support/engines/engines.js";
-import { pgClient } from "../support/engines/postgres-clients.js";
+import { onceForFile } from "../support/engines/engines.js";
+import { pgClient, postgresForClients } from "../support/engines/postgres-clients.js";
 import { start } from "../support/processes/child.js";
 import { ROOT } from "../support/processes/programs.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
-const engine = onceForFile(postgres, async (folder) => await postgres.startEngine({ folder }));
+const engine = onceForFile(
+  postgresForClients,
+  async (folder) => await postgresForClients.startEngine({ folder }),
+);
 
 const PG = join(ROOT, "test/lab/lease/node_modules/pg/lib/index.js");
 

@@ -1,4 +1,6 @@
 /** Leases of real processes: stopped, ended, and left by themselves. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { expect, test } from "vitest";
@@ -10,7 +12,8 @@ import {
   runNode,
   start,
 } from "../support/processes/child.js";
-import { requirePosix, requireProgram } from "../support/require.js";
+import { requirePosix, requireProgram, requireRuntime, RUNTIMES } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 const IMPORT = `import { acquireLease, memoryLeases } from ${JSON.stringify(`${DIST}lease/index.js`)};`;
 
@@ -66,6 +69,41 @@ test.for(["-1h", "+1h"])(
     const holder = await startHolder(60_000, ["faketime", "-f", offset]);
     holder.say("?");
     expect(await holder.line()).toBe("held false true");
+  },
+);
+
+test.for(RUNTIMES)(
+  "a lease is renewed, lost by a blocked loop and had again under %s",
+  async (runtime, context) => {
+    const [file = "", ...args] = requireRuntime(context, runtime);
+    const script = join(temporaryFolder(), "lease.mjs");
+    writeFileSync(
+      script,
+      `${IMPORT}
+    const options = { store: memoryLeases(), key: "a", ttlMs: 3000 };
+    const first = await acquireLease(options);
+    const until = performance.now() + 3500;
+    while (performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 50));
+    console.log(first.lost.aborted);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3100);
+    try {
+      first.assertHeld();
+    } catch (error) {
+      console.log(error.code, error.reason, first.lost.aborted);
+    }
+    const second = await acquireLease(options);
+    await first.release();
+    second.assertHeld();
+    console.log(String(second.epoch));
+    await second.release();`,
+    );
+    const child = await start(file, [...args, script]);
+    expect([await child.line(), await child.line(), await child.line()]).toEqual([
+      "false",
+      "LEASE_LOST deadline true",
+      "2",
+    ]);
+    expect(await child.exited()).toBe(0);
   },
 );
 

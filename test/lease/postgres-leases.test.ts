@@ -1,10 +1,13 @@
 /** Leases on a real PostgreSQL server: the table that all stores share. */
 import { postgresLeases } from "../../lib/lease/index.js";
-import { onceForFile, postgres } from "../support/engines/engines.js";
-import { connectPg } from "../support/engines/postgres-clients.js";
+import { onceForFile } from "../support/engines/engines.js";
+import { connectPg, postgresForClients } from "../support/engines/postgres-clients.js";
 import { describeStoreContract } from "./store-contract.js";
 
-const engine = onceForFile(postgres, async (folder) => await postgres.startEngine({ folder }));
+const engine = onceForFile(
+  postgresForClients,
+  async (folder) => await postgresForClients.startEngine({ folder }),
+);
 
 describeStoreContract("postgres, by pg", async (context) => {
   const { port } = await engine(context);

@@ -2,11 +2,19 @@
 import type { TestContext } from "vitest";
 
 import { postgresLeases, type PostgresQuery } from "../../lib/lease/index.js";
-import { onceForFile, postgres } from "../support/engines/engines.js";
-import { connectPg, connectPostgres, pgClient } from "../support/engines/postgres-clients.js";
+import { onceForFile } from "../support/engines/engines.js";
+import {
+  connectPg,
+  connectPostgres,
+  pgClient,
+  postgresForClients,
+} from "../support/engines/postgres-clients.js";
 import { describeStoreContract } from "./store-contract.js";
 
-const engine = onceForFile(postgres, async (folder) => await postgres.startEngine({ folder }));
+const engine = onceForFile(
+  postgresForClients,
+  async (folder) => await postgresForClients.startEngine({ folder }),
+);
 
 describeStoreContract("postgres, by postgres", async (context) => {
   const { port } = await engine(context);

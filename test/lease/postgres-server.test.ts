@@ -8,16 +8,19 @@ import {
   postgresLeaseTable,
 } from "../../lib/lease/index.js";
 import type { LeaseStore } from "../../lib/lease/store.js";
-import { type Engine, onceForFile, postgres } from "../support/engines/engines.js";
-import { connectPg, pgClient } from "../support/engines/postgres-clients.js";
+import { type Engine, onceForFile } from "../support/engines/engines.js";
+import { connectPg, pgClient, postgresForClients } from "../support/engines/postgres-clients.js";
 import { waitFor } from "../support/wait-for.js";
 
-const engine = onceForFile(postgres, async (folder) => await postgres.startEngine({ folder }));
+const engine = onceForFile(
+  postgresForClients,
+  async (folder) => await postgresForClients.startEngine({ folder }),
+);
 /** Answers before a commit is on disk, and writes seldom. */
 const forgetful = onceForFile(
-  postgres,
+  postgresForClients,
   async (folder) =>
-    await postgres.startEngine({
+    await postgresForClients.startEngine({
       folder,
       settings: { synchronous_commit: "off", wal_writer_delay: "10000" },
     }),

@@ -1,6 +1,6 @@
 /** etcd's token of one user: asked for once for all who need it, and again when etcd no longer takes it. */
-import { onAbort } from "../../util/on-abort.js";
 import { EtcdFailure, FAILED_PRECONDITION } from "./failure.js";
+import { orAborted } from "./or-aborted.js";
 
 export interface Credentials {
   readonly username: string;
@@ -66,11 +66,4 @@ export class Token {
     if (this.#underway === underway) this.#underway = null;
     underway.ending.abort();
   }
-}
-
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = onAbort(signal, () => reject(signal.reason as Error));
-    promise.then(resolve, reject).finally(stop);
-  });
 }

@@ -16,9 +16,11 @@ const note = (kind, { key, epoch }, at) => writeSync(log, `${kind} ${key} ${epoc
 /** The other end may be gone: this process is about to be killed. */
 const tell = (message) => process.send(message, () => {});
 
-/** Set by the parent: how long the next holder blocks this process. */
+/** Set by the parent: how long the next hold lasts, and how long its holder then blocks this process. */
+let askedHoldMs = 0;
 let blockMs = 0;
 process.on("message", (message) => {
+  if (message.holdMs !== undefined) askedHoldMs = message.holdMs;
   if (message.blockMs !== undefined) blockMs = message.blockMs;
 });
 process.on("disconnect", () => process.exit());
@@ -43,8 +45,11 @@ async function holdOnce(key) {
   }
   const begun = clock();
   note("begin", lease, begun);
-  tell({ begun: key, epoch: String(lease.epoch) });
-  const end = await actUntilEnd(lease, begun + BigInt(Math.round(holdMs() * 1e6)));
+  const isAsked = askedHoldMs > 0;
+  const ms = isAsked ? askedHoldMs : holdMs();
+  askedHoldMs = 0;
+  tell({ begun: key, isAsked });
+  const end = await actUntilEnd(lease, begun + BigInt(Math.round(ms * 1e6)));
   note("end", lease, end.last);
   if (end.isLost) tell({ lost: key, reason: end.reason });
   await lease.release().catch(() => {});

@@ -29,8 +29,6 @@ export class Holders {
   #logs = [];
   #children = [];
   #isEnding = false;
-  /** The process that last said that it has the key, of each key. */
-  #holders = new Map();
   /** The newest epoch that the guarded table is known to have taken, of each key. */
   #written = new Map();
   #pending = new Set();
@@ -114,7 +112,7 @@ export class Holders {
     child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
     const entry = { index, process: child, ended: once(child, "close"), isExpected: false };
     this.#children[index] = entry;
-    child.on("message", (message) => this.#hear(entry, message));
+    child.on("message", (message) => this.#hear(message));
     child.on("close", (code, signal) => {
       if (this.#isEnding || entry.isExpected) return;
       this.complaints.push(`a holder ended by ${code ?? signal}: ${errors.slice(-2000)}`);
@@ -126,11 +124,13 @@ export class Holders {
     this.#spawn(entry.index);
   }
 
-  /** A process that has a key just now, as far as is known here. */
+  /** A process that has begun to hold a key for several ttls, some time ago. */
   async #someHolder() {
-    await this.handOvers(this.count + 1 + Math.floor(Math.random() * 10));
-    const keys = [...this.#holders.keys()];
-    const entry = this.#holders.get(keys[Math.floor(Math.random() * keys.length)]);
+    const entry = this.#children[Math.floor(Math.random() * this.#children.length)];
+    const begins = heard(entry, (message) => message.isAsked === true);
+    entry.process.send({ holdMs: 4 * TTL_MS });
+    await begins;
+    await delay(Math.random() * 0.7 * TTL_MS);
     return {
       entry,
       kill(signal) {
@@ -138,36 +138,16 @@ export class Holders {
         entry.process.kill(signal);
       },
       async block(blockMs) {
+        const begun = heard(entry, (message) => message.blocked === blockMs);
         entry.process.send({ blockMs });
-        await this.hears((message) => message.blocked === blockMs);
-        // It is heard of again after it.
-        await this.hears(() => true);
+        await begun;
+        await heard(entry, () => true);
       },
-      hears: (isIt) =>
-        new Promise((resolve, reject) => {
-          const stop = () => {
-            clearTimeout(timer);
-            entry.process.off("message", listen);
-          };
-          const listen = (message) => {
-            if (!isIt(message)) return;
-            stop();
-            resolve();
-          };
-          const timer = setTimeout(() => {
-            stop();
-            reject(new Error("waited 120 s in vain for a holder's word"));
-          }, 120_000);
-          entry.process.on("message", listen);
-        }),
     };
   }
 
-  #hear(entry, message) {
-    if (message.begun !== undefined) {
-      this.count++;
-      this.#holders.set(message.begun, entry);
-    }
+  #hear(message) {
+    if (message.begun !== undefined) this.count++;
     if (message.lost !== undefined) this.lost++;
     if (message.failed !== undefined) this.complaints.push(`a holder failed: ${message.failed}`);
     if (message.wrote !== undefined && message.accepted) {
@@ -220,4 +200,27 @@ function fakeTimeLibrary() {
     encoding: "utf8",
   });
   return stdout.trim();
+}
+
+/** How long a holder's word is waited for: a minute of blocking, and a busy machine. */
+const LONGEST_SILENCE_MS = 120_000;
+
+/** Resolves with the next message of a process for which `isIt` is true. */
+function heard(entry, isIt) {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      entry.process.off("message", listen);
+    };
+    const listen = (message) => {
+      if (!isIt(message)) return;
+      stop();
+      resolve(message);
+    };
+    const timer = setTimeout(() => {
+      stop();
+      reject(new Error(`waited ${LONGEST_SILENCE_MS} ms in vain for a holder's word`));
+    }, LONGEST_SILENCE_MS);
+    entry.process.on("message", listen);
+  });
 }

@@ -111,6 +111,16 @@ const STEPS = [
       `${sum(text, /signalProcess\(token\) +│ \d+ +│ \d+ +│ (\d+)/gu)} reuses, no stranger`,
   },
   {
+    name: "lease",
+    method: "leases on real etcd and PostgreSQL servers under everything that goes wrong",
+    command: [
+      "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
+      `node test/lab/lease/adversity.mjs --long --handovers ${scaled(20_000)} --faults ${scaled(20)}`,
+    ].join(" && "),
+    cases: (text) =>
+      `${sum(text, /^total: (\d+) hand-overs/gmu)} hand-overs, ${sum(text, /^total: .* (\d+) faults/gmu)} faults`,
+  },
+  {
     name: "sweep",
     method: "a million locks in one directory",
     command: "npm run bench -- sweep --million",

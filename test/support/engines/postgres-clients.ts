@@ -9,6 +9,7 @@ import type { PgClient, PostgresListen, PostgresQuery } from "../../../lib/lease
 import { pgListen } from "../../../lib/lease/index.js";
 import { ROOT } from "../processes/programs.js";
 import { requireEngine } from "../require.js";
+import { postgres, type PostgresStarter } from "./engines.js";
 
 interface Connected {
   readonly query: PostgresQuery;
@@ -19,11 +20,20 @@ type ClientName = "pg" | "postgres" | "@electric-sql/pglite";
 
 const LAB = join(ROOT, "test/lab/lease");
 
+function obstacle(): string | null {
+  const isThere = existsSync(join(LAB, "node_modules/pg/package.json"));
+  return isThere ? null : "needs PostgreSQL's clients: npm --prefix test/lab/lease ci";
+}
+
+/** A server that is only started where there are clients for it. */
+export const postgresForClients: PostgresStarter = {
+  startEngine: postgres.startEngine,
+  obstacle: () => postgres.obstacle() ?? obstacle(),
+};
+
 /** Of the lab's folder; skips where it is not installed. */
 function load(context: TestContext, name: ClientName): unknown {
-  const isThere = existsSync(join(LAB, "node_modules", name, "package.json"));
-  const obstacle = "needs PostgreSQL's clients: npm --prefix test/lab/lease ci";
-  requireEngine(context, isThere ? null : obstacle);
+  requireEngine(context, obstacle());
   return createRequire(join(LAB, "package.json"))(name);
 }
 
