@@ -18,7 +18,7 @@ export interface RelativeFacts {
 }
 
 /** Who is whose parent. Each answer takes time in proportion to the processes in it. */
-export interface Relatives<Facts extends RelativeFacts> {
+interface Relatives<Facts extends RelativeFacts> {
   /** In the order of the list. */
   childrenOf(pid: number): Facts[];
   /** Children, then their children, and so on: nearest first, in the order of the list where equally near. */

@@ -4,7 +4,7 @@ import { freeze } from "./freeze.js";
 import type { Member } from "./member.js";
 import type { Tree } from "./tree.js";
 
-export interface Ending {
+interface Ending {
   readonly members: Tree;
   /** Also what descends from the process. */
   readonly withDescendants: boolean;

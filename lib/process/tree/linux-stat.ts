@@ -15,7 +15,7 @@ import { parseStat } from "../backends/procfs-parse.js";
 /** A number of `/proc/<pid>/stat`, counted from behind the `)` of the name: proc_pid_stat(5) less 3. */
 const SESSION = 3;
 
-export interface LinuxStat {
+interface LinuxStat {
   /** See `ProcStat.state`. */
   readonly state: string;
   readonly threads: number;

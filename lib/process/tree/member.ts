@@ -5,7 +5,7 @@ import { os } from "../../util/node-modules.js";
 import { identityOf } from "../identity.js";
 
 /** What the OS has said to a signal: once it has refused one to this user, no more are sent. */
-export type Refusal = "access-denied" | "unsupported";
+type Refusal = "access-denied" | "unsupported";
 
 // Beyond them a process is told by its exact id, and a reference opened whenever one is needed: descriptors are the host
 // program's, too. Handles of Windows are not scarce, and keep the pid from being given away.

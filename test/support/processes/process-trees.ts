@@ -6,7 +6,7 @@ import { signalProcess } from "../../../lib/process/signal.js";
 import { type RunningChild, start } from "./child.js";
 
 /** A shell that runs `script`; `pids` are the numbers in its first line, the shell's own first. */
-export interface ShellTree {
+interface ShellTree {
   readonly shell: RunningChild;
   readonly token: string;
   readonly pids: readonly number[];
