@@ -6,6 +6,20 @@
  *
  * @packageDocumentation
  */
+export {
+  type EndedProcess,
+  EndOwnProcessError,
+  endProcess,
+  type EndProcessOptions,
+  type EndProcessResult,
+  type SurvivingProcess,
+} from "./process/end.js";
+export {
+  getProcessAncestors,
+  type GetProcessAncestorsOptions,
+  getProcessChildren,
+  type GetProcessChildrenOptions,
+} from "./process/get-relatives.js";
 export { getFileLockProcessStartTime } from "./process/file-lock-start-time.js";
 export { identifyProcess, verifyProcess } from "./process/identity.js";
 export {

@@ -106,7 +106,14 @@ export function identifyProcess(pid: number = process.pid): string | null {
 }
 
 function tokenOf(pid: number): string | null {
-  const { state, startTime, exactId } = identityOf(pid);
+  return tokenOfIdentity(pid, identityOf(pid));
+}
+
+/** The token of a process that has this identity and pid here; null as {@link identifyProcess} says. */
+export function tokenOfIdentity(
+  pid: number,
+  { state, startTime, exactId }: ProcessIdentity,
+): string | null {
   if (state === "gone" || (startTime === null && exactId === null)) return null;
   if (ownPrefix === undefined) ownPrefix = readablePrefix(tokenHost());
   return ownPrefix === null ? null : formatTokenOn(ownPrefix, { pid, startTime, exactId });

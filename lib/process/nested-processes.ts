@@ -170,7 +170,7 @@ function pidNamespaceOf(pid: number): string | null {
 }
 
 /** `/proc` is mounted, numbers processes as our own pid namespace does, and tells nested numbers. */
-function isProcOurs(): boolean {
+export function isProcOurs(): boolean {
   try {
     const numbers = parseNamespacePids(readFileSync("/proc/self/status", "latin1"));
     return numbers?.length === 1 && numbers[0] === process.pid;

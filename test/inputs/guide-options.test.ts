@@ -5,7 +5,14 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { acquireFileLock, acquirePidFile } from "../../lib/file-lock/index.js";
-import { inspectProcess, inspectProcesses, waitForProcessExit } from "../../lib/index.js";
+import {
+  endProcess,
+  getProcessAncestors,
+  getProcessChildren,
+  inspectProcess,
+  inspectProcesses,
+  waitForProcessExit,
+} from "../../lib/index.js";
 import { acquireLease, etcdLeases, postgresLeases } from "../../lib/lease/index.js";
 import { createSessionAttentionMonitor } from "../../lib/session-attention/index.js";
 import {
@@ -75,6 +82,9 @@ const REFERENCE: readonly (readonly [string, readonly ((options: never) => unkno
       (options) => inspectProcess(1, options),
       (options) => inspectProcesses([1], options),
       (options) => waitForProcessExit("pi1", options),
+      (options) => endProcess("pi1", options),
+      (options) => getProcessAncestors(1, options),
+      (options) => getProcessChildren(1, options),
     ],
   ],
   ["### Options of `acquireSessionWriteLock`", [acquireSessionWriteLock]],

@@ -17,6 +17,9 @@ import {
 import {
   identifyProcess,
   inspectProcess,
+  endProcess,
+  getProcessAncestors,
+  getProcessChildren,
   inspectProcesses,
   waitForProcessExit,
 } from "../../lib/index.js";
@@ -95,6 +98,31 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { sliceMs: "4" },
     { sliceMs: Number.NaN },
     { slice: 4 },
+  ],
+  [
+    "getProcessAncestors(1, …)",
+    (options) => getProcessAncestors(1, options),
+    7,
+    { args: 1 },
+    { recursive: true },
+  ],
+  [
+    "getProcessChildren(1, …)",
+    (options) => getProcessChildren(1, options),
+    { recursive: "yes" },
+    { deep: true },
+  ],
+  ["endProcess(…)", (wrong) => endProcess(wrong), undefined, 7],
+  [
+    "endProcess(token, …)",
+    (options) => endProcess(token, options),
+    null,
+    { graceMs: -1 },
+    { graceMs: 1.5 },
+    { graceMs: "5s" },
+    { tree: 1 },
+    { signal: "SIGKILL" },
+    { grace: 5 },
   ],
   [
     "waitForProcessExit(token, …)",

@@ -101,6 +101,16 @@ const STEPS = [
       `${sum(text, /^total: (\d+) acquisitions/gmu)} acquisitions, ${sum(text, /^total: .* (\d+) reclaims/gmu)} reclaims`,
   })),
   {
+    name: "strangers",
+    method: "one pid is given to process after process while signals are sent",
+    command: [
+      "npm --prefix test/lab/bench ci --silent --no-audit --no-fund",
+      `node test/lab/strangers/strangers.mjs --reuses ${scaled(1_000_000)}`,
+    ].join(" && "),
+    cases: (text) =>
+      `${sum(text, /signalProcess\(token\) +│ \d+ +│ \d+ +│ (\d+)/gu)} reuses, no stranger`,
+  },
+  {
     name: "lease",
     method: "leases on real etcd and PostgreSQL servers under everything that goes wrong",
     command: [
