@@ -25,8 +25,8 @@ export const SHARED = [
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
   { name: "shared/lock", modules: /^(?:lock|session-lock|util)\/|^lease\/lease-taker\b/u },
-  // Loaded by the one before it when a lock wants a lease.
-  { name: "shared/lease", modules: /^lease\//u },
+  // Loaded by the one before it when a lock wants a lease: also what no other entry needs.
+  { name: "shared/lease", modules: /^lease\/(?!index\.)/u, sharers: 1 },
   // The command uses them as well; proper-lockfile's functions are typed as that package's.
   { name: "shared/file-lock", modules: /^file-lock\//u, isOnlyCode: true },
 ];

@@ -6,6 +6,7 @@
  *
  * @packageDocumentation
  */
+export { getFileLockProcessStartTime } from "./process/file-lock-start-time.js";
 export { identifyProcess, verifyProcess } from "./process/identity.js";
 export {
   getProcessArgs,
@@ -15,6 +16,7 @@ export {
   inspectProcesses,
   type InspectProcessesOptions,
   isPidAlive,
+  isPidDefinitelyDead,
 } from "./process/inspect.js";
 export type {
   ArgsReason,

@@ -36,6 +36,17 @@ export function isPidAlive(pid: number): boolean {
 }
 
 /**
+ * Is it proven that no process has this pid? What {@link isPidAlive} denies of anything that can be a pid.
+ *
+ * @param pid - Anything: what cannot be a pid proves nothing.
+ * @returns true only on proof: nothing has it, or a zombie, a process kept only by an open handle (Windows) or a thread
+ * of another process. false when a process runs, and when the OS denies or cannot say. Never throws.
+ */
+export function isPidDefinitelyDead(pid: number): boolean {
+  return isValidPid(pid) && !processBackend().isAlive(pid);
+}
+
+/**
  * The integer that the OS froze when the process started, for telling two processes of one pid apart.
  *
  * @returns Linux: clock ticks (10 ms) since boot, without this process's time-namespace offset

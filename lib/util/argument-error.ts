@@ -32,6 +32,7 @@ function mustBe(field: string, expected: string, value: unknown): string {
   return `${field} must be ${expected}, got ${shown(value)}`;
 }
 
-function shown(value: unknown): string {
+/** A value for people, on one line; never throws, whatever the value does when it is asked for its text. */
+export function shown(value: unknown): string {
   return printable(util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 }));
 }

@@ -106,6 +106,13 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { signal: "stop" },
   ],
   [
+    "waitForProcessExit([token], …)",
+    (options) => waitForProcessExit([token], options),
+    7,
+    { timeoutMs: -1 },
+    { timeouts: 5 },
+  ],
+  [
     "breakLock(lockPath, { reason, expectedNonce, … })",
     breakIt,
     { reason: "" },

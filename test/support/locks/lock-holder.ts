@@ -48,6 +48,7 @@ const payload = {
   fileSystem: name,
   guard: isOwnGuard && hasLock ? "inode" : null,
   verified: null,
+  lease: null,
   ...fields,
 };
 writeFileSync(fd, formatPayload(payload));

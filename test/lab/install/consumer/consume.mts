@@ -1,9 +1,11 @@
 // Compiled against the installed types: that they are complete, and that they are no `any`.
 import {
+  getFileLockProcessStartTime,
   identifyProcess,
   inspectProcess,
   type InspectProcessOptions,
   inspectProcesses,
+  isPidDefinitelyDead,
   nativeStatus,
   type ProcessInfo,
   type ProcessVerdict,
@@ -32,6 +34,9 @@ export const many: Promise<Map<number, ProcessInfo>> = inspectProcesses([1, 2]);
 const token: string | null = identifyProcess();
 export const verdict: ProcessVerdict = verifyProcess(token ?? "");
 export const end: Promise<"exited" | "timeout"> = waitForProcessExit(token ?? "", { timeoutMs: 1 });
+export const ends: Promise<Map<string, "exited" | "timeout">> = waitForProcessExit([token ?? ""]);
+export const dead: boolean = isPidDefinitelyDead(1);
+export const lockTime: number | null = getFileLockProcessStartTime(1);
 export const backend: "native" | "procfs" | "basic" = nativeStatus().backend;
 
 const swept: Promise<CleanStaleLockFilesResult> = cleanStaleLockFiles({ sessionsDir: "." });
