@@ -14,7 +14,7 @@ export interface TokenFacts {
   /** null: no look was made. */
   readonly nested: {
     readonly isComplete: boolean;
-    readonly having: readonly Omit<NestedProcess, "startTimeOffset">[];
+    readonly having: readonly Omit<NestedProcess, "startTimeOffset" | "outerPid">[];
   } | null;
 }
 
@@ -62,7 +62,8 @@ export function judgeFacts(
     nested: () =>
       nested && {
         isComplete: nested.isComplete,
-        having: () => nested.having.map((found) => ({ ...found, startTimeOffset: null })),
+        having: () =>
+          nested.having.map((found) => ({ ...found, startTimeOffset: null, outerPid: 1 })),
       },
   });
 }
