@@ -35,6 +35,8 @@ export function askStore<Answer>(question: Question<Answer>): Promise<Answer> {
       return was;
     };
     const stopListening = onAbort(signal, () => {
+      // Nothing is left to wait for; a late answer is only tidied up.
+      limit.unref();
       if (stopWaiting()) reject(signal?.reason);
     });
     const limit = setTimeout(() => {

@@ -126,3 +126,16 @@ test("a process that waits for a lease does not end before it has it", async () 
     console.log(JSON.stringify(String(second.epoch)));`;
   expect(await runNode(script)).toBe("2");
 });
+
+test("a process that has given up waiting for an answer ends, though none has come", async () => {
+  const script = `${IMPORT}
+    const store = memoryLeases();
+    const deaf = { ...store, name: "deaf", tryAcquire: () => new Promise(() => {}) };
+    for (const name of ["renew", "release", "watch"]) deaf[name] = store[name].bind(store);
+    const controller = new AbortController();
+    const options = { store: deaf, key: "a", ttlMs: 2_000_000_000, signal: controller.signal };
+    const acquiring = acquireLease({ ...options, timeoutMs: Infinity }).catch((error) => error.name);
+    controller.abort();
+    console.log(JSON.stringify(await acquiring));`;
+  expect(await runNode(script)).toBe("AbortError");
+});

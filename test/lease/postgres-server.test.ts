@@ -308,6 +308,34 @@ describe("a connection", () => {
   });
 });
 
+test("transactions that are serializable by default are asked again, and one at a time holds", async (context) => {
+  const server = await engine(context);
+  const user = "strict";
+  await run(
+    context,
+    server.port,
+    `CREATE ROLE ${user} SUPERUSER LOGIN; ALTER ROLE ${user} SET default_transaction_isolation = 'serializable'`,
+  );
+  const { query } = connectPg(context, { port: server.port, user });
+  expect(await query("SHOW transaction_isolation", [])).toMatchObject({
+    rows: [{ transaction_isolation: "serializable" }],
+  });
+  const store = postgresLeases({ query });
+  await store.createTable();
+  let holders = 0;
+  const epochs = await Promise.all(
+    Array.from({ length: 12 }, async () => {
+      await using lease = await acquireLease({ store, key: "strict" });
+      expect(++holders).toBe(1);
+      // What the others ask meanwhile conflicts with nothing.
+      expect((await attempt(store, "strict").catch(() => null))?.kind).not.toBe("acquired");
+      holders--;
+      return lease.epoch;
+    }),
+  );
+  expect(new Set(epochs).size).toBe(12);
+});
+
 test("a row that another client has locked does not shorten a lease", async (context) => {
   const server = await engine(context);
   const { query } = connectPg(context, server);
