@@ -62,8 +62,8 @@ const LANES = [
     what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks",
     proof: "run",
     commands: [
-      "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
-      "npm run --silent build:ts",
+      ...installed("lease"),
+      "npm run --silent build",
       "node test/lab/lease/adversity.mjs",
     ],
   },
