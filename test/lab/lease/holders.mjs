@@ -68,7 +68,9 @@ export class Holders {
     const deadline = performance.now() + LONGEST_SILENCE_MS;
     while (this.count < count) {
       if (performance.now() > deadline) {
-        throw new Error(`waited ${LONGEST_SILENCE_MS} ms in vain for hand-over ${count}, after ${this.count}`);
+        throw new Error(
+          `waited ${LONGEST_SILENCE_MS} ms in vain for hand-over ${count}, after ${this.count}`,
+        );
       }
       await delay(10);
     }
