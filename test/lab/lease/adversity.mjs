@@ -42,6 +42,9 @@ const engines = values.engine.map((name) => {
   return name;
 });
 
+// The engines end with this process, by what runs at its exit.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
 const rows = (await Promise.all(engines.map(onEngine))).flat();
 console.table(Object.fromEntries(rows.map(({ title, row }) => [title, row])));
 for (const { title, complaints } of rows) {

@@ -23,7 +23,12 @@ process.on("message", (message) => {
   if (message.holdMs !== undefined) askedHoldMs = message.holdMs;
   if (message.blockMs !== undefined) blockMs = message.blockMs;
 });
-process.on("disconnect", () => process.exit());
+// With the parent, however that has ended.
+const endAlone = () => {
+  if (!process.connected) process.exit();
+};
+process.on("disconnect", endAlone);
+setInterval(endAlone, 1000);
 
 await Promise.all(
   task.contenders.map(async (key) => {

@@ -11,6 +11,8 @@ import { beliefsIn, judge } from "./oracle.mjs";
 const HOLDER = fileURLToPath(new URL("holder.mjs", import.meta.url));
 /** Whole seconds: etcd counts no others. */
 const TTL_MS = 1000;
+/** How long a hand-over or a holder's word is waited for: a minute of blocking, and a busy machine. */
+const LONGEST_SILENCE_MS = 180_000;
 const PROCESSES = 4;
 const KEYS = 4;
 
@@ -63,10 +65,12 @@ export class Holders {
 
   /** Until so many have been told of. */
   async handOvers(count) {
-    const deadline = performance.now() + 60_000;
+    const deadline = performance.now() + LONGEST_SILENCE_MS;
     while (this.count < count) {
       if (performance.now() > deadline) {
-        throw new Error(`waited 60 s in vain for hand-over ${count}, after ${this.count}`);
+        throw new Error(
+          `waited ${LONGEST_SILENCE_MS} ms in vain for hand-over ${count}, after ${this.count}`,
+        );
       }
       await delay(10);
     }
@@ -201,9 +205,6 @@ function fakeTimeLibrary() {
   });
   return stdout.trim();
 }
-
-/** How long a holder's word is waited for: a minute of blocking, and a busy machine. */
-const LONGEST_SILENCE_MS = 120_000;
 
 /** Resolves with the next message of a process for which `isIt` is true. */
 function heard(entry, isIt) {

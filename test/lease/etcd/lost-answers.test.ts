@@ -212,3 +212,46 @@ test("an attempt that was aborted before asks nothing", async (context) => {
   });
   expect(asked).toBe(0);
 });
+
+test("contenders of one process ask etcd for a key one at a time, and learn from each other who has it", async (context) => {
+  const { port } = await engine(context);
+  let [asking, most] = [0, 0];
+  const store = etcdLeases({
+    endpoints: [`http://127.0.0.1:${port}`],
+    fetch: async (url, init) => {
+      if (!pathOf(url).startsWith("/v3/kv/")) return await fetch(url, init);
+      most = Math.max(most, ++asking);
+      return await fetch(url, init).finally(() => asking--);
+    },
+  });
+  const key = freshKey();
+  const attempts = await Promise.all(
+    Array.from({ length: 16 }, (_, index) => attempt(store, { key, holder: String(index) })),
+  );
+  const [first, ...others] = attempts;
+  if (first?.kind !== "acquired") throw new Error("the first was not the first");
+  const { epoch, holder } = first.grant;
+  expect(others).toEqual(others.map(() => ({ kind: "held", holder, epoch, leftMs: null })));
+  expect(most).toBe(1);
+  // Later ones ask for themselves: it may be over.
+  expect(await attempt(store, { key })).toMatchObject({ kind: "held", holder, epoch });
+});
+
+test("an attempt whose turn does not come ends with its signal, and the one before goes on", async (context) => {
+  const { port } = await engine(context);
+  let answer = (): void => {};
+  const answering = new Promise<void>((resolve) => (answer = resolve));
+  const store = etcdLeases({
+    endpoints: [`http://127.0.0.1:${port}`],
+    fetch: async (url, init) => {
+      await answering;
+      return await fetch(url, init);
+    },
+  });
+  const key = freshKey();
+  const first = attempt(store, { key });
+  const second = attempt(store, { key, signal: AbortSignal.timeout(20) });
+  await expect(second).rejects.toMatchObject({ code: "LEASE_STORE", retryable: true });
+  answer();
+  expect((await first).kind).toBe("acquired");
+});

@@ -140,7 +140,7 @@ function startMember({ folder, name, ports, peers, tls }) {
     pid: () => child.pid,
     /** Resolves when it answers for the whole cluster. */
     async ready() {
-      const deadline = performance.now() + 30_000;
+      const deadline = performance.now() + 60_000;
       while (!(await isHealthy(client))) {
         if (hasEnded()) throw new Error(`etcd ended: ${errors}`);
         if (performance.now() > deadline) throw new Error(`etcd does not answer: ${errors}`);
