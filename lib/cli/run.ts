@@ -6,19 +6,23 @@ import { asksForHelp, parseArguments } from "./arguments.js";
 import { type Command, EXIT, type ExitCode, UsageError } from "./command.js";
 import { breakCommand } from "./commands/break.js";
 import { identify } from "./commands/identify.js";
+import { kill } from "./commands/kill.js";
 import type { CliIo } from "./terminal/io.js";
 import { locks } from "./commands/locks.js";
 import { native } from "./commands/native.js";
 import { ps } from "./commands/ps.js";
 import { runUnderLock } from "./commands/run.js";
+import { tree } from "./commands/tree.js";
 import { verify } from "./commands/verify.js";
 import { wait } from "./commands/wait.js";
 
 const COMMANDS: readonly Command[] = [
   ps,
+  tree,
   identify,
   verify,
   wait,
+  kill,
   locks,
   breakCommand,
   runUnderLock,

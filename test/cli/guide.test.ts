@@ -89,9 +89,11 @@ describe("the guide's JSON keys are those that are printed", () => {
 
   test.each([
     ["ps", String(process.pid)],
+    ["tree", String(process.pid)],
     ["identify", String(process.pid)],
     ["verify", "x"],
     ["wait", String(process.pid), "--timeout", "0"],
+    ["kill", String(2 ** 52)],
     ["native"],
   ])("of %s", async (...args) => {
     const [command = ""] = args;
@@ -131,9 +133,11 @@ test.each([
     "--json",
   ],
   ["ps", "--json"],
+  ["tree", "--json"],
   ["identify", "--json"],
   ["verify", "--json"],
   ["wait", "--timeout", "--json"],
+  ["kill", "--tree", "--grace-ms", "--signal", "--yes", "--json"],
   ["break", "--reason", "--force", "--yes", "--json"],
   ["run", "--lock", "--timeout", "--no-wait", "--label"],
   ["native", "--json"],

@@ -19,9 +19,15 @@ import { programName } from "../../lib/cli/locks/program-name.js";
 import { layOutTable } from "../../lib/cli/terminal/table.js";
 import { run } from "../../lib/cli/run.js";
 import { type RunningChild, startReady } from "../support/processes/child.js";
-import { recordingIo, recordingStream, runHere, runProgram } from "../support/command-line.js";
+import {
+  answering,
+  recordingIo,
+  recordingStream,
+  runHere,
+  runProgram,
+} from "../support/command-line.js";
 import { lockDirectory } from "../support/locks/lock-directory.js";
-import { requirePosix } from "../support/require.js";
+import { requireNative, requirePosix } from "../support/require.js";
 
 /** The longest argument that Linux takes is 131 071 bytes long (MAX_ARG_STRLEN). */
 const LONGEST_ARGUMENT = 131_000;
@@ -61,6 +67,21 @@ describe("a process that calls itself 131 000 slashes", () => {
     expect(wide.stdout.split("\n").every((line) => displayWidth(line) <= 200)).toBe(true);
     const piped = await runHere(["ps", pid]);
     expect(piped.stdout).toContain(`${"/".repeat(LONGEST_ARGUMENT)}x -e `);
+  });
+
+  test("is shown among all, in a list, in a tree and before it is ended", async (context) => {
+    requirePosix(context, "a program that is started under another name");
+    requireNative(context);
+    const process = await startNamed(`${"/".repeat(LONGEST_ARGUMENT)}x`);
+    const pid = String(process.pid);
+    for (const args of [["ps"], ["tree"], ["kill", pid]]) {
+      const terminal = { isTTY: true, columns: 120, env: { NO_COLOR: "1" } };
+      const wide = await runHere(args, { ...terminal, events: answering("n") });
+      const line = wide.stdout.split("\n").find((text) => text.startsWith(`${pid} `)) ?? "";
+      expect(displayWidth(line)).toBe(120);
+      const piped = await runHere(args);
+      expect(piped.stdout).toContain(`${"/".repeat(LONGEST_ARGUMENT)}x -e `);
+    }
   });
 });
 

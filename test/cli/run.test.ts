@@ -6,7 +6,18 @@ import { describe, expect, test } from "vitest";
 import { runHere } from "../support/command-line.js";
 import { ROOT } from "../support/processes/programs.js";
 
-const NAMES = ["ps", "identify", "verify", "wait", "locks", "break", "run", "native"];
+const NAMES = [
+  "ps",
+  "tree",
+  "identify",
+  "verify",
+  "wait",
+  "kill",
+  "locks",
+  "break",
+  "run",
+  "native",
+];
 
 describe("help", () => {
   test("names every command and goes to standard output", async () => {
@@ -58,7 +69,7 @@ describe("wrong usage says what is wrong, exits with 2 and prints no answer", ()
   test.each([
     [
       ["frobnicate"],
-      'unknown command, expected one of ps, identify, verify, wait, locks, break, run, native: "frobnicate"',
+      'unknown command, expected one of ps, tree, identify, verify, wait, kill, locks, break, run, native: "frobnicate"',
     ],
     [["--frobnicate"], "unknown option: --frobnicate"],
     [["ps", "1", "--jsn"], "unknown option: --jsn"],
@@ -73,7 +84,9 @@ describe("wrong usage says what is wrong, exits with 2 and prints no answer", ()
     [["locks", ".", "--stale-ms", "1m"], '--stale-ms must be an integer of 1 or more: "1m"'],
     [["locks", ".", "--stale-ms=0"], '--stale-ms must be an integer of 1 or more: "0"'],
     [["locks", ".", "--stale-ms=-5"], '--stale-ms must be an integer of 1 or more: "-5"'],
-    [["ps"], "at least one pid is required"],
+    [["tree", "--all"], "unknown option: --all"],
+    [["tree", "1", "2"], 'only one pid can be shown: "2"'],
+    [["kill"], "at least one pid or token is required"],
     [["verify"], "at least one token is required"],
     [["locks"], "at least one directory is required"],
     [["locks", "a", "--state-dir"], "option needs a value: --state-dir"],

@@ -84,6 +84,18 @@ const NO_EVENTS: CliEvents = {
   endBySignal: () => {},
 };
 
+/** A terminal on which a person presses these keys when asked. */
+export function answering(keys: string, whenAsked = (): void => {}): CliEvents {
+  return {
+    ...NO_EVENTS,
+    onKeys: (listener) => {
+      whenAsked();
+      queueMicrotask(() => listener(keys));
+      return () => {};
+    },
+  };
+}
+
 /** Starts the built program; ended with the test. */
 export function startProgram(
   args: readonly string[],

@@ -1,36 +1,39 @@
-/** `pidentity ps`: what the OS says about some pids. */
+/** `pidentity ps`: what the OS says about some pids, or about all processes. */
 import { inspectProcesses } from "../../process/inspect.js";
 import type { ProcessInfo } from "../../process/process-info.js";
-import { printable } from "../../util/printable.js";
-import { parseArguments, parsePid, requireSome } from "../arguments.js";
+import { parseArguments, parsePid } from "../arguments.js";
 import { type Command, EXIT, type ExitCode } from "../command.js";
-import { formatDuration, formatLocalTime } from "../terminal/duration.js";
 import { jsonDocumentParts } from "../json-document.js";
+import { ageOf, commandOf } from "../processes/describe.js";
+import { listAll } from "../processes/list-all.js";
+import { formatLocalTime } from "../terminal/duration.js";
 import { writeInChunks } from "../terminal/io.js";
 import { type Cell, type Column, tableLines } from "../terminal/table.js";
 
 export const ps: Command = {
   name: "ps",
-  usage: "<pid…> [--json]",
+  usage: "[pid…] [--json]",
   summary: "state, parent, start time, age and command line of processes",
-  help: `Asks the OS about each pid and prints one line for it.
+  help: `Asks the OS about each pid and prints one line for it; without a pid about every
+process that can be seen from here, by pid.
 
 Options:
   --json   one JSON document instead of the table:
            {"schemaVersion", "processes"}, in the words of inspectProcess
 
 Exit code: 0 when all exist, 1 when at least one does not (or cannot be found
-out), 2 on wrong usage.
+out), 2 on wrong usage. Without a pid: 0, or 2 where processes cannot be listed.
 
 Examples:
+  pidentity ps
   pidentity ps 1 4711
   pidentity ps "$(cat server.pid)" --json
 `,
   run: async (args, io) => {
     const { values, positionals } = parseArguments(args, { json: { type: "boolean" } });
-    requireSome("pid", positionals);
-    const found = await inspectProcesses(positionals.map(parsePid));
-    const processes = [...found.values()];
+    const isAll = positionals.length === 0;
+    const processes = isAll ? await listAll(io) : await inspectAll(positionals.map(parsePid));
+    if (processes === null) return EXIT.failure;
     const nowMs = io.wallClock();
     writeInChunks(
       io.stdout,
@@ -42,9 +45,13 @@ Examples:
             io.stdout,
           ),
     );
-    return exitCodeOf(processes);
+    return isAll ? EXIT.ok : exitCodeOf(processes);
   },
 };
+
+async function inspectAll(pids: readonly number[]): Promise<ProcessInfo[]> {
+  return [...(await inspectProcesses(pids)).values()];
+}
 
 const COLUMNS: readonly Column[] = [
   { title: "PID" },
@@ -62,7 +69,7 @@ function toRow(info: ProcessInfo, nowMs: number): Cell[] {
     toState(info),
     { text: parentPid === null ? "-" : String(parentPid) },
     { text: formatLocalTime(startedAtMs) },
-    { text: startedAtMs === null ? "-" : formatDuration(Math.max(0, nowMs - startedAtMs)) },
+    { text: ageOf(info, nowMs) },
     { text: commandOf(info) },
   ];
 }
@@ -76,13 +83,6 @@ function toState({ state, reason }: ProcessInfo): Cell {
     case "unknown":
       return { text: `${state} (${reason})`, color: "yellow" };
   }
-}
-
-function commandOf({ args, argsReason, commandLine }: ProcessInfo): string {
-  if (argsReason === "gone") return "-";
-  if (args === null) return `(not readable: ${argsReason ?? "unsupported"})`;
-  // A rewritten process title is padded up to the room that it had.
-  return args.length === 0 ? "(none)" : printable((commandLine ?? args.join(" ")).trimEnd());
 }
 
 function exitCodeOf(processes: readonly ProcessInfo[]): ExitCode {

@@ -1,12 +1,12 @@
 /** `pidentity wait`: waits until processes have ended. */
-import { identifyProcess } from "../../process/identity.js";
-import { inspectProcess } from "../../process/inspect.js";
-import { parseToken } from "../../process/token.js";
+import { verifyProcess } from "../../process/identity.js";
+import type { ProcessUnknownReason } from "../../process/judge-token.js";
 import { ProcessUnknownError, waitForProcessExit } from "../../process/wait.js";
 import { printable } from "../../util/printable.js";
-import { parseArguments, parsePid, parseTimeout, requireSome } from "../arguments.js";
-import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";
+import { parseArguments, parseTimeout, requireSome } from "../arguments.js";
+import { type Command, EXIT, type ExitCode } from "../command.js";
 import { jsonDocumentParts } from "../json-document.js";
+import { nameTarget, type Target } from "../processes/target.js";
 import { writeInChunks } from "../terminal/io.js";
 
 export const wait: Command = {
@@ -40,24 +40,12 @@ Examples:
     const timeoutMs =
       values.timeout === undefined ? Infinity : parseTimeout("--timeout", values.timeout);
     // All are named before the first is waited for: a pid may be another process's by then.
-    const targets = positionals.map(nameTarget);
-    const ends = await Promise.all(targets.map((target) => waitFor(target, timeoutMs)));
+    const ends = await waitForAll(positionals.map(nameTarget), timeoutMs);
     if (values.json) writeInChunks(io.stdout, jsonDocumentParts({}, "processes", ends));
     else for (const end of ends) if (end.state !== "ended") io.stdout.write(`${lineOf(end)}\n`);
     return exitCodeOf(ends);
   },
 };
-
-/** What is waited for. */
-interface Target {
-  /** As it was given. */
-  readonly process: string;
-  readonly pid: number | null;
-  /** null: `reason` says all that is known. */
-  readonly token: string | null;
-  readonly isGone: boolean;
-  readonly reason: string | null;
-}
 
 interface End {
   readonly process: string;
@@ -67,40 +55,44 @@ interface End {
   readonly reason: string | null;
 }
 
-/** @throws UsageError */
-function nameTarget(text: string): Target {
-  if (/^\d+$/u.test(text)) {
-    const pid = parsePid(text);
-    const token = identifyProcess(pid);
-    if (token !== null) return { process: text, pid, token, isGone: false, reason: null };
-    const { state, reason } = inspectProcess(pid, { args: false });
-    const isGone = state === "gone";
-    return {
-      process: text,
-      pid,
-      token,
-      isGone,
-      reason: state === "alive" ? "unsupported" : reason,
-    };
+/** In the order of the targets. */
+async function waitForAll(targets: readonly Target[], timeoutMs: number): Promise<End[]> {
+  const deadline = performance.now() + timeoutMs;
+  const unknown = new Map<string, ProcessUnknownReason>();
+  const running = new Set<string>();
+  for (const { token } of targets) {
+    if (token === null) continue;
+    const { state, reason } = verifyProcess(token);
+    if (state === "same") running.add(token);
+    else if (state === "unknown") unknown.set(token, reason);
   }
-  const parsed = parseToken(text);
-  if (parsed === null && !text.startsWith("pi")) {
-    throw new UsageError(`neither a pid nor a token: ${printable(text)}`);
+  let ends: ReadonlyMap<string, "exited" | "timeout"> | null = null;
+  while (ends === null) {
+    try {
+      const left = Math.max(0, Math.ceil(deadline - performance.now()));
+      ends = await waitForProcessExit(running, { timeoutMs: left });
+    } catch (error) {
+      // Denied by now, as one that has become another user's: the others are waited for on.
+      if (!(error instanceof ProcessUnknownError) || !running.delete(String(error.token))) {
+        throw error;
+      }
+      unknown.set(String(error.token), error.reason);
+    }
   }
-  return { process: text, pid: parsed?.pid ?? null, token: text, isGone: false, reason: null };
+  return targets.map((target) => endOf(target, ends, unknown));
 }
 
-async function waitFor(target: Target, timeoutMs: number): Promise<End> {
-  const { process, pid, token, isGone, reason } = target;
-  if (token === null)
+function endOf(
+  { process, pid, token, isGone, reason }: Target,
+  ends: ReadonlyMap<string, "exited" | "timeout">,
+  unknown: ReadonlyMap<string, ProcessUnknownReason>,
+): End {
+  if (token === null) {
     return { process, pid, state: isGone ? "ended" : "unknown", reason: isGone ? null : reason };
-  try {
-    const end = await waitForProcessExit(token, { timeoutMs });
-    return { process, pid, state: end === "exited" ? "ended" : "running", reason: null };
-  } catch (error) {
-    if (!(error instanceof ProcessUnknownError)) throw error;
-    return { process, pid, state: "unknown", reason: error.reason };
   }
+  const why = unknown.get(token);
+  if (why !== undefined) return { process, pid, state: "unknown", reason: why };
+  return { process, pid, state: ends.get(token) === "timeout" ? "running" : "ended", reason: null };
 }
 
 function lineOf({ process, state, reason }: End): string {

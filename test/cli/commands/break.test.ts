@@ -4,8 +4,7 @@ import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
-import type { CliEvents } from "../../../lib/cli/terminal/io.js";
-import { recordingIo, runHere, runProgram } from "../../support/command-line.js";
+import { answering, recordingIo, runHere, runProgram } from "../../support/command-line.js";
 import { run } from "../../../lib/cli/run.js";
 import { startHolder, takeNameAway } from "../../support/locks/lock-holder.js";
 import { requireNative, requireRoot } from "../../support/require.js";
@@ -27,22 +26,6 @@ function keptLock(name = "jobs.lock", fields: Readonly<Record<string, unknown>> 
   };
   writeFileSync(lockPath, JSON.stringify(payload));
   return lockPath;
-}
-
-/** A terminal on which a person presses these keys when asked. */
-function answering(keys: string, whenAsked = (): void => {}): CliEvents {
-  const ignore = (): (() => void) => () => {};
-  return {
-    onKeys: (listener) => {
-      whenAsked();
-      queueMicrotask(() => listener(keys));
-      return () => {};
-    },
-    onResize: ignore,
-    onSignal: ignore,
-    onExit: ignore,
-    endBySignal: () => {},
-  };
 }
 
 test("a lock that the rules keep is shown with its evidence, removed unasked with --yes, and logged with the reason", async (context) => {

@@ -1,12 +1,13 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 
+import { displayWidth } from "../../../lib/cli/terminal/display-width.js";
 import { isValidPid } from "../../../lib/process/pid.js";
 import { inspectProcess } from "../../../lib/process/inspect.js";
 import { ENDED, start, startReady } from "../../support/processes/child.js";
 import { runHere, runProgram } from "../../support/command-line.js";
 import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
 import { program } from "../../support/processes/programs.js";
-import { requireLinux } from "../../support/require.js";
+import { requireLinux, requireNative } from "../../support/require.js";
 
 test("a live process has a line with its parent, its start and its command line", async () => {
   const child = await liveOwner();
@@ -77,6 +78,48 @@ test("--json is one document with the fields of inspectProcess, each pid once", 
     { ...inspectProcess(child.pid), startedAtMs: expect.closeTo(Date.now(), -5) },
   ]);
   expect(code).toBe(0);
+});
+
+describe("without a pid", () => {
+  test("every process has a line, by pid, and the exit code is 0", async (context) => {
+    requireNative(context);
+    const child = await liveOwner();
+    const { code, stdout, stderr } = await runProgram(["ps"]);
+    const [header, ...lines] = stdout.trimEnd().split("\n");
+    expect(header).toMatch(/^PID +STATE +PPID +STARTED +AGE +COMMAND$/u);
+    const pids = lines.map((line) => Number(line.split(" ")[0]));
+    expect(pids).toEqual(pids.toSorted((one, other) => one - other));
+    expect(new Set(pids).size).toBe(pids.length);
+    expect(pids).toContain(process.pid);
+    const line = lines.find((text) => text.startsWith(`${String(child.pid)} `));
+    expect(line).toContain("process.stdin.resume()");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  });
+
+  test("--json has the document of ps with pids", async (context) => {
+    requireNative(context);
+    const child = await liveOwner();
+    const { code, stdout } = await runProgram(["ps", "--json"]);
+    const document = JSON.parse(stdout) as { processes: { pid: number }[] };
+    expect(Object.keys(document)).toEqual(["schemaVersion", "processes"]);
+    expect(document.processes.find(({ pid }) => pid === child.pid)).toEqual({
+      ...inspectProcess(child.pid),
+      startedAtMs: expect.closeTo(Date.now(), -5),
+    });
+    expect(code).toBe(0);
+  });
+
+  test("lines are cut to the terminal's width", async (context) => {
+    requireNative(context);
+    const long = "x".repeat(500);
+    const script = "console.log(1); process.stdin.resume()";
+    await startReady(process.execPath, ["-e", script, "--", long]);
+    const terminal = { isTTY: true, columns: 120, env: { NO_COLOR: "1" } };
+    const { stdout } = await runHere(["ps"], terminal);
+    const lines = stdout.trimEnd().split("\n");
+    for (const line of lines) expect(displayWidth(line)).toBeLessThanOrEqual(120);
+    expect(lines.some((line) => line.endsWith("…"))).toBe(true);
+  });
 });
 
 const HOSTILE = "\u001B[2J\u001B]0;owned\u0007\r\n\u009B31m\u202Egnp.exe\u2028\u007F";

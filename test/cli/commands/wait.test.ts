@@ -74,6 +74,23 @@ test("a process of which nothing can be told is neither ended nor running: 3", a
   expect(code).toBe(3);
 });
 
+test("one of which nothing can be told is no reason to give up on the others", async (context) => {
+  requireNative(context);
+  const child = await liveOwner();
+  const unknown = [foreignToken(child.pid), foreignToken(process.pid), "pi9.of.another.version"];
+  const args = ["wait", ...unknown, String(child.pid), ...unknown];
+  const looked = await runHere([...args, "--timeout", "0"]);
+  expect(looked.stdout).toContain(`${String(child.pid)} running\n`);
+  expect(looked.code).toBe(1);
+  const waiting = runHere(args);
+  await child.kill();
+  const { code, stdout } = await waiting;
+  expect(stdout.match(/ unknown \(other-host\)$/gmu)).toHaveLength(4);
+  expect(stdout.match(/ unknown \(malformed\)$/gmu)).toHaveLength(2);
+  expect(stdout).not.toContain("running");
+  expect(code).toBe(3);
+});
+
 test("Ctrl-C ends it at once", async (context) => {
   requireNative(context);
   requirePosix(context, "signals");
