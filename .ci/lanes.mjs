@@ -63,11 +63,7 @@ const LANES = [
     proof: "run",
     commands: [
       ...installed("lease"),
-<<<<<<< HEAD
-      "npx vitest run --project unit --project long test/lease",
-=======
       "npm run --silent build",
->>>>>>> part-etcd
       "node test/lab/lease/adversity.mjs",
     ],
   },
