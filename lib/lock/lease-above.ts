@@ -2,15 +2,7 @@
  * What the engine knows of a lease that stands above a lock: one holder among several machines, on an engine of the
  * user's. It is taken before the lock is, so that a lock is never published without its epoch, and given back after it.
  */
-
-/** Which hold on which key a lock was taken under. */
-export interface LeaseClaim {
-  /** Random id of the lease store: epochs of different stores never compare. */
-  readonly store: string;
-  readonly key: string;
-  /** Grows with every change of holder. */
-  readonly epoch: bigint;
-}
+import type { LeaseClaim } from "./protocol/lease-claim.js";
 
 /** A lease as the handle of a lock shows it. */
 export interface LockLease {
@@ -55,15 +47,4 @@ export type TakeLease = (request: LeaseRequestOfLock) => Promise<LeaseAbove | Le
 
 export function claimOf({ storeId, key, epoch }: LockLease): LeaseClaim {
   return { store: storeId, key, epoch };
-}
-
-/** Whether a lock was taken under an earlier hold on the same lease: its holder has lost it. */
-export function isSuperseded(theirs: LeaseClaim | null, ours: LeaseClaim | null): boolean {
-  return (
-    theirs !== null &&
-    ours !== null &&
-    theirs.store === ours.store &&
-    theirs.key === ours.key &&
-    theirs.epoch < ours.epoch
-  );
 }

@@ -80,8 +80,16 @@ describe.each(LINUX_BACKENDS)("the numbers that the backend %s lists", (name) =>
       node,
       cwd: "/",
       prefix: [
-        ...["unshare", "--mount", "--pid", "--fork", "--kill-child"],
-        ...["sh", "-c", `${mount} && "$@"`, "sh", ...AS_NOBODY],
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "sh",
+        "-c",
+        `${mount} && "$@"`,
+        "sh",
+        ...AS_NOBODY,
       ],
       env: environmentFor(name),
     });

@@ -1,6 +1,6 @@
 /** The lock file's JSON: its keys, how it is read from bytes and written to text, how large it may be. Pure. */
 import { rangeError } from "../../util/argument-error.js";
-import type { LeaseClaim } from "../lease-above.js";
+import type { LeaseClaim } from "./lease-claim.js";
 
 /**
  * What a lock file says. A key that is absent or of another shape is null. Other writers of this format

@@ -8,7 +8,7 @@ import {
 import { isSameBoot } from "../../process/token.js";
 import { isMainThread } from "../../util/thread.js";
 import { TimeSlice } from "../../util/time-slice.js";
-import type { LeaseClaim } from "../lease-above.js";
+import type { LeaseClaim } from "../protocol/lease-claim.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";

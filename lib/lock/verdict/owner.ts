@@ -26,7 +26,7 @@ import {
   isSameBoot,
   type ProcessToken,
 } from "../../process/token.js";
-import { isSuperseded, type LeaseClaim } from "../lease-above.js";
+import { isSuperseded, type LeaseClaim } from "../protocol/lease-claim.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { KernelEvidence } from "./kernel-evidence.js";
 import { gone, type OwnerJudgement, same, undecidable } from "./owner-judgement.js";
