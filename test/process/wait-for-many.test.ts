@@ -13,6 +13,9 @@ import { requireLinux, requireRoot } from "../support/require.js";
 const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
 const OWN = identifyProcess() ?? "";
 
+/** Hundreds of processes on a machine that has other work, too. */
+const BUSY = { timeout: 180_000 };
+
 /** A token of a process that had this one's pid before: it is gone. */
 function earlier(index: number): string {
   const fields = OWN.split(".");
@@ -90,10 +93,10 @@ describe("one that cannot be decided", () => {
     ["that has no prototype", Object.create(null), "malformed", "[Object: null prototype] {}"],
   ])("a token %s rejects, naming it", async (_, token, reason, text) => {
     for (const wait of [
-      waitForProcessExit([OWN, token as string, earlier(1)]),
-      waitForProcessExit(token as string),
+      () => waitForProcessExit([OWN, token as string, earlier(1)]),
+      () => waitForProcessExit(token as string),
     ]) {
-      const error = await wait.catch((caught: unknown) => caught);
+      const error = await wait().catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(ProcessUnknownError);
       expect(error).toMatchObject({ code: "PROCESS_UNKNOWN", reason, token });
       expect((error as Error).message).toBe(
@@ -203,13 +206,16 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
   beforeEach((context) => requireLinux(context, "two backends"));
   const env = environmentFor(name);
 
-  test("more processes than references share one timer, and leave no descriptor behind", async (context) => {
-    backendNamed(name, context);
-    const count = MOST_REFERENCES + 50;
-    const seen = await runNode(
-      `${childrenScript(count)}
+  test(
+    "more processes than references share one timer, and leave no descriptor behind",
+    BUSY,
+    async (context) => {
+      backendNamed(name, context);
+      const count = MOST_REFERENCES + 50;
+      const seen = await runNode(
+        `${childrenScript(count)}
        const before = descriptors();
-       const gone = Array.from({ length: 5000 }, (_, index) => goneToken(index));
+       const gone = Array.from({ length: 1000 }, (_, index) => goneToken(index));
        let isOver = false;
        const wait = p.waitForProcessExit([...gone, ...tokens, ...tokens]).finally(() => (isOver = true));
        const other = p.waitForProcessExit(tokens.slice(0, 20));
@@ -234,19 +240,20 @@ describe.each(LINUX_BACKENDS)("with the backend %s", (name) => {
          leaked: descriptors() - before,
        }));
        program.stdin.end();`,
-      { env },
-    );
-    expect(seen).toEqual({
-      held: name === "native" ? MOST_REFERENCES : 0,
-      isOneTimerEach: true,
-      left: 1,
-      wasOver: false,
-      first: true,
-      outcomes: 5000 + count,
-      exited: 5000 + count,
-      leaked: 0,
-    });
-  });
+        { env },
+      );
+      expect(seen).toEqual({
+        held: name === "native" ? MOST_REFERENCES : 0,
+        isOneTimerEach: true,
+        left: 1,
+        wasOver: false,
+        first: true,
+        outcomes: 1000 + count,
+        exited: 1000 + count,
+        leaked: 0,
+      });
+    },
+  );
 
   test("more processes than descriptors are waited for, and the program can still open files", async (context) => {
     backendNamed(name, context);
@@ -307,7 +314,7 @@ function childrenScript(count: number): string {
   const ask = async (count) => { program.stdin.write(count + "\\n"); return Number((await answers.next()).value); };
   const descriptors = () => readdirSync("/proc/self/fd").length;
   const turns = async (condition) => {
-    const deadline = Date.now() + 20_000;
+    const deadline = Date.now() + 90_000;
     while (!condition() && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 2));
   };
   const goneToken = (index) => {
