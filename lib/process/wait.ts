@@ -2,7 +2,7 @@
 import type { ProcessReference } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
-import { onAbort } from "../util/on-abort.js";
+import { pause } from "../util/pause.js";
 import { tokenHost, tokenLookups, verifyProcess } from "./identity.js";
 import { judgeToken, type ProcessVerdict } from "./judge-token.js";
 import type { NestedProcesses } from "./nested-processes.js";
@@ -132,17 +132,4 @@ function hasEnded(token: string): boolean {
   const verdict = verifyProcess(token);
   if (verdict.state === "unknown") throw new ProcessUnknownError(token, verdict.reason);
   return verdict.state === "gone";
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      stopListening();
-      resolve();
-    }, ms);
-    const stopListening = onAbort(signal, () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    });
-  });
 }
