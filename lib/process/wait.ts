@@ -47,6 +47,7 @@ export function waitForProcessExit(
   token: string,
   options?: WaitForProcessExitOptions,
 ): Promise<"exited" | "timeout">;
+/** The same for many processes, see there. */
 export function waitForProcessExit(
   tokens: Iterable<string>,
   options?: WaitForProcessExitOptions,

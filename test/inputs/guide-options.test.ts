@@ -11,6 +11,7 @@ import {
   getProcessChildren,
   inspectProcess,
   inspectProcesses,
+  listProcesses,
   waitForProcessExit,
 } from "../../lib/index.js";
 import { acquireLease, etcdLeases, postgresLeases } from "../../lib/lease/index.js";
@@ -81,6 +82,7 @@ const REFERENCE: readonly (readonly [string, readonly ((options: never) => unkno
     [
       (options) => inspectProcess(1, options),
       (options) => inspectProcesses([1], options),
+      (options) => listProcesses(options),
       (options) => waitForProcessExit("pi1", options),
       (options) => endProcess("pi1", options),
       (options) => getProcessAncestors(1, options),

@@ -15,12 +15,15 @@ import {
   readPidFile,
 } from "../../lib/file-lock/index.js";
 import {
-  identifyProcess,
-  inspectProcess,
   endProcess,
   getProcessAncestors,
   getProcessChildren,
+  identifyProcess,
+  inspectProcess,
   inspectProcesses,
+  listProcesses,
+  type ListProcessesOptions,
+  signalProcess,
   waitForProcessExit,
 } from "../../lib/index.js";
 import {
@@ -123,6 +126,25 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { tree: 1 },
     { signal: "SIGKILL" },
     { grace: 5 },
+  ],
+  [
+    "listProcesses(…)",
+    (options) => listProcesses(options as ListProcessesOptions),
+    null,
+    { args: 1 },
+    { sliceMs: -1 },
+    { slice: 4 },
+  ],
+  ["signalProcess(…)", (given) => signalProcess(given as string), undefined, null, 7],
+  [
+    "signalProcess(token, …)",
+    (signal) => signalProcess(token, signal as NodeJS.Signals),
+    "SIGNONE",
+    "",
+    null,
+    15,
+    -1,
+    "toString",
   ],
   [
     "waitForProcessExit(token, …)",
