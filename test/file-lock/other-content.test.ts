@@ -29,6 +29,7 @@ test.each([
     label: null,
     fileSystem: null,
     verified: null,
+    lease: null,
   });
 });
 

@@ -22,7 +22,6 @@ import {
   inspectProcess,
   inspectProcesses,
   listProcesses,
-  type ListProcessesOptions,
   signalProcess,
   waitForProcessExit,
 } from "../../lib/index.js";
@@ -129,16 +128,16 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
   ],
   [
     "listProcesses(…)",
-    (options) => listProcesses(options as ListProcessesOptions),
+    (options) => listProcesses(options),
     null,
     { args: 1 },
     { sliceMs: -1 },
     { slice: 4 },
   ],
-  ["signalProcess(…)", (given) => signalProcess(given as string), undefined, null, 7],
+  ["signalProcess(…)", (given) => signalProcess(given), undefined, null, 7],
   [
     "signalProcess(token, …)",
-    (signal) => signalProcess(token, signal as NodeJS.Signals),
+    (signal) => signalProcess(token, signal),
     "SIGNONE",
     "",
     null,
