@@ -1,7 +1,7 @@
 // Keeps many children that do nothing:
 //   idle-children <count>
-// Prints their pids on one line. For each line that it reads, a number, it kills and reaps the first so many of those
-// that are left and prints how many are left. They end with it.
+// Prints their pids on one line. For each line that it reads, a number, it kills and reaps the
+// first so many of those that are left and prints how many are left. They end with it.
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
