@@ -216,7 +216,7 @@ class Acquisition {
     for (const grant of this.#late) this.#giveBack(grant);
   }
 
-  /** What nobody uses would keep others waiting for a ttl. */
+  /** A grant without use would keep others waiting for a ttl. */
   #giveBack(grant: LeaseGrant): void {
     const { store, key } = this.#plan;
     if (grant.epoch === this.#used?.epoch) return;

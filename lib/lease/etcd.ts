@@ -15,7 +15,7 @@
  * - An answer to the transaction is lost: the value has the acquisition's nonce, by which the next attempt knows its key
  *   again. That key's lease began earlier than the attempt, so it is renewed before it is given out.
  * - A request arrives long after it was given up: it carries the id of the etcd lease that its attempt has made, and
- *   cannot touch another's. One that takes the key for nobody holds it until that lease runs out.
+ *   cannot touch another's. One that takes the key for an attempt that was given up holds it until that lease runs out.
  * - An administrator removes the key, or the etcd lease: each renewal looks at the key, too.
  * - A backup is restored: revisions fall back, and an epoch may come twice. The store's id is made of a random one that
  *   is kept in etcd, and of the cluster's: a restore under a new cluster token, as etcd's guide asks for, is another

@@ -10,7 +10,7 @@ interface Row {
   expiresMs: number;
 }
 
-/** A store of its own: whoever shall contend must be given the same one. */
+/** A store of its own: contenders must be given the same one. */
 export function memoryLeases(): LeaseStore {
   return new MemoryLeases();
 }

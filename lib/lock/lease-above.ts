@@ -14,7 +14,7 @@ export interface LockLease {
   readonly deadline: () => number;
 }
 
-/** The lease, as whoever took it for the lock hands it to the engine. */
+/** The lease, as it is handed to the engine. */
 export interface LeaseAbove extends LockLease {
   /** Aborts when the lease is lost, with the error that says how. */
   readonly lost: AbortSignal;

@@ -282,11 +282,11 @@ describe("a connection", () => {
     expect((await attempt(store, "a")).kind).toBe("acquired");
   });
 
-  test("is not kept for nobody: without waiters none listens", async (context) => {
+  test("is not kept without need: without waiters none listens", async (context) => {
     const server = await engine(context);
     const store = postgresLeases(connectPg(context, server));
     await store.createTable();
-    await using lease = await acquireLease({ store, key: "nobody-waits" });
+    await using lease = await acquireLease({ store, key: "no-waiters" });
     const listeners = async (): Promise<number> => {
       const rows = await run(
         context,

@@ -46,7 +46,7 @@ export function unanswered(endpoint: string, cause: unknown): EtcdFailure {
   });
 }
 
-/** An answer with another HTTP status than 200, whoever gave it. */
+/** An answer with another HTTP status than 200, whatever gave it. */
 export function refused(endpoint: string, httpStatus: number, text: string): EtcdFailure {
   const failure = failureIn(endpoint, parseObject(text) ?? {});
   if (failure !== null) return failure;

@@ -89,7 +89,7 @@ class PgListener {
     }
     // Stopped meanwhile.
     if (this.#isStopped) return await this.stop();
-    // What was told without a connection nobody has heard.
+    // What was told without a connection has not been heard.
     this.#onMessage();
   }
 

@@ -8,7 +8,7 @@ export type OwnerState = "same" | "gone" | "unknown";
  *
  * - of the kernel lock: `kernel-lock-held`, `kernel-lock-free`; `mount-gone`: the overlay that it was taken
  *   through is mounted no more
- * - of the lease above it: `lease-superseded`: who judges holds it now, under a later epoch
+ * - of the lease above it: `lease-superseded`: the judging process holds it now, under a later epoch
  * - of the token: `running` and every reason of `verifyProcess`; `pid-mismatch` when the lock's pid is
  *   not the token's
  * - `no-token`: this package wrote the lock, and nothing in it can be verified here

@@ -16,7 +16,7 @@ export async function open({ port, host = "127.0.0.1", listens = true, most = 4 
     connectionTimeoutMillis: 2000,
   };
   const pool = new pg.Pool({ ...where, max: most });
-  // A connection that is lost while nobody uses it.
+  // A connection that is lost while it is unused.
   pool.on("error", () => {});
   const store = postgresLeases({
     query: (text, parameters) => pool.query(text, parameters),

@@ -69,7 +69,7 @@ type Row = Readonly<Record<string, string>>;
 export function connectPg(context: TestContext, { port, user, most = 10 }: Where): Connected {
   const { Pool } = load(context, "pg") as PgPackage;
   const pool = new Pool({ ...serverAt({ port, user }), max: most });
-  // A connection that is lost while nobody uses it.
+  // A connection that is lost while it is unused.
   pool.on("error", () => {});
   onTestFinished(async () => await pool.end());
   return {
