@@ -66,7 +66,7 @@ function signalReferenced(reference: ProcessReference, number: number): SignalVe
 /** @throws TypeError or RangeError when `signal` is none that can be sent here. */
 export function signalNumber(field: string, signal: unknown): number {
   const isWindows = process.platform === "win32";
-  const expected = isWindows ? '"SIGTERM", "SIGKILL" or 0' : "the name of a signal, or 0";
+  const expected = 'the name of a signal (on Windows "SIGTERM" or "SIGKILL"), or 0';
   if (typeof signal !== "string" && typeof signal !== "number") {
     throw wrongType(field, expected, signal);
   }

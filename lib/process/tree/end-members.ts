@@ -91,7 +91,11 @@ function isLeft({ parent }: Member): boolean {
 async function killAll({ members, withDescendants, signal }: Ending): Promise<void> {
   const stopped = new Set<Member>();
   try {
-    if (withDescendants && CAN_ASK) await freeze(members, stopped, signal);
+    if (withDescendants) {
+      if (CAN_ASK) await freeze(members, stopped, signal);
+      // Before the first one ends: what Node has started there, the system ends with it (a job), and it would go unnamed.
+      else while ((await members.look()).length > 0);
+    }
     for (const member of members.running().toSorted((one, other) => other.depth - one.depth)) {
       await members.breathe();
       member.kill();

@@ -5,7 +5,7 @@ import { createServer as createHttpServer, type RequestListener } from "node:htt
 import { request as askSecurely } from "node:https";
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 
-import { expect, onTestFinished, test } from "vitest";
+import { beforeEach, expect, onTestFinished, test } from "vitest";
 
 import { etcdLeases } from "../../../lib/lease/etcd.js";
 import { pathOf } from "../../support/engines/ask-etcd.js";
@@ -13,6 +13,9 @@ import { engineStarter, etcd, onceForFile } from "../../support/engines/engines.
 import { acquired, attempt, NEVER } from "../../support/engines/lease-attempts.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { waitFor } from "../../support/wait-for.js";
+import { requirePosix } from "../../support/require.js";
+
+beforeEach((context) => requirePosix(context, "Windows takes seconds to refuse a connection"));
 
 const { makeCertificates } = (await engineStarter("certificates.mjs")) as {
   makeCertificates: (folder: string) => { readonly ca: string };
