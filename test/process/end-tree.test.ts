@@ -101,7 +101,7 @@ describe("on POSIX", () => {
   });
 
   test("an abort leaves no member stopped", async () => {
-    const { shell, token, pids } = await startTree(`${STUBBORN} & echo $!; wait`);
+    const { shell, token, pids } = await startTree(`trap "" TERM; ${STUBBORN} & echo $!; wait`);
     const signal = AbortSignal.timeout(100);
     await expect(
       endProcess(token, { tree: true, graceMs: Infinity, signal }),

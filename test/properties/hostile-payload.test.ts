@@ -19,6 +19,7 @@ const KEYS = [
   "label",
   "fileSystem",
   "verified",
+  "lease",
 ] as const satisfies readonly (keyof LockPayload)[];
 const PROTOTYPE_KEYS = [
   "__proto__",
@@ -40,6 +41,10 @@ const values = fc.oneof(
     `"7"`,
     `"pi1.linux.-.-.-.-.7.-.-"`,
     `"1:2"`,
+    `{"store":"s","key":"k","epoch":"7"}`,
+    `{"store":"s","key":"\\ud800","epoch":"${"9".repeat(40)}"}`,
+    `{"store":"s","key":"k","epoch":"${"9".repeat(41)}"}`,
+    `{"store":"s","key":{},"epoch":"7"}`,
     `"ext"`,
     `"\\ud800"`,
     `"\\u0000"`,
@@ -76,6 +81,11 @@ function isPositive(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
+function isClaim(value: unknown): boolean {
+  const { store, key, epoch } = value as Readonly<Record<string, unknown>>;
+  return typeof store === "string" && typeof key === "string" && typeof epoch === "bigint";
+}
+
 const SHAPES: Readonly<Record<(typeof KEYS)[number], (value: unknown) => boolean>> = {
   pid: isPositive,
   createdAt: (value) => typeof value === "string",
@@ -89,6 +99,7 @@ const SHAPES: Readonly<Record<(typeof KEYS)[number], (value: unknown) => boolean
   fileSystem: (value) => typeof value === "string" && /^[a-z0-9-]{1,32}$/u.test(value),
   guard: (value) => typeof value === "string",
   verified: (value) => value === true,
+  lease: isClaim,
 };
 
 function isWellFormed(payload: LockPayload | null): boolean {

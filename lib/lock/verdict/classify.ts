@@ -133,7 +133,7 @@ export function needsOwnerArgs(payload: LockPayload | null, facts: LockFacts): b
 
 /** Rule 1: how the owner ended, by the strongest reason. */
 function ownersEnd(payload: LockPayload | null, { owner, kernel }: LockFacts): StaleReason | null {
-  if (kernel === "held" && owner.state !== "gone") return null;
+  if (kernel === "held" && owner.reason !== "lease-superseded") return null;
   if (owner.undecidable) return null;
   const namesNoProcess = payload === null || payload.pid === null;
   return namesNoProcess && owner.end === null ? "missing-pid" : owner.end;

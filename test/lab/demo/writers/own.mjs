@@ -39,6 +39,7 @@ writeFileSync(
     fileSystem: name,
     guard: isOwnGuard ? "inode" : null,
     verified: null,
+    lease: null,
   }),
 );
 // The descriptor stays open on purpose: closing it would give the kernel lock back.
