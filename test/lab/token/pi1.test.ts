@@ -1,7 +1,7 @@
 /** A reader of tokens in another language: agrees with the package on every vector, and names and verifies real processes. */
 import { execFile, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -164,7 +164,7 @@ describe("on this machine", () => {
   const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
   const python = async (...args: string[]): Promise<string[]> => {
     // Its exit code says what it has found.
-    const { stdout } = await promisify(execFile)("python3", [PI1, ...args]).catch(
+    const { stdout, stderr } = await promisify(execFile)("python3", [PI1, ...args]).catch(
       (error: { stdout: string }) => error,
     );
     return stdout.trimEnd().split("\n");
@@ -292,13 +292,15 @@ test("the vectors are made anew without writing, and every reading is true of it
   requireRoot(context, "to make worlds");
   requireNative(context);
   const folder = mkdtempSync(join(tmpdir(), "pidentity-vectors-"));
+  // One world runs as a user without rights.
+  chmodSync(folder, 0o755);
   try {
-    const { stdout } = await promisify(execFile)(
+    const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
       [join(ROOT, "test/lab/token/make-vectors.mjs"), "--check"],
       { env: { ...process.env, TMPDIR: folder }, maxBuffer: 2 ** 26 },
-    ).catch((error: { stdout: string }) => error);
-    expect(stdout).toMatch(/^\d{4,} passed, 0 failed$/mu);
+    ).catch((error: { stdout: string; stderr: string }) => error);
+    expect(stdout + stderr).toMatch(/^\d{4,} passed, 0 failed$/mu);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
