@@ -164,7 +164,7 @@ describe("on this machine", () => {
   const IDLE = nodeArguments("console.log(p.identifyProcess()); process.stdin.resume();");
   const python = async (...args: string[]): Promise<string[]> => {
     // Its exit code says what it has found.
-    const { stdout, stderr } = await promisify(execFile)("python3", [PI1, ...args]).catch(
+    const { stdout } = await promisify(execFile)("python3", [PI1, ...args]).catch(
       (error: { stdout: string }) => error,
     );
     return stdout.trimEnd().split("\n");
