@@ -1,4 +1,5 @@
 /** Waiting for the ends of many processes by one timer and a bounded number of references. */
+import { backOffPauses } from "../util/back-off.js";
 import { TimeSlice } from "../util/time-slice.js";
 import type { ProcessVerdict } from "./judge-token.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
@@ -31,9 +32,6 @@ export interface ManyExitsOptions {
 /** Each takes a descriptor or handle; the processes beyond them are verified in full every time. */
 export const MOST_REFERENCES = 256;
 
-const FIRST_TICK_MS = 1;
-const LONGEST_TICK_MS = 50;
-
 /** Of all waits of this thread. */
 let referencesHeld = 0;
 
@@ -47,13 +45,14 @@ export async function waitForManyExits(
   const running = new Set(all);
   const references = new References(questions);
   const slice = new TimeSlice(sliceMs);
+  const pauses = backOffPauses();
   try {
-    for (let tick = 0; running.size > 0; tick = nextTick(tick)) {
-      if (tick > 0) {
+    for (let isFirst = true; running.size > 0; isFirst = false) {
+      if (!isFirst) {
         signal?.throwIfAborted();
         const left = deadline - performance.now();
         if (left <= 0) break;
-        await questions.pause(Math.min(left, tick * (0.5 + Math.random() / 2)), signal);
+        await questions.pause(Math.min(left, pauses.next().value), signal);
         slice.restart();
       }
       const verify = questions.round();
@@ -62,7 +61,7 @@ export async function waitForManyExits(
           await slice.next();
           signal?.throwIfAborted();
           // Each is asked once, however short the time is.
-          if (tick > 0 && performance.now() >= deadline) break;
+          if (!isFirst && performance.now() >= deadline) break;
         }
         if (references.hasEnded(token, verify)) running.delete(token);
       }
@@ -71,10 +70,6 @@ export async function waitForManyExits(
     references.close();
   }
   return new Map([...all].map((token) => [token, running.has(token) ? "timeout" : "exited"]));
-}
-
-function nextTick(tick: number): number {
-  return tick === 0 ? FIRST_TICK_MS : Math.min(tick * 2, LONGEST_TICK_MS);
 }
 
 /** The references of one wait, never to a later process of a token's pid. */

@@ -2,6 +2,7 @@
 import type { ProcessReference } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
+import { backOffPauses } from "../util/back-off.js";
 import { pause } from "../util/pause.js";
 import { tokenHost, tokenLookups, verifyProcess } from "./identity.js";
 import { judgeToken, type ProcessVerdict } from "./judge-token.js";
@@ -25,9 +26,6 @@ const CHECKS: OptionChecks<WaitForProcessExitOptions> = {
   signal: optional(checkSignal),
   timeoutMs: optional(checkTimeout),
 };
-
-const FIRST_TICK_MS = 1;
-const LONGEST_TICK_MS = 50;
 
 /**
  * Waits until the process that a token names has ended, reaped or not; or, given many tokens, each of their processes.
@@ -83,12 +81,12 @@ async function waitForExit(
   const watch = openWatch(token);
   try {
     if (hasEnded(token)) return "exited";
-    for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
+    const pauses = backOffPauses();
+    for (;;) {
       signal?.throwIfAborted();
       const left = deadline - performance.now();
       if (left <= 0) return "timeout";
-      // Jitter: many waiters for one process must not wake in step.
-      await pause(Math.min(left, tick * (0.5 + Math.random() / 2)), signal);
+      await pause(Math.min(left, pauses.next().value), signal);
       if (watch === null ? hasEnded(token) : watch.exited()) return "exited";
     }
   } finally {

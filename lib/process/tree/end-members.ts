@@ -1,4 +1,5 @@
 /** SIGTERM, wait, SIGKILL: for one process, or for it and all that descend from it. */
+import { backOffPauses, LONGEST_PAUSE_MS } from "../../util/back-off.js";
 import { pause } from "../../util/pause.js";
 import { freeze } from "./freeze.js";
 import type { Member } from "./member.js";
@@ -15,9 +16,6 @@ interface Ending {
 
 // What is killed ends when it comes out of the kernel and its memory has been given back. Milliseconds.
 const LONGEST_DEATH_MS = 5000;
-
-const FIRST_TICK_MS = 1;
-const LONGEST_TICK_MS = 50;
 
 /** Windows knows neither SIGTERM nor SIGSTOP: a process is terminated or left alone. */
 const CAN_ASK = process.platform !== "win32";
@@ -124,7 +122,7 @@ async function waitForDeaths(
 /** Those that run, with what is found by a look that is made now and then, and in any case once none does. */
 async function runningNow(members: Tree, withDescendants: boolean): Promise<Member[]> {
   const running = members.running();
-  const isDue = running.length === 0 || members.sinceLookMs() >= LONGEST_TICK_MS;
+  const isDue = running.length === 0 || members.sinceLookMs() >= LONGEST_PAUSE_MS;
   if (!withDescendants || !isDue) return running;
   await members.look();
   return members.running();
@@ -132,7 +130,5 @@ async function runningNow(members: Tree, withDescendants: boolean): Promise<Memb
 
 /** Waits of a back-off, each as long as allowed by what is passed, milliseconds; for ever. */
 function* ticks(signal: AbortSignal | undefined): Generator<(mostMs: number) => Promise<void>> {
-  for (let tick = FIRST_TICK_MS; ; tick = Math.min(tick * 2, LONGEST_TICK_MS)) {
-    yield (mostMs) => pause(Math.min(mostMs, tick * (0.5 + Math.random() / 2)), signal);
-  }
+  for (const pauseMs of backOffPauses()) yield (mostMs) => pause(Math.min(mostMs, pauseMs), signal);
 }
