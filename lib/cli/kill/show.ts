@@ -1,12 +1,12 @@
 /** What would be ended, for the person who is asked. */
-import { tokenHost, verifyProcess } from "../../process/identity.js";
+import { verifyProcess } from "../../process/identity.js";
 import { inspectProcess } from "../../process/inspect.js";
-import { listProcesses, ProcessListError } from "../../process/list.js";
+import { ProcessListError } from "../../process/list.js";
 import type { ProcessInfo } from "../../process/process-info.js";
-import { parseToken } from "../../process/token.js";
 import { printable } from "../../util/printable.js";
 import { type Branch, inTreeOrder } from "../processes/family-tree.js";
-import type { NamedTarget } from "../processes/target.js";
+import { listByPid } from "../processes/list-all.js";
+import { type NamedTarget, pidHere } from "../processes/target.js";
 import { treeTable } from "../processes/tree-table.js";
 import type { CliStream } from "../terminal/io.js";
 
@@ -29,7 +29,9 @@ export async function look(
   targets: readonly NamedTarget[],
   withDescendants: boolean,
 ): Promise<Seen[]> {
-  const list = withDescendants ? await listIfPossible() : [];
+  const listed = withDescendants ? await listByPid() : [];
+  // Then nothing is sent either: endProcess says why.
+  const list = listed instanceof ProcessListError ? [] : listed;
   return targets.flatMap((target): Seen[] => {
     const pid = pidHere(target.token);
     const info = pid === null ? null : inspectProcess(pid);
@@ -39,21 +41,6 @@ export async function look(
     const isIt = info !== null && state === "same";
     return [{ target, branches: isIt ? branchesOf(info, list) : [] }];
   });
-}
-
-function pidHere(token: string): number | null {
-  const named = parseToken(token);
-  return named?.pidNamespace === tokenHost().pidNamespace ? named.pid : null;
-}
-
-async function listIfPossible(): Promise<ProcessInfo[]> {
-  try {
-    return (await listProcesses()).sort((one, other) => one.pid - other.pid);
-  } catch (error) {
-    // Then nothing is sent either: endProcess says why.
-    if (!(error instanceof ProcessListError)) throw error;
-    return [];
-  }
 }
 
 function branchesOf(root: ProcessInfo, list: readonly ProcessInfo[]): Branch[] {

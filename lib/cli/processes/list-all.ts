@@ -6,16 +6,21 @@ import type { CliIo } from "../terminal/io.js";
 
 /** By pid. null: they cannot be listed here, which standard error says. */
 export async function listAll({ stderr }: Pick<CliIo, "stderr">): Promise<ProcessInfo[] | null> {
+  const listed = await listByPid();
+  if (!(listed instanceof ProcessListError)) return listed;
+  stderr.write(
+    printable(`pidentity: processes cannot be listed here (backend ${listed.backend})`) +
+      ": pidentity native says why\n",
+  );
+  return null;
+}
+
+/** By pid, or why they cannot be listed here. */
+export async function listByPid(): Promise<ProcessInfo[] | ProcessListError> {
   try {
-    const processes = await listProcesses();
-    return processes.sort((one, other) => one.pid - other.pid);
+    return (await listProcesses()).sort((one, other) => one.pid - other.pid);
   } catch (error) {
-    if (!(error instanceof ProcessListError)) throw error;
-    const { backend } = error;
-    stderr.write(
-      printable(`pidentity: processes cannot be listed here (backend ${backend})`) +
-        ": pidentity native says why\n",
-    );
-    return null;
+    if (error instanceof ProcessListError) return error;
+    throw error;
   }
 }

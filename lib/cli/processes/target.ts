@@ -1,5 +1,5 @@
 /** Processes as they are named on the command line: a pid, or a token of `pidentity identify`. */
-import { identifyProcess } from "../../process/identity.js";
+import { identifyProcess, tokenHost } from "../../process/identity.js";
 import { inspectProcess } from "../../process/inspect.js";
 import { parseToken } from "../../process/token.js";
 import { printable } from "../../util/printable.js";
@@ -49,6 +49,12 @@ export function nameTarget(text: string): Target {
     throw new UsageError(`neither a pid nor a token: ${printable(text)}`);
   }
   return { process: text, pid: parsed?.pid ?? null, token: text, isGone: false, reason: null };
+}
+
+/** The pid of a token's process; null: it has another one here, in a nested pid namespace, or the token is none. */
+export function pidHere(token: string): number | null {
+  const named = parseToken(token);
+  return named?.pidNamespace === tokenHost().pidNamespace ? named.pid : null;
 }
 
 /** A bare pid, which names a process only for now. */
