@@ -154,12 +154,12 @@ const FILE_CHECKS: OptionChecks<AcquireFileLockOptions> = {
 };
 
 const PID_FILE_SYNC_CHECKS: OptionChecks<AcquirePidFileSyncOptions> = withoutTurns(PID_FILE_CHECKS);
-const FILE_SYNC_CHECKS: OptionChecks<AcquireFileLockSyncOptions> = withoutTurns(FILE_CHECKS);
+const { lease: _lease, ...FILE_SYNC_CHECKS } = withoutTurns(FILE_CHECKS);
 
 function withoutTurns<Checks extends OptionChecks<CommonOptions>>(
   checks: Checks,
-): Omit<Checks, "signal" | "onWait" | "lease"> {
-  const { signal: _signal, onWait: _onWait, lease: _lease, ...rest } = { lease: null, ...checks };
+): Omit<Checks, "signal" | "onWait"> {
+  const { signal: _signal, onWait: _onWait, ...rest } = checks;
   return rest;
 }
 
@@ -173,7 +173,10 @@ export function resolveFileLockOptions(options: AcquireFileLockOptions): Acquire
 export function resolveFileLockSyncOptions(
   options: AcquireFileLockSyncOptions,
 ): AcquirePlan<FileLock> {
-  checkRequiredOptions(options, FILE_SYNC_CHECKS);
+  checkRequiredOptions(
+    options,
+    FILE_SYNC_CHECKS satisfies OptionChecks<AcquireFileLockSyncOptions>,
+  );
   return fileLockPlan(options, options.timeoutMs ?? 0);
 }
 

@@ -1,12 +1,10 @@
 /** All processes that can be seen from here. */
-import { checkOptions, type OptionChecks } from "../util/check-options.js";
+import { checkOptions } from "../util/check-options.js";
 import { processBackend } from "./backends/select-backend.js";
 import { inspectProcesses, type InspectProcessesOptions, INSPECT_MANY_CHECKS } from "./inspect.js";
 import type { ProcessInfo } from "./process-info.js";
 
 export type ListProcessesOptions = InspectProcessesOptions;
-
-const CHECKS: OptionChecks<ListProcessesOptions> = INSPECT_MANY_CHECKS;
 
 /** Nothing here can list processes: there is no addon, or `/proc` is not this pid namespace's. */
 export class ProcessListError extends Error {
@@ -34,7 +32,7 @@ export class ProcessListError extends Error {
  * options; the signal's reason when aborted.
  */
 export async function listProcesses(options: ListProcessesOptions = {}): Promise<ProcessInfo[]> {
-  checkOptions(options, CHECKS);
+  checkOptions(options, INSPECT_MANY_CHECKS);
   options.signal?.throwIfAborted();
   const backend = processBackend();
   const pids = backend.list();

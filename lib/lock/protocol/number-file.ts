@@ -10,8 +10,8 @@
  * - A later write to the file, of the same bytes even, sets another time: the mark is gone, as is the claim.
  * - A copy is another inode, for which the mark is wrong. So it is on another view of the file (another device), where
  *   the holder's lock does not show.
- * - One in a million files that were never marked (Windows: in a hundred thousand) has the right microseconds; but what is only written has equal
- *   modification and change times, which a marked file never has.
+ * - One in a million files that were never marked (Windows: in a hundred thousand) has the right microseconds; but what
+ *   is only written has equal modification and change times, which a marked file never has.
  * - A file system that keeps no microseconds keeps no mark: then the number is judged as any other program's.
  */
 import { isAnonymousDevice } from "./file-id.js";
@@ -85,8 +85,8 @@ export function hasMark(
 const NS_PER_S = 1_000_000_000n;
 
 /**
- * 0 to 999 999; on Windows to 99 999. A device that is no disk's (tmpfs, overlay, btrfs) gets its number anew with each mount, and another
- * boot's may be another file system's: there the boot counts, too.
+ * 0 to 999 999; on Windows to 99 999. A device that is no disk's (tmpfs, overlay, btrfs) gets its number anew with each
+ * mount, and another boot's may be another file system's: there the boot counts, too.
  */
 function markOf({ fileId, pid, boot }: MarkedFile, platform: string): number | null {
   const isOfThisBoot = isAnonymousDevice(fileId, platform);

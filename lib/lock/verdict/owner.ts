@@ -4,8 +4,8 @@
  *
  * Evidence, strongest first; the first that decides wins:
  *
- * 0. **Lease**, where one stands above the lock: the judging process holds it now, under a later epoch. The lock's holder has
- *    passed its own deadline, wherever it runs, and may not write any more.
+ * 0. **Lease**, where one stands above the lock: the judging process holds it now, under a later epoch. The lock's
+ *    holder has passed its own deadline, wherever it runs, and may not write any more.
  * 1. **Kernel lock.** A holder keeps an exclusive kernel lock on its lock file from before the file is
  *    visible until after it is gone. *Held* → same, always: no boot, namespace or file system has to be known
  *    to respect a holder. *Free* → gone, where that can only mean the holder's end (kernel-evidence.ts).

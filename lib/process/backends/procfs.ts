@@ -3,8 +3,7 @@
  *
  * Node has neither tgkill nor pidfds. What they decide is found otherwise: a thread id by `Tgid` in
  * `/proc/<pid>/status`, an exited process by state and thread count, a recycled pid by the start time
- * read twice. There is no exact id and no reference that
- * could be kept, so nothing can be signalled.
+ * read twice. There is no exact id and no reference that could be kept, so nothing can be signalled.
  */
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
