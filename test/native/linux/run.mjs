@@ -25,7 +25,13 @@ flags.push("-Wall", "-Wextra", "-Werror", ...INCLUDES.map((folder) => `-I${folde
 if (options.sanitize) flags.push("-fsanitize=address,undefined", "-fno-sanitize-recover=all");
 
 function run(command, args) {
-  const result = spawnSync(command, args, { cwd: ROOT, encoding: "utf8", timeout: 300_000 });
+  const result = spawnSync(command, args, {
+    cwd: ROOT,
+    encoding: "utf8",
+    timeout: 300_000,
+    // Valgrind writes a paragraph about every pidfd_open(2).
+    maxBuffer: 2 ** 26,
+  });
   if (result.error) throw result.error;
   return result;
 }
