@@ -24,9 +24,9 @@ export const SHARED = [
   // session-controller and session-attention know no addon.
   { name: "shared/util", modules: /^util\//u },
   { name: "shared/process", modules: /^(?:native|process)\//u },
-  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\/|^lease\/lease-taker\b/u },
-  // Loaded by the one before it when a lock wants a lease: also what no other entry needs.
-  { name: "shared/lease", modules: /^lease\/(?!index\.)/u, sharers: 1 },
+  // What a lock needs of leases; the engines' clients are in the entry of their own.
+  { name: "shared/lease", modules: /^lease\//u },
+  { name: "shared/lock", modules: /^(?:lock|session-lock|util)\//u },
   // The command uses them as well; proper-lockfile's functions are typed as that package's.
   { name: "shared/file-lock", modules: /^file-lock\//u, isOnlyCode: true },
 ];

@@ -31,10 +31,10 @@ function common(modules, entries, extension) {
       minify: false,
       minifyInternalExports: false,
       codeSplitting: {
-        groups: SHARED.map(({ name, modules: wanted, sharers = 2 }, index) => ({
+        groups: SHARED.map(({ name, modules: wanted }, index) => ({
           name,
           test: (path) => wanted.test(nameIn(modules, path)),
-          minShareCount: sharers,
+          minShareCount: 2,
           priority: SHARED.length - index,
         })),
       },

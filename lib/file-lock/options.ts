@@ -9,8 +9,7 @@ import {
 import { lockPathFor, type LockRoute } from "../lock/lock-path.js";
 import { PLAIN_LOCKS, type PlainLocks } from "../lock/verdict/plain-owner.js";
 import type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
-import type { LockLeaseOptions } from "../lease/for-lock.js";
-import { leaseTaker } from "../lease/lease-taker.js";
+import { leaseTaker, type LockLeaseOptions } from "../lease/for-lock.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {

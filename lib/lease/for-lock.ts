@@ -1,4 +1,4 @@
-/** Takes a lease that is to stand above a lock, in the lock's own terms. Loaded with the first such lock. */
+/** Takes a lease that is to stand above a lock, in the lock's own terms: all that faces of the lock engine need of leases. */
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { optional } from "../util/check-values.js";
 import { acquireLease } from "./acquire-lease.js";
@@ -44,11 +44,19 @@ export interface LeaseForLock {
   readonly tellWaiting: (holder: LeaseHolder | null) => void;
 }
 
+type Taker = (request: LeaseForLock) => Promise<Lease | LeaseHolder>;
+
+/** Takes that lease for a lock; undefined: none stands above it. */
+export function leaseTaker(options: LockLeaseOptions | undefined): Taker | undefined {
+  if (options === undefined) return undefined;
+  return async (request) => await takeLeaseForLock(options, request);
+}
+
 /**
  * @returns the lease, or who holds it when the budget is used up
  * @throws (rejection) LeaseStoreError; the signal's reason; TypeError or RangeError for bad options
  */
-export async function takeLeaseForLock(
+async function takeLeaseForLock(
   options: LockLeaseOptions,
   { lockPath, budgetMs, signal, tellWaiting }: LeaseForLock,
 ): Promise<Lease | LeaseHolder> {

@@ -15,8 +15,7 @@ import {
   optional,
   unchecked,
 } from "../util/check-values.js";
-import type { LockLeaseOptions } from "../lease/for-lock.js";
-import { leaseTaker } from "../lease/lease-taker.js";
+import { leaseTaker, type LockLeaseOptions } from "../lease/for-lock.js";
 import { lockPathFor } from "../lock/lock-path.js";
 import {
   acquirePolicy,

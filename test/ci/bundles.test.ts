@@ -33,16 +33,31 @@ function importing(entry: string): string {
 
 test.for([
   ["index.js", ["shared/process.js", "shared/util.js"]],
-  ["session-lock/index.js", ["shared/process.js", "shared/lock.js", "shared/util.js"]],
+  [
+    "session-lock/index.js",
+    ["shared/lease.js", "shared/process.js", "shared/lock.js", "shared/util.js"],
+  ],
   ["session-controller/index.js", ["shared/util.js"]],
   ["session-attention/index.js", ["shared/util.js"]],
   [
     "file-lock/index.js",
-    ["shared/file-lock.js", "shared/process.js", "shared/lock.js", "shared/util.js"],
+    [
+      "shared/file-lock.js",
+      "shared/lease.js",
+      "shared/process.js",
+      "shared/lock.js",
+      "shared/util.js",
+    ],
   ],
   [
     "proper-lockfile/index.js",
-    ["shared/file-lock.js", "shared/process.js", "shared/lock.js", "shared/util.js"],
+    [
+      "shared/file-lock.js",
+      "shared/lease.js",
+      "shared/process.js",
+      "shared/lock.js",
+      "shared/util.js",
+    ],
   ],
   ["lease/index.js", ["shared/lease.js", "shared/process.js", "shared/util.js"]],
 ] as const)("importing %s reads itself and %j, nothing native", async ([entry, shared]) => {
@@ -55,6 +70,16 @@ test.for([
   };
   expect(files.toSorted()).toEqual([entry, ...shared].map((name) => DIST + name).toSorted());
   expect(native).toEqual([]);
+});
+
+test("nothing is imported later: a bundler can put all of it into one file", () => {
+  const code = readdirSync(new URL(DIST), { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".js"),
+  );
+  expect(code).toContain("session-lock/index.js");
+  for (const name of code) {
+    expect(readFileSync(new URL(name, DIST), "utf8"), name).not.toMatch(/\bimport\(/u);
+  }
 });
 
 test("no module is in two files: its state and its classes exist once", () => {
