@@ -263,7 +263,7 @@ function countTests(text) {
 
 /** What failed, in vitest's words (` FAIL  unit  test/a.test.ts > title`) and in those of the lab's own runners. */
 function failuresIn(text) {
-  const named = text.matchAll(/^\s*(?:FAIL|FAILED)\s+(.+)$/gmu);
+  const named = text.matchAll(/^\s*(?:FAIL|FAILED):?\s+(.+)$/gmu);
   const failures = [...new Set(Array.from(named, ([, what]) => what.trim()))].slice(0, 20);
   return failures.length > 0 ? failures : (text.trim().split("\n").slice(-1) ?? []);
 }
