@@ -17,20 +17,21 @@ const SLOW = [
   "test/trust/*.test.ts",
 ];
 
-// Seconds each: the guides' examples, real terminals, runtimes, signals and servers, waits of the product's own.
+// Seconds each: the guides' examples, real terminals, runtimes, signals and servers, waits of the product's own; and what
+// takes root: containers, mounts, other users.
 const LONG = [
-  "test/cli/commands/{break,locks-any,run}.test.ts",
+  "test/cli/commands/{break,identify-in-container,kill,locks-any,run,tree}.test.ts",
   "test/cli/terminal/watch.test.ts",
   "test/file-lock/{guide,supervised-daemon}.test.ts",
   "test/lease/{guide,held-by-processes,pglite-leases,postgres-other-clients,postgres-server}.test.ts",
   "test/process/backends/select-backend.test.ts",
-  "test/process/end-tree.test.ts",
+  "test/process/{end-tree,file-lock-start-time,linux-*,nested-processes}.test.ts",
   "test/proper-lockfile/mixed-use.test.ts",
   "test/readme.test.ts",
   "test/session-controller/readme-example.test.ts",
-  "test/lock/{break,exit/signals-and-ends,other-runtimes,terminated-workers}.test.ts",
-  "test/lock/protocol/file-times.test.ts",
-  "test/lock/verdict/owners-at-acquire.test.ts",
+  "test/lock/{break,exit/signals-and-ends,other-runtimes,terminated-workers,threads-and-containers}.test.ts",
+  "test/lock/protocol/{file-times,full-disks,protected-files,refusing-file-systems,views-of-a-directory}.test.ts",
+  "test/lock/verdict/{missing-evidence,owners-at-acquire,reading}.test.ts",
   // On real servers, which count leases in seconds.
   "test/lease/etcd.test.ts",
   "test/lease/etcd/*.test.ts",

@@ -168,7 +168,7 @@ test.for([true, false])(
 
     // What started the container is killed, and all that is in it with it.
     await owner.kill();
-    await expect.poll(() => sweepOne(folder), { timeout: 5000 }).toMatchObject({ removed: true });
+    await expect.poll(() => sweepOne(folder), { timeout: 20_000 }).toMatchObject({ removed: true });
   },
 );
 
