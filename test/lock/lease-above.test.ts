@@ -12,6 +12,7 @@ import { memoryLeases } from "../../lib/lease/memory-leases.js";
 import type { LeaseGrant, LeaseStore } from "../../lib/lease/store.js";
 import type { ReclaimedLock } from "../../lib/lock/plan.js";
 import { parsePayload } from "../../lib/lock/protocol/payload.js";
+import { tokenHost } from "../../lib/process/identity.js";
 import { formatToken } from "../../lib/process/token.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
@@ -133,6 +134,38 @@ describe.each(FACES)("a lease above %s", (_what, acquire) => {
     ]);
     lock.assertHeld();
     await lock.release();
+  });
+
+  test("makes a lock stale that was taken through another mount of this boot, such as a restarted pod's volume", async () => {
+    const store = memoryLeases();
+    const file = join(temporaryFolder(), "s.jsonl");
+    const lockPath = `${file}.lock`;
+    const payload = {
+      pid: 7,
+      createdAt: new Date().toISOString(),
+      maxHoldMs: 300_000,
+      owner: formatToken({
+        ...tokenHost(),
+        pidNamespace: "4026530000",
+        pid: 7,
+        startTime: 1000,
+        exactId: "55",
+      }),
+      nonce: "f".repeat(32),
+      // No mount has this device number.
+      kernelLock: "1048575:131",
+      fileSystem: "nfs",
+      verified: true,
+      lease: await endedLease(store, "session"),
+    };
+    writeFileSync(lockPath, JSON.stringify(payload));
+    const told: ReclaimedLock[] = [];
+    const onReclaimed = (one: ReclaimedLock): void => void told.push(one);
+    const lock = await acquire(file, { store, key: "session" }, { onReclaimed });
+    expect(told).toMatchObject([{ evidence: { ownerReason: "lease-superseded" } }]);
+    lock.assertHeld();
+    await lock.release();
+    expect(readdirSync(join(file, ".."))).toEqual([]);
   });
 
   test("that another holds is a timeout which names the holder, and no lock is left", async () => {

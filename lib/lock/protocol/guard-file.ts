@@ -13,6 +13,7 @@
  * denied, which succeeds only when it is the one handle.
  */
 import { errorCode, isTransientOnWindows } from "../../util/error-code.js";
+import { dirname } from "../../util/node-modules.js";
 import { type GuardAttempt, notEntered, NOT_FOR_US } from "./guard.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { guardFilePathOf } from "./names.js";
@@ -41,7 +42,8 @@ const MAX_ATTEMPTS = 8;
 function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
   if (!fs.canLock()) return notEntered(NOT_FOR_US, guardPath);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = fs.openGuard(guardPath);
+    const fd = openOrMiss(guardPath, fs);
+    if (fd === null) continue;
     let keep = false;
     try {
       const lock = fs.tryExclusive(fd);
@@ -59,6 +61,19 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
     }
   }
   return { kind: "busy", guardPath };
+}
+
+/**
+ * null: a process on another mount has left the guard, and this one's kernel still remembers its name (FUSE, for a second
+ * by default) or had just looked it up: to create a file that has a name is to open it, which finds none.
+ */
+function openOrMiss(guardPath: string, fs: LockFs): number | null {
+  try {
+    return fs.openGuard(guardPath);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT" || !fs.exists(dirname(guardPath))) throw error;
+    return null;
+  }
 }
 
 /** Whether `path` still names the very file that `fd` has open. */
