@@ -42,7 +42,7 @@ const MAX_ATTEMPTS = 8;
 function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
   if (!fs.canLock()) return notEntered(NOT_FOR_US, guardPath);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = openOrMiss(guardPath, fs);
+    const fd = orMissed(guardPath, fs, fs.openGuard);
     if (fd === null) continue;
     let keep = false;
     try {
@@ -67,9 +67,9 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
  * null: a process on another mount has left the guard, and this one's kernel still remembers its name (FUSE, for a second
  * by default) or had just looked it up: to create a file that has a name is to open it, which finds none.
  */
-function openOrMiss(guardPath: string, fs: LockFs): number | null {
+function orMissed(guardPath: string, fs: LockFs, open: (path: string) => number): number | null {
   try {
-    return fs.openGuard(guardPath);
+    return open(guardPath);
   } catch (error) {
     if (errorCode(error) !== "ENOENT" || !fs.exists(dirname(guardPath))) throw error;
     return null;
@@ -93,7 +93,8 @@ function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
 
 function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
   const token = newNonce();
-  const writer = fs.openForWriting(path);
+  const writer = orMissed(path, fs, fs.openForWriting);
+  if (writer === null) return false;
   try {
     // Never into a lock file.
     if (fs.fstat(writer).size > MAX_GUARD_BYTES) return false;

@@ -107,7 +107,10 @@ async function onEngine(name) {
     const rows = await controls(base, place, can);
     if (values.control) return rows;
     let left = Math.ceil(moves / values.engine.length);
-    const nextMove = () => left-- > 0;
+    const nextMove = () => {
+      if (left > 0 && left % 100 === 0) console.log(`${name}: ${left} moves are left`);
+      return left-- > 0;
+    };
     const movers = can.map((world) => {
       const mover = new Mover({ ...base, world, folder: join(place, slug(world.name)) });
       return { title: `${name}, ${world.name}`, mover };

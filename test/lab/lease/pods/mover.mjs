@@ -117,7 +117,11 @@ export class Mover {
   }
 
   async #end(old, way) {
-    await way.end(old.pod, this.#place.ttlMs);
+    try {
+      await way.end(old.pod, this.#place.ttlMs);
+    } catch (error) {
+      this.complaints.push(String(error.stack));
+    }
     if ((await this.#ended(old, this.#place.limitMs)) !== null) return;
     this.complaints.push(`${old.pod.name}, ${way.name}, does not end`);
     old.pod.kill();

@@ -127,7 +127,10 @@ function fenced(lock, write) {
  */
 function append(fd, text) {
   const bytes = Buffer.from(text);
-  if (!task.isFenceShared || Math.random() < 0.75) return void writeAll(fd, bytes);
+  if (!task.isFenceShared || Math.random() < 0.75) {
+    writeAll(fd, bytes);
+    return;
+  }
   const middle = 1 + Math.floor(Math.random() * (bytes.length - 1));
   writeAll(fd, bytes.subarray(0, middle));
   Atomics.wait(rest, 0, 0, 1 + Math.random() * 3);

@@ -100,10 +100,18 @@ export async function startPod({ world, folder, task, hear }) {
     exec "$@" </dev/null`;
   const env = { ...process.env, SHARED: join(folder, "shared"), VOLUME: task.directory };
   const namespaces = ["--pid", "--mount", "--net", "--uts", "--ipc"];
+  // Ends with this process, however that ends, and the pod with it.
+  const command = [
+    "setpriv",
+    "--pdeathsig",
+    "KILL",
+    "unshare",
+    ...namespaces,
+    "--fork",
+    "--kill-child",
+  ];
   const unshare = start(
-    ["unshare", ...namespaces, "--fork", "--kill-child", "--mount-proc", "sh", "-c", script].concat(
-      [name, process.execPath, PROGRAM, program],
-    ),
+    [...command, "--mount-proc", "sh", "-c", script, name, process.execPath, PROGRAM, program],
     { env },
   );
   await unshare.line();
@@ -136,7 +144,14 @@ export async function startPod({ world, folder, task, hear }) {
     freeze: () => signalAll("SIGSTOP"),
     thaw: () => signalAll("SIGCONT"),
     /** Nothing reaches it any more, nor what it sends anything. */
-    cutOff: () => ip("link", "set", cable, "down"),
+    cutOff() {
+      try {
+        ip("link", "set", cable, "down");
+      } catch (error) {
+        // The cable has gone with a pod that has just ended.
+        if (childrenOf(unshare.child.pid).includes(init)) throw error;
+      }
+    },
   };
 }
 
