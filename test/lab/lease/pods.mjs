@@ -54,8 +54,14 @@ openNetwork();
 const folder = mkdtempSync(join(tmpdir(), "pidentity-pods-"));
 // PostgreSQL does not run as root.
 chmodSync(folder, 0o755);
-// The engines end with this process, by what runs at its exit; pods with the processes that started them.
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+// Engines and pods end with this process, however it ends. Asked once it makes no more moves, and reports.
+let isAsked = false;
+for (const signal of ["SIGINT", "SIGTERM"]) {
+  process.on(signal, () => {
+    if (isAsked) process.exit(1);
+    isAsked = true;
+  });
+}
 
 try {
   report((await Promise.all(values.engine.map(onEngine))).flat());
@@ -77,12 +83,10 @@ function inOwnNamespaces() {
     console.log("skipped pods: needs root, for namespaces");
     process.exit(0);
   }
-  const args = ["--mount", "--net", "--propagation", "private", process.execPath];
+  const unshare = ["unshare", "--mount", "--net", "--propagation", "private", process.execPath];
   const env = { ...process.env, PIDENTITY_PODS_INSIDE: "1" };
-  const { status } = spawnSync("unshare", [...args, ...process.argv.slice(1)], {
-    stdio: "inherit",
-    env,
-  });
+  const args = ["--pdeathsig", "TERM", ...unshare, ...process.argv.slice(1)];
+  const { status } = spawnSync("setpriv", args, { stdio: "inherit", env });
   process.exit(status ?? 1);
 }
 
@@ -109,7 +113,7 @@ async function onEngine(name) {
     let left = Math.ceil(moves / values.engine.length);
     const nextMove = () => {
       if (left > 0 && left % 100 === 0) console.log(`${name}: ${left} moves are left`);
-      return left-- > 0;
+      return left-- > 0 && !isAsked;
     };
     const movers = can.map((world) => {
       const mover = new Mover({ ...base, world, folder: join(place, slug(world.name)) });

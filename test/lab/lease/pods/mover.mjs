@@ -161,7 +161,7 @@ export class Mover {
     const deadline = performance.now() + START_MS;
     while (entry.readyAt === null && !entry.pod.hasEnded()) {
       if (performance.now() > deadline) throw new Error(`${entry.pod.name} does not start`);
-      await delay(2);
+      await delay(10);
     }
     return entry;
   }
@@ -193,7 +193,7 @@ export class Mover {
         this.complaints.push(`not back after ${limitMs} ms (${way.name}): ${missing.join(", ")}`);
         return entry;
       }
-      await delay(2);
+      await delay(10);
     }
     for (const at of entry.begun.values()) {
       if (way.share !== undefined)

@@ -97,7 +97,7 @@ async function serve(session) {
       append(fd, `${JSON.stringify({ line, epoch, count, pod: name, asked: String(asked) })}\n`);
     });
     note("ack", session, epoch, count);
-    await delay(2 + Math.random() * 18);
+    await delay(5 + Math.random() * 50);
   }
 }
 
@@ -127,7 +127,7 @@ function fenced(lock, write) {
  */
 function append(fd, text) {
   const bytes = Buffer.from(text);
-  if (!task.isFenceShared || Math.random() < 0.75) {
+  if (!task.isFenceShared || Math.random() < 0.7) {
     writeAll(fd, bytes);
     return;
   }
