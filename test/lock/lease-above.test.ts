@@ -24,7 +24,8 @@ import { acquireLock } from "../../lib/lock/acquire.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { resolveFileLockOptions } from "../../lib/file-lock/options.js";
-import { startHolder } from "../support/locks/lock-holder.js";
+import { importDist, startHolder } from "../support/locks/lock-holder.js";
+import { runNode } from "../support/processes/child.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -305,6 +306,26 @@ test("a holder whose event loop was blocked beyond its deadline writes nothing m
   );
   expect(existsSync(file)).toBe(false);
   await lock.release();
+});
+
+test("a process that ends when it hears of the loss leaves no lock, even if it hears of it from the fence", async (context) => {
+  requireNative(context);
+  const file = join(temporaryFolder(), "s.jsonl");
+  const told = await runNode(`
+    ${importDist("acquireSessionWriteLock", "session-lock/index.js")}
+    ${importDist("memoryLeases", "lease/index.js")}
+    const lease = { store: memoryLeases(), ttlMs: 200 };
+    const sessionFile = ${JSON.stringify(file)};
+    const lock = await acquireSessionWriteLock({ sessionFile, env: {}, lease });
+    lock.lost.addEventListener("abort", () => {
+      console.log(JSON.stringify(lock.lost.reason.why));
+      process.exit();
+    });
+    const until = performance.now() + 250;
+    while (performance.now() < until);
+    lock.withFence(() => console.log('"written"'));`);
+  expect(told).toBe("the lease above it is lost");
+  expect(readdirSync(join(file, ".."))).toEqual([]);
 });
 
 test("handles that share a lock share its lease, which goes with the last of them", async () => {

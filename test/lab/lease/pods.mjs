@@ -50,7 +50,7 @@ if (worlds.length === 0) {
 }
 
 inOwnNamespaces();
-openNetwork();
+await openNetwork();
 const folder = mkdtempSync(join(tmpdir(), "pidentity-pods-"));
 // PostgreSQL does not run as root.
 chmodSync(folder, 0o755);

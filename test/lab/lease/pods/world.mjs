@@ -1,9 +1,10 @@
 // Pods: each a process in pid, mount, network, UTS and IPC namespaces of its own, with the shared directory mounted at the
 // same path, and a virtual cable to the bridge behind which the engine is.
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import { start } from "../../worlds/child.mjs";
 
@@ -63,11 +64,11 @@ export const WORLDS = [
 ];
 
 /** The network of this process's own namespace, which goes with it. */
-export function openNetwork() {
-  ip("link", "set", "lo", "up");
-  ip("link", "add", BRIDGE, "type", "bridge");
-  ip("addr", "add", `${GATE}/16`, "dev", BRIDGE);
-  ip("link", "set", BRIDGE, "up");
+export async function openNetwork() {
+  await ip("link", "set", "lo", "up");
+  await ip("link", "add", BRIDGE, "type", "bridge");
+  await ip("addr", "add", `${GATE}/16`, "dev", BRIDGE);
+  await ip("link", "set", BRIDGE, "up");
 }
 
 let pods = 0;
@@ -116,8 +117,8 @@ export async function startPod({ world, folder, task, hear }) {
   );
   await unshare.line();
   const [init] = childrenOf(unshare.child.pid);
-  ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", String(init));
-  ip("link", "set", cable, "master", BRIDGE, "up");
+  await ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", String(init));
+  await ip("link", "set", cable, "master", BRIDGE, "up");
   unshare.child.stdin.write("go\n");
 
   let hasEnded = false;
@@ -144,9 +145,9 @@ export async function startPod({ world, folder, task, hear }) {
     freeze: () => signalAll("SIGSTOP"),
     thaw: () => signalAll("SIGCONT"),
     /** Nothing reaches it any more, nor what it sends anything. */
-    cutOff() {
+    async cutOff() {
       try {
-        ip("link", "set", cable, "down");
+        await ip("link", "set", cable, "down");
       } catch (error) {
         // The cable has gone with a pod that has just ended.
         if (childrenOf(unshare.child.pid).includes(init)) throw error;
@@ -181,7 +182,7 @@ function childrenOf(pid) {
   }
 }
 
-function ip(...args) {
-  const { status, error, stderr } = spawnSync("ip", args, { encoding: "utf8" });
-  if (status !== 0) throw new Error(`ip ${args.join(" ")}: ${error?.message ?? stderr}`);
+/** Without stopping this process, through which pods reach their engine. */
+async function ip(...args) {
+  await promisify(execFile)("ip", args);
 }
