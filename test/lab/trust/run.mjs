@@ -126,7 +126,7 @@ const STEPS = [
       "sessions move between pods that are killed, frozen and cut off, on etcd and PostgreSQL",
     command: [
       "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
-      `node test/lab/lease/pods.mjs --moves ${scaled(1000)}`,
+      `node test/lab/lease/pods.mjs --ttl 3000 --moves ${scaled(1000)}`,
     ].join(" && "),
     cases: (text) =>
       `${sum(text, /^total: (\d+) moves/gmu)} moves, ${sum(text, /^total: .* (\d+) sessions back/gmu)} sessions back`,
