@@ -59,12 +59,13 @@ const LANES = [
   },
   {
     name: "lease",
-    what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks",
+    what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks, moving pods",
     proof: "run",
     commands: [
       ...installed("lease"),
       "npm run --silent build",
       "node test/lab/lease/adversity.mjs",
+      "node test/lab/lease/pods.mjs",
     ],
   },
   {

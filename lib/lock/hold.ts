@@ -54,6 +54,8 @@ export class Hold implements HeldLock {
   readonly #lossListeners: ((loss: LostFailure) => void)[] = [];
   #stopOverdueTimer: (() => void) | null = null;
   #loss: LostFailure | null = null;
+  /** Fenced writes that this thread is inside. */
+  #fenced = 0;
   #handles = 0;
   #ending: Promise<FileFailure | null> | null = null;
   #ended = false;
@@ -288,6 +290,16 @@ export class Hold implements HeldLock {
 
   /** {@link HeldLock.withFence} */
   withFence<T>(write: () => T, toError: ToError): T {
+    this.#fenced++;
+    try {
+      return this.#writeFenced(write, toError);
+    } finally {
+      this.#fenced--;
+      if (this.#loss !== null) this.#tellLoss(this.#loss);
+    }
+  }
+
+  #writeFenced<T>(write: () => T, toError: ToError): T {
     const { lockPath } = this;
     return writeFenced(write, {
       now: this.#options.now,
@@ -329,7 +341,13 @@ export class Hold implements HeldLock {
   #lose(why: string): void {
     if (this.#loss !== null) return;
     this.#loss = { kind: "lost", lockPath: this.lockPath, why };
-    for (const listener of this.#lossListeners) listener(this.#loss);
+    this.#tellLoss(this.#loss);
+  }
+
+  /** Outside of the guard: a listener may end the process, whose last act is to remove the lock inside it. */
+  #tellLoss(loss: LostFailure): void {
+    if (this.#fenced > 0) return;
+    for (const listener of this.#lossListeners.splice(0)) listener(loss);
   }
 
   /** {@link HeldLock.onLoss} */

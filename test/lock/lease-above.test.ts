@@ -12,6 +12,7 @@ import { memoryLeases } from "../../lib/lease/memory-leases.js";
 import type { LeaseGrant, LeaseStore } from "../../lib/lease/store.js";
 import type { ReclaimedLock } from "../../lib/lock/plan.js";
 import { parsePayload } from "../../lib/lock/protocol/payload.js";
+import { tokenHost } from "../../lib/process/identity.js";
 import { formatToken } from "../../lib/process/token.js";
 import { acquireSessionWriteLock } from "../../lib/session-lock/acquire.js";
 import {
@@ -23,7 +24,8 @@ import { acquireLock } from "../../lib/lock/acquire.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { resolveAcquireOptions } from "../../lib/session-lock/acquire-options.js";
 import { resolveFileLockOptions } from "../../lib/file-lock/options.js";
-import { startHolder } from "../support/locks/lock-holder.js";
+import { importDist, startHolder } from "../support/locks/lock-holder.js";
+import { runNode } from "../support/processes/child.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
@@ -133,6 +135,38 @@ describe.each(FACES)("a lease above %s", (_what, acquire) => {
     ]);
     lock.assertHeld();
     await lock.release();
+  });
+
+  test("makes a lock stale that was taken through another mount of this boot, such as a restarted pod's volume", async () => {
+    const store = memoryLeases();
+    const file = join(temporaryFolder(), "s.jsonl");
+    const lockPath = `${file}.lock`;
+    const payload = {
+      pid: 7,
+      createdAt: new Date().toISOString(),
+      maxHoldMs: 300_000,
+      owner: formatToken({
+        ...tokenHost(),
+        pidNamespace: "4026530000",
+        pid: 7,
+        startTime: 1000,
+        exactId: "55",
+      }),
+      nonce: "f".repeat(32),
+      // No mount has this device number.
+      kernelLock: "1048575:131",
+      fileSystem: "nfs",
+      verified: true,
+      lease: await endedLease(store, "session"),
+    };
+    writeFileSync(lockPath, JSON.stringify(payload));
+    const told: ReclaimedLock[] = [];
+    const onReclaimed = (one: ReclaimedLock): void => void told.push(one);
+    const lock = await acquire(file, { store, key: "session" }, { onReclaimed });
+    expect(told).toMatchObject([{ evidence: { ownerReason: "lease-superseded" } }]);
+    lock.assertHeld();
+    await lock.release();
+    expect(readdirSync(join(file, ".."))).toEqual([]);
   });
 
   test("that another holds is a timeout which names the holder, and no lock is left", async () => {
@@ -272,6 +306,26 @@ test("a holder whose event loop was blocked beyond its deadline writes nothing m
   );
   expect(existsSync(file)).toBe(false);
   await lock.release();
+});
+
+test("a process that ends when it hears of the loss leaves no lock, even if it hears of it from the fence", async (context) => {
+  requireNative(context);
+  const file = join(temporaryFolder(), "s.jsonl");
+  const told = await runNode(`
+    ${importDist("acquireSessionWriteLock", "session-lock/index.js")}
+    ${importDist("memoryLeases", "lease/index.js")}
+    const lease = { store: memoryLeases(), ttlMs: 200 };
+    const sessionFile = ${JSON.stringify(file)};
+    const lock = await acquireSessionWriteLock({ sessionFile, env: {}, lease });
+    lock.lost.addEventListener("abort", () => {
+      console.log(JSON.stringify(lock.lost.reason.why));
+      process.exit();
+    });
+    const until = performance.now() + 250;
+    while (performance.now() < until);
+    lock.withFence(() => console.log('"written"'));`);
+  expect(told).toBe("the lease above it is lost");
+  expect(readdirSync(join(file, ".."))).toEqual([]);
 });
 
 test("handles that share a lock share its lease, which goes with the last of them", async () => {

@@ -13,6 +13,7 @@
  * denied, which succeeds only when it is the one handle.
  */
 import { errorCode, isTransientOnWindows } from "../../util/error-code.js";
+import { dirname } from "../../util/node-modules.js";
 import { type GuardAttempt, notEntered, NOT_FOR_US } from "./guard.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { guardFilePathOf } from "./names.js";
@@ -41,7 +42,8 @@ const MAX_ATTEMPTS = 8;
 function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
   if (!fs.canLock()) return notEntered(NOT_FOR_US, guardPath);
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-    const fd = fs.openGuard(guardPath);
+    const fd = orMissed(guardPath, fs, fs.openGuard);
+    if (fd === null) continue;
     let keep = false;
     try {
       const lock = fs.tryExclusive(fd);
@@ -61,6 +63,19 @@ function tryEnterByLock(guardPath: string, fs: LockFs): GuardAttempt {
   return { kind: "busy", guardPath };
 }
 
+/**
+ * null: a process on another mount has left the guard, and this one's kernel still remembers its name (FUSE, for a second
+ * by default) or had just looked it up: to create a file that has a name is to open it, which finds none.
+ */
+function orMissed(guardPath: string, fs: LockFs, open: (path: string) => number): number | null {
+  try {
+    return open(guardPath);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT" || !fs.exists(dirname(guardPath))) throw error;
+    return null;
+  }
+}
+
 /** Whether `path` still names the very file that `fd` has open. */
 function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
   if (fs.isNamed(path, fd)) return true;
@@ -78,7 +93,8 @@ function namesDescriptor(path: string, fd: number, fs: LockFs): boolean {
 
 function isWrittenThrough(path: string, fd: number, fs: LockFs): boolean {
   const token = newNonce();
-  const writer = fs.openForWriting(path);
+  const writer = orMissed(path, fs, fs.openForWriting);
+  if (writer === null) return false;
   try {
     // Never into a lock file.
     if (fs.fstat(writer).size > MAX_GUARD_BYTES) return false;

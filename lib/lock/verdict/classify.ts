@@ -195,7 +195,10 @@ function reasonToKeep(
   if (owner.undecidable) return "owner-unknown";
   const kept = reasonToKeepByRule(payload, reasons, facts);
   if (kept === null && owner.needsNestedLook) return "owner-unknown";
-  return kept === null && kernel === "other-view" ? "other-view" : kept;
+  // Its guard cannot be entered from here. A holder that has lost its lease has stopped without one, as one on another
+  // machine has, whose guard is not seen either: a restarted pod's volume is mounted anew.
+  const isStopped = owner.reason === "lease-superseded";
+  return kept === null && kernel === "other-view" && !isStopped ? "other-view" : kept;
 }
 
 function reasonToKeepByRule(

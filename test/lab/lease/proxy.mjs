@@ -1,4 +1,4 @@
-// The network between holders and their engine, as bad as a scenario wants it: a TCP proxy on 127.0.0.1.
+// The network between holders and their engine, as bad as a scenario wants it: a TCP proxy, on 127.0.0.1 by default.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
@@ -9,7 +9,7 @@ import { connect, createServer } from "node:net";
  * - `delay({ up, down })`: each time something arrives, `up` (to the engine) and `down` (answers) give the milliseconds
  *   that it takes; the order within a connection is kept, as TCP keeps it.
  */
-export async function startProxy(enginePort) {
+export async function startProxy(enginePort, host = "127.0.0.1") {
   const links = new Set();
   let isPartitioned = false;
   let isCut = false;
@@ -50,7 +50,7 @@ export async function startProxy(enginePort) {
     });
   }
 
-  server.listen(0, "127.0.0.1");
+  server.listen(0, host);
   await once(server, "listening");
   const cutAll = () => {
     for (const link of links) {

@@ -121,6 +121,17 @@ const STEPS = [
       `${sum(text, /^total: (\d+) hand-overs/gmu)} hand-overs, ${sum(text, /^total: .* (\d+) faults/gmu)} faults`,
   },
   {
+    name: "pods",
+    method:
+      "sessions move between pods that are killed, frozen and cut off, on etcd and PostgreSQL",
+    command: [
+      "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
+      `node test/lab/lease/pods.mjs --ttl 3000 --moves ${scaled(1000)}`,
+    ].join(" && "),
+    cases: (text) =>
+      `${sum(text, /^total: (\d+) moves/gmu)} moves, ${sum(text, /^total: .* (\d+) sessions back/gmu)} sessions back`,
+  },
+  {
     name: "sweep",
     method: "a million locks in one directory",
     command: "npm run bench -- sweep --million",

@@ -110,6 +110,33 @@ test("a guard unlinked between open and lock is not mistaken for the current one
   leave();
 });
 
+/** What creating a file answers whose name is only remembered: by another mount it has been removed. */
+function missing(path: string): never {
+  throw Object.assign(new Error(`ENOENT: no such file or directory, open '${path}'`), {
+    code: "ENOENT",
+  });
+}
+
+test("a guard that went while it was opened is made anew", (context) => {
+  requireNative(context);
+  requirePosix(context, "the guard is a locked file there");
+  let opened = 0;
+  const openGuard = (path: string): number =>
+    opened++ === 0 ? missing(path) : realLockFs.openGuard(path);
+  enter(lockIn(temporaryFolder()), { ...realLockFs, openGuard })();
+  expect(opened).toBe(2);
+});
+
+test("a guard whose name the kernel remembers for a while is busy, but not where its directory is gone", (context) => {
+  requireNative(context);
+  requirePosix(context, "the guard is a locked file there");
+  const lockPath = lockIn(temporaryFolder());
+  const fs: LockFs = { ...realLockFs, openGuard: missing };
+  const guardPath = guardFilePathOf(lockPath);
+  expect(tryEnterGuardFile(lockPath, fs)).toEqual({ kind: "busy", guardPath });
+  expect(() => tryEnterGuardFile(lockIn(`${lockPath}.none`), fs)).toThrow(/ENOENT/);
+});
+
 test("a file system that numbers one file in two ways still has a guard", (context) => {
   requireNative(context);
   requirePosix(context, "the guard is a locked file there");

@@ -12,6 +12,7 @@ import { runNode } from "../../support/processes/child.js";
 import { importCompiled, importDist } from "../../support/locks/lock-holder.js";
 import { AT_ONCE_MS, timed } from "../../support/timed.js";
 import { NFS, type Rule, SMB, type StandIn, standIn } from "../../support/processes/stand-in.js";
+import { tryToMount } from "../../support/processes/mount-namespace.js";
 import { waitFor } from "../../support/wait-for.js";
 
 function sessionIn({ folder }: Pick<StandIn, "folder">): string {
@@ -267,4 +268,26 @@ describe.for(GUARDS)("a guard that is refused: %s", ([, rules, guard]) => {
     disk.behave(...rules);
     expect(await tryElsewhere(sessionIn(disk), { env: disk.env })).toEqual({ kind: "released" });
   });
+});
+
+test("a dead owner's lock is taken over on FUSE although the name of its guard is remembered there", async (context) => {
+  const place = await tryToMount(
+    context,
+    `mkdir shared mounted
+     bindfs -o entry_timeout=3,attr_timeout=0,hard_remove shared mounted
+     trap 'umount --lazy mounted' EXIT
+     touch shared/s.jsonl`,
+  );
+  if (typeof place === "string") return context.skip(`needs the program bindfs: ${place}`);
+  const { folder, prefix } = place;
+  const sessionFile = join(folder, "mounted/s.jsonl");
+  const holder = await startHolding(sessionFile, { prefix });
+  await holder.kill();
+  await place.run(`touch shared/s.jsonl.lock.guard
+    stat mounted/s.jsonl.lock.guard >stat
+    rm shared/s.jsonl.lock.guard`);
+  expect(await tryElsewhere(sessionFile, { prefix, timeoutMs: 60_000 })).toEqual({
+    kind: "released",
+  });
+  expect(readdirSync(join(folder, "shared"))).toEqual(["s.jsonl"]);
 });

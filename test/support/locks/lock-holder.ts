@@ -13,7 +13,7 @@ import {
 /** Source of an ES module import of what users import, for scripts of child processes. */
 export function importDist(
   names: string,
-  file: `${"file-lock" | "proper-lockfile" | "session-attention" | "session-controller" | "session-lock"}/index.js`,
+  file: `${"file-lock" | "lease" | "proper-lockfile" | "session-attention" | "session-controller" | "session-lock"}/index.js`,
 ): string {
   return `import { ${names} } from ${JSON.stringify(DIST + file)};`;
 }
