@@ -68,7 +68,16 @@ export const TYPE_OF_9P = 0x01021997;
 
 // Those that lie on a block device always, whose number is then theirs.
 const OF_DISKS: ReadonlySet<string | null> = new Set([
-  ...["ext", "xfs", "f2fs", "jfs", "reiserfs", "nilfs", "vfat", "exfat", "ntfs", "ntfs3"],
+  "ext",
+  "xfs",
+  "f2fs",
+  "jfs",
+  "reiserfs",
+  "nilfs",
+  "vfat",
+  "exfat",
+  "ntfs",
+  "ntfs3",
 ]);
 
 /** Whether a Linux file system of that type has a block device's number. */
