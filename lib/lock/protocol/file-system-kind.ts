@@ -63,6 +63,28 @@ const LINUX: ReadonlyMap<number, FileSystem> = listed({
   },
 });
 
+/** statfs(2) of 9p (linux/magic.h V9FS_MAGIC). */
+export const TYPE_OF_9P = 0x01021997;
+
+// Those that lie on a block device always, whose number is then theirs.
+const OF_DISKS: ReadonlySet<string | null> = new Set([
+  "ext",
+  "xfs",
+  "f2fs",
+  "jfs",
+  "reiserfs",
+  "nilfs",
+  "vfat",
+  "exfat",
+  "ntfs",
+  "ntfs3",
+]);
+
+/** Whether a Linux file system of that type has a block device's number. */
+export function isTypeOfDisk(type: number): boolean {
+  return OF_DISKS.has(LINUX.get(type >>> 0)?.name ?? null);
+}
+
 // macOS numbers its file systems at boot, the built-in ones always alike (`lsvfs`).
 const DARWIN: ReadonlyMap<number, FileSystem> = listed({
   local: { hfs: 0x11, apfs: 0x1a },

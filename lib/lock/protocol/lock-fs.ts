@@ -12,6 +12,8 @@ import { errorCode, systemError } from "../../util/error-code.js";
 import { dirname, fs } from "../../util/node-modules.js";
 import { printable } from "../../util/printable.js";
 import { closeFile, openFile, readFile, unlinkFile, writeText } from "./file-calls.js";
+import { isAnonymousDevice } from "./file-id.js";
+import { isTypeOfDisk, TYPE_OF_9P } from "./file-system-kind.js";
 import { codeOf } from "./system-call-error.js";
 
 /** `acquired`: this descriptor has it now (a probe: it was free). `held`: another one has it. Else the errno's name. */
@@ -186,8 +188,15 @@ export const realLockFs: LockFs = {
       },
     };
   },
-  fileSystemType: (path) => fs.statfsSync(path).type,
-  fileSystemTypeOf: (fd) => loadNative().binding?.fileSystemType(fd) ?? null,
+  fileSystemType: (path) =>
+    typeHere(fs.statfsSync(path).type, () => {
+      const { dev, ino } = fs.statSync(path, { bigint: true });
+      return `${String(dev)}:${String(ino)}`;
+    }),
+  fileSystemTypeOf: (fd) => {
+    const type = loadNative().binding?.fileSystemType(fd) ?? null;
+    return type === null ? null : typeHere(type, () => realLockFs.fileId(fd));
+  },
   canLock: () => loadNative().binding !== undefined,
   tryExclusive: (fd) => lockAttempt(loadNative().binding?.lockTryExclusive(fd)),
   probe: (fd) => lockAttempt(loadNative().binding?.lockProbe(fd)),
@@ -222,6 +231,15 @@ function openGuard(path: string): number {
 }
 
 const NOT_OURS_TO_WRITE: ReadonlySet<string | undefined> = new Set(["EACCES", "EPERM", "EROFS"]);
+
+/**
+ * What a file system is here. 9p passes on what its server says of its disk (fs/9p/vfs_super.c v9fs_statfs): a folder
+ * that a virtual machine shares with its host looks like the host's disk, but has no disk's device number.
+ */
+function typeHere(type: number, fileId: () => string): number {
+  if (process.platform !== "linux" || !isTypeOfDisk(type)) return type;
+  return isAnonymousDevice(fileId(), "linux") ? TYPE_OF_9P : type;
+}
 
 /** null: it is not there, or may not be opened so. */
 function openExisting(path: string, access: number): number | null {

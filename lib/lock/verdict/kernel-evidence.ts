@@ -65,11 +65,14 @@ export function weighKernelLock(
   const answer = probe();
   if (answer === "held") return "held";
   if (answer !== "acquired") return "silent";
-  const { kind } = fileSystem();
+  const { kind, name } = fileSystem();
   if (kind === "fuse")
     return isOurBoot && recorded.verified === true ? "free-unconfirmed" : "silent";
   if (kind !== "local") return "silent";
-  return isOurBoot || isDiskOfThisMachine(found, token, host) ? "free" : "silent";
+  if (isOurBoot) return "free";
+  // Numbers that are equal by chance: its writer saw a share of this disk, whose locks are another kernel's.
+  const sawAnother = recorded.fileSystem !== null && name !== null && recorded.fileSystem !== name;
+  return !sawAnother && isDiskOfThisMachine(found, token, host) ? "free" : "silent";
 }
 
 const OVERLAY = "overlay";

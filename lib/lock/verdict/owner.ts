@@ -23,6 +23,7 @@ import type { ProcessVerdict } from "../../process/judge-token.js";
 import {
   isOfOtherBoot,
   isOfOtherNamespace,
+  isOfSameHost,
   isSameBoot,
   type ProcessToken,
 } from "../../process/token.js";
@@ -54,7 +55,7 @@ export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgem
     // Only of a bare pid that this package wrote: whatever has the pid now, its holder has ended (number-file.ts).
     return facts.kernel === "free" ? gone("kernel-lock-free", judged.end ?? "holder-gone") : judged;
   }
-  const judged = token === "absent" ? undecidable("no-token") : judgeByToken(token, facts);
+  const judged = token === "absent" ? undecidable("no-token") : judgeByToken(token, payload, facts);
   switch (facts.kernel) {
     case "free":
       // The pid tells people more than the kernel lock does, where it agrees.
@@ -72,11 +73,19 @@ export function judgeOwner(payload: LockPayload, facts: OwnerFacts): OwnerJudgem
   }
 }
 
-function judgeByToken(token: ProcessToken, facts: OwnerFacts): OwnerJudgement {
+function judgeByToken(
+  token: ProcessToken,
+  payload: LockPayload,
+  facts: OwnerFacts,
+): OwnerJudgement {
   const { tokenHost } = facts;
   if (isOfOtherBoot(token, tokenHost)) {
     // Cloned machines share their ids; only this machine's own disk shows locks of its earlier boots.
-    const isThisMachines = facts.fileSystem().kind === "local" && facts.isOnOwnDisk();
+    const { kind, name } = facts.fileSystem();
+    const isThisMachines =
+      kind === "local" &&
+      facts.isOnOwnDisk() &&
+      sawThisDisk(payload.fileSystem, name, token, facts);
     return isThisMachines ? gone("rebooted", "dead-pid") : undecidable("other-host");
   }
   const { state, reason } = facts.verify(token);
@@ -94,4 +103,18 @@ function judgeByToken(token: ProcessToken, facts: OwnerFacts): OwnerJudgement {
       return { ...undecidable(reason), needsNestedLook };
     }
   }
+}
+
+/**
+ * Whether the writer saw the disk itself, and not a folder of it through a virtual machine's share (9p, virtiofs) or a
+ * network's client: from there a live process of another kernel writes on this machine's disk. Where either does not
+ * know what it sees, the writer must have been this machine.
+ */
+function sawThisDisk(
+  written: string | null,
+  found: string | null,
+  token: ProcessToken,
+  { tokenHost }: OwnerFacts,
+): boolean {
+  return written === null || found === null ? isOfSameHost(token, tokenHost) : written === found;
 }

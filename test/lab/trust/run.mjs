@@ -68,6 +68,13 @@ const STEPS = [
     cases: (text) => `${sum(text, /^(\d+) passed/gmu)} verdicts`,
   },
   {
+    name: "kernel",
+    method:
+      "Debian's 6.1 kernel in a virtual machine: no pidfs, a reset, containers, a share with the host",
+    command: "node test/lab/kernel/run.mjs",
+    cases: (text) => `${sum(text, /^(\d+) passed/gmu)} answers`,
+  },
+  {
     name: "windows",
     method: "the whole suite on node.exe under Wine, the slow proofs too",
     command: "node test/lab/windows/run.mjs",

@@ -8,6 +8,8 @@ import {
   type FileSystem,
   type FileSystemKind,
   fileSystemOf,
+  isTypeOfDisk,
+  TYPE_OF_9P,
 } from "../../../lib/lock/protocol/file-system-kind.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { runNode } from "../../support/processes/child.js";
@@ -131,4 +133,13 @@ test("the mounts of one machine have kinds of their own: tmpfs, an overlay, and 
     { kind: "local", name: "overlay" },
     { kind: "unlisted", name: null },
   ]);
+});
+
+test("only a file system that always lies on a block device is expected to have its number", () => {
+  for (const type of [0xef53, 0x58465342, 0xf2f52010]) expect(isTypeOfDisk(type)).toBe(true);
+  // btrfs, tmpfs, overlay, 9p, what is not listed: numbered by the kernel.
+  for (const type of [0x9123683e, 0x01021994, 0x794c7630, TYPE_OF_9P, 1]) {
+    expect(isTypeOfDisk(type)).toBe(false);
+  }
+  expect(fileSystemOf("linux", TYPE_OF_9P, "/")).toEqual({ kind: "network", name: "9p" });
 });

@@ -235,7 +235,8 @@ describe("the token", () => {
 describe("a token of another boot", () => {
   const REBOOTED = { state: "gone", reason: "rebooted", end: "dead-pid", undecidable: false };
   const OTHER_HOST = { state: "unknown", reason: "other-host", end: null, undecidable: true };
-  const lockOf = (token: ProcessToken) => payload({ owner: formatToken(token), nonce: "n" });
+  const lockOf = (token: ProcessToken, fields: object = { fileSystem: "ext" }) =>
+    payload({ owner: formatToken(token), nonce: "n", ...fields });
 
   test.each<[FileSystemKind, boolean, object]>([
     ["local", true, REBOOTED],
@@ -248,7 +249,7 @@ describe("a token of another boot", () => {
     "a token of another boot on a file system that is %s, on a disk of this machine only: %s",
     (kind, isOwnDisk, expected) => {
       const all = facts({
-        fileSystem: on(kind),
+        fileSystem: on(kind, "ext"),
         isOnOwnDisk: () => isOwnDisk,
         // Neither its pid nor its namespace means anything any more.
         verify: never,
@@ -258,6 +259,29 @@ describe("a token of another boot", () => {
       for (const token of [EARLIER, { ...EARLIER, pidNamespace: CONTAINER, hostDigest: null }]) {
         expect(judgeOwner(lockOf(token), all)).toEqual({ ...expected, needsNestedLook: false });
       }
+    },
+  );
+
+  // A folder of this disk that a virtual machine or a network's client uses: its writer may be alive in there.
+  test.each<[string, string | null, ProcessToken, object]>([
+    ["9p, from a clone of this machine", "9p", EARLIER, OTHER_HOST],
+    ["9p, from another machine", "9p", { ...EARLIER, hostDigest: "f".repeat(16) }, OTHER_HOST],
+    ["virtiofs", "fuse", EARLIER, OTHER_HOST],
+    ["NFS", "nfs", EARLIER, OTHER_HOST],
+    ["nothing, on this machine", null, EARLIER, REBOOTED],
+    ["nothing, on another", null, { ...EARLIER, hostDigest: "f".repeat(16) }, OTHER_HOST],
+    ["nothing, on one without id", null, { ...EARLIER, hostDigest: null }, OTHER_HOST],
+  ])(
+    "a lock of another boot whose writer saw another file system than this disk's is kept: %s",
+    (_name, fileSystem, token, expected) => {
+      const all = facts({
+        fileSystem: on("local", "ext"),
+        isOnOwnDisk: () => true,
+        verify: never,
+        identity: never,
+      });
+      const lock = lockOf(token, fileSystem === null ? {} : { fileSystem });
+      expect(judgeOwner(lock, all)).toMatchObject(expected);
     },
   );
 
