@@ -51,9 +51,9 @@ test("a refused acquisition is told with the error that names the lease's holder
   const store = memoryLeases();
   const other = await acquireLease({ store, key: "held", holder: "pod-1" });
   onTestFinished(() => other.release());
-  await expect(
-    acquireLease({ store, key: "held", holder: "pod-2", timeoutMs: 0 }),
-  ).rejects.toThrow("lease held");
+  await expect(acquireLease({ store, key: "held", holder: "pod-2", timeoutMs: 0 })).rejects.toThrow(
+    "lease held",
+  );
   expect(told.of("acquire")[1]).toMatchObject({
     holder: "pod-2",
     storeId: null,

@@ -48,14 +48,14 @@ export function listLocks(
       ...underDirectories(locks, (_, index) => [table.rows[index] ?? ""], stream),
     ];
     // A sentence says why a lock is kept, and not what a person can do about it.
-    return withNotes(lines, notes(locks, isFull ? remedyOf : noteOn, stream));
+    return withNotes(lines, allNotesOn(locks, isFull ? remedyOf : noteOn, stream));
   }
   const names = shortenApart(locks.map(sessionOf), stream.columns ?? Infinity);
   const cards = underDirectories(locks, (lock) => toCard(lock, names, options, stream), stream);
-  return withNotes(cards, notes(locks, noteOn, stream));
+  return withNotes(cards, allNotesOn(locks, noteOn, stream));
 }
 
-function notes(
+function allNotesOn(
   locks: readonly SessionLockInspection[],
   noteFor: (lock: SessionLockInspection) => string | null,
   stream: CliStream,
