@@ -8,6 +8,7 @@ import { LeaseStoreError, LeaseTimeoutError } from "./errors.js";
 import { HeldLease, type Lease } from "./held-lease.js";
 import { type AcquireLeaseOptions, type LeasePlan, resolveLeaseOptions } from "./options.js";
 import type { LeaseAttempt, LeaseGrant } from "./store.js";
+import { traceAcquire, traceAsked } from "./trace.js";
 
 /**
  * Acquires the lease of a key: one holder at a time, on all machines that use the same store.
@@ -21,7 +22,16 @@ import type { LeaseAttempt, LeaseGrant } from "./store.js";
 export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease> {
   const plan = resolveLeaseOptions(options);
   plan.signal?.throwIfAborted();
-  return await new Acquisition(plan).run();
+  const startedMs = continuousMs();
+  return await traceAcquire(
+    plan,
+    () => new Acquisition(plan).run(),
+    (lease) => ({
+      outcome: "acquired",
+      leftMs: lease.deadline(),
+      tookMs: continuousMs() - startedMs,
+    }),
+  );
 }
 
 const ON_WAIT_INTERVAL_MS = 1000;
@@ -222,7 +232,13 @@ class Acquisition {
     if (grant.epoch === this.#used?.epoch) return;
     const call = (signal: AbortSignal): Promise<void> => store.release(grant, signal);
     const question = { store, operation: "release", key, call } as const;
-    // It runs out where that fails.
-    askStore({ ...question, limitMs: LATE_RELEASE_MS, keepsAlive: false }).catch(() => {});
+    const startedMs = continuousMs();
+    traceAsked(
+      "release",
+      () => ({ ...this.#plan, grant }),
+      () => askStore({ ...question, limitMs: LATE_RELEASE_MS, keepsAlive: false }),
+      () => ({ outcome: "unused", leftMs: 0, tookMs: continuousMs() - startedMs }),
+      // It runs out where that fails.
+    ).catch(() => {});
   }
 }

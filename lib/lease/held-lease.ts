@@ -15,6 +15,7 @@ import {
 import { LeaseLostError, type LeaseLossReason, LeaseStoreError } from "./errors.js";
 import { checkMs } from "./options.js";
 import type { LeaseGrant, LeaseStore } from "./store.js";
+import { type LeaseTraceOutcome, type LeaseTraceResult, traceAsked, traceLost } from "./trace.js";
 
 export interface AssertHeldOptions {
   /** How long the lease must at least still last, milliseconds: what the write to come may take. Default 0. */
@@ -80,6 +81,8 @@ export class HeldLease implements Lease {
   readonly #lost = new AbortController();
   /** Aborts renewals: their answers change nothing any more. */
   readonly #ended = new AbortController();
+  /** When the request was sent that got it. */
+  readonly #sinceMs: number;
   #deadlineMs: number;
   #loss: LeaseLostError | null = null;
   #released: Promise<void> | null = null;
@@ -97,6 +100,7 @@ export class HeldLease implements Lease {
     this.#store = store;
     this.#grant = grant;
     this.#terms = terms;
+    this.#sinceMs = sentMs;
     this.#deadlineMs = deadlineAfter(sentMs, terms);
     this.#watchDeadline();
     this.#renewIn(renewalIntervalMs(terms) - (continuousMs() - sentMs));
@@ -113,7 +117,7 @@ export class HeldLease implements Lease {
     }
   };
 
-  readonly release = (): Promise<void> => (this.#released ??= this.#giveBack());
+  readonly release = (): Promise<void> => (this.#released ??= this.#end());
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
@@ -149,17 +153,37 @@ export class HeldLease implements Lease {
     // Whether this one is answered or not: an engine that has not answered may answer the next.
     this.#renewIn(renewalIntervalMs(this.#terms));
     try {
-      const isRenewed = await this.#askToRenew();
-      if (!this.#isHeld()) return;
-      if (!isRenewed) return this.#lose("taken");
-      this.#lastError = null;
-      const renewal = { sentMs, answeredMs: continuousMs() };
-      this.#deadlineMs = deadlineExtendedBy(this.#deadlineMs, renewal, this.#terms);
+      await traceAsked(
+        "renew",
+        this.#facts,
+        () => this.#renewFrom(sentMs),
+        (outcome) => this.#resultOf(outcome, sentMs),
+      );
     } catch (error) {
       if (!this.#isHeld()) return;
       this.#lastError = error;
       this.#renewIn(renewalRetryMs(this.#terms));
     }
+  }
+
+  /** @throws (rejection) why it was not renewed, while it is still held */
+  async #renewFrom(sentMs: number): Promise<"renewed" | "taken" | "ended"> {
+    let isRenewed: boolean;
+    try {
+      isRenewed = await this.#askToRenew();
+    } catch (error) {
+      if (!this.#isHeld()) return "ended";
+      throw error;
+    }
+    if (!this.#isHeld()) return "ended";
+    if (!isRenewed) {
+      this.#lose("taken");
+      return "taken";
+    }
+    this.#lastError = null;
+    const renewal = { sentMs, answeredMs: continuousMs() };
+    this.#deadlineMs = deadlineExtendedBy(this.#deadlineMs, renewal, this.#terms);
+    return "renewed";
   }
 
   #askToRenew(): Promise<boolean> {
@@ -185,7 +209,24 @@ export class HeldLease implements Lease {
   #lose(reason: "deadline" | "taken"): void {
     this.#loss = this.#lossBy(reason);
     this.#stop();
-    this.#lost.abort(this.#loss);
+    traceLost(
+      this.#facts,
+      () => this.#lost.abort(this.#loss),
+      () => this.#resultOf(reason, this.#sinceMs),
+    );
+  }
+
+  readonly #facts = () =>
+    ({
+      store: this.#store,
+      key: this.key,
+      holder: this.holder,
+      terms: this.#terms,
+      grant: this.#grant,
+    }) as const;
+
+  #resultOf(outcome: LeaseTraceOutcome, startedMs: number): LeaseTraceResult {
+    return { outcome, leftMs: this.deadline(), tookMs: continuousMs() - startedMs };
   }
 
   #stop(): void {
@@ -194,11 +235,20 @@ export class HeldLease implements Lease {
     this.#ended.abort();
   }
 
-  async #giveBack(): Promise<void> {
+  #end(): Promise<void> {
+    const startedMs = continuousMs();
     // Looked at before it counts as released.
     const wasHeld = this.#isHeld();
     this.#stop();
-    if (!wasHeld) return await this.#giveBackLate();
+    return traceAsked(
+      "release",
+      this.#facts,
+      () => (wasHeld ? this.#giveBack() : this.#giveBackLate()),
+      () => this.#resultOf(wasHeld ? "released" : "lost", startedMs),
+    );
+  }
+
+  async #giveBack(): Promise<void> {
     for (;;) {
       try {
         const left = leftUntil(this.#deadlineMs, continuousMs());

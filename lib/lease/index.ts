@@ -28,4 +28,5 @@ export {
 export { type PgClient, pgListen, type PgNotification } from "./postgres/pg-listen.js";
 export { postgresLeaseTable } from "./postgres/table.js";
 export type { PostgresListen, StopListening } from "./postgres/watches.js";
+export type { LeaseTrace, LeaseTraceOutcome, LeaseTraceResult } from "./trace.js";
 export type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";

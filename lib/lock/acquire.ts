@@ -2,17 +2,24 @@
 import { steadyMs } from "../process/machine-clock.js";
 import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js";
 import { type Routine, type Wait, waitFor } from "../util/routine.js";
+import { traced } from "../util/tracing.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { Contention, tryOnce } from "./contention.js";
 import { describeHolder, type LockHolder, orFileError, UNKNOWN_HOLDER } from "./failure.js";
-import { claimOf, type LeaseAbove, type TakeLease } from "./lease-above.js";
+import {
+  claimOf,
+  type LeaseAbove,
+  leaseTexts,
+  type LockLease,
+  type TakeLease,
+} from "./lease-above.js";
 import { heldLock, lockQueues } from "./held-locks.js";
 import { Hold } from "./hold.js";
 import { obstacleAt, prepareLockPath } from "./lock-path.js";
 import type { AcquirePlan } from "./plan.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { tellReclaimed } from "./reclaimed.js";
-import { traced, traces } from "./trace.js";
+import { traces } from "./trace.js";
 
 /**
  * Takes the lock that the plan names.
@@ -42,7 +49,12 @@ function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired
     traces.acquire,
     () => ({ lockPath, ...face.traced(file), label, timeoutMs, staleMs, maxHoldMs }),
     () => acquireQueued(lockPath, plan, fs, startedAt),
-    ({ nonce, reclaimed }) => ({ nonce, reclaimed, waitedMs: steadyMs() - startedAt }),
+    ({ nonce, reclaimed, lease }) => ({
+      nonce,
+      reclaimed,
+      waitedMs: steadyMs() - startedAt,
+      lease: leaseTexts(lease),
+    }),
   );
 }
 
@@ -51,6 +63,7 @@ interface Acquired<Handle> {
   readonly handle: Handle;
   readonly nonce: string | null;
   readonly reclaimed: number;
+  readonly lease: LockLease | null;
 }
 
 function* acquireQueued<Handle>(
@@ -62,7 +75,7 @@ function* acquireQueued<Handle>(
   const { face, signal, allowReentrant, timeoutMs } = plan;
   for (;;) {
     const shared = allowReentrant ? openShared(lockPath, plan) : null;
-    if (shared !== null) return { handle: shared.handle, nonce: null, reclaimed: 0 };
+    if (shared !== null) return { ...shared, nonce: null, reclaimed: 0 };
     heldLock(lockPath)?.checkOnTime();
     const queues = lockQueues();
     const place =
@@ -100,12 +113,12 @@ const THIS_PROCESS: LockHolder = {
 function openShared<Handle>(
   lockPath: string,
   { face }: AcquirePlan<Handle>,
-): { readonly handle: Handle } | null {
+): Pick<Acquired<Handle>, "handle" | "lease"> | null {
   const held = heldLock(lockPath);
   if (held?.isHeld !== true) return null;
   // This look ends the hold of a lock that was displaced.
   const isHeld = orFileError(lockPath, face.toError, () => held.isStillOurs());
-  return isHeld ? { handle: held.open(face) } : null;
+  return isHeld ? { handle: held.open(face), lease: held.lease } : null;
 }
 
 function* acquireNow<Handle>(
@@ -191,5 +204,5 @@ function* win<Handle>(
       atOnce: () => hold.closeAtOnce(face.toError),
     });
   }
-  return { handle, nonce: lock.nonce, reclaimed };
+  return { handle, nonce: lock.nonce, reclaimed, lease };
 }

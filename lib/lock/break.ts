@@ -10,12 +10,13 @@
 import { loadNative } from "../native/load.js";
 import { steadyMs } from "../process/machine-clock.js";
 import { delay } from "../util/timers.js";
+import { traceAsync } from "../util/tracing.js";
 import { type KeptLock, LockNotBrokenError } from "./break-error.js";
 import type { BreakRefusal } from "./break-refusal.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import type { RemovalAttempt } from "./protocol/remove.js";
 import { evidenceOf, judgeAgain, tryRemove } from "./reclaim.js";
-import { type ReclaimTrace, type ReclaimTraceResult, traceAsync, traces } from "./trace.js";
+import { type ReclaimTrace, type ReclaimTraceResult, traces } from "./trace.js";
 import { freshEvidence } from "./verdict/evidence.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import { judgeFully, type Judgement, type JudgingPolicy } from "./verdict/judge.js";

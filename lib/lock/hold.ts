@@ -4,6 +4,7 @@ import { onAbort } from "../util/on-abort.js";
 import { printable } from "../util/printable.js";
 import { type Routine, runAtOnce, runInTurns, waitFor } from "../util/routine.js";
 import { startTimer } from "../util/timers.js";
+import { traced, traceSync } from "../util/tracing.js";
 import type { WarnLine } from "../util/warn-line.js";
 import { RELEASE_PATIENCE_MS, type ReleaseTarget, removeInTime, removeNow } from "./ending.js";
 import {
@@ -16,7 +17,7 @@ import {
 import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
 import { addHeldLock, forgetHeldLock } from "./held-locks.js";
 import type { HeldLock, LockFace } from "./held-lock.js";
-import type { LeaseAbove, LockLease } from "./lease-above.js";
+import { type LeaseAbove, leaseTexts, type LockLease } from "./lease-above.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
 import { closeHeldFile, guardPathOfHolder, tryEnterAsHolder } from "./protocol/holder-guard.js";
 import { isStillOwn } from "./protocol/release.js";
@@ -25,9 +26,7 @@ import {
   type ReleaseOutcome,
   type ReleaseTrace,
   type ReleaseTraceResult,
-  traced,
   traces,
-  traceSync,
 } from "./trace.js";
 
 export interface HoldOptions extends ReleaseTarget {
@@ -273,6 +272,7 @@ export class Hold implements HeldLock {
       cause,
       heldMs: this.heldMs,
       maxHoldMs: this.#options.maxHoldMs,
+      lease: leaseTexts(this.lease),
     };
   }
 

@@ -2,7 +2,7 @@
  * What the engine knows of a lease that stands above a lock: one holder among several machines, on an engine of the
  * user's. It is taken before the lock is, so that a lock is never published without its epoch, and given back after it.
  */
-import type { LeaseClaim } from "./protocol/lease-claim.js";
+import { asTexts, type LeaseClaim, type LeaseOfLock } from "./protocol/lease-claim.js";
 
 /** A lease as the handle of a lock shows it. */
 export interface LockLease {
@@ -47,4 +47,9 @@ export type TakeLease = (request: LeaseRequestOfLock) => Promise<LeaseAbove | Le
 
 export function claimOf({ storeId, key, epoch }: LockLease): LeaseClaim {
   return { store: storeId, key, epoch };
+}
+
+/** For what is told of a lock. */
+export function leaseTexts(lease: LockLease | null): LeaseOfLock | null {
+  return lease === null ? null : asTexts(claimOf(lease));
 }

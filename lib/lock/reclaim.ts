@@ -1,8 +1,9 @@
 /** Removes a stale lock: the second look at its owner and the removal, as one step. */
+import { traceSync } from "../util/tracing.js";
 import { type Guards, guardsOf } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import { type InsideGuard, type RemovalAttempt, tryRemoveLock } from "./protocol/remove.js";
-import { type ReclaimEvidence, type ReclaimTrace, traces, traceSync } from "./trace.js";
+import { type ReclaimEvidence, type ReclaimTrace, traces } from "./trace.js";
 import { heldMsOf } from "./verdict/classify.js";
 import { evidenceOfOpenFile, isSameProcess } from "./verdict/evidence.js";
 import { type Judgement, judgeNow } from "./verdict/judge.js";

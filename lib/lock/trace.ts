@@ -4,9 +4,9 @@
  */
 import type { TracingChannel } from "node:diagnostics_channel";
 
-import { diagnosticsChannel } from "../util/node-modules.js";
-import { type Routine, runAtOnce, runInTurns, type Wait } from "../util/routine.js";
+import { tracingChannel } from "../util/tracing.js";
 import type { BreakRefusal } from "./break-refusal.js";
+import type { LeaseOfLock } from "./protocol/lease-claim.js";
 import type { LockInspection } from "./verdict/inspection.js";
 import type { KernelEvidence } from "./verdict/kernel-evidence.js";
 import type { OwnerReason, OwnerState } from "./verdict/owner-judgement.js";
@@ -30,6 +30,8 @@ export interface AcquireTraceResult {
   readonly waitedMs: number;
   /** Stale locks that this acquisition removed. */
   readonly reclaimed: number;
+  /** The lease above the lock; null: there is none. */
+  readonly lease: LeaseOfLock | null;
 }
 
 /**
@@ -52,6 +54,8 @@ export interface ReleaseTrace {
   /** Milliseconds on the monotonic clock. */
   readonly heldMs: number;
   readonly maxHoldMs: number;
+  /** The lease above the lock, which is given back after it; null: there is none. */
+  readonly lease: LeaseOfLock | null;
   readonly result?: ReleaseTraceResult;
   readonly error?: unknown;
 }
@@ -123,71 +127,3 @@ export const traces = {
 let acquire: TracingChannel<AcquireTrace, AcquireTrace> | undefined;
 let release: TracingChannel<ReleaseTrace, ReleaseTrace> | undefined;
 let reclaim: TracingChannel<ReclaimTrace, ReclaimTrace> | undefined;
-
-export function tracingChannel<Message extends object>(
-  name: string,
-): TracingChannel<Message, Message> {
-  return diagnosticsChannel().tracingChannel<Message, Message>(name);
-}
-
-/**
- * Runs an asynchronous operation as one trace of `channel`.
- *
- * @param context - Makes the message; only called when the channel has a subscriber.
- * @param resultOf - The message's `result`, from what the operation gave.
- */
-export function traceAsync<Context extends { readonly result?: unknown }, T>(
-  channel: TracingChannel<Context, Context>,
-  context: () => NoInfer<Context>,
-  operation: () => Promise<T>,
-  resultOf: (value: T) => NoInfer<Context>["result"],
-): Promise<T> {
-  return channel.hasSubscribers
-    ? traceSubscribed(channel, context(), operation, resultOf)
-    : operation();
-}
-
-/** A routine as one trace, in either form. */
-export function traced<Context extends { readonly result?: unknown }, T>(
-  channel: TracingChannel<Context, Context>,
-  context: () => NoInfer<Context>,
-  routine: () => Routine<T>,
-  resultOf: (value: T) => NoInfer<Context>["result"],
-): Wait<T> {
-  return {
-    inTurns: () => traceAsync(channel, context, () => runInTurns(routine()), resultOf),
-    atOnce: () => traceSync(channel, context, () => runAtOnce(routine()), resultOf),
-  };
-}
-
-async function traceSubscribed<Context extends { readonly result?: unknown }, T>(
-  channel: TracingChannel<Context, Context>,
-  context: Context,
-  operation: () => Promise<T>,
-  resultOf: (value: T) => Context["result"],
-): Promise<T> {
-  const values: T[] = [];
-  await channel.tracePromise(async () => {
-    const value = await operation();
-    values.push(value);
-    return resultOf(value);
-  }, context);
-  return values[0] as T;
-}
-
-/** {@link traceAsync} for a synchronous operation. */
-export function traceSync<Context extends { readonly result?: unknown }, T>(
-  channel: TracingChannel<Context, Context>,
-  context: () => NoInfer<Context>,
-  operation: () => T,
-  resultOf: (value: T) => NoInfer<Context>["result"],
-): T {
-  if (!channel.hasSubscribers) return operation();
-  const values: T[] = [];
-  channel.traceSync(() => {
-    const value = operation();
-    values.push(value);
-    return resultOf(value);
-  }, context());
-  return values[0] as T;
-}

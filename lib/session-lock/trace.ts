@@ -5,8 +5,8 @@ import {
   type AcquireTrace as EngineAcquireTrace,
   type ReclaimTrace as EngineReclaimTrace,
   type ReclaimTraceResult as EngineReclaimTraceResult,
-  tracingChannel,
 } from "../lock/trace.js";
+import { tracingChannel } from "../util/tracing.js";
 import type { SessionLockInspection } from "./reasons.js";
 import type { SweepCounts } from "./sweep/report.js";
 

@@ -37,7 +37,9 @@ test("an acquisition and its release are told with limits, label and times", asy
   const { lockPath } = lock;
   const waitedMs: unknown = expect.any(Number);
   const nonce: unknown = expect.stringMatching(/^[0-9a-f]{32}$/);
-  expect(acquired).toEqual([{ ...options, lockPath, result: { nonce, reclaimed: 0, waitedMs } }]);
+  expect(acquired).toEqual([
+    { ...options, lockPath, result: { nonce, reclaimed: 0, waitedMs, lease: null } },
+  ]);
   expect(released).toEqual([
     {
       lockPath,
@@ -45,6 +47,7 @@ test("an acquisition and its release are told with limits, label and times", asy
       cause: "released",
       heldMs: waitedMs,
       maxHoldMs: 6000,
+      lease: null,
       result: { outcome: "removed" },
     },
   ]);

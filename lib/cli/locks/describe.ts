@@ -11,6 +11,7 @@ import { SESSION_LOCK_SUFFIX } from "../../session-lock/sweep/list-locks.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration } from "../terminal/duration.js";
 import { KEPT_REASONS, STALE_REASONS } from "./explanations.js";
+import { leaseRemedy } from "./lease.js";
 
 /** `1 session lock file`, `2 session lock files`. */
 export function countLocks(
@@ -59,8 +60,10 @@ export function isUndecided(lock: SessionLockInspection): boolean {
 }
 
 /** What a person can do about an undecided lock. */
-export function remedyFor({ ownerReason }: SessionLockInspection): string | null {
-  return UNKNOWN_OWNERS[ownerReason]?.remedy ?? null;
+export function remedyFor(lock: SessionLockInspection): string | null {
+  const remedy = UNKNOWN_OWNERS[lock.ownerReason]?.remedy ?? null;
+  const byLease = leaseRemedy(lock);
+  return remedy === null || byLease === null ? remedy : `${byLease}; or ${remedy}`;
 }
 
 /**

@@ -6,6 +6,7 @@ import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable } from "../../util/printable.js";
 import { formatDuration, formatLocalTime } from "../terminal/duration.js";
 import { heldBy } from "./held-by.js";
+import { leaseFacts } from "./lease.js";
 import { fullVerdict, isUndecided, lifeOf, remedyFor, whyKept } from "./describe.js";
 
 // A command line may be megabytes long.
@@ -27,6 +28,7 @@ export function evidenceLines(
     ["process", holder === null ? null : processLine(holder)],
     ["taken", takenLine(lock)],
     ["label", payload?.label == null ? null : shortened(payload.label)],
+    ["lease", leaseFacts(lock)],
     ["kernel lock", kernelLine(judgement)],
     ["token", tokenLine(judgement)],
     ["verdict", verdictLine(lock)],

@@ -40,8 +40,10 @@ export const STALE_REASONS: Readonly<Record<StaleReason, Explanation>> = {
     clause: "the process that held it has let go of it",
     meaning:
       "Holders keep a kernel lock on the file, and the kernel says that nobody has it: the holder's " +
-      "thread, process or container has ended.",
-    remedy: "--fix removes it.",
+      "thread, process or container has ended. Or a process that took the lease above the lock later has " +
+      "seen its earlier epoch (lease-superseded): its holder has lost the lease, and may not write any more.",
+    remedy:
+      "--fix removes it where the kernel says so, and the next holder of the lease otherwise.",
   },
   "invalid-createdAt": {
     brief: "undated",
@@ -89,7 +91,8 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
     brief: "owner not provable",
     clause: "nothing proves that its owner is gone",
     meaning: "Another host, container or user wrote it, or a newer version of this package.",
-    remedy: "Look from there. When you know that the owner is gone: pidentity break.",
+    remedy:
+      "Look from there. When you know that the owner is gone: pidentity break. One beneath a lease goes when that lease is next taken.",
   },
   unreadable: {
     brief: "cannot be read",

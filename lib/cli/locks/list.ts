@@ -17,7 +17,7 @@ import {
   sessionOf,
 } from "./describe.js";
 import { canRemove } from "./examine.js";
-import { noteOn, notesOn, remedyOf } from "./notes.js";
+import { leaseNote, noteOn, notesOn, remedyOf } from "./notes.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
 import { underDirectories } from "./under-directories.js";
 
@@ -48,11 +48,19 @@ export function listLocks(
       ...underDirectories(locks, (_, index) => [table.rows[index] ?? ""], stream),
     ];
     // A sentence says why a lock is kept, and not what a person can do about it.
-    return withNotes(lines, notesOn(locks, isFull ? remedyOf : noteOn, stream));
+    return withNotes(lines, allNotesOn(locks, isFull ? remedyOf : noteOn, stream));
   }
   const names = shortenApart(locks.map(sessionOf), stream.columns ?? Infinity);
   const cards = underDirectories(locks, (lock) => toCard(lock, names, options, stream), stream);
-  return withNotes(cards, notesOn(locks, noteOn, stream));
+  return withNotes(cards, allNotesOn(locks, noteOn, stream));
+}
+
+function allNotesOn(
+  locks: readonly SessionLockInspection[],
+  noteFor: (lock: SessionLockInspection) => string | null,
+  stream: CliStream,
+): string[] {
+  return [...notesOn(locks, leaseNote, stream), ...notesOn(locks, noteFor, stream)];
 }
 
 function withNotes(lines: readonly string[], notes: readonly string[]): string[] {

@@ -9,6 +9,18 @@ export interface LeaseClaim {
   readonly epoch: bigint;
 }
 
+/** A claim as texts, as the lock file has it: JSON knows no bigint. */
+export interface LeaseOfLock {
+  readonly store: string;
+  readonly key: string;
+  /** Decimal digits. */
+  readonly epoch: string;
+}
+
+export function asTexts({ store, key, epoch }: LeaseClaim): LeaseOfLock {
+  return { store, key, epoch: String(epoch) };
+}
+
 /** Whether a lock was taken under an earlier hold on the same lease: its holder has lost it. */
 export function isSuperseded(theirs: LeaseClaim | null, ours: LeaseClaim | null): boolean {
   return (

@@ -1,4 +1,5 @@
 /** What is reported of one lock. */
+import type { LeaseOfLock } from "../protocol/lease-claim.js";
 import type { ClassifiedKeptReason, StaleReason } from "./classify.js";
 import type { OwnerReason, OwnerState } from "./owner-judgement.js";
 
@@ -40,6 +41,8 @@ export interface LockInspection<Reason extends string = StaleReason> {
   readonly removed: boolean;
   readonly ownerState: OwnerState;
   readonly ownerReason: OwnerReason;
+  /** The lease that the lock was taken under; null: it names none. Whether it still runs only its store knows. */
+  readonly lease: LeaseOfLock | null;
   /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`; for `guard-busy` it names the guard. */
   readonly error?: Error;
 }

@@ -8,7 +8,7 @@ import {
 import { isSameBoot } from "../../process/token.js";
 import { isMainThread } from "../../util/thread.js";
 import { TimeSlice } from "../../util/time-slice.js";
-import type { LeaseClaim } from "../protocol/lease-claim.js";
+import { asTexts, type LeaseClaim } from "../protocol/lease-claim.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";
@@ -189,6 +189,7 @@ function conclude(look: Look, ownerArgs: OwnerArgs | null): Judgement {
     removed: false,
     ownerState: verdict.ownerState,
     ownerReason: verdict.ownerReason,
+    lease: payload?.lease == null ? null : asTexts(payload.lease),
   };
   return {
     reading,

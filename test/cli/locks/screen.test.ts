@@ -35,6 +35,7 @@ function lockNamed(
     removed: false,
     ownerState: "same",
     ownerReason: "running",
+    lease: null,
     ...fields,
   };
 }

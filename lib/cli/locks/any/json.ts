@@ -52,6 +52,7 @@ function toEntry(lock: ExaminedLock, fix: boolean): object {
     removable: own?.removable ?? false,
     keptReason: own?.keptReason ?? null,
     removed: own?.removed ?? false,
+    lease: own?.lease ?? null,
     error: error === null ? null : printable(error.message),
   };
 }

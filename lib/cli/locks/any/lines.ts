@@ -4,6 +4,7 @@ import { formatDuration } from "../../terminal/duration.js";
 import { shortenToWidth } from "../../terminal/display-width.js";
 import { describeLock } from "../describe.js";
 import { canRemove } from "../examine.js";
+import { leaseFacts } from "../lease.js";
 import { countLocks, fullVerdict, lifeOf, remedyOf } from "./describe.js";
 import type { AnyLocksReport, ExaminedLock } from "./examined.js";
 import { explainForms } from "./explain.js";
@@ -25,6 +26,8 @@ export function* anyLocksLines(
     yield `  ${fullVerdict(lock)}\n`;
     const command = lock.process?.commandLine ?? "";
     if (command !== "") yield `  command: ${shortenToWidth(printable(command), LONGEST_COMMAND)}\n`;
+    const lease = lock.own === null ? null : leaseFacts(lock.own);
+    if (lease !== null) yield `  lease: ${lease}\n`;
     const remedy = remedyOf(lock, fix);
     if (remedy !== null) yield `  ${remedy}\n`;
     if (lock.own?.removable === true) removable++;

@@ -20,6 +20,7 @@ import {
 } from "./describe.js";
 import { type AnyLocksReport, type ExaminedLock, isOpen } from "./examined.js";
 import { explainForms } from "./explain.js";
+import { leaseNote } from "../notes.js";
 import { underDirectories } from "../under-directories.js";
 
 /** Cells below which a program's name says nothing. */
@@ -175,15 +176,17 @@ function toCard(
 
 const MOST_NAMES = 3;
 
-/** What a person can do about locks that --fix keeps: each remedy once, with the names of its locks. */
+/** The leases above locks, and what a person can do about locks that --fix keeps: each remark once, with the names of its locks. */
 function remarksOn(locks: readonly ExaminedLock[], fix: boolean, columns: number): string[] {
   const byRemedy = new Map<string, string[]>();
   for (const lock of locks) {
-    const remedy = remarkOn(lock, fix);
-    if (remedy === null) continue;
-    const names = byRemedy.get(remedy);
-    if (names === undefined) byRemedy.set(remedy, [nameOf(lock)]);
-    else names.push(nameOf(lock));
+    const lease = lock.own === null ? null : leaseNote(lock.own);
+    for (const remark of [lease, remarkOn(lock, fix)]) {
+      if (remark === null) continue;
+      const names = byRemedy.get(remark);
+      if (names === undefined) byRemedy.set(remark, [nameOf(lock)]);
+      else names.push(nameOf(lock));
+    }
   }
   return [...byRemedy].flatMap(([remedy, names]) => {
     const rest = names.length - MOST_NAMES;
