@@ -21,19 +21,16 @@ export function leaseFacts(lock: SessionLockInspection): string | null {
 const NOT_ASKED = "whether it still runs only its store knows, which is not asked";
 
 /** The lock has the pid, but no name of its host: of that its token has only a digest. */
-function holderOf({ pid, ownerReason }: SessionLockInspection): string {
+function holderOf({ pid, ownerState, ownerReason }: SessionLockInspection): string {
   const name = pid === null ? "a process that is not named" : `pid ${String(pid)}`;
+  if (ownerState === "same") return `${name} on this host`;
   switch (ownerReason) {
     case "other-host":
       return `${name} on another host`;
     case "other-pid-namespace":
       return `${name} in another container`;
-    case "malformed":
-    case "pid-mismatch":
-    case "no-token":
-      return `${name} on a host that it does not tell`;
     default:
-      return `${name} on this host`;
+      return name;
   }
 }
 

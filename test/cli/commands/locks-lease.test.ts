@@ -25,7 +25,7 @@ function undecidedLock(lease: unknown = LEASE): { readonly folder: string; reado
   return { folder, path };
 }
 
-const FACTS = 'lease: key "session/main", epoch 12, store "5f0c2b1e…", taken by pid 7 ';
+const FACTS = 'lease: key "session/main", epoch 12, store "5f0c2b1e…", taken by pid 7; ';
 const NOT_ASKED = "whether it still runs only its store knows";
 const REMEDY = "the process that next takes that lease";
 

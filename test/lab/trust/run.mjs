@@ -122,7 +122,7 @@ const STEPS = [
     method: "leases on real etcd and PostgreSQL servers under everything that goes wrong",
     command: [
       "npm --prefix test/lab/lease ci --silent --no-audit --no-fund",
-      `node test/lab/lease/adversity.mjs --long --handovers ${scaled(20_000)} --faults ${scaled(20)}`,
+      `node test/lab/lease/adversity.mjs --long --handovers ${scaled(21_000)} --faults ${scaled(12)}`,
     ].join(" && "),
     cases: (text) =>
       `${sum(text, /^total: (\d+) hand-overs/gmu)} hand-overs, ${sum(text, /^total: .* (\d+) faults/gmu)} faults`,

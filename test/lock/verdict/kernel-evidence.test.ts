@@ -161,6 +161,25 @@ describe("what a probe of the kernel lock is worth", () => {
   ])("a free kernel lock counts as its file system allows: %s", (_name, kind, given, expected) => {
     expect(weighKernelLock(given, HOST, on(kind), () => "acquired")).toBe(expected);
   });
+
+  test.each<[string, KernelLockClaim, string | null, KernelEvidence]>([
+    ["what its writer saw, too", claim({ token: EARLIER }), "ext", "free"],
+    ["a share of it was seen", claim({ token: EARLIER, fileSystem: "9p" }), "ext", "silent"],
+    [
+      "a share was seen, without token",
+      claim({ token: null, fileSystem: "fuse" }),
+      "ext",
+      "silent",
+    ],
+    ["a share was seen, in this boot", claim({ fileSystem: "9p" }), "ext", "free"],
+    ["not recorded", claim({ token: EARLIER, fileSystem: null }), "ext", "free"],
+    ["not known here", claim({ token: EARLIER, fileSystem: "9p" }), null, "free"],
+  ])(
+    "a free kernel lock on a disk is no proof where its writer saw another file system: %s",
+    (_name, given, name, expected) => {
+      expect(weighKernelLock(given, HOST, on("local", name), () => "acquired")).toBe(expected);
+    },
+  );
 });
 
 describe("a disk that only this machine's kernel uses", () => {
