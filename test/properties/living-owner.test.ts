@@ -546,7 +546,11 @@ describe("a lock whose owner is dead", () => {
         otherHost: false,
         otherNamespace: false,
         earlierBoot: true,
-        hostIds: fileSystem !== EXT && world.hostIds === "none" ? "machine" : world.hostIds,
+        // A share of this disk looks the same to a writer that does not say what it saw: then the machine must be known.
+        hostIds:
+          (fileSystem !== EXT || !world.recordsFileSystem) && world.hostIds === "none"
+            ? "machine"
+            : world.hostIds,
         kind: world.kind === "package" ? "package" : "package-without-kernel-lock",
         fileSystem,
       }));
