@@ -64,6 +64,7 @@ export async function openPostgres(port) {
     /** Calls `onFree` when a holder by hand has given `key` back; resolves when it listens. */
     async watchByHand(key, onFree) {
       const client = new pg.Client(where);
+      client.on("error", () => {});
       await client.connect();
       const { rows } = await client.query(statements.channel);
       client.on("notification", ({ payload }) => payload === key && onFree());

@@ -63,11 +63,12 @@ async function takeByHand(key) {
   const { take } = ways[way];
   if (!isListening) await watchByHand(key, () => onFree());
   isListening = true;
-  for (;;) {
+  for (let isTold = false; ; isTold = true) {
     const isFree = new Promise((resolve) => (onFree = resolve));
     const held = await take(key);
     if (held !== null) return held;
-    say({ event: "waiting", key });
+    // Once: word of this process's own release may come late.
+    if (!isTold) say({ event: "waiting", key });
     await isFree;
   }
 }
