@@ -40,7 +40,7 @@ export async function openPostgres(port) {
           const nonce = randomBytes(16).toString("hex");
           const parameters = [key, "by hand", nonce, String(TTL_MS)];
           const { rows } = await pool.query(statements.acquire, parameters);
-          return rows[0].is_taken === "yes" ? { key, epoch: rows[0].epoch } : null;
+          return rows.length === 1 ? { key, epoch: rows[0].epoch } : null;
         },
         giveBack: ({ key, epoch }) => pool.query(statements.release, [key, epoch]),
       },
