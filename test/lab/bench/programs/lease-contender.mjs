@@ -18,7 +18,8 @@ const { acquireLease } = await importProduct("lease/index.js");
 
 const [, , engine, port, way] = process.argv;
 const open = engine === "etcd" ? openEtcd : openPostgres;
-const { store, ways, watchByHand } = await open(Number(port));
+const opened = await open(Number(port));
+const { store, ways } = opened;
 const now = () => String(process.hrtime.bigint());
 const say = (event) => console.log(JSON.stringify(event));
 const taken = new Map();
@@ -60,12 +61,11 @@ let onFree = () => {};
 let isListening = false;
 
 async function takeByHand(key) {
-  const { take } = ways[way];
-  if (!isListening) await watchByHand(key, () => onFree());
+  if (!isListening) await opened.watchByHand(key, () => onFree());
   isListening = true;
   for (let isTold = false; ; isTold = true) {
     const isFree = new Promise((resolve) => (onFree = resolve));
-    const held = await take(key);
+    const held = await ways[way].take(key);
     if (held !== null) return held;
     // Once: word of this process's own release may come late.
     if (!isTold) say({ event: "waiting", key });

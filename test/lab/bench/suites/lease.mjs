@@ -99,12 +99,12 @@ async function handedOver(engine, port, rounds) {
       [holder, waiter] = [waiter, holder];
       return Number(BigInt(at) - BigInt(givenBack)) / 1e6;
     };
-    const run = async () => {
+    const several = async () => {
       const samples = [];
       for (let i = 0; i < HAND_OVERS; i++) samples.push(await once());
       return samples;
     };
-    alternatives.push({ name: way, run });
+    alternatives.push({ name: way, run: several });
   }
   const measured = await interleave(alternatives, { rounds, warmUp: 2 });
   for (const server of servers) await server.end();
