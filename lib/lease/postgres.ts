@@ -58,7 +58,7 @@ export function postgresLeases(options: PostgresLeasesOptions): PostgresLeases {
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** How often the row that is in the way is looked for, which another may change at the same time. */
+/** How often a key is tried that was another's, and is free when its holder is asked for. */
 const MOST_LOOKS = 3;
 
 class PostgresStore implements PostgresLeases {
@@ -85,14 +85,14 @@ class PostgresStore implements PostgresLeases {
     const parameters = [key, holder, nonce, String(ttlMs)];
     for (let look = 1; ; look++) {
       if (signal.aborted) throw failure("acquire", key, signal.reason, true);
-      const [row] = await this.#run("acquire", key, this.#statements.acquire, parameters);
-      if (row?.["is_taken"] === "yes") {
-        const epoch = epochIn(row, "acquire", key);
-        const storeId = textIn(row, "store_id", "acquire", key);
+      const [taken] = await this.#run("acquire", key, this.#statements.acquire, parameters);
+      if (taken !== undefined) {
+        const epoch = epochIn(taken, "acquire", key);
+        const storeId = textIn(taken, "store_id", "acquire", key);
         return { kind: "acquired", grant: { key, holder, epoch, storeId } };
       }
-      // Another's row, as it was when the statement began: none, or one that had run out, when that other has taken the
-      // key at the same time.
+      const [row] = await this.#run("acquire", key, this.#statements.holder, [key]);
+      // Given back or run out since then: none has it.
       const leftMs = row === undefined ? Number.NaN : Number(row["left_ms"]);
       if (row !== undefined && (leftMs > 0 || look === MOST_LOOKS)) {
         const epoch = epochIn(row, "acquire", key);

@@ -8,8 +8,10 @@
 import { type LeaseTable, quoteLiteral } from "./table.js";
 
 export interface Statements {
-  /** $1 key, $2 holder, $3 nonce, $4 ttl; gives is_taken, epoch, store_id, holder, left_ms, or no row at all. */
+  /** $1 key, $2 holder, $3 nonce, $4 ttl; gives epoch, store_id, or no row where another holds it. */
   readonly acquire: string;
+  /** $1 key; gives epoch, holder, left_ms of who has it or had it last, or no row. */
+  readonly holder: string;
   /** $1 key, $2 epoch, $3 ttl; gives is_held, or no row. */
   readonly renew: string;
   /** $1 key, $2 epoch. */
@@ -41,27 +43,24 @@ export function statementsFor({ table, sequence }: LeaseTable): Statements {
   const nextEpoch = `nextval(${quoteLiteral(sequence)}::regclass)`;
   // Of a hold that is the same nonce's the epoch stays. A sequence that was set back, or that hands out its numbers
   // to sessions in advance (CACHE), gives a lower one than the row has: then the row decides.
-  const acquire = `WITH ${DURABLE}, taken AS (
-  INSERT INTO ${table} AS l ("key", "holder", "nonce", "epoch", "expires_at")
-  SELECT $1::text, $2::text, $3::text, ${nextEpoch}, ${laterBy("$4")} FROM durable
-  ON CONFLICT ("key") DO UPDATE SET
-    "holder" = excluded."holder",
-    "nonce" = excluded."nonce",
-    "epoch" = CASE
-      WHEN l."nonce" = excluded."nonce" AND l."expires_at" > clock_timestamp() THEN l."epoch"
-      ELSE greatest(${nextEpoch}, l."epoch" + 1)
-    END,
-    "expires_at" = ${laterBy("$4")}
-  WHERE l."expires_at" <= clock_timestamp() OR l."nonce" = excluded."nonce"
-  RETURNING "epoch", "store_id"
-)
-SELECT 'yes' AS is_taken, "epoch"::text AS epoch, "store_id", NULL::text AS holder, NULL::text AS left_ms
-FROM taken
-UNION ALL
-SELECT 'no', l."epoch"::text, l."store_id", l."holder",
-  (extract(epoch FROM l."expires_at" - clock_timestamp()) * 1000)::float8::text
-FROM ${table} AS l
-WHERE l."key" = $1::text AND NOT EXISTS (SELECT FROM taken)`;
+  // Not one statement with `holder`: to plan that took longer than all the rest of acquiring a free key.
+  const acquire = `WITH ${DURABLE}
+INSERT INTO ${table} AS l ("key", "holder", "nonce", "epoch", "expires_at")
+SELECT $1::text, $2::text, $3::text, ${nextEpoch}, ${laterBy("$4")} FROM durable
+ON CONFLICT ("key") DO UPDATE SET
+  "holder" = excluded."holder",
+  "nonce" = excluded."nonce",
+  "epoch" = CASE
+    WHEN l."nonce" = excluded."nonce" AND l."expires_at" > clock_timestamp() THEN l."epoch"
+    ELSE greatest(${nextEpoch}, l."epoch" + 1)
+  END,
+  "expires_at" = ${laterBy("$4")}
+WHERE l."expires_at" <= clock_timestamp() OR l."nonce" = excluded."nonce"
+RETURNING "epoch"::text AS epoch, "store_id"`;
+
+  const holder = `SELECT "epoch"::text AS epoch, "holder",
+  (extract(epoch FROM "expires_at" - clock_timestamp()) * 1000)::float8::text AS left_ms
+FROM ${table} WHERE "key" = $1::text`;
 
   // A hold that has run out is ended for good: the server's clock may be set back.
   const renew = `WITH ${DURABLE}
@@ -81,5 +80,5 @@ RETURNING CASE WHEN l."expires_at" > ${OVER} THEN 'yes' ELSE 'no' END AS is_held
 SELECT pg_notify('${CHANNEL_PREFIX}' || tableoid::text, "key")::text AS told FROM released`;
 
   const channel = `SELECT '${CHANNEL_PREFIX}' || ${quoteLiteral(table)}::regclass::oid::text AS channel`;
-  return { acquire, renew, release, channel };
+  return { acquire, holder, renew, release, channel };
 }

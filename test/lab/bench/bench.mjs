@@ -25,6 +25,7 @@ const SUITES = {
   lock: () => import("./suites/lock.mjs"),
   sweep: () => import("./suites/sweep.mjs"),
   startup: () => import("./suites/startup.mjs"),
+  lease: () => import("./suites/lease.mjs"),
 };
 
 function readArguments() {
