@@ -49,7 +49,7 @@ type Held = Extract<LeaseAttempt, { readonly kind: "held" }>;
 
 class Acquisition {
   readonly #plan: LeasePlan;
-  readonly #nonce = crypto().randomBytes(16).toString("hex");
+  readonly #nonce = crypto().randomUUID();
   readonly #startedMs = continuousMs();
   #toldMs = this.#startedMs;
   #delayMs = FIRST_DELAY_MS;

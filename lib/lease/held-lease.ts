@@ -17,6 +17,9 @@ import { checkMs } from "./options.js";
 import type { LeaseGrant, LeaseStore } from "./store.js";
 import { type LeaseTraceOutcome, type LeaseTraceResult, traceAsked, traceLost } from "./trace.js";
 
+/** Why renewals are aborted; nothing shows it. Without a reason Node makes an error with a stack, which costs more than the rest. */
+const ENDED = "the hold has ended";
+
 export interface AssertHeldOptions {
   /** How long the lease must at least still last, milliseconds: what the write to come may take. Default 0. */
   readonly marginMs?: number | undefined;
@@ -232,7 +235,7 @@ export class HeldLease implements Lease {
   #stop(): void {
     clearTimeout(this.#renewalTimer);
     clearTimeout(this.#deadlineTimer);
-    this.#ended.abort();
+    this.#ended.abort(ENDED);
   }
 
   #end(): Promise<void> {
