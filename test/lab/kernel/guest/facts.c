@@ -32,14 +32,15 @@ int main(int argc, char** argv) {
   struct stat own_status;
   struct stat parent_status;
   struct statfs file_system;
-  if (own < 0 || parent < 0 || fstat(own, &own_status) != 0 ||
-      fstat(parent, &parent_status) != 0 || fstatfs(own, &file_system) != 0) {
+  if (own < 0 || parent < 0 || fstat(own, &own_status) != 0 || fstat(parent, &parent_status) != 0 ||
+      fstatfs(own, &file_system) != 0) {
     perror("pidfd");
     return 1;
   }
-  printf("{\"pidfdType\":%lu,\"pidfdsShareAnInode\":%s,\"linkByDescriptor\":%d,\"linkByProc\":%d}\n",
-         (unsigned long)file_system.f_type,
-         own_status.st_ino == parent_status.st_ino ? "true" : "false",
-         link_unnamed(argv[1], "by-descriptor", 0), link_unnamed(argv[1], "by-proc", 1));
+  printf(
+      "{\"pidfdType\":%lu,\"pidfdsShareAnInode\":%s,\"linkByDescriptor\":%d,\"linkByProc\":%d}\n",
+      (unsigned long)file_system.f_type,
+      own_status.st_ino == parent_status.st_ino ? "true" : "false",
+      link_unnamed(argv[1], "by-descriptor", 0), link_unnamed(argv[1], "by-proc", 1));
   return 0;
 }
