@@ -183,22 +183,35 @@ describe("a command that cannot be run leaves no lock, and the code is a shell's
   });
 });
 
-test("75 when another process has the lock, at once or after the timeout; the holder is named", async (context) => {
-  requireNative(context);
-  const lockPath = newLockPath();
-  const holder = await startHolder(lockPath, { fields: { label: "the nightly\u001B[31m" } });
-  const mark = `${lockPath}.ran`;
-  const command = node("fs.writeFileSync(process.argv[1], '')", mark);
-  const atOnce = await runProgram(["run", "--lock", lockPath, "--no-wait", "--", ...command]);
-  expect(atOnce).toMatchObject({ code: 75, stdout: "" });
-  expect(atOnce.stderr).toMatch(/^pidentity: no lock: held for \d+s by pid /u);
-  expect(atOnce.stderr).toContain(`by pid ${String(holder.pid)} (`);
-  expect(atOnce.stderr).toContain(`label "the nightly\\x1b[31m": ${lockPath}\n`);
-  const later = await runProgram(["run", "--lock", lockPath, "--timeout", "200", "--", ...command]);
-  expect(later.code).toBe(75);
-  expect(later.stderr).toContain("no lock within 200 ms: held for");
-  expect(existsSync(mark)).toBe(false);
-});
+// Starts four programs one after the other.
+test(
+  "75 when another process has the lock, at once or after the timeout; the holder is named",
+  { timeout: 90_000 },
+  async (context) => {
+    requireNative(context);
+    const lockPath = newLockPath();
+    const holder = await startHolder(lockPath, { fields: { label: "the nightly\u001B[31m" } });
+    const mark = `${lockPath}.ran`;
+    const command = node("fs.writeFileSync(process.argv[1], '')", mark);
+    const atOnce = await runProgram(["run", "--lock", lockPath, "--no-wait", "--", ...command]);
+    expect(atOnce).toMatchObject({ code: 75, stdout: "" });
+    expect(atOnce.stderr).toMatch(/^pidentity: no lock: held for \d+s by pid /u);
+    expect(atOnce.stderr).toContain(`by pid ${String(holder.pid)} (`);
+    expect(atOnce.stderr).toContain(`label "the nightly\\x1b[31m": ${lockPath}\n`);
+    const later = await runProgram([
+      "run",
+      "--lock",
+      lockPath,
+      "--timeout",
+      "200",
+      "--",
+      ...command,
+    ]);
+    expect(later.code).toBe(75);
+    expect(later.stderr).toContain("no lock within 200 ms: held for");
+    expect(existsSync(mark)).toBe(false);
+  },
+);
 
 test("while it waits it says who holds the lock, once, and again when that changes", async (context) => {
   requireNative(context);
