@@ -39,7 +39,7 @@ export const STALE_REASONS: Readonly<Record<StaleReason, Explanation>> = {
     brief: "holder let go of it",
     clause: "the process that held it has let go of it",
     meaning:
-      "Holders keep a kernel lock on the file, and the kernel says that nobody has it: the holder's " +
+      "Holders keep a kernel lock on the file, and the kernel says that it is free: the holder's " +
       "thread, process or container has ended. Or a process that took the lease above the lock later has " +
       "seen its earlier epoch (lease-superseded): its holder has lost the lease, and may not write any more.",
     remedy:

@@ -18,6 +18,12 @@ export function leaseFacts(lock: SessionLockInspection): string | null {
   return `key ${key}, epoch ${lease.epoch}, store ${quote(store)}, taken by ${holderOf(lock)}; ${NOT_ASKED}`;
 }
 
+/** The same as a remark of its own. */
+export function leaseNote(lock: SessionLockInspection): string | null {
+  const facts = leaseFacts(lock);
+  return facts === null ? null : `lease: ${facts}`;
+}
+
 const NOT_ASKED = "whether it still runs only its store knows, which is not asked";
 
 /** The lock has the pid, but no name of its host: of that its token has only a digest. */

@@ -10,7 +10,7 @@ import {
   whyKept,
   whyRemoved,
 } from "./describe.js";
-import { leaseFacts } from "./lease.js";
+import { leaseNote } from "./lease.js";
 
 /** One line or a few at a time, each with its end. */
 export function* locksLines(
@@ -24,8 +24,8 @@ export function* locksLines(
   for (const lock of locks) {
     const { path, pid, age, stale } = describeLock(lock);
     yield `${path} ${pid} ${age} ${stale}${lock.removed ? " [removed]" : ""}\n`;
-    const lease = leaseFacts(lock);
-    if (lease !== null) yield `  lease: ${lease}\n`;
+    const lease = leaseNote(lock);
+    if (lease !== null) yield `  ${lease}\n`;
     const remark = remarkOn(lock, fix);
     if (remark !== null) yield `  ${remark}\n`;
     if (lock.removable) removable++;

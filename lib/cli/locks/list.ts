@@ -17,7 +17,8 @@ import {
   sessionOf,
 } from "./describe.js";
 import { canRemove } from "./examine.js";
-import { leaseNote, noteOn, notesOn, remedyOf } from "./notes.js";
+import { leaseNote } from "./lease.js";
+import { noteOn, notesOn, remedyOf } from "./notes.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
 import { underDirectories } from "./under-directories.js";
 

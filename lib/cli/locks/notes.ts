@@ -2,7 +2,6 @@
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { wrapToWidth } from "../terminal/display-width.js";
 import type { CliStream } from "../terminal/io.js";
-import { leaseFacts } from "./lease.js";
 import { isUndecided, remedyFor, sessionOf, whyKept } from "./describe.js";
 
 /** Each remark once, with the names of all locks for which it is true. */
@@ -32,12 +31,6 @@ function listOf(names: readonly string[]): string {
   if (names.length <= MOST_NAMES + 1) return names.join(", ");
   const rest = String(names.length - MOST_NAMES);
   return `${names.slice(0, MOST_NAMES).join(", ")} and ${rest} more`;
-}
-
-/** The lease above a lock. null: it names none. */
-export function leaseNote(lock: SessionLockInspection): string | null {
-  const facts = leaseFacts(lock);
-  return facts === null ? null : `lease: ${facts}`;
 }
 
 /** What a person can do about a lock that cannot be decided from here. null: it can. */

@@ -63,6 +63,11 @@ const LINUX: ReadonlyMap<number, FileSystem> = listed({
   },
 });
 
+/** Whether two names are one kind of file system's; null: one of them is not known. */
+export function isSameFileSystem(one: string | null, other: string | null): boolean | null {
+  return one === null || other === null ? null : one === other;
+}
+
 /** statfs(2) of 9p (linux/magic.h V9FS_MAGIC). */
 export const TYPE_OF_9P = 0x01021997;
 

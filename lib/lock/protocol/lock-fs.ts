@@ -157,7 +157,7 @@ export const realLockFs: LockFs = {
     openFile(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, FILE_MODE),
   close: closeFile,
   fstat: (fd) => fs.fstatSync(fd, { bigint: true }),
-  fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdByNode(fd),
+  fileId: (fd) => loadNative().binding?.fileId(fd) ?? fileIdIn(fs.fstatSync(fd, { bigint: true })),
   isNamed: (path, fd) => loadNative().binding?.isNamed(path, fd) ?? false,
   lstat: (path) => fs.lstatSync(path, { bigint: true, throwIfNoEntry: false }) ?? null,
   kindAt,
@@ -189,10 +189,7 @@ export const realLockFs: LockFs = {
     };
   },
   fileSystemType: (path) =>
-    typeHere(fs.statfsSync(path).type, () => {
-      const { dev, ino } = fs.statSync(path, { bigint: true });
-      return `${String(dev)}:${String(ino)}`;
-    }),
+    typeHere(fs.statfsSync(path).type, () => fileIdIn(fs.statSync(path, { bigint: true }))),
   fileSystemTypeOf: (fd) => {
     const type = loadNative().binding?.fileSystemType(fd) ?? null;
     return type === null ? null : typeHere(type, () => realLockFs.fileId(fd));
@@ -301,8 +298,7 @@ function kindByNode(path: string): PathKind {
   return stats.isFile() ? "file" : "other";
 }
 
-function fileIdByNode(fd: number): string {
-  const { dev, ino } = fs.fstatSync(fd, { bigint: true });
+function fileIdIn({ dev, ino }: { readonly dev: bigint; readonly ino: bigint }): string {
   return `${String(dev)}:${String(ino)}`;
 }
 

@@ -6,7 +6,7 @@ import {
   type TokenHost,
 } from "../../process/token.js";
 import { deviceOf, isAnonymousDevice } from "../protocol/file-id.js";
-import type { FileSystem } from "../protocol/file-system-kind.js";
+import { type FileSystem, isSameFileSystem } from "../protocol/file-system-kind.js";
 import type { LockAttempt } from "../protocol/lock-fs.js";
 import { type ExactTimes, hasMark, numberIn } from "../protocol/number-file.js";
 import type { LockPayload } from "../protocol/payload.js";
@@ -71,7 +71,7 @@ export function weighKernelLock(
   if (kind !== "local") return "silent";
   if (isOurBoot) return "free";
   // Numbers that are equal by chance: its writer saw a share of this disk, whose locks are another kernel's.
-  const sawAnother = recorded.fileSystem !== null && name !== null && recorded.fileSystem !== name;
+  const sawAnother = isSameFileSystem(recorded.fileSystem, name) === false;
   return !sawAnother && isDiskOfThisMachine(found, token, host) ? "free" : "silent";
 }
 

@@ -27,6 +27,7 @@ import {
   isSameBoot,
   type ProcessToken,
 } from "../../process/token.js";
+import { isSameFileSystem } from "../protocol/file-system-kind.js";
 import { isSuperseded, type LeaseClaim } from "../protocol/lease-claim.js";
 import type { LockPayload } from "../protocol/payload.js";
 import type { KernelEvidence } from "./kernel-evidence.js";
@@ -116,5 +117,5 @@ function sawThisDisk(
   token: ProcessToken,
   { tokenHost }: OwnerFacts,
 ): boolean {
-  return written === null || found === null ? isOfSameHost(token, tokenHost) : written === found;
+  return isSameFileSystem(written, found) ?? isOfSameHost(token, tokenHost);
 }

@@ -12,7 +12,8 @@ import { runNode } from "../../support/processes/child.js";
 import { importCompiled, importDist } from "../../support/locks/lock-holder.js";
 import { AT_ONCE_MS, timed } from "../../support/timed.js";
 import { NFS, type Rule, SMB, type StandIn, standIn } from "../../support/processes/stand-in.js";
-import { tryToMount } from "../../support/processes/mount-namespace.js";
+import { mountPrivately } from "../../support/processes/mount-namespace.js";
+import { requireProgram } from "../../support/require.js";
 import { waitFor } from "../../support/wait-for.js";
 
 function sessionIn({ folder }: Pick<StandIn, "folder">): string {
@@ -271,14 +272,14 @@ describe.for(GUARDS)("a guard that is refused: %s", ([, rules, guard]) => {
 });
 
 test("a dead owner's lock is taken over on FUSE although the name of its guard is remembered there", async (context) => {
-  const place = await tryToMount(
+  requireProgram(context, "bindfs");
+  const place = await mountPrivately(
     context,
     `mkdir shared mounted
      bindfs -o entry_timeout=3,attr_timeout=0,hard_remove shared mounted
      trap 'umount --lazy mounted' EXIT
      touch shared/s.jsonl`,
   );
-  if (typeof place === "string") return context.skip(`needs the program bindfs: ${place}`);
   const { folder, prefix } = place;
   const sessionFile = join(folder, "mounted/s.jsonl");
   const holder = await startHolding(sessionFile, { prefix });

@@ -20,7 +20,7 @@ import {
 } from "./describe.js";
 import { type AnyLocksReport, type ExaminedLock, isOpen } from "./examined.js";
 import { explainForms } from "./explain.js";
-import { leaseNote } from "../notes.js";
+import { leaseNote } from "../lease.js";
 import { underDirectories } from "../under-directories.js";
 
 /** Cells below which a program's name says nothing. */
