@@ -49,15 +49,28 @@ async function holdOnce(key) {
     return;
   }
   const begun = clock();
+  // A process that was stopped since acquireLease resolved has not begun to believe.
+  if (lossOf(lease) !== null) return;
   note("begin", lease, begun);
   const isAsked = askedHoldMs > 0;
   const ms = isAsked ? askedHoldMs : holdMs();
   askedHoldMs = 0;
   tell({ begun: key, isAsked });
-  const end = await actUntilEnd(lease, begun + BigInt(Math.round(ms * 1e6)));
+  const end = await actUntilEnd(lease, begun, begun + BigInt(Math.round(ms * 1e6)));
   note("end", lease, end.last);
   if (end.isLost) tell({ lost: key, reason: end.reason });
   await lease.release().catch(() => {});
+}
+
+/** null while it is held, and for those that do not look. */
+function lossOf(lease) {
+  if (task.isDeaf) return null;
+  try {
+    lease.assertHeld();
+    return null;
+  } catch ({ reason }) {
+    return reason;
+  }
 }
 
 /** Mostly short, for many hand-overs; some need renewals. */
@@ -68,17 +81,14 @@ function holdMs() {
   return chance < 0.8 ? Math.random() * 2 : Math.random() * 30;
 }
 
-async function actUntilEnd(lease, until) {
-  let last = clock();
+async function actUntilEnd(lease, begun, until) {
+  let last = begun;
   let noted = last;
   let hasWritten = false;
   for (;;) {
     const now = clock();
-    try {
-      if (!task.isDeaf) lease.assertHeld();
-    } catch ({ reason }) {
-      return { last, isLost: true, reason };
-    }
+    const reason = lossOf(lease);
+    if (reason !== null) return { last, isLost: true, reason };
     last = now;
     if (now - noted > 1_000_000n) {
       note("act", lease, now);
