@@ -14,6 +14,7 @@ const PARTS = {
   lint: ["npx oxlint --type-aware"],
   types: ["npx tsc -p tsconfig.json --noEmit", "npx tsc -p test/tsconfig.json"],
   unused: ["npx knip"],
+  figures: ["node test/lab/bench/guides/check.mjs"],
   workflows: ["node .ci/check-workflows.mjs"],
   package: ["node .ci/check-package.mjs"],
 };

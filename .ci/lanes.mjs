@@ -21,9 +21,9 @@ const logs = join(root, "build/ci");
 const LANES = [
   {
     name: "static",
-    what: "format, lint, types, unused code, workflows",
+    what: "format, lint, types, unused code, the guides' figures, workflows",
     proof: "checked",
-    commands: ["npm run --silent check -- build format lint types unused workflows"],
+    commands: ["npm run --silent check -- build format lint types unused figures workflows"],
   },
   {
     name: "first-run",

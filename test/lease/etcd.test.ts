@@ -1,9 +1,9 @@
 /** Leases on a real etcd: the table that all stores share. */
 import { etcdLeases } from "../../lib/lease/etcd.js";
-import { etcd, onceForFile } from "../support/engines/engines.js";
+import { etcd, givenOrStarted } from "../support/engines/engines.js";
 import { describeStoreContract } from "./store-contract.js";
 
-const engine = onceForFile(etcd, async (folder) => await etcd.startEngine({ folder }));
+const engine = givenOrStarted(etcd, "PIDENTITY_ETCD_PORT");
 
 describeStoreContract("etcd", async (context) => {
   const { port } = await engine(context);

@@ -1,13 +1,10 @@
 /** Leases on a real PostgreSQL server: the table that all stores share. */
 import { postgresLeases } from "../../lib/lease/index.js";
-import { onceForFile } from "../support/engines/engines.js";
+import { givenOrStarted } from "../support/engines/engines.js";
 import { connectPg, postgresForClients } from "../support/engines/postgres-clients.js";
 import { describeStoreContract } from "./store-contract.js";
 
-const engine = onceForFile(
-  postgresForClients,
-  async (folder) => await postgresForClients.startEngine({ folder }),
-);
+const engine = givenOrStarted(postgresForClients, "PIDENTITY_POSTGRES_PORT");
 
 describeStoreContract("postgres, by pg", async (context) => {
   const { port } = await engine(context);

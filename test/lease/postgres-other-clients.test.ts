@@ -2,7 +2,7 @@
 import type { TestContext } from "vitest";
 
 import { postgresLeases, type PostgresQuery } from "../../lib/lease/index.js";
-import { onceForFile } from "../support/engines/engines.js";
+import { givenOrStarted } from "../support/engines/engines.js";
 import {
   connectPg,
   connectPostgres,
@@ -11,10 +11,7 @@ import {
 } from "../support/engines/postgres-clients.js";
 import { describeStoreContract } from "./store-contract.js";
 
-const engine = onceForFile(
-  postgresForClients,
-  async (folder) => await postgresForClients.startEngine({ folder }),
-);
+const engine = givenOrStarted(postgresForClients, "PIDENTITY_POSTGRES_PORT");
 
 describeStoreContract("postgres, by postgres", async (context) => {
   const { port } = await engine(context);

@@ -13,6 +13,7 @@ import {
   judge,
   type JudgeBy,
   type Judgement,
+  type PresentReading,
   waitsForNestedLook,
 } from "../../lock/verdict/judge.js";
 import { type OwnerArgs, OwnerArgsMemo } from "../../lock/verdict/owner-args.js";
@@ -40,7 +41,7 @@ type Attempt = BusyGuard | Done;
 /** `waits`: the verdict depends on a look at nested pid namespaces. `absent`: there is no such file any more. */
 export type Swept =
   | Done
-  | { readonly kind: "waits"; readonly judgement: Judgement }
+  | { readonly kind: "waits"; readonly reading: PresentReading }
   | { readonly kind: "absent" };
 
 const ABSENT: Swept = { kind: "absent" };
@@ -101,7 +102,7 @@ export class LockSweeper {
   }
 
   #settle(judgement: Judgement, file: OpenLock | null): Swept | Promise<Swept> {
-    if (waitsForNestedLook(judgement)) return { kind: "waits", judgement };
+    if (waitsForNestedLook(judgement)) return { kind: "waits", reading: judgement.reading };
     const inspection = this.#carryOut(judgement, file);
     return inspection instanceof Promise ? inspection.then(finished) : finished(inspection);
   }
@@ -112,9 +113,9 @@ export class LockSweeper {
    */
   afterLook(
     nested: NestedProcesses,
-  ): (judgement: Judgement) => SessionLockInspection | Promise<SessionLockInspection> {
+  ): (reading: PresentReading) => SessionLockInspection | Promise<SessionLockInspection> {
     const by = afterLook(this.#by, nested);
-    return ({ reading }) => {
+    return (reading) => {
       const judgement = judge(reading, by);
       return judgement instanceof Promise
         ? judgement.then((late) => this.#carryOut(late, null))

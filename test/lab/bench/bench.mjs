@@ -5,13 +5,13 @@
  * result, something left behind, or a floor that is none ends with exit code 1; a slow figure does not. See README.md
  * beside this file.
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 
 import { drawChart } from "./chart.mjs";
 import { describeMachine } from "./measure/machine.mjs";
 import { defaultDirectories, describePlace } from "./measure/places.mjs";
-import { showSuite, showTargets, showTargetTable } from "./report.mjs";
+import { merged, showSuite, showTargets, showTargetTable } from "./report.mjs";
 import { temporaryFolder } from "./measure/temporary-folder.mjs";
 
 /**
@@ -61,6 +61,13 @@ function placesOf(directories) {
   return defaults.map((directory) => describePlace(directory));
 }
 
+/** Beside what the file has of other suites. */
+function keep(file) {
+  const former = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : [];
+  const kept = merged(former, results, Object.keys(SUITES));
+  writeFileSync(file, `${JSON.stringify(kept, null, 2)}\n`);
+}
+
 const { suites, rounds, directory, short, million, json, chart, markdown } = readArguments();
 const places = placesOf(directory);
 const results = [];
@@ -73,9 +80,10 @@ for (const suite of suites) {
     const result = { suite, title, machine, notes, measurements };
     results.push(result);
     console.log(`${showSuite(result, { markdown })}\n`);
+    // After each: a later one may take long, or fail.
+    if (json !== undefined) keep(json);
   }
 }
 if (markdown) console.log(`${showTargetTable(results)}\n`);
 console.log(showTargets(results));
-if (json !== undefined) writeFileSync(json, `${JSON.stringify(results, null, 2)}\n`);
 if (chart !== undefined) writeFileSync(chart, drawChart(results));

@@ -61,6 +61,21 @@ export function showTargetTable(results) {
   return markdownTable(["", "target", ...places], rows);
 }
 
+/**
+ * Results to be kept: those of a suite that ran again replace its former ones.
+ *
+ * @param {readonly SuiteResult[]} former
+ * @param {readonly SuiteResult[]} results
+ * @param {readonly string[]} suites in this order
+ */
+export function merged(former, results, suites) {
+  return suites.flatMap((suite) => {
+    const ofSuite = (all) => all.filter((result) => result.suite === suite);
+    const latest = ofSuite(results);
+    return latest.length > 0 ? latest : ofSuite(former);
+  });
+}
+
 /** @param {readonly SuiteResult[]} results */
 export function showTargets(results) {
   const targets = targetsOf(results);
@@ -78,6 +93,20 @@ export function showTargets(results) {
         ];
   const summary = `${targets.length - missed.length} of ${targets.length} targets met`;
   return [summary, ...lines, ...warning].join("\n");
+}
+
+/** Missed targets, those of several places together, with what was measured in each place where it was missed. */
+export function missedTargets(results) {
+  const rows = new Map();
+  for (const { suite, place, name, target } of targetsOf(results)) {
+    if (target.met) continue;
+    const what = `${name}: ${target.what}`;
+    const key = JSON.stringify([suite, what]);
+    const row = rows.get(key) ?? { suite, what, limit: showLimit(target), values: [] };
+    row.values.push(`${showValue(target)}${place === null ? "" : ` on ${place.split(" ")[0]}`}`);
+    rows.set(key, row);
+  }
+  return [...rows.values()];
 }
 
 function targetsOf(results) {
@@ -117,7 +146,7 @@ export function show(value, unit) {
 }
 
 /** Three significant digits, never an exponent. */
-function digits(value) {
+export function digits(value) {
   if (!Number.isFinite(value)) return String(value);
   if (Math.abs(value) >= 100) return String(Math.round(value));
   return Number(value.toPrecision(3)).toString();

@@ -59,6 +59,22 @@ export async function engineStarter(file: string): Promise<unknown> {
 export const postgres = (await engineStarter("postgres.mjs")) as PostgresStarter;
 export const etcd = (await engineStarter("etcd.mjs")) as EtcdStarter;
 
+/** For tests that only ask a server: the one that the environment names by its port of 127.0.0.1, or one of their own. */
+export function givenOrStarted(
+  starter: EngineStarter,
+  variable: "PIDENTITY_POSTGRES_PORT" | "PIDENTITY_ETCD_PORT",
+): (context: TestContext) => Promise<Pick<Engine, "port">> {
+  const given = process.env[variable];
+  if (given === undefined) {
+    return onceForFile(starter, async (folder) => await starter.startEngine({ folder }));
+  }
+  const port = Number(given);
+  if (!Number.isSafeInteger(port) || port < 1) {
+    throw new RangeError(`${variable} must be a port: ${given}`);
+  }
+  return async () => await Promise.resolve({ port });
+}
+
 /**
  * One thing of a test file that is made when a test first wants it, and ended after the last; skips the tests where the
  * engine cannot be had.

@@ -60,7 +60,7 @@ export class OwnLocks {
     const nested = await lookForNestedProcesses(identityOf, this.#slice);
     for (const { of, kind, settle } of this.#waiting.splice(0)) {
       if (this.#slice.exhausted()) await this.#slice.next();
-      settle(await this.#sweepers[kind].afterLook(nested)(of.judgement));
+      settle(await this.#sweepers[kind].afterLook(nested)(of.reading));
     }
   }
 }

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,9 +96,14 @@ static void stat_descriptor(int fd, struct stat* status) {
   expect_zero(fstat(fd, status), "fstat");
 }
 
+// A share of a virtual machine shows its host's file system; its device number tells that it lies
+// on no disk.
 static void stat_file_system(int fd) {
   struct statfs status;
   expect_zero(fstatfs(fd, &status), "fstatfs");
+  const int is_of_disk = status.f_type == EXT4_SUPER_MAGIC || status.f_type == XFS_SUPER_MAGIC;
+  struct stat device;
+  if (is_of_disk) stat_descriptor(fd, &device);
 }
 
 // ---- plain ----

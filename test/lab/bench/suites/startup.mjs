@@ -18,6 +18,7 @@ import { productUrl } from "../product.mjs";
 import { node22, runNode } from "../programs.mjs";
 
 export const title = "Start-up: a fresh process and its first sweep";
+export const makesFiles = true;
 
 const SIZES = [
   { name: "6 directories of 300 locks", directories: 6, locks: 300 },
