@@ -95,11 +95,15 @@ export const tokenLookups: TokenLookups = {
  * the process's life, over clock steps, time zones and time namespaces, and never given to another one.
  * It carries digests of the machine's id and name, never those themselves.
  *
- * @param pid - As this process's pid namespace numbers it; default: this process.
+ * @param pid - As this process's pid namespace numbers it; when left out, this process. `undefined` is no process's, such
+ * as the `pid` of a child that could not be started.
  * @returns The token; null when there is no such process or nothing tells it from a later one of the
  * same pid (access denied; backend `basic`).
  */
-export function identifyProcess(pid: number = process.pid): string | null {
+export function identifyProcess(pid?: number): string | null;
+export function identifyProcess(...given: readonly [pid?: number]): string | null {
+  const pid = given.length === 0 ? process.pid : given[0];
+  if (pid === undefined) return null;
   if (pid !== process.pid) return tokenOf(pid);
   ownToken ??= tokenOf(pid) ?? undefined;
   return ownToken ?? null;

@@ -7,11 +7,12 @@ import { expect, test } from "vitest";
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { runExample, start, startReady } from "../support/processes/child.js";
 import { endedPid } from "../support/locks/lock-directory.js";
-import { requireNative, requirePosix } from "../support/require.js";
+import { requireLinux, requireNative, requirePosix, requireRoot } from "../support/require.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const GUIDE = "lib/file-lock/README.md";
+const CONTAINER = ["--pid", "--fork", "--kill-child", "--mount-proc"] as const;
 
 test("the example daemon runs once: the second is told which one runs, and after a kill the third takes over", async (context) => {
   requireNative(context);
@@ -36,7 +37,7 @@ test("the example daemon runs once: the second is told which one runs, and after
   let said = "";
   second.process.stderr?.on("data", (text: string) => (said += text));
   expect(await second.exited()).toBe(1);
-  expect(said).toBe(`already running as ${String(first.pid)}\n`);
+  expect(said).toMatch(new RegExp(`^not started: .*pid=${String(first.pid)} .*\n$`, "u"));
 
   await first.kill("SIGKILL");
   expect(existsSync(path)).toBe(true);
@@ -82,7 +83,7 @@ test("the example stop script ends the daemon, knows when none runs, and kills n
 
   expect(await stop()).toBe("not running");
   const running = await startReady(process.execPath, [daemon, path]);
-  expect(await stop()).toBe("exited");
+  expect(await stop()).toMatch(/^ended \(/u);
   expect(await running.exited()).toBe(0);
 
   const killed = await startReady(process.execPath, [daemon, path]);
@@ -91,6 +92,27 @@ test("the example stop script ends the daemon, knows when none runs, and kills n
 
   writeFileSync(path, String(process.pid));
   expect(await stop()).toBe(`pid ${String(process.pid)}, perhaps (unproven)`);
+});
+
+test("the example stop script signals no process that has the daemon's number in another container", async (context) => {
+  requireNative(context);
+  requireLinux(context, "containers");
+  requireRoot(context, "containers");
+  const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];
+  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), daemons);
+  const script = writeExample(codeBlock(GUIDE, "js", "readPidFile("), scripts);
+  const path = join(daemons, "daemon.pid");
+  const inContainer = async (shell: string): ReturnType<typeof startReady> =>
+    await startReady("unshare", [...CONTAINER, "sh", "-c", shell, process.execPath, daemon, path]);
+  const running = await inContainer('"$0" "$1" "$2" & wait');
+  expect(running.first).toBe(`running as 2: ${path}`);
+  // Process 2 of this container is a bystander.
+  const other = await inContainer(
+    `sleep 600 & "$0" '${script}' "$2"; kill -0 $! && echo "$! lives"; kill $!`,
+  );
+  expect(other.first).toBe("unknown (other-pid-namespace)");
+  expect(await other.line()).toBe("2 lives");
+  await running.kill("SIGKILL");
 });
 
 test("the example that tries once works, and is told at once when another process does", async () => {

@@ -1,6 +1,9 @@
 /** Tokens of real processes. */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { hostname } from "node:os";
+import { join } from "node:path";
 
 import { beforeEach, describe, expect, test } from "vitest";
 
@@ -32,6 +35,14 @@ test("the token is short, printable and stable", () => {
   expect(token?.length).toBeLessThan(160);
   expect(identifyProcess(process.pid)).toBe(token);
   expect(parseToken(token)).toMatchObject({ platform: process.platform, pid: process.pid });
+});
+
+test("a child that could not be started is not taken for this process", async () => {
+  const child = spawn(join(import.meta.dirname, "no-such-program"));
+  const [error] = (await once(child, "error")) as [Error];
+  expect(error).toMatchObject({ code: "ENOENT" });
+  expect(child.pid).toBeUndefined();
+  expect(identifyProcess(child.pid)).toBeNull();
 });
 
 test("two processes have two tokens", async () => {
