@@ -278,6 +278,7 @@ describe("a step's command", () => {
       environment: {},
       isPolite: true,
       signal,
+      graceMs: 200,
     };
   }
   const never = new AbortController().signal;
@@ -377,12 +378,15 @@ describe("the guides", () => {
     ["lease", ["hand-overs"]],
     ["pods", ["moves"]],
     ["strangers", ["reuses"]],
-  ] as const)("test/README.md says what %s has come to, when the report has it", ([subject, units], context) => {
-    const isCounted = whole.some((one) => one.subject === subject);
-    if (!isCounted) context.skip("the report of the trust run has no such numbers yet");
-    const guide = readFileSync(join(ROOT, "test/README.md"), "utf8");
-    for (const unit of units) expect(claimsIn(guide, [unit]), unit).not.toEqual([]);
-  });
+  ] as const)(
+    "test/README.md says what %s has come to, when the report has it",
+    ([subject, units], context) => {
+      const isCounted = whole.some((one) => one.subject === subject);
+      if (!isCounted) context.skip("the report of the trust run has no such numbers yet");
+      const guide = readFileSync(join(ROOT, "test/README.md"), "utf8");
+      for (const unit of units) expect(claimsIn(guide, [unit]), unit).not.toEqual([]);
+    },
+  );
 
   test("the report is what its results say, and both its forms are the same", () => {
     const steps = stepsAt(1);

@@ -51,7 +51,10 @@ runSanitized(
   "detect_leaks=1",
 );
 if (options.suite) {
-  runSanitized(["node_modules/vitest/vitest.mjs", "run", ...leftOut(), ...vitestArguments], "detect_leaks=0");
+  runSanitized(
+    ["node_modules/vitest/vitest.mjs", "run", ...leftOut(), ...vitestArguments],
+    "detect_leaks=0",
+  );
 }
 
 /**

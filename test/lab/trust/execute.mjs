@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { closeSync, openSync, readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** How long what a command has started may take to tidy up. */
 const GRACE_MS = 20_000;
 /** How long the kernel may take to end what was killed. */
 const PATIENCE_MS = 10_000;
@@ -19,13 +18,15 @@ export class CommandFailed extends Error {
 
 /**
  * @param {string} command for the shell
- * @param {{ mark: string, cwd: string, log: string, environment: NodeJS.ProcessEnv, isPolite: boolean, signal: AbortSignal }} how
- * - `mark`: names it among all that run; `log`: the file for its output; `isPolite`: others go first
+ * @param {{ mark: string, cwd: string, log: string, environment: NodeJS.ProcessEnv, isPolite: boolean, signal: AbortSignal, graceMs?: number }} how
+ * - `mark`: names it among all that run; `log`: the file for its output; `isPolite`: others go first; `graceMs`: what it has
+ *   started may take so long to tidy up
  * @returns {Promise<string>} its output
  * @throws {CommandFailed}
  * @throws the signal's reason, when that has ended it
  */
-export async function execute(command, { mark, cwd, log, environment, isPolite, signal }) {
+export async function execute(command, how) {
+  const { mark, cwd, log, environment, isPolite, signal, graceMs = GRACE_MS } = how;
   signal.throwIfAborted();
   const output = openSync(log, "w");
   const child = spawn("nice", ["-n", isPolite ? "5" : "0", "sh", "-c", command], {
@@ -39,13 +40,13 @@ export async function execute(command, { mark, cwd, log, environment, isPolite, 
   const closed = once(child, "close");
   let ending = null;
   const end = () => {
-    ending = endAll(child.pid, mark);
+    ending = endAll(child.pid, mark, graceMs);
   };
   signal.addEventListener("abort", end, { once: true });
   const [status, killedBy] = await closed;
   signal.removeEventListener("abort", end);
   // What it has left must not disturb the next step.
-  await (ending ?? endAll(child.pid, mark));
+  await (ending ?? endAll(child.pid, mark, graceMs));
   signal.throwIfAborted();
   const text = readFileSync(log, "utf8");
   if (status === 0) return text;
@@ -53,11 +54,11 @@ export async function execute(command, { mark, cwd, log, environment, isPolite, 
   throw new CommandFailed(`${lastLines}\nended with ${status ?? killedBy}, see ${log}`);
 }
 
-async function endAll(group, mark) {
+async function endAll(group, mark, graceMs) {
   // Once to each: some of the labs report at the first signal, and end at the second.
   send(-group, "SIGTERM");
   for (const pid of marked(mark)) if (groupOf(pid) !== group) send(pid, "SIGTERM");
-  await untilGone(mark, GRACE_MS);
+  await untilGone(mark, graceMs);
   for (const pid of marked(mark)) send(pid, "SIGKILL");
   await untilGone(mark, PATIENCE_MS);
   const left = marked(mark);
