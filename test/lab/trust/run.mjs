@@ -36,6 +36,9 @@ import { casesOf, PREPARATIONS, stepsAt } from "./steps.mjs";
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "../../..");
 
+/** npm passes a signal to its shell, which ends by it and says nothing to this process. */
+const PARENT_LOOK_MS = 1000;
+
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
@@ -68,11 +71,11 @@ if (options.list) {
 }
 
 async function runAll() {
-  for (const signal of ["SIGINT", "SIGTERM"]) {
-    process.on(signal, () => {
-      if (!interrupt.signal.aborted) console.log(`${signal}: ending what runs`);
-      interrupt.abort(new Error(signal));
-    });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => stop(signal));
+  const parent = process.ppid;
+  if (process.env.npm_lifecycle_event === "trust") {
+    const look = () => process.ppid === parent || stop("npm has ended");
+    setInterval(look, PARENT_LOOK_MS).unref();
   }
   const commit = describeCommit();
   const selected = steps.filter(({ name }) => names.length === 0 || names.includes(name));
@@ -90,6 +93,12 @@ async function runAll() {
     if (!interrupt.signal.aborted) throw error;
   }
   finish(selected, ownResults(commit));
+}
+
+function stop(why) {
+  if (interrupt.signal.aborted) return;
+  console.log(`${why}: ending what runs`);
+  interrupt.abort(new Error(why));
 }
 
 /** Of this commit and scale alone. */
