@@ -83,9 +83,8 @@ async function runAll() {
   const hasPassed = (step) =>
     ownResults(commit).some(({ name, result }) => name === step.name && result === "passed");
   const left = selected.filter((step) => !hasPassed(step));
-  console.log(
-    `${left.length} of ${selected.length} steps to do, of ${commit}: about ${minutes(scale * secondsOf(left))}`,
-  );
+  const duration = scale === 1 ? `: about ${minutes(secondsOf(left))}` : "";
+  console.log(`${left.length} of ${selected.length} steps to do, of ${commit}${duration}`);
   try {
     if (left.length > 0) await prepare();
     await runSteps(left, (step) => run(step, commit), interrupt.signal);
