@@ -122,6 +122,7 @@ describe("crashes", () => {
         const batch = [fatal, fatal + 1, fatal + 2, fatal + 3].filter((call) => call <= calls);
         await Promise.all(batch.map(crashAt));
       }
+      process.stdout.write(`${operation}, ${kind}: ${calls + 1} crashes\n`);
     },
   );
 });

@@ -195,5 +195,6 @@ test.for(FATES)(
     // Otherwise no process had to wait, and nothing was shown. A lock that gets its name with its last call is waited
     // for after that one only.
     expect(waited).toBeGreaterThan(0);
+    process.stdout.write(`${operation}, ${kind}: ${waited} deaths waited for\n`);
   },
 );

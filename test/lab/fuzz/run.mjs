@@ -1,15 +1,16 @@
 // Builds and runs the fuzzers of this folder: one for each parser of native/parse, under the same
 // name.
 //
-//   npm run fuzz -- [--seconds N | --runs N] [name...]
+//   npm run fuzz -- [--seconds N | --runs N] [--jobs N] [name...]
 //
-// N is per target: seconds (default 20) or executions. Starts from corpus/<name>; what is found goes to
+// N is per target: seconds (default 20) or executions; `--jobs`: so many targets at a time (default 1). Starts from corpus/<name>; what is found goes to
 // build/fuzz/<name>, from where it is taken up again, and an input that fails to
 // build/fuzz/<name>-crash-... Inputs have up to 4 KiB, where a parser's cases are; a twentieth of the time,
 // or a fiftieth of the executions on top (two minutes at most), goes to those of up to 64 KiB. CXX selects the compiler (default clang++-14; it needs libFuzzer).
 //
 // Closes with the line "N passed, N failed", a target being one.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
@@ -24,13 +25,14 @@ const output = join(root, "build/fuzz");
 const compiler = process.env["CXX"] || "clang++-14";
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string" }, runs: { type: "string" } },
+  options: { seconds: { type: "string" }, runs: { type: "string" }, jobs: { type: "string" } },
 });
 if (options.seconds !== undefined && options.runs !== undefined) {
   throw new TypeError("--seconds and --runs exclude each other");
 }
 const seconds = options.runs === undefined ? wholeNumber("seconds", 20) : null;
 const runs = wholeNumber("runs", null);
+const jobs = wholeNumber("jobs", 1);
 
 const LONG = 64 * 1024;
 
@@ -93,16 +95,18 @@ function build(name) {
 }
 
 /** Whether the target survived; prints what it did, or the end of its report. */
-function run(name, program) {
+async function run(name, program) {
   const [seeds, finds] = [join(here, "corpus", name), join(output, name)];
   mkdirSync(finds, { recursive: true });
   const seedCount = readdirSync(seeds).length;
   const stretched = stretch(seeds);
   try {
-    const passes = PASSES.map((pass) =>
+    const passes = [];
+    for (const pass of PASSES) {
       // New finds are written to the first folder.
-      fuzz(name, program, pass.maxLength === LONG ? [stretched] : [finds, seeds], pass),
-    );
+      const folders = pass.maxLength === LONG ? [stretched] : [finds, seeds];
+      passes.push(await fuzz(name, program, folders, pass));
+    }
     const executions = passes.reduce((sum, pass) => sum + pass.executions, 0);
     const survived = passes.every((pass) => pass.status === 0) && executions > 2 * seedCount;
     console.log(
@@ -128,8 +132,8 @@ function stretch(seeds) {
 }
 
 /** One run of libFuzzer. */
-function fuzz(name, program, folders, { maxLength, limits }) {
-  const { status, stderr, error } = spawnSync(
+async function fuzz(name, program, folders, { maxLength, limits }) {
+  const child = spawn(
     program,
     [
       ...limits,
@@ -142,22 +146,30 @@ function fuzz(name, program, folders, { maxLength, limits }) {
       ...folders,
     ],
     {
-      encoding: "utf8",
-      maxBuffer: 64 * 1024 * 1024,
+      stdio: ["ignore", "ignore", "pipe"],
       ...(seconds === null ? {} : { timeout: (seconds + 120) * 1000 }),
     },
   );
-  if (error) throw error;
+  let report = "";
+  child.stderr.setEncoding("utf8").on("data", (text) => (report += text));
+  const [status] = await once(child, "close");
   return {
     status,
-    report: stderr,
-    executions: Number(/^stat::number_of_executed_units:\s*(\d+)$/mu.exec(stderr)?.[1] ?? 0),
-    edges: Array.from(stderr.matchAll(/\bcov: (\d+)/gu)).at(-1)?.[1] ?? "?",
+    report,
+    executions: Number(/^stat::number_of_executed_units:\s*(\d+)$/mu.exec(report)?.[1] ?? 0),
+    edges: Array.from(report.matchAll(/\bcov: (\d+)/gu)).at(-1)?.[1] ?? "?",
   };
 }
 
 mkdirSync(output, { recursive: true });
 const selected = targets();
-const passed = selected.filter((name) => run(name, build(name))).length;
+const programs = selected.map((name) => [name, build(name)]);
+const left = programs.values();
+let passed = 0;
+/** One job: the next target, until there is none. */
+async function work() {
+  for (const [name, program] of left) if (await run(name, program)) passed += 1;
+}
+await Promise.all(Array.from({ length: jobs }, work));
 console.log(`${passed} passed, ${selected.length - passed} failed`);
 process.exitCode = passed === selected.length ? 0 : 1;

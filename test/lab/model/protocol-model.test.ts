@@ -333,8 +333,9 @@ describe.each([
   test.for(named)(
     "no order of steps breaks the protocol: %s",
     { timeout: 600_000 },
-    ([, { change, atLeast, outcomes }]) => {
+    ([name, { change, atLeast, outcomes }]) => {
       const found = check(change);
+      process.stdout.write(`explored, ${name}: ${found.states} states\n`);
       expect(found.counterexample).toBeNull();
       expect([...found.outcomes]).toEqual(expect.arrayContaining([...outcomes]));
       expect(found.states).toBeGreaterThan(atLeast);
@@ -443,7 +444,7 @@ describe("protocols that are known to be broken", () => {
     const { counterexample, states } = check(scenario, broken);
     const what = counterexample?.what;
     const trace = (counterexample?.trace ?? []).join("\n  ");
-    process.stdout.write(`${name}: ${what}, after ${states} states:\n  ${trace}\n`);
+    process.stdout.write(`refuted after ${states} states, ${name}: ${what}:\n  ${trace}\n`);
     return what;
   };
 

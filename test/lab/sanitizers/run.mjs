@@ -2,7 +2,8 @@
 //
 //   node test/lab/sanitizers/run.mjs            builds it; calls every function, with errors and in threads that end
 //                                     and that are terminated, and looks for leaks at the end
-//   node test/lab/sanitizers/run.mjs --suite    and runs the whole test suite with it
+//   node test/lab/sanitizers/run.mjs --suite [-- vitest's arguments]
+//                                     and runs the test suite with it, all of it without arguments
 //
 // There are no suppressions: neither Node nor the addon leaks in what is called here. The suite runs without
 // the leak detector: its children are killed and exit in the middle of their work.
@@ -14,7 +15,10 @@ import { parseArgs } from "node:util";
 import { run } from "../../../.ci/command.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-const { values: options } = parseArgs({ options: { suite: { type: "boolean", default: false } } });
+const { values: options, positionals: vitestArguments } = parseArgs({
+  allowPositionals: true,
+  options: { suite: { type: "boolean", default: false } },
+});
 
 /** Where the compiler keeps a library that Node has to be started with. */
 function library(name) {
@@ -47,7 +51,10 @@ runSanitized(
   "detect_leaks=1",
 );
 if (options.suite) {
-  runSanitized(["node_modules/vitest/vitest.mjs", "run", ...leftOut()], "detect_leaks=0");
+  runSanitized(
+    ["node_modules/vitest/vitest.mjs", "run", ...leftOut(), ...vitestArguments],
+    "detect_leaks=0",
+  );
 }
 
 /**

@@ -32,7 +32,7 @@ if (!Number.isSafeInteger(reuses) || reuses < 1) {
 /** `share`: of the reuses. */
 const WAYS = [
   { name: "signalProcess(token)", share: 1, mayReachStrangers: false },
-  { name: "process.kill(pid)", share: 0.1, mayReachStrangers: true },
+  { name: "process.kill(pid)", share: 0.1, most: 10_000, mayReachStrangers: true },
   // Starts `ps` for each.
   { name: "tree-kill", share: 0.005, most: 500, mayReachStrangers: true, needs: "tree-kill" },
 ];

@@ -64,12 +64,12 @@ function inImage(makeFileSystem, flags, folder, mountPoint) {
  * Runs `use` with a folder on a fresh file system of that kind, and takes everything away afterwards.
  *
  * @param {string} kind one of FILE_SYSTEMS
- * @param {(folder: string) => T} use
- * @returns {T}
+ * @param {(folder: string) => Promise<T>} use
+ * @returns {Promise<T>}
  * @template T
  * @throws {CannotMount} with the words of the command that failed
  */
-export function onFileSystem(kind, use) {
+export async function onFileSystem(kind, use) {
   const folder = mkdtempSync(join(tmpdir(), `pidentity-${kind}-`));
   const mountPoint = join(folder, "mounted");
   mkdirSync(mountPoint);
@@ -79,7 +79,7 @@ export function onFileSystem(kind, use) {
       if (status !== 0)
         throw new CannotMount(error?.message ?? stderr.trim().replaceAll("\n", "; "));
     }
-    return use(mountPoint);
+    return await use(mountPoint);
   } finally {
     for (const mounted of [mountPoint, join(folder, "layers")]) spawnSync("umount", [mounted]);
     rmSync(folder, { recursive: true, force: true });

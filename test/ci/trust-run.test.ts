@@ -1,0 +1,403 @@
+/**
+ * `npm run trust` takes hours without a person: what it says of them must follow from what was done, what is cut off must
+ * not count, and the guides must say the very numbers of its report.
+ */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+import { describe, expect, test } from "vitest";
+
+import { ROOT } from "../support/processes/programs.js";
+import { requireLinux } from "../support/require.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { waitFor } from "../support/wait-for.js";
+
+type Kind = "waits" | "computes" | "alone";
+
+interface Step {
+  readonly name: string;
+  readonly subject: string;
+  readonly kind: Kind;
+  readonly seconds: number;
+  readonly counts: Readonly<Record<string, object>>;
+}
+
+interface Result {
+  readonly name: string;
+  readonly subject: string;
+  readonly method: string;
+  readonly command: string;
+  readonly cases: Readonly<Record<string, number>>;
+  readonly result: "passed" | "failed" | "skipped";
+  readonly reason?: string;
+  readonly seconds: number;
+  readonly scale: number;
+  readonly commit: string;
+  readonly date: string;
+  readonly machine: object;
+}
+
+interface Report {
+  readonly isWhole: boolean;
+  readonly missing: readonly string[];
+  readonly subjects: readonly {
+    readonly subject: string;
+    readonly isWhole: boolean;
+    readonly cases: Readonly<Record<string, number>>;
+  }[];
+  readonly steps: readonly Result[];
+}
+
+interface Claim {
+  readonly text: string;
+  readonly unit: string;
+  readonly holds: (count: number) => boolean;
+}
+
+async function importOfTrust(file: string): Promise<unknown> {
+  return await import(pathToFileURL(join(ROOT, "test/lab/trust", file)).href);
+}
+
+const { makeReport, showReport, withSpaces } = (await importOfTrust("report.mjs")) as {
+  makeReport: (
+    results: readonly Result[],
+    wanted: readonly Pick<Step, "name" | "subject">[],
+  ) => Report;
+  showReport: (report: Report) => string;
+  withSpaces: (count: number) => string;
+};
+const { claimsIn } = (await importOfTrust("claims.mjs")) as {
+  claimsIn: (guide: string, units: readonly string[]) => readonly Claim[];
+};
+const { nextStep, runSteps, secondsOf } = (await importOfTrust("schedule.mjs")) as {
+  nextStep: (waiting: readonly Step[], running: readonly Step[]) => Step | null;
+  runSteps: (
+    steps: readonly Step[],
+    run: (step: Step) => Promise<void>,
+    signal: AbortSignal,
+  ) => Promise<void>;
+  secondsOf: (steps: readonly Step[]) => number;
+};
+const { casesOf, stepsAt } = (await importOfTrust("steps.mjs")) as {
+  casesOf: (step: object, text: string) => Readonly<Record<string, number>>;
+  stepsAt: (scale: number) => readonly Step[];
+};
+const { execute } = (await importOfTrust("execute.mjs")) as {
+  execute: (command: string, how: object) => Promise<string>;
+};
+
+const MACHINE = { cpu: "CPU", cores: 2, memoryGiB: 8, kernel: "linux 6", node: "v22" };
+
+function resultOf(name: string, change: Partial<Result> = {}): Result {
+  return {
+    name,
+    subject: name,
+    method: "as it does",
+    command: `do ${name}`,
+    cases: {},
+    result: "passed",
+    seconds: 60,
+    scale: 1,
+    commit: "0a1b2c3",
+    date: "2026-11-28 10:00",
+    machine: MACHINE,
+    ...change,
+  };
+}
+
+const WANTED = [
+  { name: "fuzz", subject: "fuzz" },
+  { name: "torture", subject: "torture" },
+  { name: "torture-xfs", subject: "torture" },
+];
+const FUZZ = resultOf("fuzz", { cases: { "executions each": 10_000_001 } });
+const TORTURE = resultOf("torture", { cases: { acquisitions: 1000, reclaims: 90 } });
+const TORTURE_XFS = resultOf("torture-xfs", {
+  subject: "torture",
+  cases: { acquisitions: 2345, reclaims: 10 },
+});
+
+describe("the report of a trust run", () => {
+  test("numbers of one subject's steps are added up", () => {
+    const { isWhole, subjects } = makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED);
+    expect(isWhole).toBe(true);
+    expect(subjects[1]).toEqual({
+      subject: "torture",
+      isWhole: true,
+      cases: { acquisitions: 3345, reclaims: 100 },
+    });
+    const text = showReport(makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED));
+    expect(text).toContain("All steps have passed, of commit `0a1b2c3`.");
+    expect(text).toContain("Together, torture: 3 345 acquisitions, 100 reclaims.");
+    expect(text).toContain("10 000 001 executions each");
+  });
+
+  test.each<[what: string, results: readonly Result[], said: readonly string[]]>([
+    [
+      "a step that was not run is named",
+      [FUZZ, TORTURE],
+      ["**Not run: torture-xfs.**", "not a whole run", "2 steps have passed"],
+    ],
+    [
+      "a step that failed is named, and does not count",
+      [FUZZ, TORTURE, { ...TORTURE_XFS, result: "failed", cases: {} }],
+      ["Failed: torture-xfs.", "2 steps have passed", "as far as it passed: 1 000 acquisitions"],
+    ],
+    [
+      "a step that was skipped says why",
+      [FUZZ, TORTURE, { ...TORTURE_XFS, result: "skipped", reason: "no xfs here", cases: {} }],
+      ["Skipped: torture-xfs.", "skipped: no xfs here", "not a whole run"],
+    ],
+    [
+      "steps of different commits are not one run",
+      [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6" }],
+      ["They are of different commits.", "`9f8e7d6`", "not a whole run"],
+    ],
+    [
+      "a step of another scale says so",
+      [{ ...FUZZ, scale: 0.01 }, TORTURE, TORTURE_XFS],
+      ["`0a1b2c3`, scale 0.01"],
+    ],
+  ])("%s", (_what, results, said) => {
+    const text = showReport(makeReport(results, WANTED));
+    for (const words of said) expect(text).toContain(words);
+  });
+
+  test("nothing that was run is nothing that has passed", () => {
+    const report = makeReport([], WANTED);
+    expect(report.isWhole).toBe(false);
+    expect(showReport(report)).toContain("**Not run: fuzz, torture, torture-xfs.**");
+    expect(showReport(report)).not.toContain("passed");
+  });
+
+  test.each([
+    [0, "0"],
+    [999, "999"],
+    [1000, "1 000"],
+    [209_397, "209 397"],
+    [10_000_000, "10 000 000"],
+  ])("%i is written as %s", (count, text) => {
+    expect(withSpaces(count)).toBe(text);
+  });
+});
+
+describe("the order of the steps", () => {
+  const step = (name: string, kind: Kind, seconds: number): Step => ({
+    name,
+    subject: name,
+    kind,
+    seconds,
+    counts: {},
+  });
+  const [LEASE, PODS] = [step("lease", "waits", 30), step("pods", "waits", 20)];
+  const [FUZZING, MODEL] = [step("fuzz", "computes", 40), step("model", "computes", 10)];
+  const SWEEP = step("sweep", "alone", 100);
+  const ALL = [MODEL, SWEEP, PODS, LEASE, FUZZING];
+
+  test.each<[what: string, waiting: readonly Step[], running: readonly Step[], next: Step | null]>([
+    ["the longest starts first", ALL, [], FUZZING],
+    ["one that waits runs beside one that computes", ALL, [FUZZING], LEASE],
+    ["one that computes runs beside one that waits", ALL, [LEASE], FUZZING],
+    ["a third one does not", ALL, [LEASE, FUZZING], null],
+    ["two that compute do not share the machine", [MODEL, SWEEP], [FUZZING], null],
+    ["two that wait do, when none computes", [PODS, SWEEP], [LEASE], PODS],
+    ["one that runs alone comes last", [SWEEP], [], SWEEP],
+    ["nothing runs beside it", ALL, [SWEEP], null],
+    ["it waits until nothing else runs", [SWEEP], [LEASE], null],
+    ["nothing is next when nothing is left", [], [LEASE], null],
+  ])("%s", (_what, waiting, running, next) => {
+    expect(nextStep(waiting, running)).toBe(next);
+  });
+
+  test("the time of all follows from what runs side by side", () => {
+    // fuzz and model beside lease and pods; then sweep.
+    expect(secondsOf(ALL)).toBe(50 + 100);
+  });
+
+  test("each step runs once, and none starts after an interruption", async () => {
+    const started: string[] = [];
+    const interrupt = new AbortController();
+    const run = async ({ name }: Step): Promise<void> => {
+      started.push(name);
+      if (name === "pods") interrupt.abort();
+      await Promise.resolve();
+    };
+    await runSteps(ALL, run, new AbortController().signal);
+    expect(started.toSorted()).toEqual(ALL.map(({ name }) => name).toSorted());
+    started.length = 0;
+    await runSteps(ALL, run, interrupt.signal);
+    expect(started).toEqual([]);
+    const again = new AbortController();
+    await runSteps(
+      ALL,
+      async ({ name }) => {
+        started.push(name);
+        again.abort();
+        await Promise.resolve();
+      },
+      again.signal,
+    );
+    expect(started).toEqual(["fuzz"]);
+  });
+
+  test("a whole run has its time: 150 minutes on two cores", () => {
+    expect(secondsOf(stepsAt(1)) / 60).toBeLessThan(150);
+  });
+});
+
+describe("what a step counts", () => {
+  test("what was tried too seldom has not been tried", () => {
+    const counts = { acquisitions: { pattern: /(\d+) acquisitions/gu, least: 100 } };
+    expect(casesOf({ counts }, "60 acquisitions\n40 acquisitions\n")).toEqual({
+      acquisitions: 100,
+    });
+    expect(() => casesOf({ counts }, "99 acquisitions\n")).toThrow(
+      "at least 100 acquisitions were to be tried: 99",
+    );
+    expect(() => casesOf({ counts }, "")).toThrow("tried: 0");
+  });
+
+  test("no two subjects count under one name: the guides' numbers would be of either", () => {
+    const subjects = new Map<string, Set<string>>();
+    for (const { subject, counts } of stepsAt(1)) {
+      for (const unit of Object.keys(counts)) {
+        subjects.set(unit, (subjects.get(unit) ?? new Set()).add(subject));
+      }
+    }
+    expect([...subjects].filter(([, of]) => of.size > 1)).toEqual([]);
+  });
+});
+
+describe("a step's command", () => {
+  function howIn(folder: string, signal: AbortSignal): object {
+    return {
+      mark: folder,
+      cwd: folder,
+      log: join(folder, "log"),
+      environment: {},
+      isPolite: true,
+      signal,
+      graceMs: 200,
+    };
+  }
+  const never = new AbortController().signal;
+
+  /** As execute.mjs does not: by the folder that they work in. */
+  function processesIn(folder: string): string[] {
+    return readdirSync("/proc").filter((pid) => {
+      try {
+        return (
+          /^\d+$/u.test(pid) &&
+          readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(join(folder, "endless"))
+        );
+      } catch {
+        return false;
+      }
+    });
+  }
+
+  test("its output comes back when it ends well, and in the error when it does not", async () => {
+    const folder = temporaryFolder();
+    expect(await execute("echo done", howIn(folder, never))).toBe("done\n");
+    await expect(execute("echo wrong; exit 3", howIn(folder, never))).rejects.toThrow(
+      /^wrong\nended with 3/u,
+    );
+  });
+
+  test("interrupted, it ends with all that it has started, in its process group or not", async (context) => {
+    requireLinux(context, "processes are found by /proc");
+    const folder = temporaryFolder();
+    const interrupt = new AbortController();
+    const file = join(folder, "endless");
+    // The second one ignores what asks it to end, in a session of its own.
+    const command = `tail -f /dev/null ${file}.1 & setsid sh -c 'trap "" TERM; tail -f /dev/null ${file}.2; sleep 1000' & wait`;
+    for (const name of ["1", "2"]) await execute(`touch ${file}.${name}`, howIn(folder, never));
+    const ended = execute(command, howIn(folder, interrupt.signal));
+    await waitFor("all to run", () => processesIn(folder).length >= 4);
+    interrupt.abort(new Error("SIGINT"));
+    await expect(ended).rejects.toThrow("SIGINT");
+    expect(processesIn(folder)).toEqual([]);
+  }, 60_000);
+});
+
+describe("numbers in a guide", () => {
+  const guide = [
+    "8 processes fight: 209 397 acquisitions with 18 323 reclaims, no overlap",
+    "over 2 million states; 12 known-broken protocols",
+    "10 million executions each; about 5 800 cases",
+  ].join("\n");
+
+  test.each<[unit: string, count: number, holds: boolean]>([
+    ["acquisitions", 209_397, true],
+    ["acquisitions", 209_398, false],
+    ["acquisitions", 397, false],
+    ["reclaims", 18_323, true],
+    ["states", 2_000_000, true],
+    ["states", 1_999_999, false],
+    ["known-broken protocols", 12, true],
+    ["known-broken protocols", 20, false],
+    ["executions each", 10_000_000, true],
+    ["executions each", 10_200_000, false],
+    ["cases", 5801, true],
+    ["cases", 6100, false],
+  ])("%s: %i counted: %s", (unit, count, holds) => {
+    const claims = claimsIn(guide, [unit]);
+    expect(claims).toHaveLength(1);
+    expect(claims[0]?.holds(count)).toBe(holds);
+  });
+
+  test("a number of something else is no claim", () => {
+    expect(claimsIn("1.5 states, 3 states-of-affairs, many states", ["states"])).toEqual([]);
+  });
+});
+
+describe("the guides", () => {
+  const file = join(ROOT, "test/lab/trust/report.json");
+  const report = JSON.parse(readFileSync(file, "utf8")) as Report;
+  const whole = report.subjects.filter(({ isWhole }) => isWhole);
+  const counted = new Map(whole.flatMap(({ cases }) => Object.entries(cases)));
+
+  test.each(["README.md", "test/README.md", "test/lab/README.md"])(
+    "%s says the numbers of the trust run's report",
+    (name) => {
+      const guide = readFileSync(join(ROOT, name), "utf8");
+      const wrong = claimsIn(guide, [...counted.keys()])
+        .filter(({ unit, holds }) => !holds(counted.get(unit) ?? Number.NaN))
+        .map(({ text, unit }) => `${text}: the report has ${withSpaces(counted.get(unit) ?? 0)}`);
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  test.for([
+    ["torture", ["acquisitions", "reclaims"]],
+    ["model", ["states"]],
+    ["mutation", ["mutants"]],
+    ["fuzz", ["executions each"]],
+    ["leaks", ["calls of every native function"]],
+    ["lease", ["hand-overs"]],
+    ["pods", ["moves"]],
+    ["strangers", ["reuses"]],
+  ] as const)(
+    "test/README.md says what %s has come to, when the report has it",
+    ([subject, units], context) => {
+      const isCounted = whole.some((one) => one.subject === subject);
+      if (!isCounted) context.skip("the report of the trust run has no such numbers yet");
+      const guide = readFileSync(join(ROOT, "test/README.md"), "utf8");
+      for (const unit of units) expect(claimsIn(guide, [unit]), unit).not.toEqual([]);
+    },
+  );
+
+  test("the report is what its results say, and both its forms are the same", () => {
+    const steps = stepsAt(1);
+    const { missing, subjects, steps: results } = report;
+    expect(makeReport(results, steps)).toEqual(report);
+    expect(new Set([...missing, ...results.map(({ name }) => name)]).size).toBe(steps.length);
+    expect(subjects.length).toBeGreaterThan(0);
+    expect(existsSync(file.replace(/json$/u, "md"))).toBe(true);
+    const squeezed = (text: string): string => text.replaceAll(/[\s-]+/gu, " ");
+    expect(squeezed(readFileSync(file.replace(/json$/u, "md"), "utf8"))).toBe(
+      squeezed(showReport(report)),
+    );
+  });
+});

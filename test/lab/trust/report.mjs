@@ -1,0 +1,127 @@
+// What the results of a trust run say together: pure functions of them.
+
+/** @typedef {import("./results.mjs").Result} Result */
+/** @typedef {Pick<import("./steps.mjs").Step, "name" | "subject">} Wanted */
+
+/**
+ * @typedef {object} Report
+ * @property {boolean} isWhole every step has passed, of one commit
+ * @property {string[]} missing steps without a result
+ * @property {Subject[]} subjects
+ * @property {Result[]} steps
+ */
+
+/**
+ * @typedef {object} Subject
+ * @property {string} subject
+ * @property {boolean} isWhole all of its steps have passed
+ * @property {Record<string, number>} cases of all its steps together
+ */
+
+/**
+ * @param {readonly Result[]} results
+ * @param {readonly Wanted[]} wanted all steps, in the order of the report
+ * @returns {Report}
+ */
+export function makeReport(results, wanted) {
+  const resultOf = ({ name }) => results.find((result) => result.name === name);
+  const steps = wanted.map(resultOf).filter((result) => result !== undefined);
+  const missing = wanted.filter((step) => resultOf(step) === undefined).map(({ name }) => name);
+  const subjects = [...new Set(wanted.map(({ subject }) => subject))].map((subject) => {
+    const own = wanted.filter((step) => step.subject === subject);
+    const isWhole = own.every((step) => resultOf(step)?.result === "passed");
+    const cases = add(
+      steps.filter((step) => step.subject === subject).map((result) => result.cases),
+    );
+    return { subject, isWhole, cases };
+  });
+  const isOfOneCommit = new Set(steps.map(({ commit }) => commit)).size === 1;
+  return {
+    isWhole: isOfOneCommit && subjects.every((subject) => subject.isWhole),
+    missing,
+    subjects,
+    steps,
+  };
+}
+
+function add(all) {
+  const total = {};
+  for (const cases of all) {
+    for (const [name, count] of Object.entries(cases)) total[name] = (total[name] ?? 0) + count;
+  }
+  return total;
+}
+
+/**
+ * @param {Report} report
+ * @returns {string} Markdown
+ */
+export function showReport({ isWhole, missing, subjects, steps }) {
+  const minutes = steps.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
+  const machines = [...new Set(steps.map(({ machine }) => describe(machine)))];
+  const added = subjects.filter(
+    ({ subject }) => steps.filter((step) => step.subject === subject).length > 1,
+  );
+  const parts = [
+    "# The trust run",
+    "Written by `npm run trust`, which runs the long form of every proof; `npm run trust -- --list` says what each step is.",
+    steps.length === 0 ? "" : stateOf(isWhole, steps),
+    missing.length === 0 ? "" : `**Not run: ${missing.join(", ")}.**`,
+    steps.length === 0
+      ? ""
+      : table(
+          ["step", "how", "what was tried", "result", "minutes", "commit", "date"],
+          steps.map((step) => [
+            step.name,
+            `${step.method}: \`${step.command}\``,
+            showCases(step.cases),
+            step.result === "skipped" ? `skipped: ${step.reason}` : step.result,
+            (step.seconds / 60).toFixed(1),
+            `\`${step.commit}\`${step.scale === 1 ? "" : `, scale ${step.scale}`}`,
+            step.date,
+          ]),
+        ),
+    ...added.map(
+      ({ subject, isWhole: hasAll, cases }) =>
+        `Together, ${subject}${hasAll ? "" : ", as far as it passed"}: ${showCases(cases)}.`,
+    ),
+    steps.length === 0
+      ? ""
+      : `${minutes.toFixed(0)} minutes of steps, up to two of them at a time, on ${machines.join("; ")}.`,
+  ];
+  return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
+}
+
+function stateOf(isWhole, steps) {
+  const commits = [...new Set(steps.map(({ commit }) => commit))];
+  if (isWhole) return `All steps have passed, of commit \`${commits[0]}\`.`;
+  const failed = steps.filter(({ result }) => result === "failed").map(({ name }) => name);
+  const skipped = steps.filter(({ result }) => result === "skipped").map(({ name }) => name);
+  return [
+    `**This is not a whole run.** ${steps.length - failed.length - skipped.length} steps have passed.`,
+    ...(failed.length === 0 ? [] : [`Failed: ${failed.join(", ")}.`]),
+    ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(", ")}.`]),
+    ...(commits.length === 1 ? [] : ["They are of different commits."]),
+  ].join(" ");
+}
+
+function describe({ cpu, cores, memoryGiB, kernel, node }) {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, Node ${node}`;
+}
+
+function showCases(cases) {
+  return Object.entries(cases)
+    .map(([name, count]) => `${withSpaces(count)} ${name}`)
+    .join(", ");
+}
+
+/** A space before every three digits, as the guides have it: 20 000. */
+export function withSpaces(count) {
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/gu, " ");
+}
+
+function table(heads, rows) {
+  const line = (cells) =>
+    `| ${cells.map((cell) => String(cell).replaceAll("|", "\\|")).join(" | ")} |`;
+  return [line(heads), line(heads.map(() => "---")), ...rows.map(line)].join("\n");
+}

@@ -1,0 +1,336 @@
+// What the trust run is made of: each step is one command of the repository, and what can be counted in its output.
+import { spawnSync } from "node:child_process";
+
+import { obstacle as etcdObstacle } from "../../support/engines/etcd.mjs";
+import { obstacle as postgresObstacle } from "../../support/engines/postgres.mjs";
+import { FILE_SYSTEMS } from "./file-systems.mjs";
+
+/**
+ * @typedef {object} Step
+ * @property {string} name
+ * @property {string} subject of several steps with the same one the numbers are added up
+ * @property {string} method
+ * @property {"waits" | "computes" | "alone"} kind whether another step may run beside it, see schedule.mjs
+ * @property {number} seconds about how long it takes, whole, on two cores
+ * @property {string} command
+ * @property {Readonly<Record<string, string>>} [environment]
+ * @property {string | null} [fileSystem] of which kind the folder $DIRECTORY is; null: the one for temporary files
+ * @property {() => string | null} [obstacle] why this machine cannot do it
+ * @property {Readonly<Record<string, Count>>} counts by what is counted: the very words that the guides use
+ */
+
+/**
+ * @typedef {object} Count
+ * @property {RegExp} pattern its group is a number, unless `of` only counts
+ * @property {number} [least] of fewer the step has failed; 1 if not given
+ * @property {(numbers: readonly number[]) => number} [of] what becomes of the numbers; their sum, if not given
+ */
+
+const TORTURE_ACQUISITIONS = 210_000;
+/** A process that dies before it has the lock uses up an attempt: so many are left at least, in all and of few. */
+const TORTURE_LEAST = { whole: 200_000 / TORTURE_ACQUISITIONS, scaled: 0.5 };
+const TORTURE_MODES = 6;
+
+const REUSES = 1_000_000;
+const EXECUTIONS = 10_000_000;
+const HAND_OVERS = 21_000;
+const MOVES = 1000;
+const CALLS = 100_000;
+
+/** What steps share, made before any of them: two of them run side by side. */
+export const PREPARATIONS = [
+  "npm run --silent build",
+  "node test/lab/install/get-runtimes.mjs",
+  ...["bench", "lease"].map(
+    (folder) => `npm --prefix test/lab/${folder} ci --silent --no-audit --no-fund`,
+  ),
+];
+
+const least = (numbers) => Math.min(...numbers);
+const most = (numbers) => Math.max(...numbers);
+const howMany = (found) => found.length;
+
+/**
+ * @param {number} scale 1: everything. Below, counts are that share, and what has no count is tried in its short form.
+ * @returns {Step[]}
+ */
+export function stepsAt(scale) {
+  const scaled = (count) => Math.max(1, Math.ceil(count * scale));
+  const isWhole = scale >= 1;
+  const steps = [
+    {
+      name: "model",
+      method:
+        "the lock's own functions on a model of the file system: every interleaving of three processes with a crash and " +
+        "an overdue holder, with the lock file as its own guard and with a guard file",
+      kind: "computes",
+      seconds: 420,
+      command: "npx vitest run --project slow test/lab/model/protocol-model.test.ts",
+      environment: isWhole ? { PIDENTITY_TRUST: "1" } : {},
+      counts: {
+        states: { pattern: /explored, .*: (\d+) states$/gmu },
+        "protocols and worlds": { pattern: /Tests\s+(\d+) passed/gu },
+        // Beside the dots of the test runner's reporter, on the same line perhaps.
+        "known-broken protocols": { pattern: /(refuted) after \d+ states, /gu, of: howMany },
+      },
+    },
+    {
+      name: "signals",
+      method:
+        "no model: the rule of signals is a pure function, tried by a table of its facts, and real processes that are " +
+        "signalled while they hold locks, in Node, Bun and Deno",
+      kind: "alone",
+      seconds: 60,
+      command: "npx vitest run test/lock/exit",
+      counts: { "rules and processes": { pattern: /Tests\s.*?(\d+) passed/gu } },
+    },
+    ...[null, ...FILE_SYSTEMS].map((fileSystem) => ({
+      name: fileSystem === null ? "torture" : `torture-${fileSystem}`,
+      subject: "torture",
+      method: `8 processes fight for one lock in ${TORTURE_MODES} modes on ${fileSystem ?? "the folder for temporary files"}`,
+      kind: "waits",
+      seconds: 300,
+      fileSystem,
+      command: [
+        "node test/lab/torture/torture.mjs",
+        `--acquisitions ${tortureShare(scaled(TORTURE_ACQUISITIONS))}`,
+        ...(fileSystem === null ? [] : ['--directory "$DIRECTORY"']),
+      ].join(" "),
+      counts: {
+        acquisitions: {
+          pattern: /^total: (\d+) acquisitions/gmu,
+          least: Math.ceil(
+            TORTURE_LEAST[isWhole ? "whole" : "scaled"] *
+              TORTURE_MODES *
+              tortureShare(scaled(TORTURE_ACQUISITIONS)),
+          ),
+        },
+        reclaims: { pattern: /^total: .* (\d+) reclaims/gmu, least: isWhole ? 1 : 0 },
+      },
+    })),
+    {
+      name: "crashes",
+      method:
+        "SIGKILL before every file-system call of every operation, with locks of both kinds; a waiter notices it",
+      // Its waiters compare two times.
+      kind: "alone",
+      seconds: 150,
+      command: "npx vitest run --project slow test/lock/crash-matrix test/lock/crash-waiters",
+      counts: {
+        crashes: { pattern: /: (\d+) crashes$/gmu, least: 100 },
+        "deaths waited for": { pattern: /: (\d+) deaths waited for$/gmu },
+      },
+    },
+    {
+      name: "faults",
+      method:
+        "every file call of every operation on locks of both kinds fails in each way that it can fail in",
+      kind: "computes",
+      seconds: 180,
+      command: "npx vitest run --project slow test/trust/fault-injection",
+      counts: { cases: { pattern: /: \d+ calls, (\d+) runs$/gmu, least: 1000 } },
+    },
+    {
+      name: "worlds",
+      method: "locks between containers, hosts, reboots, overlays, FUSE, Node, Bun and Deno",
+      kind: "waits",
+      seconds: 150,
+      obstacle: root,
+      command: `node test/lab/worlds/worlds.mjs${isWhole ? "" : ' --only "same namespace"'}`,
+      counts: { verdicts: { pattern: /^(\d+) passed/gmu } },
+    },
+    {
+      name: "kernel",
+      method:
+        "Debian's 6.1 kernel in a virtual machine: no pidfs, a reset, containers, a share with the host",
+      kind: "computes",
+      seconds: 400,
+      obstacle: root,
+      command: "node test/lab/kernel/run.mjs",
+      counts: { answers: { pattern: /^(\d+) passed/gmu } },
+    },
+    {
+      name: "lease",
+      method: "leases on real etcd and PostgreSQL servers under everything that goes wrong",
+      kind: "waits",
+      seconds: 3600,
+      obstacle: engines,
+      command: [
+        "node test/lab/lease/adversity.mjs",
+        ...(isWhole ? ["--long"] : []),
+        `--handovers ${scaled(HAND_OVERS)} --faults ${scaled(12)}`,
+      ].join(" "),
+      counts: {
+        "hand-overs": {
+          pattern: /^total: (\d+) hand-overs/gmu,
+          least: Math.min(20_000, scaled(HAND_OVERS)),
+        },
+        "faults of holders, engines and networks": { pattern: /^total: .* (\d+) faults/gmu },
+      },
+    },
+    {
+      name: "pods",
+      method:
+        "sessions move between pods that are killed, frozen and cut off, on etcd and PostgreSQL",
+      kind: "waits",
+      seconds: 1800,
+      obstacle: () => root() ?? engines(),
+      command: `node test/lab/lease/pods.mjs --ttl 3000 --moves ${scaled(MOVES)}`,
+      counts: {
+        moves: { pattern: /^total: (\d+) moves/gmu, least: scaled(MOVES) },
+        "sessions back": { pattern: /^total: .* (\d+) sessions back/gmu },
+      },
+    },
+    {
+      name: "strangers",
+      method: "one pid is given to process after process while signals are sent",
+      kind: "computes",
+      seconds: 1700,
+      obstacle: root,
+      command: `node test/lab/strangers/strangers.mjs --reuses ${scaled(REUSES)}`,
+      counts: {
+        reuses: {
+          pattern: /signalProcess\(token\) *│ \d+ +│ \d+ +│ (\d+)/gu,
+          least: scaled(REUSES),
+        },
+      },
+    },
+    {
+      name: "fuzz",
+      method: "every parser under libFuzzer, ASan and UBSan",
+      kind: "computes",
+      seconds: 1500,
+      obstacle: () => program("clang++-14"),
+      command: `npm run fuzz -- --jobs 2 --runs ${scaled(EXECUTIONS)}`,
+      counts: {
+        parsers: { pattern: /^(\d+) passed/gmu },
+        "executions each": {
+          pattern: /: (\d+) executions/gu,
+          least: scaled(EXECUTIONS),
+          of: least,
+        },
+      },
+    },
+    {
+      name: "mutation",
+      method: "what decides about a lock, with one change each",
+      kind: "computes",
+      seconds: 1800,
+      command: `npm run mutate${isWhole ? "" : " -- start-time"}`,
+      counts: {
+        mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
+        "mutants noticed": { pattern: /: (\d+) of \d+ mutants killed/gu },
+      },
+    },
+    {
+      name: "sanitizers",
+      method:
+        "the addon under ASan, UBSan and LeakSanitizer: each of its functions, and the tests of what stands on it, but for " +
+        "the slow proofs",
+      kind: "computes",
+      seconds: 600,
+      command: [
+        "node test/lab/sanitizers/run.mjs --suite --",
+        ...(isWhole ? ["unit", "alone", "long"] : ["alone"]).map((name) => `--project ${name}`),
+        // What is above does no more with the addon.
+        ...["native", "process", "lock", "file-lock", "session-lock"].map(
+          (room) => `test/${room}/`,
+        ),
+      ].join(" "),
+      counts: { "tests under sanitizers": { pattern: /Tests\s.*?(\d+) passed/gu } },
+    },
+    {
+      name: "leaks",
+      method: "descriptors and memory over every function of the addon",
+      // Memory is measured by what the kernel says of one process: another one does not matter.
+      kind: "computes",
+      seconds: 300,
+      command: [
+        "node --expose-gc test/native/leaks.mjs --self-check --calls 4000",
+        `node --expose-gc test/native/leaks.mjs --calls ${scaled(CALLS)}`,
+      ].join(" && "),
+      counts: {
+        "calls of every native function": {
+          pattern: /^ok .*: flat over (\d+) calls/gmu,
+          least: scaled(CALLS),
+          // Of those that need a thread or a watcher for each there are fewer.
+          of: most,
+        },
+        "kinds of calls": { pattern: /^(\d+) passed/gmu },
+      },
+    },
+    {
+      name: "properties",
+      method: "rules, tokens, payloads, command lines and limits on random input",
+      kind: "computes",
+      seconds: 300,
+      command: "npx vitest run --project slow test/properties",
+      environment: { PIDENTITY_PROPERTY_FACTOR: String(50 * scale) },
+      counts: { properties: { pattern: /Tests\s+(\d+) passed/gu } },
+    },
+    {
+      name: "windows",
+      method: "the suite on node.exe under Wine, the slow proofs too",
+      kind: "computes",
+      seconds: 1200,
+      command: `node test/lab/windows/run.mjs${isWhole ? "" : " --project unit"}`,
+      counts: { "tests on node.exe": { pattern: /Tests\s.*?(\d+) passed/gu } },
+    },
+    {
+      name: "sweep",
+      method: isWhole ? "a million locks in one directory" : "a hundred thousand locks",
+      kind: "alone",
+      seconds: 300,
+      command: `npm run bench -- sweep --short${isWhole ? " --million" : ""}`,
+      counts: {
+        "locks in one directory": {
+          pattern: /(\d[\d \u00A0\u202F]*\d) locks of [^,]* pids, half stale/gu,
+          least: isWhole ? 1_000_000 : 100_000,
+          of: most,
+        },
+      },
+    },
+  ];
+  return steps.map((step) => ({ subject: step.name, ...step }));
+}
+
+/** Of one mode on one file system. */
+function tortureShare(all) {
+  return Math.ceil(all / TORTURE_MODES / (1 + FILE_SYSTEMS.length));
+}
+
+/**
+ * How often what was tried.
+ *
+ * @param {Step} step
+ * @param {string} text its output
+ * @throws {Error} when that is less than it must be
+ */
+export function casesOf({ counts }, text) {
+  return Object.fromEntries(
+    Object.entries(counts).map(([name, { pattern, least: atLeast = 1, of = sum }]) => {
+      const numbers = Array.from(text.matchAll(pattern), ([, digits]) =>
+        Number(digits.replaceAll(/[^\d.]/gu, "")),
+      );
+      const count = numbers.length === 0 ? 0 : of(numbers);
+      if (count >= atLeast) return [name, count];
+      throw new Error(`at least ${atLeast} ${name} were to be tried: ${count}`);
+    }),
+  );
+}
+
+function sum(numbers) {
+  return numbers.reduce((all, number) => all + number, 0);
+}
+
+function root() {
+  return process.getuid?.() === 0 ? null : "needs root";
+}
+
+function engines() {
+  return etcdObstacle() ?? postgresObstacle();
+}
+
+function program(name) {
+  return spawnSync(name, ["--version"]).error === undefined ? null : `needs the program ${name}`;
+}
