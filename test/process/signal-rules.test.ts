@@ -108,10 +108,13 @@ describe("signalProcess", () => {
     expect(target.got).toEqual([]);
   });
 
-  test.each(["access-denied", "unsupported"] as const)("says that the OS refuses: %s", (refuses) => {
-    const target = start({ pid: PID, refuses });
-    expect(signalProcess(table().token(target))).toEqual(unknown(refuses));
-  });
+  test.each(["access-denied", "unsupported"] as const)(
+    "says that the OS refuses: %s",
+    (refuses) => {
+      const target = start({ pid: PID, refuses });
+      expect(signalProcess(table().token(target))).toEqual(unknown(refuses));
+    },
+  );
 
   test("sends nothing where no reference can be held", () => {
     const target = start({ pid: PID });
@@ -335,50 +338,61 @@ describe("endProcess", () => {
     expect(later.got).toEqual([]);
   });
 
-  test.each([false, true])("hits no later process of the pid, whenever it comes, tree: %s", async (tree) => {
-    for (let calls = 0; calls < 60; calls++) {
-      const at = calls;
-      const target = start({ pid: PID, ignoresTerm: true });
-      let call = 0;
-      table().beforeCall = () => {
-        if (call++ === at) start({ pid: PID });
-      };
-      await end(target, { graceMs: 20, tree });
-      table().beforeCall = () => {};
-      expect(table().strangersHit(target)).toEqual([]);
-      table().all.length = 0;
-    }
-  });
+  test.each([false, true])(
+    "hits no later process of the pid, whenever it comes, tree: %s",
+    async (tree) => {
+      for (let calls = 0; calls < 60; calls++) {
+        const at = calls;
+        const target = start({ pid: PID, ignoresTerm: true });
+        let call = 0;
+        table().beforeCall = () => {
+          if (call++ === at) start({ pid: PID });
+        };
+        await end(target, { graceMs: 20, tree });
+        table().beforeCall = () => {};
+        expect(table().strangersHit(target)).toEqual([]);
+        table().all.length = 0;
+      }
+    },
+  );
 
-  test.each(["access-denied", "unsupported"] as const)("sends nothing more after: %s", async (refuses) => {
-    const target = start({ pid: PID, refuses });
-    const child = start({ pid: PID + 1, parentPid: PID });
-    for (const tree of [false, true]) {
-      await expect(end(target, { tree })).resolves.toEqual({
-        ...unknown(refuses),
-        killed: [],
-        survivors: [{ pid: PID, token: table().token(target), reason: refuses }],
-      });
-    }
-    expect(child.got).toEqual([]);
-  });
+  test.each(["access-denied", "unsupported"] as const)(
+    "sends nothing more after: %s",
+    async (refuses) => {
+      const target = start({ pid: PID, refuses });
+      const child = start({ pid: PID + 1, parentPid: PID });
+      for (const tree of [false, true]) {
+        await expect(end(target, { tree })).resolves.toEqual({
+          ...unknown(refuses),
+          killed: [],
+          survivors: [{ pid: PID, token: table().token(target), reason: refuses }],
+        });
+      }
+      expect(child.got).toEqual([]);
+    },
+  );
 
-  test.each([false, true])("does not end the caller or what it descends from, tree: %s", async (tree) => {
-    const error = await end(caller, { tree }).catch((caught: unknown) => caught);
-    expect(error).toBeInstanceOf(EndOwnProcessError);
-    const token = table().token(caller);
-    expect(error).toMatchObject({ relation: "caller", pid: process.pid, token });
-    expect(String(error)).toBe(
-      `EndOwnProcessError: endProcess must not be given the calling process itself: pid ${process.pid}, ${token}`,
-    );
-    for (const pid of [SHELL, 1]) {
-      const ancestor = table().at(pid);
-      if (ancestor === undefined) throw new Error(`no process ${pid}`);
-      await expect(end(ancestor, { tree })).rejects.toMatchObject({ relation: "ancestor", pid });
-      await expect(end(ancestor, { tree })).rejects.toThrow(/must not be given an ancestor of the/u);
-    }
-    expect(table().all.flatMap(({ got }) => got)).toEqual([]);
-  });
+  test.each([false, true])(
+    "does not end the caller or what it descends from, tree: %s",
+    async (tree) => {
+      const error = await end(caller, { tree }).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(EndOwnProcessError);
+      const token = table().token(caller);
+      expect(error).toMatchObject({ relation: "caller", pid: process.pid, token });
+      expect(String(error)).toBe(
+        `EndOwnProcessError: endProcess must not be given the calling process itself: pid ${process.pid}, ${token}`,
+      );
+      for (const pid of [SHELL, 1]) {
+        const ancestor = table().at(pid);
+        if (ancestor === undefined) throw new Error(`no process ${pid}`);
+        await expect(end(ancestor, { tree })).rejects.toMatchObject({ relation: "ancestor", pid });
+        await expect(end(ancestor, { tree })).rejects.toThrow(
+          /must not be given an ancestor of the/u,
+        );
+      }
+      expect(table().all.flatMap(({ got }) => got)).toEqual([]);
+    },
+  );
 
   test("does not end a parent that the OS hides", async () => {
     const parent = start({ pid: process.ppid, parentPid: 1 });
@@ -667,7 +681,12 @@ describe("endProcess with tree", () => {
     test("in the session of a founder that has ended, where another member is in it", async () => {
       const root = start({ pid: PID, session: 5 });
       const founder = start({ pid: PID + 1, parentPid: PID, session: PID + 1, ignoresTerm: true });
-      const member = start({ pid: PID + 2, parentPid: PID + 1, session: PID + 1, ignoresTerm: true });
+      const member = start({
+        pid: PID + 2,
+        parentPid: PID + 1,
+        session: PID + 1,
+        ignoresTerm: true,
+      });
       root.ignoresTerm = true;
       setTimeout(() => table().reap(founder), 100);
       let orphan: TableProcess | undefined;

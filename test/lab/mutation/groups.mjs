@@ -43,7 +43,7 @@ export const GROUPS = [
     least: 90,
     folder: "lib/lease",
     files: ["acquire-lease", "ask-store", "deadline", "held-lease"],
-    tests: ["test/lease/{acquire-lease,deadline,held-lease,trace}.test.ts"],
+    tests: ["test/lease/{deadline,lease-times,trace}.test.ts"],
   },
   {
     name: "verdict",
@@ -51,7 +51,8 @@ export const GROUPS = [
     folder: "lib/lock/verdict",
     leaves: { inspection: "types only" },
     tests: [
-      "test/lock/verdict/*.test.ts",
+      "test/lock/verdict/{classify,evidence,judge,kernel-evidence,owner,owner-args,owner-token}.test.ts",
+      "test/lock/verdict/{plain-owner,process-reference-rules,reading,start-time,waiting-limit}.test.ts",
       "test/properties/{living-owner,lock-verdict,start-time}.test.ts",
     ],
   },
@@ -61,13 +62,14 @@ export const GROUPS = [
     folder: "lib/lock/protocol",
     leaves: {
       "file-calls": "calls of the addon or of node:fs, which answer alike",
-      "kept-files": "calls of the addon or of node:fs; what differs is seen when a worker is terminated",
+      "kept-files":
+        "calls of the addon or of node:fs; what differs is seen when a worker is terminated",
       "lock-fs": "calls of the addon or of node:fs, one for each system call",
       nonce: "random bytes",
       "system-call-error": "the texts of Node's errors",
     },
     tests: [
-      "test/lock/protocol/{file-system-kind,file-times,foreign-guard,guard,guard-file,guard-inode,holder-guard}.test.ts",
+      "test/lock/protocol/{file-system-kind,file-times,foreign-guard,guard,guard-file,guard-inode,holder-guard,lock-fs}.test.ts",
       "test/lock/protocol/{names,number-file,payload,plain-format,publish,remove,windows-files}.test.ts",
       "test/properties/hostile-payload.test.ts",
     ],
