@@ -70,7 +70,7 @@ export const GROUPS = [
     },
     tests: [
       "test/lock/protocol/{file-system-kind,file-times,foreign-guard,guard,guard-file,guard-inode,holder-guard,lock-fs}.test.ts",
-      "test/lock/protocol/{names,number-file,payload,plain-format,publish,remove,windows-files}.test.ts",
+      "test/lock/protocol/{leftovers,names,number-file,payload,plain-format,publish,remove,windows-files}.test.ts",
       "test/properties/hostile-payload.test.ts",
     ],
   },
