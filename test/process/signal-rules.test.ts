@@ -30,7 +30,7 @@ vi.mock("../../lib/process/tree/linux-stat.js", () => ({
 }));
 
 /** The caller's own family: process 1, a shell that leads a session, the caller. */
-const SHELL = 50;
+const SHELL = 900_001;
 const PID = 1_000_001;
 
 let caller: TableProcess;
@@ -44,6 +44,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
   expect(table().openReferences).toBe(0);
 });
@@ -395,8 +396,9 @@ describe("endProcess", () => {
   );
 
   test("does not end a parent that the OS hides", async () => {
-    const parent = start({ pid: process.ppid, parentPid: 1 });
-    await expect(end(parent)).rejects.toMatchObject({ relation: "ancestor", pid: process.ppid });
+    const parent = start({ pid: PID, parentPid: 1 });
+    vi.spyOn(process, "ppid", "get").mockReturnValue(PID);
+    await expect(end(parent)).rejects.toMatchObject({ relation: "ancestor", pid: PID });
   });
 
   test("ends no tree where what descends cannot be found", async () => {
