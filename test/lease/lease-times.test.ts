@@ -178,13 +178,13 @@ describe("the deadline of a held lease", () => {
     await lease.release();
   });
 
-  test("is renewed at once when the answer took longer than that", async () => {
+  test("is renewed within a millisecond when the answer took longer than that", async () => {
     const store = scriptedStore({ acquire: () => after(4000, acquired()) });
     const acquiring = hold(store);
     await pass(4000);
     const lease = await acquiring;
     await pass(1);
-    expect(store.at.renew).toEqual([4000]);
+    expect(store.at.renew).toEqual([4001]);
     await lease.release();
   });
 

@@ -250,7 +250,7 @@ export class ProcessTable {
       identity: () => open().identity(),
       signal: (number) => open().take(number),
       close: () => {
-        if (!isOpen) throw new Error(`a reference to process ${process.pid} is closed twice`);
+        if (!isOpen) return;
         isOpen = false;
         this.openReferences--;
       },
