@@ -78,15 +78,16 @@ interface Script {
 }
 
 /** A store that answers as `script` says, and notes when it was asked for what. */
-function scriptedStore(script: Partial<Script> = {}) {
+function scriptedStore(changes: Partial<Script> = {}) {
+  const script: Script = {
+    acquire: () => Promise.resolve(acquired()),
+    renew: () => Promise.resolve(true),
+    release: () => Promise.resolve(),
+    ...changes,
+  };
   const store = {
     name: "scripted",
-    script: {
-      acquire: () => Promise.resolve(acquired()),
-      renew: () => Promise.resolve(true),
-      release: () => Promise.resolve(),
-      ...script,
-    } as Script,
+    script,
     /** When it was asked, milliseconds since the test's begin. */
     at: { acquire: [] as number[], renew: [] as number[], release: [] as number[] },
     requests: [] as LeaseRequest[],

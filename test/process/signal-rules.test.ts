@@ -36,17 +36,17 @@ const PID = 1_000_001;
 let caller: TableProcess;
 
 beforeEach(() => {
-  const family = (world.table = new ProcessTable()) as ProcessTable;
-  family.start({ pid: 1, parentPid: null, session: 1 });
-  family.start({ pid: SHELL, parentPid: 1, session: SHELL });
-  caller = family.start({ pid: process.pid, parentPid: SHELL, session: SHELL });
+  world.table = new ProcessTable();
+  start({ pid: 1, parentPid: null, session: 1 });
+  start({ pid: SHELL, parentPid: 1, session: SHELL });
+  caller = start({ pid: process.pid, parentPid: SHELL, session: SHELL });
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
 });
 
 afterEach(() => {
   vi.restoreAllMocks();
   vi.useRealTimers();
-  expect(table().openReferences).toBe(0);
+  table().assertAllClosed();
 });
 
 const start = (...facts: Parameters<ProcessTable["start"]>): TableProcess =>
@@ -305,10 +305,10 @@ describe("endProcess", () => {
       graceMs: Infinity,
       signal: controller.signal,
     });
-    const caught = expect(ended).rejects.toBe("enough");
+    const caught = ended.catch((error: unknown) => error);
     await vi.advanceTimersByTimeAsync(60_000);
     controller.abort("enough");
-    await caught;
+    expect(await caught).toBe("enough");
     expect(target.signals).toEqual(["SIGTERM", "SIGCONT"]);
   });
 
@@ -624,11 +624,11 @@ describe("endProcess with tree", () => {
         graceMs: Infinity,
         signal: controller.signal,
       });
-      const caught = expect(ended).rejects.toBe("enough");
+      const caught = ended.catch((error: unknown) => error);
       for (let i = 0; i < turns; i++) await Promise.resolve();
       controller.abort("enough");
       await vi.advanceTimersByTimeAsync(100);
-      await caught;
+      expect(await caught).toBe("enough");
       for (const process of all) {
         expect(process.isStopped).toBe(false);
         expect(process.signals).not.toContain("SIGKILL");

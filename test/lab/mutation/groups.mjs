@@ -14,6 +14,8 @@ export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
  *   each with the reason
  * - `files`: those of the folder, where the folder is of several subjects
  * - `tests`: patterns of vitest
+ * - `testTimeoutMs`: where no test waits for anything real: a mutant that waits for ever is told by it, sooner than by
+ *   Stryker's own limit
  * - `signals`: a mutant may send a signal to any process that it can see: none but its own may be seen
  */
 export const GROUPS = [
@@ -26,6 +28,7 @@ export const GROUPS = [
       "test/process/{judge-token,relatives,signal-rules,token}.test.ts",
       "test/properties/{relatives,token-identity}.test.ts",
     ],
+    testTimeoutMs: 5000,
     signals: true,
   },
   {
@@ -36,6 +39,7 @@ export const GROUPS = [
       "linux-stat": "reads /proc: the tests of trees of real processes look at it",
     },
     tests: ["test/process/signal-rules.test.ts"],
+    testTimeoutMs: 5000,
     signals: true,
   },
   {
@@ -44,6 +48,7 @@ export const GROUPS = [
     folder: "lib/lease",
     files: ["acquire-lease", "ask-store", "deadline", "held-lease"],
     tests: ["test/lease/{deadline,lease-times,trace}.test.ts"],
+    testTimeoutMs: 5000,
   },
   {
     name: "verdict",

@@ -88,9 +88,11 @@ function mutate({ name, files, ...group }, addon) {
 }
 
 /** Whether enough mutants of one file were killed; prints those that were not. */
-function judge(file, { source }, { killed, survivors, all, percent, ignored, broken }, least) {
+function judge(file, { source }, count, least) {
+  const { killed, timedOut, survivors, all, percent, ignored, broken } = count;
   const isEnough = percent >= least;
   const aside = [
+    ...(timedOut > 0 ? [`${timedOut} of them by time`] : []),
     ...(ignored > 0 ? [`${ignored} ignored`] : []),
     ...(broken > 0 ? [`${broken} without an answer`] : []),
   ];
@@ -127,9 +129,10 @@ for (const group of groups) {
     const count = countOf(report);
     if (judge(file, report, count, group.least)) passed++;
     else failed++;
-    const { killed, survivors, percent, ignored } = count;
+    const { killed, timedOut, survivors, percent, ignored } = count;
     const survived = survivors.length;
-    figures[file] = { group: group.name, least: group.least, killed, survived, percent, ignored };
+    const { name, least } = group;
+    figures[file] = { group: name, least, killed, timedOut, survived, percent, ignored };
   }
   keep(figures);
 }

@@ -14,14 +14,16 @@ const SURVIVED = new Set(["Survived", "NoCoverage"]);
 /** @param mutants - Of one file, as Stryker reports them. */
 export function countOf({ mutants }) {
   const killed = mutants.filter(({ status }) => KILLED.has(status)).length;
+  // On a machine that is busy with something else these may be none: killed, as far as can be told.
+  const timedOut = mutants.filter(({ status }) => status === "Timeout").length;
   const survivors = mutants.filter(({ status }) => SURVIVED.has(status));
   const all = killed + survivors.length;
-  // A file without anything to mutate has nothing that a test could miss.
-  const percent = all === 0 ? 100 : (100 * killed) / all;
+  // A file without anything to mutate is not a file whose rules are tested: groups.mjs leaves it out, with the reason.
+  const percent = all === 0 ? 0 : (100 * killed) / all;
   // Left out by a comment, with its reason there; or no test could be run on it.
   const ignored = mutants.filter(({ status }) => status === "Ignored").length;
-  const broken = all + ignored - mutants.length;
-  return { killed, survivors, all, percent, ignored, broken: -broken };
+  const broken = mutants.length - all - ignored;
+  return { killed, timedOut, survivors, all, percent, ignored, broken };
 }
 
 /**

@@ -12,4 +12,6 @@ const group = GROUPS.find((each) => each.name === name);
 if (group === undefined) throw new Error(`${GROUP_VARIABLE} names no group: ${String(name)}`);
 
 /** The tests that answer for what is mutated; run.mjs has built what their child processes load. */
-export default defineConfig({ test: { include: group.tests, testTimeout: 60_000 } });
+export default defineConfig({
+  test: { include: group.tests, testTimeout: group.testTimeoutMs ?? 60_000 },
+});

@@ -21,7 +21,7 @@ beforeEach(() => {
 
 afterEach(() => {
   references.close();
-  expect(table().openReferences).toBe(0);
+  table().assertAllClosed();
 });
 
 test("a live process is held, and is asked about in full once", () => {

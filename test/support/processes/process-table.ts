@@ -36,7 +36,7 @@ interface Facts {
   readonly pid: number;
   readonly parentPid?: number | null;
   readonly startTime?: number | null;
-  readonly exactId?: string | null;
+  readonly exactId?: string | null | undefined;
   /** Of Linux; 0: that of another namespace. */
   readonly session?: number;
   /** What is said to every signal instead of taking it. */
@@ -157,6 +157,12 @@ export class ProcessTable {
     for (const child of this.#byPid.values()) {
       if (child.parentPid === process.pid) child.parentPid = 1;
     }
+  }
+
+  /** @throws when a reference was not closed */
+  assertAllClosed(): void {
+    if (this.openReferences === 0) return;
+    throw new Error(`${String(this.openReferences)} references were not closed`);
   }
 
   at(pid: number): TableProcess | undefined {
