@@ -23,13 +23,20 @@ export const GROUPS = [
     name: "signal",
     least: 90,
     folder: "lib/process",
-    files: ["end", "judge-token", "open-process", "relatives", "signal", "token"],
-    tests: [
-      "test/process/{judge-token,relatives,signal-rules,token}.test.ts",
-      "test/properties/{relatives,token-identity}.test.ts",
-    ],
+    files: ["end", "open-process", "signal"],
+    tests: ["test/process/signal-rules.test.ts"],
     testTimeoutMs: 5000,
     signals: true,
+  },
+  {
+    name: "token",
+    least: 90,
+    folder: "lib/process",
+    files: ["judge-token", "relatives", "token"],
+    tests: [
+      "test/process/{judge-token,relatives,token}.test.ts",
+      "test/properties/{relatives,token-identity}.test.ts",
+    ],
   },
   {
     name: "tree",

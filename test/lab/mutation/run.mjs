@@ -8,7 +8,7 @@
 // and closes with the line "N passed, N failed", a file being one: it fails below its group's threshold. The figures
 // go to build/mutation/summary.json, the whole reports to build/mutation/<group>.json.
 import { spawnSync } from "node:child_process";
-import { readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -82,6 +82,8 @@ function mutate({ name, files, ...group }, addon) {
       PIDENTITY_PROPERTY_FACTOR: "0.2",
     },
   });
+  // It has said why: a test fails without a mutant, as a rule.
+  if (!existsSync(reportFile)) throw new Error(`Stryker has made no report of group ${name}`);
   const kept = join(dirname(reportFile), `${name}.json`);
   renameSync(reportFile, kept);
   return JSON.parse(readFileSync(kept, "utf8")).files;
