@@ -161,6 +161,31 @@ describe("a signal's number", () => {
   });
 });
 
+describe("on Windows", () => {
+  const { platform } = process;
+  const pretend = (value: NodeJS.Platform): void => {
+    Object.defineProperty(process, "platform", { value, configurable: true, enumerable: true });
+  };
+  beforeEach(() => pretend("win32"));
+  afterEach(() => pretend(platform));
+
+  test("the two signals that end a process are the only ones", () => {
+    const { SIGTERM, SIGKILL } = constants.signals;
+    expect(signalNumber("signal", "SIGTERM")).toBe(SIGTERM);
+    expect(signalNumber("signal", "SIGKILL")).toBe(SIGKILL);
+    expect(signalNumber("signal", 0)).toBe(0);
+    for (const signal of ["SIGINT", "SIGHUP", "SIGCONT"]) {
+      expect(() => signalNumber("signal", signal)).toThrow(RangeError);
+    }
+  });
+
+  test("a handle that cannot be had was refused", () => {
+    const token = table().token(start({ pid: PID }));
+    table().mostReferences = 0;
+    expect(signalProcess(token)).toEqual(unknown("access-denied"));
+  });
+});
+
 describe("a process in a container", () => {
   const [INSIDE, OTHER] = ["4026532001", "4026532002"];
 
