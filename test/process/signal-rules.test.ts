@@ -127,13 +127,16 @@ describe("signalProcess", () => {
   test("takes a token for a text and nothing else", () => {
     for (const token of [undefined, null, 1, {}]) {
       expect(() => signalProcess(token as string)).toThrow(TypeError);
+      expect(() => signalProcess(token as string)).toThrow(/^token must be /u);
     }
     expect(signalProcess("pi1")).toEqual(unknown("malformed"));
   });
 
   test("looks at the arguments before it looks for a process", () => {
     table().beforeCall = () => expect.unreachable();
-    expect(() => signalProcess("pi1", "SIGNONE" as "SIGTERM")).toThrow(RangeError);
+    const call = (): unknown => signalProcess("pi1", "SIGNONE" as "SIGTERM");
+    expect(call).toThrow(RangeError);
+    expect(call).toThrow(/^signal must be /u);
   });
 });
 
@@ -195,6 +198,16 @@ describe("a process in a container", () => {
     expect(signalProcess(table().nestedToken(target), "SIGUSR1").state).toBe("sent");
     expect(target.got).toEqual(["SIGUSR1"]);
     expect(neighbour.got).toEqual([]);
+  });
+
+  test("is sent nothing where its exact id gives no reference, and its end is told all the same", () => {
+    const target = start({ pid: PID, nestedPid: 7, nestedNamespace: INSIDE });
+    const token = table().nestedToken(target);
+    table().mostReferences = 0;
+    expect(signalProcess(token)).toEqual(unknown("unsupported"));
+    target.end();
+    expect(signalProcess(token)).toEqual({ state: "gone", reason: "zombie" });
+    expect(target.got).toEqual([]);
   });
 
   test("is found by its number and its start among its neighbours of that number", () => {

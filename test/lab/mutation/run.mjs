@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 
 import { loadNative } from "../../../build/modules/native/load.js";
 import { filesOf, GROUP_VARIABLE, GROUPS, ROOT } from "./groups.mjs";
-import { countOf, keep } from "./summary.mjs";
+import { commitNow, countOf, keep } from "./summary.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const configFile = join(here, "stryker.config.json");
@@ -123,6 +123,7 @@ if (native.error) throw native.error;
 let passed = 0;
 let failed = 0;
 for (const group of groups) {
+  const commit = commitNow();
   const reports = mutate(group, native.path);
   const figures = {};
   for (const file of group.files) {
@@ -136,7 +137,7 @@ for (const group of groups) {
     const { name, least } = group;
     figures[file] = { group: name, least, killed, timedOut, survived, percent, ignored };
   }
-  keep(figures);
+  keep(figures, commit);
 }
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;

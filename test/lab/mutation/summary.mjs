@@ -31,9 +31,10 @@ export function countOf({ mutants }) {
  * date that they are of.
  *
  * @param figures - By the file's path.
+ * @param commit - Of {@link commitNow}, before anything was copied.
  */
-export function keep(figures) {
-  const at = { commit: commit(), date: new Date().toISOString() };
+export function keep(figures, commit) {
+  const at = { commit, date: new Date().toISOString() };
   const known = read();
   for (const [file, figure] of Object.entries(figures)) known[file] = { ...figure, ...at };
   const sorted = Object.fromEntries(Object.entries(known).toSorted(([a], [b]) => (a < b ? -1 : 1)));
@@ -51,7 +52,7 @@ function read() {
 }
 
 /** With `-dirty` where files differ from it; null: this is no clone. */
-function commit() {
+export function commitNow() {
   const args = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"];
   const { status, stdout } = spawnSync("git", args, { cwd: ROOT, encoding: "utf8" });
   return status === 0 ? stdout.trim() : null;
