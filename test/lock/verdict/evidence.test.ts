@@ -1,0 +1,145 @@
+/** Where facts come from: what is asked every time, what is remembered, and what is fresh behind it. */
+import { dirname } from "node:path";
+
+import { describe, expect, test, vi } from "vitest";
+
+import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import {
+  evidenceOfOpenFile,
+  type EvidenceSource,
+  freshEvidence,
+  memoisedEvidence,
+  withNestedLook,
+} from "../../../lib/lock/verdict/evidence.js";
+import { hostFacts, identityOf, tokenHost } from "../../../lib/process/identity.js";
+import { machineSinceBootMs } from "../../../lib/process/machine-clock.js";
+import { INITIAL_PID_NAMESPACE, type ProcessToken } from "../../../lib/process/token.js";
+import { ABSENT, ALIVE, CONTAINER, look, on } from "./owner-facts.js";
+
+const own = tokenHost();
+const HERE: ProcessToken = { ...own, pid: 7, startTime: 1000, exactId: null };
+
+describe("fresh evidence", () => {
+  test("is of this machine, and its own fresh form", () => {
+    const evidence = freshEvidence(realLockFs);
+    expect(evidence.host).toBe(hostFacts());
+    expect(evidence.tokenHost).toBe(own);
+    expect(evidence.fresh()).toBe(evidence);
+    expect(evidence.nested).toBeNull();
+    expect(evidence.identity).toBe(identityOf);
+  });
+
+  test("counts ticks of ten milliseconds since the boot", () => {
+    const before = machineSinceBootMs() ?? Number.NaN;
+    const ticks = freshEvidence(realLockFs).sinceBootTicks() ?? Number.NaN;
+    expect(ticks * 10).toBeGreaterThanOrEqual(before);
+    expect(ticks * 10).toBeLessThan(before + 60_000);
+  });
+
+  test("verifies by the identities that it was given, every time", () => {
+    let current = { ...ALIVE, exactId: null };
+    const evidence = freshEvidence(realLockFs, () => current);
+    expect(evidence.verify(HERE)).toEqual({ state: "same", reason: "running" });
+    current = { ...current, startTime: 2000 };
+    expect(evidence.verify(HERE)).toEqual({ state: "gone", reason: "recycled" });
+  });
+
+  test("makes no look at containers by itself", () => {
+    const host = { ...own, pidNamespace: INITIAL_PID_NAMESPACE };
+    if (own.pidNamespace !== host.pidNamespace) return;
+    const token = { ...HERE, pidNamespace: CONTAINER };
+    expect(freshEvidence(realLockFs, () => ABSENT).verify(token)).toEqual({
+      state: "unknown",
+      reason: "other-pid-namespace",
+    });
+  });
+
+  test("asks for the file system of the lock's directory", () => {
+    const fileSystemType = vi.fn(realLockFs.fileSystemType);
+    const { fileSystem } = freshEvidence({ ...realLockFs, fileSystemType });
+    expect(fileSystem("/proc/x.lock").kind).not.toBe("local");
+    const asked = process.platform === "win32" ? [] : [["/proc"]];
+    expect(fileSystemType.mock.calls).toEqual(asked);
+  });
+});
+
+/** Evidence that counts what it is asked. */
+function counting(): { readonly evidence: EvidenceSource; readonly asked: string[] } {
+  const asked: string[] = [];
+  const evidence: EvidenceSource = {
+    ...freshEvidence(realLockFs),
+    identity: (pid) => {
+      asked.push(`identity ${String(pid)}`);
+      return pid === 1 ? ABSENT : { ...ALIVE, exactId: null };
+    },
+    fileSystem: (path) => {
+      asked.push(`file system of ${dirname(path)}`);
+      return on("local", path.startsWith("/a/") ? "ext" : "xfs")();
+    },
+    fresh: () => evidence,
+  };
+  return { evidence, asked };
+}
+
+describe("memoised evidence", () => {
+  test("asks once about each process and each directory", () => {
+    const { evidence, asked } = counting();
+    const memoised = memoisedEvidence(evidence);
+    for (let count = 0; count < 2; count++) {
+      expect(memoised.identity(7).state).toBe("alive");
+      expect(memoised.identity(1)).toBe(ABSENT);
+      expect(memoised.fileSystem("/a/1.lock").name).toBe("ext");
+      expect(memoised.fileSystem("/a/2.lock").name).toBe("ext");
+      expect(memoised.fileSystem("/b/1.lock").name).toBe("xfs");
+      expect(memoised.verify(HERE).state).toBe("same");
+    }
+    expect(asked).toEqual(["identity 7", "identity 1", "file system of /a", "file system of /b"]);
+  });
+
+  test("is of the same host, and has what was asked behind it", () => {
+    const { evidence } = counting();
+    const memoised = memoisedEvidence(evidence);
+    expect(memoised.fresh()).toBe(evidence);
+    expect(memoised.host).toBe(evidence.host);
+    expect(memoised.tokenHost).toBe(evidence.tokenHost);
+    expect(memoised.sinceBootTicks).toBe(evidence.sinceBootTicks);
+    expect(memoised.startTimeOffsetOf).toBe(evidence.startTimeOffsetOf);
+  });
+});
+
+describe("evidence of an open file", () => {
+  test("has the file system of the descriptor, and the directory's where that does not say", () => {
+    const { evidence, asked } = counting();
+    const source = { ...evidence, host: { ...evidence.host, platform: "linux" as const } };
+    const fs = (type: number | null) => ({ ...realLockFs, fileSystemTypeOf: () => type });
+    const nfs = evidenceOfOpenFile(source, 3, fs(0x6969));
+    expect(nfs.fileSystem("/a/1.lock")).toEqual({ kind: "network", name: "nfs" });
+    expect(asked).toEqual([]);
+    expect(evidenceOfOpenFile(source, 3, fs(null)).fileSystem("/a/1.lock").name).toBe("ext");
+    expect(asked).toEqual(["file system of /a"]);
+    expect(nfs.fresh()).toBe(source);
+  });
+});
+
+describe("evidence with a look at containers", () => {
+  const token = { ...HERE, pidNamespace: CONTAINER };
+  const containers = look([{ startTime: 1000 }]);
+
+  test("verifies by it, fresh or not", () => {
+    const { evidence } = counting();
+    if (!own.initialPidNamespace) return;
+    const source = withNestedLook(evidence, containers);
+    expect(source.nested).toBe(containers);
+    expect(source.verify(token).state).toBe("same");
+    expect(withNestedLook(evidence, look()).verify(token).state).toBe("gone");
+    // Fresh already.
+    expect(source.fresh()).toBe(source);
+    const memoised = withNestedLook(memoisedEvidence(evidence), containers);
+    const fresh = memoised.fresh();
+    expect(fresh).not.toBe(memoised);
+    expect(memoised.fresh()).toBe(fresh);
+    expect(fresh.nested).toBe(containers);
+    expect(fresh.verify(token).state).toBe("same");
+    expect(fresh.identity).toBe(evidence.identity);
+  });
+});
