@@ -9,6 +9,7 @@ import {
   syscallOf,
 } from "../lock/failure.js";
 import { nameReasons } from "../session-lock/reasons.js";
+import { messageOf } from "../util/argument-error.js";
 import { printable } from "../util/printable.js";
 
 export type FileLockErrorCode =
@@ -119,7 +120,7 @@ export class FileLockFileError extends FileLockError {
   readonly syscall: string | null;
 
   constructor(thing: LockedThing, { lockPath, cause, verb = "lock" }: FileFacts) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     super(`cannot ${verb} ${thing} (${message}): ${lockPath}`, lockPath, { cause });
     this.syscall = syscallOf(cause);
   }

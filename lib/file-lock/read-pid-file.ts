@@ -5,6 +5,7 @@ import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js
 import { OwnerArgsMemo } from "../lock/verdict/owner-args.js";
 import { readLock } from "../lock/verdict/reading.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
+import { checkArgument } from "../util/check-options.js";
 import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { FileLockFileError } from "./errors.js";
@@ -45,7 +46,7 @@ export interface PidFileOwner {
  *   FIFO, a symbolic link); TypeError or RangeError when `path` is no path.
  */
 export async function readPidFile(path: string | URL): Promise<PidFileOwner | null> {
-  checkPath("path", path);
+  checkArgument("path", path, checkPath);
   const pidFile = tidyPath(absolutePath(path));
   const evidence = freshEvidence(realLockFs);
   const reading = readLock(pidFile, realLockFs, evidence);

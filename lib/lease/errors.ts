@@ -1,4 +1,15 @@
 /** The errors of leases. */
+import { messageOf } from "../util/argument-error.js";
+import { checkFields, type OptionChecks } from "../util/check-options.js";
+import {
+  checkBoolean,
+  checkName,
+  checkOneOf,
+  checkString,
+  nullable,
+  optional,
+  unchecked,
+} from "../util/check-values.js";
 import { printable, quote } from "../util/printable.js";
 
 export type LeaseErrorCode = "LEASE_TIMEOUT" | "LEASE_LOST" | "LEASE_STORE";
@@ -100,6 +111,24 @@ interface StoreFacts {
   readonly cause: unknown;
 }
 
+// By the compiler complete: a record of every one of them.
+const OPERATIONS: Readonly<Record<LeaseOperation, true>> = {
+  acquire: true,
+  renew: true,
+  release: true,
+  watch: true,
+  setup: true,
+};
+
+// Users' stores make these errors, too: one without `retryable` would end an acquisition that may succeed.
+const STORE_CHECKS: OptionChecks<StoreFacts> = {
+  store: checkName,
+  operation: checkOneOf(Object.keys(OPERATIONS)),
+  key: optional(nullable(checkString)),
+  retryable: checkBoolean,
+  cause: unchecked,
+};
+
 /** The store did not answer, or refused. Whether it has done what was asked is not known. */
 export class LeaseStoreError extends LeaseError {
   override readonly name = "LeaseStoreError";
@@ -109,8 +138,10 @@ export class LeaseStoreError extends LeaseError {
   /** false: it takes a change of the store or of what is asked, e.g. a table, a password, a right. */
   readonly retryable: boolean;
 
-  constructor({ store, operation, key = null, retryable, cause }: StoreFacts) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+  constructor(facts: StoreFacts) {
+    checkFields<StoreFacts>(facts, STORE_CHECKS, "facts");
+    const { store, operation, key = null, retryable, cause } = facts;
+    const message = messageOf(cause);
     const about = key === null ? "" : `: ${quote(key)}`;
     super(`the lease store ${store} failed to ${operation} (${message})${about}`, key, { cause });
     this.store = store;

@@ -34,6 +34,7 @@ import {
   textIn,
   toBase64,
 } from "./etcd/json.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
 import { checkEtcdOptions, type EtcdLeasesOptions } from "./etcd/options.js";
 import { fetchTransport, httpsTransport } from "./etcd/transport.js";
 import { Turns } from "./etcd/turns.js";
@@ -110,6 +111,7 @@ class EtcdLeases implements LeaseStore {
   }
 
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
+    checkRequest(request);
     const { key, nonce, ttlMs, signal } = request;
     /** Who has just acquired it is in the way, unless it is the same acquisition, which asks again from its own time. */
     const settles = (brought: Brought): Brought | null => {
@@ -128,6 +130,7 @@ class EtcdLeases implements LeaseStore {
   }
 
   async renew(grant: LeaseGrant, ttlMs: number, signal: AbortSignal): Promise<boolean> {
+    checkRenewal(grant, ttlMs, signal);
     const patience = patienceFor(ttlMs, signal);
     return await this.#reporting("renew", grant.key, async () => {
       const leaseId = leaseIdOf(grant);
@@ -151,12 +154,14 @@ class EtcdLeases implements LeaseStore {
   }
 
   async release(grant: LeaseGrant, signal: AbortSignal): Promise<void> {
+    checkGrant(grant, signal);
     await this.#reporting("release", grant.key, async () => {
       await this.#revoke(leaseIdOf(grant), { signal, roundMs: LONGEST_ROUND_MS });
     });
   }
 
   watch(key: string, onChange: () => void): { close(): void } {
+    checkWatch(key, onChange);
     return this.#watches.watch(this.#etcdKey(key), onChange);
   }
 

@@ -4,7 +4,7 @@ import { optional } from "../util/check-values.js";
 import { acquireLease } from "./acquire-lease.js";
 import { LeaseTimeoutError } from "./errors.js";
 import type { Lease } from "./held-lease.js";
-import { type AcquireLeaseOptions, LEASE_CHECKS } from "./options.js";
+import { type AcquireLeaseOptions, LEASE_CHECKS, leaseTerms } from "./options.js";
 
 /** The lease above a lock. */
 export interface LockLeaseOptions extends Pick<
@@ -61,6 +61,7 @@ async function takeLeaseForLock(
   { lockPath, budgetMs, signal, tellWaiting }: LeaseForLock,
 ): Promise<Lease | LeaseHolder> {
   checkRequiredOptions(options, CHECKS, "options.lease");
+  leaseTerms(options, "options.lease");
   try {
     return await acquireLease({
       ...options,

@@ -1,6 +1,7 @@
 /** Leases in this process's memory, for tests: the contract of the real stores without an engine. */
 import { continuousMs } from "../process/machine-clock.js";
 import { crypto } from "../util/node-modules.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 
 interface Row {
@@ -23,7 +24,9 @@ class MemoryLeases implements LeaseStore {
   #epoch = 0n;
 
   // oxlint-disable-next-line typescript/require-await -- a throw must be a rejection
-  async tryAcquire({ key, holder, nonce, ttlMs, signal }: LeaseRequest): Promise<LeaseAttempt> {
+  async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
+    checkRequest(request);
+    const { key, holder, nonce, ttlMs, signal } = request;
     signal.throwIfAborted();
     const row = this.#living(key);
     const expiresMs = continuousMs() + ttlMs;
@@ -41,7 +44,9 @@ class MemoryLeases implements LeaseStore {
   }
 
   // oxlint-disable-next-line typescript/require-await -- a throw must be a rejection
-  async renew({ key, epoch }: LeaseGrant, ttlMs: number): Promise<boolean> {
+  async renew(grant: LeaseGrant, ttlMs: number, signal: AbortSignal): Promise<boolean> {
+    checkRenewal(grant, ttlMs, signal);
+    const { key, epoch } = grant;
     const row = this.#living(key);
     if (row?.epoch !== epoch) return false;
     row.expiresMs = continuousMs() + ttlMs;
@@ -49,13 +54,16 @@ class MemoryLeases implements LeaseStore {
   }
 
   // oxlint-disable-next-line typescript/require-await -- a throw must be a rejection
-  async release({ key, epoch }: LeaseGrant): Promise<void> {
+  async release(grant: LeaseGrant, signal: AbortSignal): Promise<void> {
+    checkGrant(grant, signal);
+    const { key, epoch } = grant;
     if (this.#rows.get(key)?.epoch !== epoch) return;
     this.#rows.delete(key);
     for (const tell of this.#watchers.get(key) ?? []) queueMicrotask(tell);
   }
 
   watch(key: string, onChange: () => void): { close(): void } {
+    checkWatch(key, onChange);
     const tell = (): void => {
       if (watchers.has(tell)) onChange();
     };

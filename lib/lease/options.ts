@@ -75,13 +75,19 @@ export const LEASE_CHECKS: OptionChecks<AcquireLeaseOptions> = {
 export function resolveLeaseOptions(options: AcquireLeaseOptions): LeasePlan {
   checkRequiredOptions(options, LEASE_CHECKS);
   const { store, key, signal, onWait } = options;
-  const { ttlMs = DEFAULT_TTL_MS, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
-  const { marginMs = ttlMs / 5 } = options;
-  if (marginMs >= ttlMs) {
-    throw outOfRange("options.marginMs", `less than the ttl of ${String(ttlMs)}`, marginMs);
-  }
+  const { timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const terms = leaseTerms(options, "options");
   const holder = options.holder ?? `${os().hostname()}:${String(process.pid)}`;
-  return { store, key, holder, terms: { ttlMs, marginMs }, timeoutMs, signal, onWait };
+  return { store, key, holder, terms, timeoutMs, signal, onWait };
+}
+
+/** @throws RangeError, naming a field of `prefix`, where the two exclude each other */
+export function leaseTerms(
+  { ttlMs = DEFAULT_TTL_MS, marginMs = ttlMs / 5 }: Pick<AcquireLeaseOptions, "ttlMs" | "marginMs">,
+  prefix: string,
+): LeaseTerms {
+  if (marginMs < ttlMs) return { ttlMs, marginMs };
+  throw outOfRange(`${prefix}.marginMs`, `less than the ttl of ${String(ttlMs)}`, marginMs);
 }
 
 function checkStore(field: string, value: unknown): void {
@@ -98,7 +104,7 @@ function checkStore(field: string, value: unknown): void {
 const NO_TEXT_OF_ENGINES = /[\0\p{Cs}]/u;
 
 /** Text that every engine keeps as it is. */
-function checkLeaseText(field: string, value: unknown): void {
+export function checkLeaseText(field: string, value: unknown): void {
   const expected = `well-formed text without NUL, 1 to ${String(MOST_KEY_BYTES)} bytes as UTF-8`;
   if (typeof value !== "string") throw wrongType(field, expected, value);
   const isUsable =

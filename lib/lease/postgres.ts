@@ -2,6 +2,7 @@
 import { wrongType } from "../util/argument-error.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { checkFunction, optional } from "../util/check-values.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
 import { type LeaseOperation, LeaseStoreError } from "./errors.js";
 import { isRetryable } from "./postgres/failure.js";
 import { type Statements, statementsFor } from "./postgres/statements.js";
@@ -81,6 +82,7 @@ class PostgresStore implements PostgresLeases {
   }
 
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
+    checkRequest(request);
     const { key, holder, nonce, ttlMs, signal } = request;
     const parameters = [key, holder, nonce, String(ttlMs)];
     for (let look = 1; ; look++) {
@@ -105,17 +107,22 @@ class PostgresStore implements PostgresLeases {
     }
   }
 
-  async renew({ key, epoch }: LeaseGrant, ttlMs: number): Promise<boolean> {
+  async renew(grant: LeaseGrant, ttlMs: number, signal: AbortSignal): Promise<boolean> {
+    checkRenewal(grant, ttlMs, signal);
+    const { key, epoch } = grant;
     const parameters = [key, String(epoch), String(ttlMs)];
     const [row] = await this.#run("renew", key, this.#statements.renew, parameters);
     return row?.["is_held"] === "yes";
   }
 
-  async release({ key, epoch }: LeaseGrant): Promise<void> {
+  async release(grant: LeaseGrant, signal: AbortSignal): Promise<void> {
+    checkGrant(grant, signal);
+    const { key, epoch } = grant;
     await this.#run("release", key, this.#statements.release, [key, String(epoch)]);
   }
 
   watch(key: string, onChange: () => void): { close(): void } | null {
+    checkWatch(key, onChange);
     return this.#watches?.add(key, onChange) ?? null;
   }
 

@@ -1,7 +1,7 @@
 /** The options of breaking a lock by hand: checked, as a request. */
 import { wrongType } from "../util/argument-error.js";
 import { absolutePath, tidyPath } from "../util/absolute-path.js";
-import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
+import { checkArgument, checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
   checkName,
@@ -46,7 +46,7 @@ export function resolveBreakOptions(
   lockPath: string | URL,
   options: BreakLockOptions,
 ): BreakRequest {
-  checkPath("lockPath", lockPath);
+  checkArgument("lockPath", lockPath, checkPath);
   checkRequiredOptions(options, CHECKS);
   const { reason, force = false, expectedNonce = null, expectedBytes = null } = options;
   if (expectedNonce === null && expectedBytes === null) {

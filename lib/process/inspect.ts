@@ -1,6 +1,6 @@
 /** The public questions about a pid, which tell of the process that has it *now*. For one certain process see identity.ts. */
 import { DEFAULT_SLICE_MS, TimeSlice } from "../util/time-slice.js";
-import { checkOptions, type OptionChecks } from "../util/check-options.js";
+import { checkArgument, checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
   checkIterable,
@@ -104,7 +104,7 @@ export async function inspectProcesses(
   pids: Iterable<number>,
   options: InspectProcessesOptions = {},
 ): Promise<Map<number, ProcessInfo>> {
-  checkIterable("pids", pids);
+  checkArgument("pids", pids, checkIterable);
   checkOptions(options, INSPECT_MANY_CHECKS);
   const { args = true, signal, sliceMs = DEFAULT_SLICE_MS } = options;
   signal?.throwIfAborted();

@@ -67,7 +67,12 @@ export async function waitForProcessExit(
 /** A text is one token, though it is an iterable of characters; what is neither is a malformed one. */
 function isMany(tokens: string | Iterable<string>): tokens is Iterable<string> {
   if (typeof tokens === "string") return false;
-  return typeof (tokens as Partial<Iterable<string>> | null)?.[Symbol.iterator] === "function";
+  try {
+    return typeof (tokens as Partial<Iterable<string>> | null)?.[Symbol.iterator] === "function";
+  } catch {
+    // A Proxy that was revoked.
+    return false;
+  }
 }
 
 /** @param deadline - On the clock of `performance.now`. */

@@ -1,13 +1,15 @@
 /** The options of proper-lockfile: checked, with that package's defaults. */
 import { absolutePath } from "../util/absolute-path.js";
-import { wrongType } from "../util/argument-error.js";
-import { checkFields, checkOptions, type OptionChecks } from "../util/check-options.js";
+import { outOfRange, wrongType } from "../util/argument-error.js";
+import { checkArgument, checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
-  checkCount,
   checkFunction,
+  checkNumber,
   checkPath,
   checkTimeout,
+  type Check,
+  nullable,
   optional,
 } from "../util/check-values.js";
 import { fs as nodeFs } from "../util/node-modules.js";
@@ -64,16 +66,29 @@ export interface LockOptions extends CheckOptions {
 
 /** A number of times, or the options of the package `retry`. */
 function checkRetries(field: string, value: unknown): void {
-  if (typeof value === "object" && value !== null) checkFields(value, RETRY_CHECKS, field);
-  else if (value !== Infinity) checkCount(field, value);
+  if (typeof value === "object" && value !== null) checkOptions(value, RETRY_CHECKS, field);
+  else checkAttempts(field, value);
+}
+
+// All delays are made and sorted before the first attempt.
+const MOST_RETRIES = 100_000;
+
+function checkAttempts(field: string, value: unknown): void {
+  if (value === Infinity) return;
+  const expected = `an integer from 0 to ${String(MOST_RETRIES)}, or Infinity`;
+  if (typeof value !== "number") throw wrongType(field, expected, value);
+  if (!Number.isInteger(value) || value < 0 || value > MOST_RETRIES) {
+    throw outOfRange(field, expected, value);
+  }
 }
 
 function checkFactor(field: string, value: unknown): void {
-  if (typeof value !== "number" || !(value > 0)) throw wrongType(field, "a number above 0", value);
+  checkNumber(field, value);
+  if (!((value as number) > 0)) throw outOfRange(field, "a number above 0", value);
 }
 
 const RETRY_CHECKS: OptionChecks<RetryOptions> = {
-  retries: optional(checkTimeout),
+  retries: optional(checkAttempts),
   forever: optional(checkBoolean),
   unref: optional(checkBoolean),
   maxRetryTime: optional(checkTimeout),
@@ -96,10 +111,8 @@ function checkFileSystem(field: string, value: unknown): void {
 }
 
 /** null, too, is that package's way to say "default". */
-function orNull(check: (field: string, value: unknown) => void): typeof check {
-  return optional((field, value) => {
-    if (value !== null) check(field, value);
-  });
+function orNull(check: Check): Check {
+  return optional(nullable(check));
 }
 
 // Callers hand the same object to all functions.
@@ -128,7 +141,7 @@ const SHORTEST_UPDATE_MS = 1000;
  * @throws TypeError or RangeError that names the option; the file system's error where the real path is not to be had
  */
 export function targetOf(file: unknown, options: LockOptions | undefined): Target {
-  checkPath("file", file);
+  checkArgument("file", file, checkPath);
   checkOptions(options, CHECKS);
   const given = absolutePath(file as string | URL);
   const path = (options?.realpath ?? true) ? realLockFs.realpath(given) : given;

@@ -10,7 +10,7 @@ import {
   checkTimeout,
   optional,
 } from "../util/check-values.js";
-import { type Environment, positiveInteger } from "../util/environment.js";
+import { type Environment, positiveInteger, variableIn } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 import { type WarnLine, warnOnStderr } from "../util/warn-line.js";
 import type { IsBenignChange } from "./fence/fence.js";
@@ -92,6 +92,6 @@ export function resolveControllerOptions(options: SessionControllerOptions): Con
 }
 
 function settleTimeout(given: number | undefined, env: Environment): number {
-  const configured = positiveInteger(env["OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS"]);
+  const configured = positiveInteger(variableIn(env, "OPENCLAW_EMBEDDED_ABORT_SETTLE_TIMEOUT_MS"));
   return Math.min(LONGEST_TIMER_MS, given ?? configured ?? DEFAULT_SETTLE_TIMEOUT_MS);
 }

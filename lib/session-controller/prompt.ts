@@ -1,6 +1,14 @@
 /** A model call, during which the lock is not held. */
-import { checkFunction, checkObject } from "../util/check-values.js";
+import { checkFields, type OptionChecks } from "../util/check-options.js";
+import { checkFunction } from "../util/check-values.js";
 import type { SessionController } from "./controller.js";
+
+type PromptController = Pick<SessionController, "releaseForPrompt" | "reacquireAfterPrompt">;
+
+const CONTROLLER_CHECKS: OptionChecks<PromptController> = {
+  releaseForPrompt: checkFunction,
+  reacquireAfterPrompt: checkFunction,
+};
 
 /**
  * Releases the lock, runs `run`, and takes the lock again, also when `run` throws.
@@ -12,7 +20,7 @@ export async function withPromptReleased<T>(
   controller: Pick<SessionController, "releaseForPrompt" | "reacquireAfterPrompt">,
   run: () => T | Promise<T>,
 ): Promise<T> {
-  checkObject("controller", controller);
+  checkFields(controller, CONTROLLER_CHECKS, "controller");
   checkFunction("run", run);
   await controller.releaseForPrompt();
   let result: T;

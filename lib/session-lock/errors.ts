@@ -1,5 +1,8 @@
 /** The lock's errors, and how a host tells them from its other failures. */
 import { findErrorByCode } from "../util/find-error.js";
+import { messageOf } from "../util/argument-error.js";
+import { checkArgument, checkFields, type OptionChecks } from "../util/check-options.js";
+import { checkBoolean, checkNumber, checkPositiveInteger, nullable } from "../util/check-values.js";
 import { printable } from "../util/printable.js";
 import {
   describeHolder,
@@ -105,7 +108,7 @@ export class SessionWriteLockFileError extends SessionWriteLockError {
   readonly syscall: string | null;
 
   constructor(lockPath: string, cause: unknown) {
-    const message = cause instanceof Error ? cause.message : String(cause);
+    const message = messageOf(cause);
     super(`cannot lock session file (${message}): ${lockPath}`, lockPath, { cause });
     this.syscall = syscallOf(cause);
   }
@@ -136,8 +139,19 @@ export function sessionLockError(failure: LockFailure): SessionWriteLockError {
   }
 }
 
+const HOLDER_CHECKS: OptionChecks<Pick<SessionLockInspection, "pid" | "pidAlive" | "ageMs">> = {
+  pid: nullable(checkPositiveInteger),
+  pidAlive: checkBoolean,
+  ageMs: nullable(checkNumber),
+};
+
+function checkHolderFacts(field: string, value: unknown): void {
+  checkFields(value, HOLDER_CHECKS, field);
+}
+
 /** The owner as error messages show it. */
 export function describeOwner(inspection: SessionLockInspection | null): string {
+  checkArgument("inspection", inspection, nullable(checkHolderFacts));
   return describeHolder(inspection === null ? UNKNOWN_HOLDER : holderOf(inspection));
 }
 

@@ -58,11 +58,8 @@ export type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";
 export type { OwnerJudgement, OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 export type { PlainLocks } from "../lock/verdict/plain-owner.js";
 export type { ReadOwnerProcessArgs, ReadOwnerProcessArgsSync } from "../lock/verdict/owner-args.js";
-export {
-  formatPayload,
-  parsePayload,
-  type LockPayload as SessionLockPayload,
-} from "../lock/protocol/payload.js";
+export { formatPayload, parsePayload } from "./payload.js";
+export type { LockPayload as SessionLockPayload } from "../lock/protocol/payload.js";
 export type { SweepNotice } from "./sweep/notices.js";
 export {
   type CleanedDirectory,

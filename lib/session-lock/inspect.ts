@@ -1,6 +1,6 @@
 /** Inspects one lock file for a caller; touches nothing. */
 import { absolutePath } from "../util/absolute-path.js";
-import { checkOptions, type OptionChecks } from "../util/check-options.js";
+import { checkArgument, checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
   checkBoolean,
   checkDuration,
@@ -66,7 +66,7 @@ export async function inspectSessionLock(
   lockPath: string | URL,
   options: InspectSessionLockOptions = {},
 ): Promise<SessionLockInspection | null> {
-  checkPath("lockPath", lockPath);
+  checkArgument("lockPath", lockPath, checkPath);
   checkOptions(options, CHECKS);
 
   const evidence = freshEvidence(realLockFs);

@@ -1,5 +1,11 @@
 /** Where the lock layer's limits come from: argument, environment, config, default. Pure. */
-import { checkOptions, checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
+import { unreadable } from "../util/argument-error.js";
+import {
+  checkArgument,
+  checkOptions,
+  checkRequiredOptions,
+  type OptionChecks,
+} from "../util/check-options.js";
 import {
   checkDuration,
   checkObject,
@@ -7,7 +13,7 @@ import {
   checkTimeout,
   optional,
 } from "../util/check-values.js";
-import { type Environment, positiveInteger } from "../util/environment.js";
+import { type Environment, positiveInteger, variableIn } from "../util/environment.js";
 import { LONGEST_TIMER_MS } from "../util/timers.js";
 
 export type { Environment };
@@ -62,6 +68,8 @@ const SOURCES = {
   maxHoldMs: { variable: "SESSION_WRITE_LOCK_MAX_HOLD_MS", key: "maxHoldMs" },
 } as const satisfies Record<keyof SessionWriteLockLimits, { variable: string; key: string }>;
 
+type ConfigKey = (typeof SOURCES)[keyof typeof SOURCES]["key"];
+
 /**
  * Resolves the three limits, each from the first source that has a usable value: the argument; the
  * environment variables `OPENCLAW_SESSION_WRITE_LOCK_ACQUIRE_TIMEOUT_MS`, `…_STALE_MS` and
@@ -112,6 +120,7 @@ export function resolveSessionWriteLockAcquireTimeoutMs(
   config?: SessionWriteLockConfig | null,
   env?: Environment,
 ): number {
+  checkArgument("env", env, optional(checkObject));
   return resolveLimit("timeoutMs", config, { env });
 }
 
@@ -123,6 +132,7 @@ export function resolveSessionWriteLockStaleMs(
   config?: SessionWriteLockConfig | null,
   env?: Environment,
 ): number {
+  checkArgument("env", env, optional(checkObject));
   return resolveLimit("staleMs", config, { env });
 }
 
@@ -137,10 +147,19 @@ function resolveLimit(
   const allowsInfinity = name === "timeoutMs";
   return (
     options[name] ??
-    usableText(env[envPrefix + variable], allowsInfinity) ??
-    usableNumber(config?.session?.writeLock?.[key], allowsInfinity) ??
+    usableText(variableIn(env, envPrefix + variable), allowsInfinity) ??
+    usableNumber(configured(config, key), allowsInfinity) ??
     fallback
   );
+}
+
+/** @throws TypeError when the configuration throws at being read: its limits are not to be passed over in silence */
+function configured(config: SessionWriteLockConfig | null | undefined, key: ConfigKey): unknown {
+  try {
+    return config?.session?.writeLock?.[key];
+  } catch (error) {
+    throw unreadable("config", error);
+  }
 }
 
 /** @see {@link resolveSessionLockMaxHoldFromTimeout} */

@@ -5,6 +5,8 @@
  * keeps a lock; recognising too little takes a running gateway's lock away. Every step is linear in the length of the
  * arguments, which the process itself chooses.
  */
+import { checkArgument } from "../util/check-options.js";
+import { checkTexts } from "../util/check-values.js";
 
 /** The program, its former names, and forks that are named after it. */
 const PROGRAM_NAMES = ["openclaw[a-z0-9_]*", "clawdbot", "moltbot"];
@@ -49,6 +51,7 @@ const AMBIGUOUS_COMMAND = "node";
  * this function answers false for it.
  */
 export function isOpenClawArgv(argv: readonly string[]): boolean {
+  checkArgument("argv", argv, checkTexts);
   return isOpenClaw(argv);
 }
 

@@ -21,11 +21,33 @@ export function outOfRange(field: string, expected: string, value: unknown): Ran
 }
 
 export function typeError(code: ArgumentErrorCode, message: string): TypeError {
-  return Object.assign(new TypeError(message), { code });
+  return made(Object.assign(new TypeError(message), { code }));
 }
 
 export function rangeError(code: ArgumentErrorCode, message: string): RangeError {
-  return Object.assign(new RangeError(message), { code });
+  return made(Object.assign(new RangeError(message), { code }));
+}
+
+/** What a value threw when it was looked at: a getter, the trap of a Proxy, a Proxy that was revoked. */
+export function unreadable(field: string, cause: unknown): TypeError {
+  const error = typeError(
+    "ERR_INVALID_ARG_VALUE",
+    `${field} must be readable, got an error from it: ${messageOf(cause)}`,
+  );
+  return Object.assign(error, { cause });
+}
+
+// By identity: a value that is looked at can throw a look-alike.
+const own = new WeakSet();
+
+function made<E extends Error>(error: E): E {
+  own.add(error);
+  return error;
+}
+
+/** Whether it is one of these errors, and not what a value threw when it was looked at. */
+export function isArgumentError(error: unknown): boolean {
+  return typeof error === "object" && error !== null && own.has(error);
 }
 
 function mustBe(field: string, expected: string, value: unknown): string {
@@ -34,5 +56,25 @@ function mustBe(field: string, expected: string, value: unknown): string {
 
 /** A value for people, on one line; never throws, whatever the value does when it is asked for its text. */
 export function shown(value: unknown): string {
-  return printable(util.inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 100 }));
+  // Throws where there is no such module (an old Node), which is no fault of the value.
+  util.inspect(undefined);
+  const options = { depth: 0, breakLength: Infinity, maxStringLength: 100 };
+  try {
+    return printable(util.inspect(value, options));
+  } catch {
+    return typeof value === "function"
+      ? "a function that cannot be shown"
+      : "an object that cannot be shown";
+  }
+}
+
+/** The message of an error, or the text of anything else that was thrown; never throws. */
+export function messageOf(thrown: unknown): string {
+  if (typeof thrown === "string") return thrown;
+  try {
+    if (thrown instanceof Error && typeof thrown.message === "string") return thrown.message;
+  } catch {
+    // Shown as what it is.
+  }
+  return shown(thrown);
 }

@@ -1,5 +1,5 @@
 /** Checks of options objects: one table for each, so that a key that is no option is told from a mistake. */
-import { typeError, wrongType } from "./argument-error.js";
+import { isArgumentError, typeError, unreadable, wrongType } from "./argument-error.js";
 import type { Check } from "./check-values.js";
 import { quote } from "./printable.js";
 
@@ -20,10 +20,20 @@ export function checkOptions<Options>(
   if (options === undefined) return;
   if (typeof options !== "object" || options === null)
     throw wrongType(prefix, "an object", options);
-  for (const key of Object.keys(options)) {
+  for (const key of keysOf(options, prefix)) {
     if (!Object.hasOwn(checks, key)) throw unknownOption(prefix, key, Object.keys(checks));
   }
   checkFields(options, checks, prefix);
+}
+
+/** @throws TypeError for an array, which is no options object, and for a Proxy that refuses */
+function keysOf(options: object, prefix: string): string[] {
+  try {
+    if (Array.isArray(options)) throw wrongType(prefix, "an object", options);
+    return Object.keys(options);
+  } catch (error) {
+    throw isArgumentError(error) ? error : unreadable(prefix, error);
+  }
 }
 
 /** Checks an object of facts that must be there: it may say more than is asked for. */
@@ -34,7 +44,23 @@ export function checkFields<Facts>(
 ): void {
   if (typeof facts !== "object" || facts === null) throw wrongType(prefix, "an object", facts);
   const given = facts as Readonly<Record<string, unknown>>;
-  for (const [key, check] of Object.entries<Check>(checks)) check(`${prefix}.${key}`, given[key]);
+  for (const [key, check] of Object.entries<Check>(checks)) {
+    const field = `${prefix}.${key}`;
+    try {
+      check(field, given[key]);
+    } catch (error) {
+      throw isArgumentError(error) ? error : unreadable(field, error);
+    }
+  }
+}
+
+/** Checks one argument that is no options object. */
+export function checkArgument(field: string, value: unknown, check: Check): void {
+  try {
+    check(field, value);
+  } catch (error) {
+    throw isArgumentError(error) ? error : unreadable(field, error);
+  }
 }
 
 /** An options object that must be there. */

@@ -13,6 +13,13 @@ export function optional(check: Check): Check {
   };
 }
 
+/** The same check of what may be null. */
+export function nullable(check: Check): Check {
+  return (field, value) => {
+    if (value !== null) check(field, value);
+  };
+}
+
 /** Anything: what is looked at leniently. */
 export const unchecked: Check = () => {};
 
@@ -43,12 +50,24 @@ export function checkSlice(field: string, value: unknown): void {
   }
 }
 
+/** How old something is or may be: milliseconds, fractions and Infinity too. */
+export function checkAge(field: string, value: unknown): void {
+  checkNumber(field, value);
+  if (!((value as number) >= 0)) throw outOfRange(field, "0 or more milliseconds", value);
+}
+
 /** A point in time: milliseconds since the Unix epoch, fractions too. */
 export function checkEpochMs(field: string, value: unknown): void {
   checkNumber(field, value);
   if (!Number.isFinite(value)) {
     throw outOfRange(field, "milliseconds since the Unix epoch", value);
   }
+}
+
+/** A point in time on a clock that begins anywhere: milliseconds, fractions too. */
+export function checkClockMs(field: string, value: unknown): void {
+  checkNumber(field, value);
+  if (!Number.isFinite(value)) throw outOfRange(field, "milliseconds", value);
 }
 
 /** What an interval timer can count: a longer one would fire at once, again and again. */
@@ -67,6 +86,10 @@ export function checkNumber(field: string, value: unknown): void {
 /** A number of things: an integer, 0 or more. */
 export function checkCount(field: string, value: unknown): void {
   checkWholeNumber(field, value, 0, "an integer of 0 or more", false);
+}
+
+export function checkBigInt(field: string, value: unknown): void {
+  if (typeof value !== "bigint") throw wrongType(field, "a bigint", value);
 }
 
 export function checkPositiveInteger(field: string, value: unknown): void {
@@ -142,6 +165,17 @@ export function checkLabel(field: string, value: unknown): void {
   }
 }
 
+/** Bytes in a Buffer, which alone is read as text. */
+export function checkBuffer(field: string, value: unknown): void {
+  if (!Buffer.isBuffer(value)) throw wrongType(field, "a Buffer", value);
+}
+
+export function checkTexts(field: string, value: unknown): void {
+  const expected = "an array of strings";
+  if (!Array.isArray(value)) throw wrongType(field, expected, value);
+  for (const [index, text] of value.entries()) checkString(`${field}[${String(index)}]`, text);
+}
+
 export function checkTextOrBytes(field: string, value: unknown): void {
   if (typeof value !== "string" && !(value instanceof Uint8Array)) {
     throw wrongType(field, "a string or a Uint8Array", value);
@@ -158,17 +192,20 @@ const A_PATH = "a file path (string or URL)";
 
 /** A path that names something, without a NUL byte. */
 export function checkPath(field: string, value: unknown): void {
-  if (value instanceof URL) {
-    try {
-      fileURLToPath(value);
-    } catch {
-      throw wrongType(field, "a file path (string or file: URL)", value.href);
-    }
-    return;
+  const path = typeof value === "string" ? value : pathOf(field, value);
+  // An escaped one in a URL, too: the system ends a path there.
+  if (path === "" || path.includes("\0")) {
+    const expected = `${A_PATH} that is not empty and has no NUL bytes`;
+    throw outOfRange(field, expected, value instanceof URL ? value.href : value);
   }
-  if (typeof value !== "string") throw wrongType(field, A_PATH, value);
-  if (value === "" || value.includes("\0")) {
-    throw outOfRange(field, `${A_PATH} that is not empty and has no NUL bytes`, value);
+}
+
+function pathOf(field: string, value: unknown): string {
+  if (!(value instanceof URL)) throw wrongType(field, A_PATH, value);
+  try {
+    return fileURLToPath(value);
+  } catch {
+    throw wrongType(field, "a file path (string or file: URL)", value.href);
   }
 }
 

@@ -18,14 +18,18 @@ export function findErrorByCode<Code extends string>(
     const candidate = pending.pop();
     if (typeof candidate !== "object" || candidate === null || seen.has(candidate)) continue;
     seen.add(candidate);
-    const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
-    const code = codes.find((known) => known === text);
-    if (code !== undefined) return { error: candidate, code };
-    if ("errors" in candidate && Array.isArray(candidate.errors) && !seen.has(candidate.errors)) {
-      seen.add(candidate.errors);
-      pushReversed(pending, candidate.errors as readonly unknown[]);
+    try {
+      const text = errorCode(candidate)?.replace(/^OPENCLAW_/, "");
+      const code = codes.find((known) => known === text);
+      if (code !== undefined) return { error: candidate, code };
+      if ("errors" in candidate && Array.isArray(candidate.errors) && !seen.has(candidate.errors)) {
+        seen.add(candidate.errors);
+        pushReversed(pending, candidate.errors as readonly unknown[]);
+      }
+      if ("cause" in candidate) pending.push(candidate.cause);
+    } catch {
+      // It refuses to be looked at (a getter that throws, a revoked Proxy) and tells nothing.
     }
-    if ("cause" in candidate) pending.push(candidate.cause);
   }
   return null;
 }

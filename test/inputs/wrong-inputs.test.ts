@@ -83,6 +83,11 @@ const register: Call = (wrong) =>
 const classify: Call = (wrong) =>
   classifySessionAttention({ queueDepth: 0, staleMs: 1, activity: {}, ...(wrong as object) });
 
+const UNUSED = {
+  releaseForPrompt: () => Promise.reject(new Error("used")),
+  reacquireAfterPrompt: () => Promise.reject(new Error("used")),
+};
+
 /** Whose answer; the call; one wrong input after the other. */
 const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
   [
@@ -343,12 +348,7 @@ const TABLE: readonly (readonly [string, Call, ...unknown[]])[] = [
     { signal: true },
     { timeOut: 1 },
   ],
-  [
-    "withPromptReleased(controller, …)",
-    (run) => withPromptReleased({} as never, run),
-    undefined,
-    "ask",
-  ],
+  ["withPromptReleased(controller, …)", (run) => withPromptReleased(UNUSED, run), undefined, "ask"],
   [
     "createSessionAttentionMonitor(…)",
     monitor,

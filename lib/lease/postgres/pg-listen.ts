@@ -1,4 +1,5 @@
 /** LISTEN on a connection of the package `pg`, which makes a new one when it is lost. */
+import { checkFunction } from "../../util/check-values.js";
 import { clearTimeout, setTimeout } from "../../util/node-modules.js";
 import type { PostgresListen } from "./watches.js";
 
@@ -25,6 +26,7 @@ const LONGEST_RETRY_MS = 5000;
  * @param makeClient - Makes one that is not connected yet: `() => new pg.Client(connection)`. Not of a transaction pooler.
  */
 export function pgListen(makeClient: () => PgClient): PostgresListen {
+  checkFunction("makeClient", makeClient);
   return async (channel, onMessage) => {
     const listener = new PgListener(makeClient, channel, onMessage);
     await listener.connect();

@@ -1,4 +1,5 @@
 /** One write in its scope: refused after a takeover; the file is compared before it and trusted after it. */
+import { checkArgument } from "../../util/check-options.js";
 import { checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "../errors.js";
@@ -97,7 +98,7 @@ function writeIn(scope: WriteScope, { sessionFile, fs, takeover }: WriteContext)
     signal: takeover.signal,
     appendFenced: (data) => {
       takeover.refuse();
-      checkTextOrBytes("data", data);
+      checkArgument("data", data, checkTextOrBytes);
       const chunk = withLineFeed(typeof data === "string" ? Buffer.from(data) : data);
       if (!scope.isActive) throw new SessionWriteScopeError(sessionFile, "ended");
       try {

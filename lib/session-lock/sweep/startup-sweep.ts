@@ -15,6 +15,7 @@ import { errorCode } from "../../util/error-code.js";
 import { sep } from "../../util/node-modules.js";
 import { type LockFs, realLockFs } from "../../lock/protocol/lock-fs.js";
 import { printable } from "../../util/printable.js";
+import { resolveLimits } from "../limits.js";
 import type { SessionLockInspection } from "../reasons.js";
 import type { SweepCounts } from "./report.js";
 import { type CleanStaleLockFilesResult, sweepToTheEnd } from "./sweep.js";
@@ -156,6 +157,8 @@ function checkStartupOptions(options: SweepSessionLocksOptions): void {
   }
   // Once here, and not as the failure of every directory.
   isToRemove(options);
+  const { config, staleMs, env } = options;
+  resolveLimits(config, { staleMs, env });
 }
 
 /**
