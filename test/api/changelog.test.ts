@@ -69,14 +69,19 @@ const sourcesIn = (folder: string): string =>
 const PRODUCT = sourcesIn("lib");
 const COMMAND = sourcesIn("lib/cli");
 const BENCHMARKS = read("test/lab/bench/bench.mjs");
-const PROOFS = read("test/lab/trust/run.mjs");
+/** Where a script's first argument is named. */
+const PARTS: Readonly<Record<string, string>> = {
+  bench: BENCHMARKS,
+  check: read(".ci/check.mjs"),
+  trust: read("test/lab/trust/steps.mjs"),
+};
 
 /** By how a span looks: whether what it names is there. The first that fits decides. */
 const KINDS: readonly (readonly [RegExp, (span: string, parts: readonly string[]) => boolean])[] = [
   [/^pidentity(\/[\w-]+)?$/u, (_, [path = ""]) => `.${path}` in entries],
   [/^pidentity:(\w+)$/u, (span) => PRODUCT.includes(`"${span}"`)],
   [/^pidentity (\w+)/u, (_, [name = ""]) => existsSync(join(ROOT, `lib/cli/commands/${name}.ts`))],
-  [/^npm (?:run )?([\w:]+)(?: -- (\w+))?$/u, isScript],
+  [/^npm (?:run )?([\w:]+)(?: -- (?:--json FILE|(\w+)))?$/u, isScript],
   [/^node (\S+)$/u, (_, [path = ""]) => existsSync(join(ROOT, path))],
   [/^(?:lib|test)\//u, (span) => existsSync(join(ROOT, span))],
   [/^(PIDENTITY_\w+)(?:=1)?$/u, (_, [name = ""]) => PRODUCT.includes(name)],
@@ -90,9 +95,7 @@ function isScript(_: string, [name = "", part]: readonly string[]): boolean {
   if (name === "test" || name === "pack") return true;
   if (!(name in scripts)) return false;
   if (part === undefined) return true;
-  return name === "trust"
-    ? PROOFS.includes(`name: "${part}"`)
-    : existsSync(join(ROOT, `test/lab/bench/suites/${part}.mjs`));
+  return new RegExp(`^ +(?:name: "${part}"|${part}: )`, "mu").test(PARTS[name] ?? "");
 }
 
 /** What is neither this package's name nor a file of it. */
