@@ -47,7 +47,7 @@ const ALONE = [
   "test/process/**/*.test.ts",
   "test/session-controller/{abort,displaced-in-a-write,file-owner,lock-unavailable,relative-session-file}.test.ts",
   "test/session-controller/fence/fence.test.ts",
-  "test/lock/verdict/process-reference-rules.test.ts",
+  "test/{lease/lease-times,lock/verdict/process-reference-rules}.test.ts",
   "test/lock/{acquire,ended-realm,exit/signals-and-ends,held-locks,missing-addon,terminated-workers,trace}.test.ts",
   "test/session-lock/{limits,unusual-inputs}.test.ts",
   "test/util/{on-abort,timers,warn-line}.test.ts",
