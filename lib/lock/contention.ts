@@ -171,12 +171,15 @@ export class Contention {
     const policy = this.#policyFor(sighting);
     const reading = readLock(this.#lockPath, this.#fs, this.#evidence);
     if (reading.kind === "absent") return null;
-    const args = new OwnerArgsMemo(this.#plan.readOwnerProcessArgs, this.#evidence.identity);
+    const { readOwnerProcessArgs, signal } = this.#plan;
+    const limits = { leftMs: () => this.#budget.rest(), signal };
+    const args = new OwnerArgsMemo(readOwnerProcessArgs, this.#evidence.identity, limits);
     const by = { policy, evidence: this.#evidence, args };
     const judgement = yield* waitFor({
       inTurns: () => judgeFully(reading, by),
       atOnce: () => judgeFullyAtOnce(reading, by),
     });
+    signal?.throwIfAborted();
     return { sighting, judgement };
   }
 

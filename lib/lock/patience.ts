@@ -25,6 +25,11 @@ export class WaitBudget {
     this.#toldAt = startedAt;
   }
 
+  /** Milliseconds, 0 when it is used up. */
+  rest(): number {
+    return Math.max(0, this.#restOf(budgetOf(this.#plan)));
+  }
+
   /** Milliseconds. @throws the error of a timeout when nothing is left */
   left(): number {
     return this.#leftOf(budgetOf(this.#plan));
@@ -35,8 +40,12 @@ export class WaitBudget {
     return this.#leftOf(this.#plan.timeoutMs);
   }
 
+  #restOf(budgetMs: number): number {
+    return budgetMs - (steadyMs() - this.#startedAt);
+  }
+
   #leftOf(budgetMs: number): number {
-    const left = budgetMs - (steadyMs() - this.#startedAt);
+    const left = this.#restOf(budgetMs);
     if (left > 0) return left;
     const { timeoutMs, face } = this.#plan;
     throw face.toError({

@@ -1,10 +1,12 @@
 /** Owners' command lines: each pid asked once, tied to the process it was read of, and what is made of them. */
 import type { ProcessIdentity } from "../../process/backends/backend.js";
 import { getProcessArgs } from "../../process/inspect.js";
+import { answerWithin } from "../../util/answer-within.js";
 
 /**
  * The caller's way to an owner's command line; null: not readable. May be async. When it throws, the owner
- * is unknown, the lock is kept and the next lock with that pid asks again.
+ * is unknown, the lock is kept and the next lock with that pid asks again. An answer that does not come within 10 s, or
+ * within what is left of a `timeoutMs` (a second at least), is none: the owner is unknown and the lock is kept.
  */
 export type ReadOwnerProcessArgs = (
   pid: number,
@@ -19,17 +21,32 @@ export interface OwnerArgs {
   readonly process: ProcessIdentity;
 }
 
+/** How long an answer is waited for. */
+const LONGEST_ANSWER_MS = 10_000;
+/** Where less is left of a budget: `timeoutMs: 0` is to be answered, too. */
+const SHORTEST_LIMIT_MS = 1000;
+
+export interface OwnerArgsLimits {
+  /** What is left of the caller's budget, milliseconds. */
+  readonly leftMs?: () => number;
+  /** Aborting ends the wait; the caller looks at it. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export class OwnerArgsMemo {
   readonly #known = new Map<number, OwnerArgs>();
   readonly #resolve: ReadOwnerProcessArgs;
   readonly #identity: (pid: number) => ProcessIdentity;
+  readonly #limits: OwnerArgsLimits;
 
   constructor(
     resolve: ReadOwnerProcessArgs | undefined,
     identity: (pid: number) => ProcessIdentity,
+    limits: OwnerArgsLimits = {},
   ) {
     this.#resolve = resolve ?? getProcessArgs;
     this.#identity = identity;
+    this.#limits = limits;
   }
 
   peek(pid: number): OwnerArgs | undefined {
@@ -66,12 +83,21 @@ export class OwnerArgsMemo {
   async read(pid: number): Promise<OwnerArgs> {
     const process = this.#identity(pid);
     try {
-      const answer: OwnerArgs = { args: toArgv(await this.#resolve(pid)), process };
+      const given = this.#resolve(pid);
+      const answer: OwnerArgs = { args: toArgv(await this.#inTime(given)), process };
+      // No answer in time is remembered as well: every lock of that pid would wait as long.
       this.#known.set(pid, answer);
       return answer;
     } catch {
       return { args: null, process };
     }
+  }
+
+  async #inTime(given: ReturnType<ReadOwnerProcessArgs>): Promise<unknown> {
+    if (given === null || Array.isArray(given)) return given;
+    const { leftMs = () => Infinity, signal } = this.#limits;
+    const limitMs = Math.min(LONGEST_ANSWER_MS, Math.max(SHORTEST_LIMIT_MS, leftMs()));
+    return await answerWithin(given, { limitMs, signal });
   }
 }
 

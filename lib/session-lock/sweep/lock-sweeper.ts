@@ -194,18 +194,21 @@ export class LockSweeper {
 /** Gives the event loop a turn after a caller's resolver, which may have worked for any time, awaited or not. */
 class SlicedOwnerArgs extends OwnerArgsMemo {
   readonly #slice: TimeSlice | null;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(
-    { readOwnerProcessArgs }: Pick<SweepPlan, "readOwnerProcessArgs">,
+    { readOwnerProcessArgs, signal }: Pick<SweepPlan, "readOwnerProcessArgs" | "signal">,
     identity: ConstructorParameters<typeof OwnerArgsMemo>[1],
     slice: TimeSlice,
   ) {
-    super(readOwnerProcessArgs, identity);
+    super(readOwnerProcessArgs, identity, { signal });
+    this.#signal = signal;
     this.#slice = readOwnerProcessArgs === undefined ? null : slice;
   }
 
   override async read(pid: number): Promise<OwnerArgs> {
     const args = await super.read(pid);
+    this.#signal?.throwIfAborted();
     await this.#slice?.next();
     return args;
   }
