@@ -3,6 +3,7 @@ import { continuousMs } from "../process/machine-clock.js";
 import { clearTimeout, crypto, setTimeout } from "../util/node-modules.js";
 import { onAbort } from "../util/on-abort.js";
 import { askStore } from "./ask-store.js";
+import { checkAttempt } from "./check-store-arguments.js";
 import { deadlineAfter } from "./deadline.js";
 import { LeaseStoreError, LeaseTimeoutError } from "./errors.js";
 import { HeldLease, type Lease } from "./held-lease.js";
@@ -103,8 +104,12 @@ class Acquisition {
         signal,
         onLate: (late) => this.#tellLate(late),
         keepsAlive: true,
-        call: (request) =>
-          store.tryAcquire({ key, holder, nonce: this.#nonce, ttlMs, signal: request }),
+        call: async (request) => {
+          const nonce = this.#nonce;
+          return checkAttempt(
+            await store.tryAcquire({ key, holder, nonce, ttlMs, signal: request }),
+          );
+        },
       });
       this.#error = null;
       if (attempt.kind === "acquired") return attempt.grant;

@@ -1,14 +1,22 @@
-/** What the functions of a store are given: checked, for a store may be called by other code than `acquireLease`. */
+/**
+ * What the functions of a store are given and what they answer: checked, for a store may be called by other code than
+ * `acquireLease`, and may be a user's own.
+ */
 import { checkArgument, checkFields, type OptionChecks } from "../util/check-options.js";
 import {
   checkBigInt,
   checkDuration,
   checkFunction,
   checkName,
+  checkNumber,
+  checkObject,
+  checkOneOf,
   checkSignal,
+  checkString,
+  nullable,
 } from "../util/check-values.js";
 import { checkLeaseText } from "./options.js";
-import type { LeaseGrant, LeaseRequest } from "./store.js";
+import type { LeaseAttempt, LeaseGrant, LeaseRequest } from "./store.js";
 
 const REQUEST_CHECKS: OptionChecks<LeaseRequest> = {
   key: checkLeaseText,
@@ -40,6 +48,22 @@ export function checkRenewal(grant: unknown, ttlMs: unknown, signal: unknown): v
 export function checkGrant(grant: unknown, signal: unknown): void {
   checkFields<Omit<LeaseGrant, "handle">>(grant, GRANT_CHECKS, "grant");
   checkArgument("signal", signal, checkSignal);
+}
+
+const HELD_CHECKS: OptionChecks<Extract<LeaseAttempt, { readonly kind: "held" }>> = {
+  kind: checkOneOf(["held"]),
+  holder: nullable(checkString),
+  epoch: checkBigInt,
+  leftMs: nullable(checkNumber),
+};
+
+/** What `tryAcquire` has answered. */
+export function checkAttempt(attempt: LeaseAttempt): LeaseAttempt {
+  checkObject("the store's answer", attempt);
+  checkOneOf(["acquired", "held"])("the store's answer.kind", attempt.kind);
+  if (attempt.kind === "held") checkFields(attempt, HELD_CHECKS, "the store's answer");
+  else checkFields(attempt.grant, GRANT_CHECKS, "the store's answer.grant");
+  return attempt;
 }
 
 /** Of `watch`. */

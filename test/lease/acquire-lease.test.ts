@@ -7,6 +7,7 @@ import {
   acquireLease,
   type AcquireLeaseOptions,
   type Lease,
+  type LeaseStore,
   memoryLeases,
   type WaitingForLease,
 } from "../../lib/lease/index.js";
@@ -192,6 +193,30 @@ describe("a store that cannot be reached", () => {
       operation: "acquire",
       retryable: false,
       cause: mistake,
+    });
+  });
+
+  test.each([
+    [undefined, "the store's answer must be an object, got undefined"],
+    [5, "the store's answer must be an object, got 5"],
+    [{}, "the store's answer.kind must be"],
+    [{ kind: "acquired" }, "the store's answer.grant must be"],
+    [
+      { kind: "held", holder: null, epoch: 1, leftMs: null },
+      "the store's answer.epoch must be a bigint, got 1",
+    ],
+  ])("is an error when it answers with %j", async (answer, message) => {
+    const store: LeaseStore = {
+      name: "of a user's own",
+      tryAcquire: async () => await Promise.resolve(answer as never),
+      renew: async () => await Promise.resolve(true),
+      release: async () => {},
+      watch: () => null,
+    };
+    await expect(acquireLease({ store, key })).rejects.toMatchObject({
+      code: "LEASE_STORE",
+      retryable: false,
+      cause: { message: expect.stringContaining(message) },
     });
   });
 
