@@ -1,10 +1,12 @@
 /** The errors of file locks and pid files. */
 import {
+  causedBy,
   describeHolder,
   describeObstacle,
   type LockFailure,
   type LockHolder,
   type LockObstacle,
+  type LostFailure,
   pidOf,
   syscallOf,
 } from "../lock/failure.js";
@@ -107,8 +109,8 @@ export class FileLockLostError extends FileLockError {
   override readonly name = "FileLockLostError";
   readonly code = "FILE_LOCK_LOST";
 
-  constructor(thing: LockedThing, why: string, lockPath: string) {
-    super(`${thing} lock lost (${why}): ${lockPath}`, lockPath);
+  constructor(thing: LockedThing, { why, lockPath, cause }: Omit<LostFailure, "kind">) {
+    super(`${thing} lock lost (${why}): ${lockPath}`, lockPath, causedBy(cause));
   }
 }
 
@@ -136,7 +138,7 @@ export function fileLockError(thing: LockedThing, failure: LockFailure): FileLoc
       return new FileLockStaleError(thing, { ...failure, staleReasons });
     }
     case "lost":
-      return new FileLockLostError(thing, failure.why, failure.lockPath);
+      return new FileLockLostError(thing, failure);
     case "file":
       return new FileLockFileError(thing, failure);
   }

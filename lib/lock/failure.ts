@@ -52,6 +52,8 @@ export interface LostFailure {
   readonly lockPath: string;
   /** For people, e.g. `taken over`. */
   readonly why: string;
+  /** Of a lease above the lock: how that was lost. */
+  readonly cause?: unknown;
 }
 
 export interface FileFailure {
@@ -62,6 +64,11 @@ export interface FileFailure {
 
 /** Makes an error of a failure. */
 export type ToError = (failure: LockFailure) => Error;
+
+/** An error's options where there is a cause. */
+export function causedBy(cause: unknown): ErrorOptions | undefined {
+  return cause === undefined ? undefined : { cause };
+}
 
 /** Runs one step of file work; what it throws becomes the error of a `file` failure. */
 export function orFileError<T>(lockPath: string, toError: ToError, call: () => T): T {

@@ -126,7 +126,7 @@ export class Hold implements HeldLock {
 
   #loseWithLease(): void {
     if (!this.isHeld) return;
-    this.#lose("the lease above it is lost");
+    this.#lose("the lease above it is lost", this.#options.lease?.lost.reason);
     this.#endByItself("lease-lost");
   }
 
@@ -338,9 +338,9 @@ export class Hold implements HeldLock {
     throw toError(this.#loss ?? { kind: "lost", lockPath, why: "taken over" });
   }
 
-  #lose(why: string): void {
+  #lose(why: string, cause?: unknown): void {
     if (this.#loss !== null) return;
-    this.#loss = { kind: "lost", lockPath: this.lockPath, why };
+    this.#loss = { kind: "lost", lockPath: this.lockPath, why, cause };
     this.#tellLoss(this.#loss);
   }
 

@@ -5,6 +5,7 @@ import { checkArgument, checkFields, type OptionChecks } from "../util/check-opt
 import { checkBoolean, checkNumber, checkPositiveInteger, nullable } from "../util/check-values.js";
 import { printable } from "../util/printable.js";
 import {
+  causedBy,
   describeHolder,
   describeObstacle,
   holderOf,
@@ -95,8 +96,9 @@ export class SessionWriteLockLostError extends SessionWriteLockError {
   /** E.g. `taken over`. */
   readonly why: string;
 
-  constructor(why: string, lockPath: string) {
-    super(`session write lock lost (${why}): ${lockPath}`, lockPath);
+  /** @param cause - Where the lease above the lock was lost, the LeaseLostError. */
+  constructor(why: string, lockPath: string, cause?: unknown) {
+    super(`session write lock lost (${why}): ${lockPath}`, lockPath, causedBy(cause));
     this.why = why;
   }
 }
@@ -133,7 +135,7 @@ export function sessionLockError(failure: LockFailure): SessionWriteLockError {
       return new SessionWriteLockStaleError(nameReasons(staleReasons), owner, lockPath, keptReason);
     }
     case "lost":
-      return new SessionWriteLockLostError(failure.why, lockPath);
+      return new SessionWriteLockLostError(failure.why, lockPath, failure.cause);
     case "file":
       return new SessionWriteLockFileError(lockPath, failure.cause);
   }

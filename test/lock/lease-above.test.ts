@@ -9,6 +9,7 @@ import { FileLockTimeoutError } from "../../lib/file-lock/errors.js";
 import { acquireLease } from "../../lib/lease/acquire-lease.js";
 import type { LockLeaseOptions } from "../../lib/lease/for-lock.js";
 import { memoryLeases } from "../../lib/lease/memory-leases.js";
+import { LeaseLostError } from "../../lib/lease/errors.js";
 import type { LeaseGrant, LeaseStore } from "../../lib/lease/store.js";
 import type { ReclaimedLock } from "../../lib/lock/plan.js";
 import { parsePayload } from "../../lib/lock/protocol/payload.js";
@@ -286,6 +287,9 @@ test("a lost lease ends the hold: lost aborts, the lock goes, and what follows t
   });
   expect(reason).toBeInstanceOf(SessionWriteLockLostError);
   expect(reason).toMatchObject({ why: "the lease above it is lost" });
+  const { cause } = reason as Error;
+  expect(cause).toBeInstanceOf(LeaseLostError);
+  expect(cause).toMatchObject({ reason: "taken" });
   expect(() => lock.assertHeld()).toThrow(SessionWriteLockLostError);
   expect(() => lock.withFence(() => writeFileSync(file, "late"))).toThrow(
     SessionWriteLockLostError,
