@@ -196,14 +196,17 @@ async function runHolding(
   relay: SignalRelay,
   io: CliIo,
 ): Promise<End> {
+  let what = "runs on";
   const stopListening = onAbort(lock.lost, () => {
     const why = lock.lost.reason instanceof Error ? lock.lost.reason.message : "lost";
-    io.stderr.write(`pidentity: the command runs on without its lock: ${printable(why)}\n`);
+    io.stderr.write(`pidentity: the command ${what} without its lock: ${printable(why)}\n`);
   });
   try {
     const isTied = tieChildren();
     const end = await runChild(command, isTied ? null : descriptorToKeep(lock, io), relay);
     loosenChildren();
+    what = "ended";
+    lookAgain(lock);
     if (end.error !== null) {
       const why = end.code === 127 ? "command not found" : printable(oneLine(end.error.message));
       io.stderr.write(`pidentity: ${why}: ${quote(command[0] ?? "")}\n`);
@@ -211,6 +214,15 @@ async function runHolding(
     return end;
   } finally {
     stopListening();
+  }
+}
+
+/** The watchdog looks now and then, and a short command ends before it does. Its listener tells what is found. */
+function lookAgain(lock: FileLock): void {
+  try {
+    lock.assertHeld();
+  } catch {
+    // Lost, or the file cannot be read: the release says so.
   }
 }
 

@@ -109,6 +109,21 @@ test("the command runs while the lock is held, its exit code is passed on, and n
   expect(existsSync(lockPath)).toBe(false);
 });
 
+test("a short command whose lock was given away by force ends with its own code, and standard error says so", async (context) => {
+  requireNative(context);
+  requirePosix(context, "a lock that is removed while its holder has it open");
+  const lockPath = newLockPath();
+  const file = join(temporaryFolder(), "running");
+  const running = startRun(["--lock", lockPath], untilGone(file));
+  await commandsPid(running);
+  const given = ["break", lockPath, "--reason", "a test", "--yes", "--force"];
+  expect((await runProgram(given)).code).toBe(0);
+  rmSync(file);
+  expect(await running.closed).toEqual({ code: 5, signal: null });
+  const told = /^pidentity: the command (?:runs on|ended) without its lock: /u;
+  await waitFor("what standard error says", () => told.test(running.errors()));
+});
+
 test("standard input is the command's", async () => {
   const lockPath = newLockPath();
   const script = `process.stdin.pipe(process.stdout)`;
