@@ -113,8 +113,9 @@ export class EndOwnProcessError extends Error {
  * process and its ancestors are never sent anything.
  *
  * @returns When all have ended, or five seconds after SIGKILL. Never holds the event loop for longer than a slice (4 ms).
- * @throws {@link EndOwnProcessError} (rejection) when the token names the caller or an ancestor; the signal's reason when
- * aborted; TypeError or RangeError for bad options. All before anything is sent, but for an abort.
+ * @throws {@link EndOwnProcessError} (rejection) when the token names the caller or an ancestor; {@link ProcessListError}
+ * when, with `tree`, no descriptors are left to look with: what has been stopped goes on; the signal's reason when aborted;
+ * TypeError or RangeError for bad options. All before anything is sent, but for an abort.
  */
 export async function endProcess(
   token: string,

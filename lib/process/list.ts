@@ -6,7 +6,10 @@ import type { ProcessInfo } from "./process-info.js";
 
 export type ListProcessesOptions = InspectProcessesOptions;
 
-/** Nothing here can list processes: there is no addon, or `/proc` is not this pid namespace's. */
+/**
+ * Nothing here can list processes: there is no addon, `/proc` is not this pid namespace's, or there are no descriptors left
+ * to look with.
+ */
 export class ProcessListError extends Error {
   override readonly name = "ProcessListError";
   readonly code = "PROCESS_LIST_UNSUPPORTED";
@@ -14,7 +17,9 @@ export class ProcessListError extends Error {
   readonly backend: "native" | "procfs" | "basic";
 
   constructor(backend: "native" | "procfs" | "basic") {
-    super(`processes cannot be listed here (backend ${backend}): nativeStatus() says why`);
+    super(
+      `processes cannot be listed here (backend ${backend}): nativeStatus() says why, unless file descriptors are used up`,
+    );
     this.backend = backend;
   }
 }

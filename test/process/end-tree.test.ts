@@ -210,6 +210,28 @@ describe("on Linux", () => {
     await shell.exited();
   });
 
+  test.each([0, 1, 2, 3, 4, 5, 6])(
+    "with %i free descriptors a child is ended, too, or it is not said that the tree has ended",
+    async (free) => {
+      const { token, pids } = await startTree(`sleep 1000 & echo $!; wait`);
+      const script = `
+        const { openSync, closeSync } = await import("node:fs");
+        const used = [];
+        try { for (;;) used.push(openSync("/dev/null")); } catch {}
+        for (let i = 0; i < ${free}; i++) closeSync(used.pop());
+        const result = await p.endProcess("${token}", { tree: true, graceMs: 100 }).catch((error) => ({ state: error.code }));
+        for (const fd of used) closeSync(fd);
+        console.log(JSON.stringify([result.state, ${JSON.stringify(pids)}.map(p.isPidAlive)]));`;
+      const limited = ["sh", "-c", `ulimit -n 64; exec "$0" "$@"`];
+      const [state, alive] = (await runNode(script, { prefix: limited })) as [string, boolean[]];
+      expect([
+        { state: "ended", alive: [false, false] },
+        { state: "unknown", alive: [true, true] },
+        { state: "PROCESS_LIST_UNSUPPORTED", alive: [true, true] },
+      ]).toContainEqual({ state, alive });
+    },
+  );
+
   test("a process in vfork, which cannot be stopped, and its child are ended", async () => {
     const parent = await startReady(program("vfork-parent"), []);
     const token = identifyProcess(parent.pid) ?? "";

@@ -19,6 +19,7 @@ import { ProcessListError } from "../list.js";
 import { isProcOurs } from "../nested-processes.js";
 import type { ProcessInfo } from "../process-info.js";
 import { isParentOf } from "../relatives.js";
+import { isShortOfDescriptors } from "./descriptor-shortage.js";
 import { linuxStat } from "./linux-stat.js";
 import { isSame, Member } from "./member.js";
 
@@ -124,7 +125,7 @@ export class Tree {
       const infos = processBackend().inspectMany(some, false, this.#slice.leftMs());
       asked += infos.length;
       for (const info of infos) {
-        if (info.state !== "gone" && info.startTime === null) this.#lackDescriptor();
+        if (info.state !== "gone" && info.startTime === null) this.#couldNotAsk();
         if (!this.#mayBeNew(info)) continue;
         const parent = info.parentPid ?? 0;
         const known = children.get(parent);
@@ -154,6 +155,16 @@ export class Tree {
     this.#isShort = true;
     for (const member of this.members) if (member !== this.root) member.close();
     return true;
+  }
+
+  /**
+   * Of a process that runs nothing can be read: it is hidden here, or there is no descriptor to read it with.
+   *
+   * @throws {@link ProcessListError} when the latter is so, although none is kept for members: it may be one of them
+   */
+  #couldNotAsk(): void {
+    if (this.#lackDescriptor() || !isShortOfDescriptors()) return;
+    throw new ProcessListError(processBackend().name);
   }
 
   #mayBeNew({ pid, state, startTime }: ProcessInfo): boolean {
@@ -192,7 +203,8 @@ export class Tree {
     const again = processBackend().inspect(pid, false);
     if (identity.state !== "gone" && again.state !== "gone") {
       const isKnown = identity.startTime !== null && again.startTime !== null;
-      if (reference === null || !isKnown) this.#lackDescriptor();
+      if (!isKnown) this.#couldNotAsk();
+      else if (reference === null) this.#lackDescriptor();
     }
     const isMember =
       identity.state !== "gone" &&
