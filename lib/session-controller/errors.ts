@@ -43,7 +43,7 @@ export function isSessionTakeoverError(error: unknown): boolean {
 }
 
 /**
- * A mistake in the use of write scopes: `appendFenced` was kept beyond the end of its `withWriteLock`, or
+ * A mistake in the use of write scopes: `appendFenced` or `withFence` was kept beyond the end of its `withWriteLock`, or
  * `acquireForCleanup`, which waits for all writes, was called inside one.
  */
 export class SessionWriteScopeError extends Error {
@@ -54,7 +54,7 @@ export class SessionWriteScopeError extends Error {
   constructor(sessionFile: string, state: "ended" | "active") {
     const what =
       state === "ended"
-        ? "appendFenced called after its withWriteLock ended"
+        ? "a fenced write after its withWriteLock ended"
         : "acquireForCleanup called inside withWriteLock, whose end it waits for";
     super(printable(`${what}: ${sessionFile}`));
     this.code = state === "ended" ? "SESSION_WRITE_SCOPE_ENDED" : "SESSION_WRITE_SCOPE_ACTIVE";

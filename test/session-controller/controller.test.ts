@@ -1,5 +1,5 @@
 /** Who may write when: drains, scopes, hand-overs, on a lock in memory. */
-import { readFileSync } from "node:fs";
+import { readFileSync, truncateSync } from "node:fs";
 
 import { describe, expect, test, vi } from "vitest";
 
@@ -393,6 +393,41 @@ describe("scopes", () => {
       appendFenced(data);
     });
     expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE + LINE);
+  });
+
+  test("withFence runs a write of another kind and gives what it gives; the file is this run's afterwards", async () => {
+    const { controller, sessionFile } = await controllerOf(sessionFileWith(`${FIRST_LINE}{"half`));
+    const size = await controller.withWriteLock(({ withFence }) =>
+      withFence(() => {
+        truncateSync(sessionFile, FIRST_LINE.length);
+        return FIRST_LINE.length;
+      }),
+    );
+    expect(size).toBe(FIRST_LINE.length);
+    await controller.releaseForPrompt();
+    await controller.withWriteLock(({ appendFenced }) => appendFenced(LINE));
+    expect(readFileSync(sessionFile, "utf8")).toBe(FIRST_LINE + LINE);
+  });
+
+  test("withFence writes nothing once the lock is another's, nor beyond its scope", async () => {
+    const { controller, locks } = await controllerOf(sessionFileWith());
+    const late = vi.fn();
+    const kept = await controller.withWriteLock((write) => write);
+    expect(() => kept.withFence(late)).toThrow(SessionWriteScopeError);
+    const writing = controller.withWriteLock(({ withFence }) => {
+      locks.displace();
+      withFence(late);
+    });
+    await expect(writing).rejects.toThrow(SessionTakeoverError);
+    expect(late).not.toHaveBeenCalled();
+  });
+
+  test("withFence takes no promise", async () => {
+    const { controller } = await controllerOf(sessionFileWith());
+    const writing = controller.withWriteLock(({ withFence }) =>
+      withFence(async () => await Promise.reject(new Error("unheard"))),
+    );
+    await expect(writing).rejects.toThrow("write must be synchronous");
   });
 
   test("after dispose a write takes a lock of its own, and one that has ended appends nothing", async () => {

@@ -55,13 +55,10 @@ export class AcquiredLock {
   }
 
   /** Runs `write` in the lock's fence; where there is none, after a look whether the lock is still held. */
-  withFence(write: () => void): void {
-    if (typeof this.#lock.withFence === "function") {
-      this.#lock.withFence(write);
-      return;
-    }
+  withFence<T>(write: () => T): T {
+    if (typeof this.#lock.withFence === "function") return this.#lock.withFence(write);
     this.assertHeld();
-    write();
+    return write();
   }
 
   /** For a cleanup, which has to release the lock from now on. */

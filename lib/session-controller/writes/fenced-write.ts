@@ -1,6 +1,7 @@
 /** One write in its scope: refused after a takeover; the file is compared before it and trusted after it. */
 import { checkArgument } from "../../util/check-options.js";
-import { checkTextOrBytes } from "../../util/check-values.js";
+import { typeError } from "../../util/argument-error.js";
+import { checkFunction, checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "../errors.js";
 import type { Fence } from "../fence/fence.js";
@@ -25,6 +26,14 @@ export interface SessionWrite {
    *   of `data` is in the file then, unless an AggregateError says so.
    */
   readonly appendFenced: (data: string | Uint8Array) => void;
+  /**
+   * Runs a write of another kind to the session file, such as one that cuts off half a line, only while the session is
+   * this run's. Synchronous, and valid as long as `appendFenced`; neither is to be called inside.
+   *
+   * @returns what `write` returns
+   * @throws as `appendFenced`, but nothing undoes what `write` has done before it threw; TypeError for a promise
+   */
+  readonly withFence: <T>(write: () => T) => T;
 }
 
 /** A write's code. */
@@ -94,20 +103,35 @@ function withLineFeed(chunk: Uint8Array): Uint8Array {
 }
 
 function writeIn(scope: WriteScope, { sessionFile, fs, takeover }: WriteContext): SessionWrite {
+  const fenced = <T>(write: () => T): T => {
+    if (!scope.isActive) throw new SessionWriteScopeError(sessionFile, "ended");
+    try {
+      return scope.handle.withFence(write);
+    } catch (error) {
+      takeover.markIfLost(error);
+      takeover.refuse({ error });
+      throw error;
+    }
+  };
   return {
     signal: takeover.signal,
     appendFenced: (data) => {
       takeover.refuse();
       checkArgument("data", data, checkTextOrBytes);
       const chunk = withLineFeed(typeof data === "string" ? Buffer.from(data) : data);
-      if (!scope.isActive) throw new SessionWriteScopeError(sessionFile, "ended");
-      try {
-        scope.handle.withFence(() => appendWhole(sessionFile, chunk, fs));
-      } catch (error) {
-        takeover.markIfLost(error);
-        takeover.refuse({ error });
-        throw error;
-      }
+      fenced(() => appendWhole(sessionFile, chunk, fs));
+    },
+    withFence: (write) => {
+      takeover.refuse();
+      checkFunction("write", write);
+      return fenced(() => synchronous(write()));
     },
   };
+}
+
+/** A lock without a fence of its own takes any function. */
+function synchronous<T>(answer: T): T {
+  if (!(answer instanceof Promise)) return answer;
+  answer.catch(() => {});
+  throw typeError("ERR_INVALID_RETURN_VALUE", "write must be synchronous, got a promise from it");
 }

@@ -59,6 +59,12 @@ export async function sessionControllerRows(folder: string, heldIn: string): Pro
         wrong: [...WRONG.textOrBytes, undefined],
       },
       {
+        of: "SessionWrite.withFence",
+        place: "write",
+        call: (wrong) => controller.withWriteLock(({ withFence }) => withFence(wrong)),
+        wrong: [...WRONG.callback, undefined],
+      },
+      {
         of: "withPromptReleased",
         place: "run",
         call: (wrong) => control.withPromptReleased(controller, wrong),
