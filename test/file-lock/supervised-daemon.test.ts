@@ -63,6 +63,11 @@ async function nextRunning(supervisor: RunningChild, { path }: Daemon): Promise<
   }
 }
 
+/** What the guide's daemon says where another process runs. */
+function refusedFor(pid: number): RegExp {
+  return new RegExp(`^not started: pid file locked .*: pid=${String(pid)} alive=true `, "u");
+}
+
 function pidIn(path: string): number {
   const text = readFileSync(path, "utf8");
   return text.startsWith("{") ? (JSON.parse(text) as { readonly pid: number }).pid : Number(text);
@@ -127,7 +132,7 @@ describe.each(FORMATS)("the guide's daemon with a pid file of the format %s", (f
     const second = await supervise(daemon);
     // It tries again and again, in vain.
     for (let refused = 0; refused < 3; refused++) {
-      expect(await second.line()).toBe(`already running as ${String(pid)}`);
+      expect(await second.line()).toMatch(refusedFor(pid));
       expect(await second.line()).toBe("ended 1");
     }
     expect(pidIn(daemon.path)).toBe(pid);
@@ -154,11 +159,12 @@ describe.each(FORMATS)("the guide's daemon with a pid file of the format %s", (f
       return await child.line();
     });
     const started = await Promise.all(starts);
-    const pid = String(pidIn(daemon.path));
+    const pid = pidIn(daemon.path);
+    const refused = expect.stringMatching(refusedFor(pid)) as string;
     expect(started.toSorted()).toEqual([
-      `already running as ${pid}`,
-      `already running as ${pid}`,
-      `running as ${pid}: ${daemon.path}`,
+      refused,
+      refused,
+      `running as ${String(pid)}: ${daemon.path}`,
     ]);
   });
 
@@ -177,7 +183,7 @@ describe.each(FORMATS)("the guide's daemon with a pid file of the format %s", (f
       expect(first.first).toBe(`running as 1: ${daemon.path}`);
       expect(pidIn(daemon.path)).toBe(1);
       const sibling = await run();
-      expect(sibling.first).toBe("already running as 1");
+      expect(sibling.first).toMatch(refusedFor(1));
       expect(await sibling.exited()).toBe(1);
       expect(await readPidFile(daemon.path)).toMatchObject({ pid: 1, state: "same" });
       await first.kill("SIGKILL");
@@ -208,7 +214,7 @@ test("the guide's daemon does not run while a stranger has the pid that another 
   const stranger = await liveOwner();
   writeFileSync(daemon.path, `${String(stranger.pid)}\n`);
   const supervisor = await supervise(daemon);
-  expect(await supervisor.line()).toBe(`already running as ${String(stranger.pid)}`);
+  expect(await supervisor.line()).toMatch(refusedFor(stranger.pid));
   await stranger.kill("SIGKILL");
   await nextRunning(supervisor, daemon);
 });
