@@ -12,6 +12,7 @@ import { openProcess } from "../../lib/process/open-process.js";
 import { signalNumber, signalProcess } from "../../lib/process/signal.js";
 import { runs } from "../properties/runs.js";
 import { ProcessTable, type TableProcess } from "../support/processes/process-table.js";
+import { requireLinux } from "../support/require.js";
 
 const world = vi.hoisted(() => ({ table: undefined as unknown }));
 const table = (): ProcessTable => world.table as ProcessTable;
@@ -35,7 +36,8 @@ const PID = 1_000_001;
 
 let caller: TableProcess;
 
-beforeEach(() => {
+beforeEach((context) => {
+  requireLinux(context, "processes that are made up as Linux numbers them");
   world.table = new ProcessTable();
   start({ pid: 1, parentPid: null, session: 1 });
   start({ pid: SHELL, parentPid: 1, session: SHELL });
@@ -46,7 +48,7 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks();
   vi.useRealTimers();
-  table().assertAllClosed();
+  (world.table as ProcessTable | undefined)?.assertAllClosed();
 });
 
 const start = (...facts: Parameters<ProcessTable["start"]>): TableProcess =>

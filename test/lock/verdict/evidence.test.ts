@@ -14,6 +14,7 @@ import {
 import { hostFacts, identityOf, tokenHost } from "../../../lib/process/identity.js";
 import { machineSinceBootMs } from "../../../lib/process/machine-clock.js";
 import { INITIAL_PID_NAMESPACE, type ProcessToken } from "../../../lib/process/token.js";
+import { requireLinux } from "../../support/require.js";
 import { ABSENT, ALIVE, CONTAINER, look, on } from "./owner-facts.js";
 
 const own = tokenHost();
@@ -29,14 +30,16 @@ describe("fresh evidence", () => {
     expect(evidence.identity).toBe(identityOf);
   });
 
-  test("counts ticks of ten milliseconds since the boot", () => {
+  test("counts ticks of ten milliseconds since the boot", (context) => {
+    requireLinux(context, "its clock ticks");
     const before = machineSinceBootMs() ?? Number.NaN;
     const ticks = freshEvidence(realLockFs).sinceBootTicks() ?? Number.NaN;
     expect(ticks * 10).toBeGreaterThanOrEqual(before);
     expect(ticks * 10).toBeLessThan(before + 60_000);
   });
 
-  test("verifies by the identities that it was given, every time", () => {
+  test("verifies by the identities that it was given, every time", (context) => {
+    requireLinux(context, "its start times");
     let current = { ...ALIVE, exactId: null };
     const evidence = freshEvidence(realLockFs, () => current);
     expect(evidence.verify(HERE)).toEqual({ state: "same", reason: "running" });
@@ -54,7 +57,8 @@ describe("fresh evidence", () => {
     });
   });
 
-  test("asks for the file system of the lock's directory", () => {
+  test("asks for the file system of the lock's directory", (context) => {
+    requireLinux(context, "/proc");
     const fileSystemType = vi.fn(realLockFs.fileSystemType);
     const { fileSystem } = freshEvidence({ ...realLockFs, fileSystemType });
     expect(fileSystem("/proc/x.lock").kind).not.toBe("local");

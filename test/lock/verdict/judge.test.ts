@@ -21,6 +21,7 @@ import type { ReadLock } from "../../../lib/lock/verdict/reading.js";
 import { formatToken } from "../../../lib/process/token.js";
 import { machineMonotonicMs } from "../../../lib/process/machine-clock.js";
 import { isMainThread } from "../../../lib/util/thread.js";
+import { requireLinux } from "../../support/require.js";
 import { ABSENT, ALIVE, HIDDEN, HOST, INSIDE, look, on, RUNNING, TOKEN } from "./owner-facts.js";
 
 const NOW = Date.parse("2026-06-01T12:00:00.000Z");
@@ -381,7 +382,8 @@ describe("a look at nested pid namespaces", () => {
     expect(afterLook(by, look()).policy).toBe(policy);
   });
 
-  test("is made where the verdict depends on it, and only there", async () => {
+  test("is made where the verdict depends on it, and only there", async (context) => {
+    requireLinux(context, "pid namespaces");
     for (const judgement of [await judgeFully(lock, by), judgeFullyAtOnce(lock, by)]) {
       expect(judgement.evidence.nested).not.toBeNull();
       expect(judgement.inspection.keptReason === "owner-unknown").toBe(

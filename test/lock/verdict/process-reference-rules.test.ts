@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { ProcessReferences } from "../../../lib/lock/verdict/process-references.js";
 import { ProcessTable } from "../../support/processes/process-table.js";
+import { requireLinux } from "../../support/require.js";
 
 const world = vi.hoisted(() => ({ table: undefined as unknown }));
 const table = (): ProcessTable => world.table as ProcessTable;
@@ -14,12 +15,14 @@ vi.mock("../../../lib/process/backends/select-backend.js", () => ({
 const PID = 1_000_001;
 let references: ProcessReferences;
 
-beforeEach(() => {
+beforeEach((context) => {
+  requireLinux(context, "processes that are made up as Linux numbers them");
   world.table = new ProcessTable();
   references = new ProcessReferences();
 });
 
 afterEach(() => {
+  if (world.table === undefined) return;
   references.close();
   table().assertAllClosed();
 });
