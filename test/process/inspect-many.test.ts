@@ -189,10 +189,15 @@ test("a call about many processes ends soon after its time", (context) => {
     binding.inspectMany(pids, MOST_AT_ONCE, facts, budgetMs, []);
   expect(countFor(0)).toBe(1);
   expect(countFor(Infinity)).toBe(MOST_AT_ONCE);
-  const started = performance.now();
-  countFor(Infinity);
-  const all = performance.now() - started;
-  // A tenth of the time that all of them took: a machine that is held up meanwhile makes it fewer.
+  // The quickest of many: one that the machine was held up in would take for long what is short.
+  const all = Math.min(
+    ...Array.from({ length: 50 }, () => {
+      const started = performance.now();
+      countFor(Infinity);
+      return performance.now() - started;
+    }),
+  );
+  // A tenth of it: a machine that is held up meanwhile makes it fewer.
   expect(countFor(all / 10)).toBeLessThan(MOST_AT_ONCE);
 });
 

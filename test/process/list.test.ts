@@ -113,6 +113,7 @@ test("the error of a list that cannot be had names the backend", () => {
   expect(new ProcessListError("basic")).toMatchObject({
     code: "PROCESS_LIST_UNSUPPORTED",
     backend: "basic",
-    message: "processes cannot be listed here (backend basic): nativeStatus() says why",
+    message:
+      "processes cannot be listed here (backend basic): nativeStatus() says why, unless file descriptors are used up",
   });
 });
