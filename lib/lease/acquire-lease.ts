@@ -3,7 +3,7 @@ import { continuousMs } from "../process/machine-clock.js";
 import { clearTimeout, crypto, setTimeout } from "../util/node-modules.js";
 import { onAbort } from "../util/on-abort.js";
 import { askStore } from "./ask-store.js";
-import { checkAttempt } from "./check-store-arguments.js";
+import { checkAttempt } from "./check-store.js";
 import { deadlineAfter } from "./deadline.js";
 import { LeaseStoreError, LeaseTimeoutError } from "./errors.js";
 import { HeldLease, type Lease } from "./held-lease.js";

@@ -34,7 +34,7 @@ import {
   textIn,
   toBase64,
 } from "./etcd/json.js";
-import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import { checkEtcdOptions, type EtcdLeasesOptions } from "./etcd/options.js";
 import { fetchTransport, httpsTransport } from "./etcd/transport.js";
 import { Turns } from "./etcd/turns.js";

@@ -1,7 +1,7 @@
 /** Leases in this process's memory, for tests: the contract of the real stores without an engine. */
 import { continuousMs } from "../process/machine-clock.js";
 import { crypto } from "../util/node-modules.js";
-import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 
 interface Row {

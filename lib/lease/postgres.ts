@@ -2,7 +2,7 @@
 import { wrongType } from "../util/argument-error.js";
 import { checkRequiredOptions, type OptionChecks } from "../util/check-options.js";
 import { checkFunction, optional } from "../util/check-values.js";
-import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store-arguments.js";
+import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import { type LeaseOperation, LeaseStoreError } from "./errors.js";
 import { isRetryable } from "./postgres/failure.js";
 import { type Statements, statementsFor } from "./postgres/statements.js";

@@ -1,5 +1,5 @@
 /** Runs a holder's synchronous write inside the guard of its lock. */
-import { typeError } from "../util/argument-error.js";
+import { checkSynchronous } from "../util/synchronous.js";
 import { waitSynchronously } from "../util/timers.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
 
@@ -23,12 +23,7 @@ export function writeFenced<T>(write: () => T, fence: Fence): T {
   try {
     fence.assertStillHeld();
     const result = write();
-    if (isThenable(result)) {
-      throw typeError(
-        "ERR_INVALID_RETURN_VALUE",
-        "write must be synchronous, got a promise from it",
-      );
-    }
+    checkSynchronous("write", result);
     return result;
   } finally {
     guard.leave();
@@ -43,13 +38,4 @@ function enter({ now, tryEnter, timeout }: Fence): Guard {
     if (now() >= deadline) throw timeout();
     waitSynchronously(0.5 + Math.random());
   }
-}
-
-function isThenable(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "then" in value &&
-    typeof value.then === "function"
-  );
 }

@@ -45,9 +45,10 @@ function made<E extends Error>(error: E): E {
   return error;
 }
 
-/** Whether it is one of these errors, and not what a value threw when it was looked at. */
-export function isArgumentError(error: unknown): boolean {
-  return typeof error === "object" && error !== null && own.has(error);
+/** What a check of a field has thrown: one of these errors as it is, or what the value threw when it was looked at. */
+export function asArgumentError(field: string, thrown: unknown): unknown {
+  const isOwn = typeof thrown === "object" && thrown !== null && own.has(thrown);
+  return isOwn ? thrown : unreadable(field, thrown);
 }
 
 function mustBe(field: string, expected: string, value: unknown): string {

@@ -1,5 +1,5 @@
 /** Checks of options objects: one table for each, so that a key that is no option is told from a mistake. */
-import { isArgumentError, typeError, unreadable, wrongType } from "./argument-error.js";
+import { asArgumentError, typeError, wrongType } from "./argument-error.js";
 import type { Check } from "./check-values.js";
 import { quote } from "./printable.js";
 
@@ -32,7 +32,7 @@ function keysOf(options: object, prefix: string): string[] {
     if (Array.isArray(options)) throw wrongType(prefix, "an object", options);
     return Object.keys(options);
   } catch (error) {
-    throw isArgumentError(error) ? error : unreadable(prefix, error);
+    throw asArgumentError(prefix, error);
   }
 }
 
@@ -49,7 +49,7 @@ export function checkFields<Facts>(
     try {
       check(field, given[key]);
     } catch (error) {
-      throw isArgumentError(error) ? error : unreadable(field, error);
+      throw asArgumentError(field, error);
     }
   }
 }
@@ -59,7 +59,7 @@ export function checkArgument(field: string, value: unknown, check: Check): void
   try {
     check(field, value);
   } catch (error) {
-    throw isArgumentError(error) ? error : unreadable(field, error);
+    throw asArgumentError(field, error);
   }
 }
 

@@ -1,6 +1,6 @@
 /** One write in its scope: refused after a takeover; the file is compared before it and trusted after it. */
 import { checkArgument } from "../../util/check-options.js";
-import { typeError } from "../../util/argument-error.js";
+import { checkSynchronous } from "../../util/synchronous.js";
 import { checkFunction, checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "../errors.js";
@@ -131,7 +131,7 @@ function writeIn(scope: WriteScope, { sessionFile, fs, takeover }: WriteContext)
 
 /** A lock without a fence of its own takes any function. */
 function synchronous<T>(answer: T): T {
-  if (!(answer instanceof Promise)) return answer;
-  answer.catch(() => {});
-  throw typeError("ERR_INVALID_RETURN_VALUE", "write must be synchronous, got a promise from it");
+  if (answer instanceof Promise) answer.catch(() => {});
+  checkSynchronous("write", answer);
+  return answer;
 }

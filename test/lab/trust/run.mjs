@@ -1,4 +1,4 @@
-// The long forms of every proof, together, without a person: two hours on two cores. What the CI does shortly stays there.
+// The long forms of every proof, together, without a person. What the CI does shortly stays there.
 //
 //   npm run trust                        everything that has not passed yet
 //   npm run trust -- fuzz mutation ...   some steps; --list names them

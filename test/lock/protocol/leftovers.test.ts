@@ -22,7 +22,7 @@ import {
   guardFilePathOf,
   temporaryPathOf,
 } from "../../../lib/lock/protocol/names.js";
-import { requireNative, requirePosix } from "../../support/require.js";
+import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const GRACE_MS = 5000;
@@ -88,7 +88,7 @@ describe.each(Object.entries(OWN))("%s", (_, pathOf) => {
 
 describe.each(Object.entries(PRIVATE))("%s", (_, pathOf) => {
   test("stays while a process owns it by the other kind of kernel lock", (context) => {
-    if (process.platform !== "linux") context.skip("Linux has two kinds");
+    requireLinux(context, "its two kinds of kernel locks");
     const { path } = make(pathOf);
     const fd = openSync(path, "r+");
     expect(realLockFs.tryOwn(fd)).toBe("acquired");

@@ -2,8 +2,9 @@
 import { identityOf } from "../../../process/identity.js";
 import { lookForNestedProcesses } from "../../../process/nested-processes.js";
 import { realLockFs } from "../../../lock/protocol/lock-fs.js";
+import type { PresentReading } from "../../../lock/verdict/judge.js";
 import { Callbacks } from "../../../session-lock/sweep/callbacks.js";
-import { LockSweeper, type Swept } from "../../../session-lock/sweep/lock-sweeper.js";
+import { LockSweeper } from "../../../session-lock/sweep/lock-sweeper.js";
 import { SweepNotices } from "../../../session-lock/sweep/notices.js";
 import {
   resolveSweepOptions,
@@ -16,14 +17,12 @@ import type { TimeSlice } from "../../../util/time-slice.js";
 /** Which of this package's locks it is: only sessions' are plain sometimes, and too old ever. */
 export type OwnKind = "session-lock" | "pidentity";
 
-type Waiting = Extract<Swept, { readonly kind: "waits" }>;
-
 /** Judges one lock after another; `settle` judges those that wait for a look at other pid namespaces. */
 export class OwnLocks {
   readonly #slice: TimeSlice;
   readonly #sweepers: Readonly<Record<OwnKind, LockSweeper>>;
   readonly #waiting: {
-    readonly of: Waiting;
+    readonly reading: PresentReading;
     readonly kind: OwnKind;
     readonly settle: (inspection: SessionLockInspection) => void;
   }[] = [];
@@ -52,15 +51,15 @@ export class OwnLocks {
   ): Promise<void> {
     const swept = await this.#sweepers[kind].sweep(path);
     if (swept.kind === "done") settle(swept.inspection);
-    if (swept.kind === "waits") this.#waiting.push({ of: swept, kind, settle });
+    if (swept.kind === "waits") this.#waiting.push({ reading: swept.reading, kind, settle });
   }
 
   async settle(): Promise<void> {
     if (this.#waiting.length === 0) return;
     const nested = await lookForNestedProcesses(identityOf, this.#slice);
-    for (const { of, kind, settle } of this.#waiting.splice(0)) {
+    for (const { reading, kind, settle } of this.#waiting.splice(0)) {
       if (this.#slice.exhausted()) await this.#slice.next();
-      settle(await this.#sweepers[kind].afterLook(nested)(of.reading));
+      settle(await this.#sweepers[kind].afterLook(nested)(reading));
     }
   }
 }

@@ -3,7 +3,8 @@
  *
  * Whether the guides say what was measured last: test/lab/bench/results.json, which `npm run bench -- --json` keeps.
  * Tables between `<!-- figures: NAME -->` and `<!-- /figures -->` must be those of tables.mjs (`--write` puts them
- * there, for the formatter to align), the sentences of sentences.mjs must stand in their guides, and no other number may have a benchmark's unit.
+ * there, for the formatter to align), the sentences of sentences.mjs must stand in their guides, and no other number may
+ * have a benchmark's unit.
  */
 import { spawnSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";

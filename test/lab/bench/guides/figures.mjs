@@ -5,7 +5,6 @@ import { digits, missedTargets, show } from "../report.mjs";
  * @typedef {object} Figures
  * @property {(where: Where) => string} median of a side, with its unit
  * @property {(where: Where) => string} about a median of two digits
- * @property {(where: Where) => string} p99
  * @property {(where: Where) => string} ratio how many times as long the first side of a measurement takes
  * @property {(where: Where & { what: string }) => string} target what was measured against a target
  * @property {() => readonly { suite: string, what: string, limit: string, values: readonly string[] }[]} missed targets,
@@ -53,10 +52,6 @@ export function figuresIn(results) {
     about: (where) => {
       const { median, unit } = sideAt(where);
       return readable(Number(median.toPrecision(2)), unit);
-    },
-    p99: (where) => {
-      const { p99, unit } = sideAt(where);
-      return readable(p99, unit);
     },
     ratio: (where) => `${digits(sideAt(where).timesFirst)}×`,
     target: (where) => {

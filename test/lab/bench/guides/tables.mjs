@@ -12,7 +12,7 @@ export const TABLES = {
       name,
       median({ suite, of }),
       median({ suite, of, side: "C loop" }),
-      what === null ? "" : target({ suite, of, what }),
+      target({ suite, of, what }),
     ];
     return table(
       ["`npm run bench -- process identity`", "pidentity", "the same system calls in C", "ratio"],

@@ -9,7 +9,6 @@ import {
   checkFunction,
   checkName,
   checkNumber,
-  checkObject,
   checkOneOf,
   checkSignal,
   checkString,
@@ -50,8 +49,13 @@ export function checkGrant(grant: unknown, signal: unknown): void {
   checkArgument("signal", signal, checkSignal);
 }
 
-const HELD_CHECKS: OptionChecks<Extract<LeaseAttempt, { readonly kind: "held" }>> = {
-  kind: checkOneOf(["held"]),
+const ATTEMPT_CHECKS: OptionChecks<Pick<LeaseAttempt, "kind">> = {
+  kind: checkOneOf(["acquired", "held"]),
+};
+
+type Held = Extract<LeaseAttempt, { readonly kind: "held" }>;
+
+const HELD_CHECKS: OptionChecks<Omit<Held, "kind">> = {
   holder: nullable(checkString),
   epoch: checkBigInt,
   leftMs: nullable(checkNumber),
@@ -59,8 +63,7 @@ const HELD_CHECKS: OptionChecks<Extract<LeaseAttempt, { readonly kind: "held" }>
 
 /** What `tryAcquire` has answered. */
 export function checkAttempt(attempt: LeaseAttempt): LeaseAttempt {
-  checkObject("the store's answer", attempt);
-  checkOneOf(["acquired", "held"])("the store's answer.kind", attempt.kind);
+  checkFields(attempt, ATTEMPT_CHECKS, "the store's answer");
   if (attempt.kind === "held") checkFields(attempt, HELD_CHECKS, "the store's answer");
   else checkFields(attempt.grant, GRANT_CHECKS, "the store's answer.grant");
   return attempt;
