@@ -2,14 +2,15 @@
  * `npm run trust` takes hours without a person: what it says of them must follow from what was done, what is cut off must
  * not count, and the guides must say the very numbers of its report.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 import { describe, expect, test } from "vitest";
 
 import { ROOT } from "../support/processes/programs.js";
-import { requireLinux } from "../support/require.js";
+import { requireLinux, requireProgram } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { waitFor } from "../support/wait-for.js";
 
@@ -34,6 +35,7 @@ interface Result {
   readonly seconds: number;
   readonly scale: number;
   readonly commit: string;
+  readonly code: string;
   readonly date: string;
   readonly machine: object;
 }
@@ -83,6 +85,14 @@ const { casesOf, stepsAt } = (await importOfTrust("steps.mjs")) as {
   casesOf: (step: object, text: string) => Readonly<Record<string, number>>;
   stepsAt: (scale: number) => readonly Step[];
 };
+const { describeCode, readResults, takeOver, writeResult } = (await importOfTrust(
+  "results.mjs",
+)) as {
+  describeCode: (checkout: string) => { commit: string; code: string };
+  readResults: (folder: string, names: readonly string[]) => readonly Result[];
+  takeOver: (folder: string, reported: readonly Result[]) => void;
+  writeResult: (folder: string, result: Result) => void;
+};
 const { execute } = (await importOfTrust("execute.mjs")) as {
   execute: (command: string, how: object) => Promise<string>;
 };
@@ -100,6 +110,7 @@ function resultOf(name: string, change: Partial<Result> = {}): Result {
     seconds: 60,
     scale: 1,
     commit: "0a1b2c3",
+    code: "c0de",
     date: "2026-11-28 10:00",
     machine: MACHINE,
     ...change,
@@ -128,7 +139,7 @@ describe("the report of a trust run", () => {
       cases: { acquisitions: 3345, reclaims: 100 },
     });
     const text = showReport(makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED));
-    expect(text).toContain("All steps have passed, of commit `0a1b2c3`.");
+    expect(text).toContain("All steps have passed, of the code of `0a1b2c3` (`c0de`).");
     expect(text).toContain("Together, torture: 3 345 acquisitions, 100 reclaims.");
     expect(text).toContain("10 000 001 executions each");
   });
@@ -150,18 +161,23 @@ describe("the report of a trust run", () => {
       ["Skipped: torture-xfs.", "skipped: no xfs here", "not a whole run"],
     ],
     [
-      "steps of different commits are not one run",
-      [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6" }],
-      ["They are of different commits.", "`9f8e7d6`", "not a whole run"],
+      "steps of different code are not one run",
+      [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6", code: "0dd" }],
+      ["not of the same code: commits `0a1b2c3`, `9f8e7d6`.", "`0dd`", "not a whole run"],
     ],
     [
       "a step of another scale says so",
       [{ ...FUZZ, scale: 0.01 }, TORTURE, TORTURE_XFS],
-      ["`0a1b2c3`, scale 0.01"],
+      ["`c0de`, scale 0.01"],
     ],
   ])("%s", (_what, results, said) => {
     const text = showReport(makeReport(results, WANTED));
     for (const words of said) expect(text).toContain(words);
+  });
+
+  test("commits between which only words have changed are one run", () => {
+    const results = [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6" }];
+    expect(makeReport(results, WANTED).isWhole).toBe(true);
   });
 
   test("nothing that was run is nothing that has passed", () => {
@@ -179,6 +195,47 @@ describe("the report of a trust run", () => {
     [10_000_000, "10 000 000"],
   ])("%i is written as %s", (count, text) => {
     expect(withSpaces(count)).toBe(text);
+  });
+});
+
+describe("what a result is of", () => {
+  test("a changed or a new file makes other code, a commit or a guide does not", (context) => {
+    requireProgram(context, "git");
+    const checkout = temporaryFolder();
+    const git = (...args: readonly string[]) => {
+      const author = ["-c", "user.name=a", "-c", "user.email=a@b"];
+      execFileSync("git", [...author, ...args], { cwd: checkout });
+    };
+    const put = (file: string, text: string) => writeFileSync(join(checkout, file), text);
+    const codeOf = () => describeCode(checkout).code;
+    git("init", "--quiet");
+    put("lock.ts", "1");
+    put("guide.md", "1");
+    git("add", ".");
+    git("commit", "--quiet", "--message", "first");
+    const first = codeOf();
+    put("guide.md", "2");
+    expect(codeOf()).toBe(first);
+    git("commit", "--quiet", "--all", "--message", "words");
+    expect(codeOf()).toBe(first);
+    put("lock.ts", "2");
+    const changed = codeOf();
+    expect(changed).not.toBe(first);
+    put("new.ts", "1");
+    expect(codeOf()).not.toBe(changed);
+    git("add", ".");
+    git("commit", "--quiet", "--message", "code");
+    const committed = describeCode(checkout);
+    expect(committed.code).not.toBe(first);
+    expect(committed.commit).toMatch(/^[0-9a-f]{12}$/u);
+  });
+
+  test("a run goes on with what a report says, but for what it has done itself", () => {
+    const folder = temporaryFolder();
+    writeResult(folder, resultOf("fuzz", { date: "2026-11-28 11:00" }));
+    takeOver(folder, [FUZZ, TORTURE]);
+    const dates = readResults(folder, ["fuzz", "torture", "leaks"]).map(({ date }) => date);
+    expect(dates).toEqual(["2026-11-28 11:00", "2026-11-28 10:00"]);
   });
 });
 

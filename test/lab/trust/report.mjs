@@ -5,7 +5,7 @@
 
 /**
  * @typedef {object} Report
- * @property {boolean} isWhole every step has passed, of one commit
+ * @property {boolean} isWhole every step has passed, of the same code
  * @property {string[]} missing steps without a result
  * @property {Subject[]} subjects
  * @property {Result[]} steps
@@ -35,9 +35,9 @@ export function makeReport(results, wanted) {
     );
     return { subject, isWhole, cases };
   });
-  const isOfOneCommit = new Set(steps.map(({ commit }) => commit)).size === 1;
+  const isOfSameCode = new Set(steps.map(({ code }) => code)).size === 1;
   return {
-    isWhole: isOfOneCommit && subjects.every((subject) => subject.isWhole),
+    isWhole: isOfSameCode && subjects.every((subject) => subject.isWhole),
     missing,
     subjects,
     steps,
@@ -70,14 +70,14 @@ export function showReport({ isWhole, missing, subjects, steps }) {
     steps.length === 0
       ? ""
       : table(
-          ["step", "how", "what was tried", "result", "minutes", "commit", "date"],
+          ["step", "how", "what was tried", "result", "minutes", "code", "date"],
           steps.map((step) => [
             step.name,
             `${step.method}: \`${step.command}\``,
             showCases(step.cases),
             step.result === "skipped" ? `skipped: ${step.reason}` : step.result,
             (step.seconds / 60).toFixed(1),
-            `\`${step.commit}\`${step.scale === 1 ? "" : `, scale ${step.scale}`}`,
+            `\`${step.code}\`${step.scale === 1 ? "" : `, scale ${step.scale}`}`,
             step.date,
           ]),
         ),
@@ -93,15 +93,16 @@ export function showReport({ isWhole, missing, subjects, steps }) {
 }
 
 function stateOf(isWhole, steps) {
-  const commits = [...new Set(steps.map(({ commit }) => commit))];
-  if (isWhole) return `All steps have passed, of commit \`${commits[0]}\`.`;
+  const codes = [...new Set(steps.map(({ code }) => code))];
+  const commits = [...new Set(steps.map(({ commit }) => `\`${commit}\``))].join(", ");
+  if (isWhole) return `All steps have passed, of the code of ${commits} (\`${codes[0]}\`).`;
   const failed = steps.filter(({ result }) => result === "failed").map(({ name }) => name);
   const skipped = steps.filter(({ result }) => result === "skipped").map(({ name }) => name);
   return [
     `**This is not a whole run.** ${steps.length - failed.length - skipped.length} steps have passed.`,
     ...(failed.length === 0 ? [] : [`Failed: ${failed.join(", ")}.`]),
     ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(", ")}.`]),
-    ...(commits.length === 1 ? [] : ["They are of different commits."]),
+    ...(codes.length === 1 ? [] : [`They are not of the same code: commits ${commits}.`]),
   ].join(" ");
 }
 

@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { run } from "../../../.ci/command.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** A run writes these itself: they do not make another commit of it. */
-const REPORT_FILES = ["json", "md"].map((kind) => `test/lab/trust/report.${kind}`);
+/** What is written from a run, or after it, does not make other code of it. */
+const NO_CODE = ["*.md", "test/lab/trust/report.json", "test/lab/bench/results.json"];
 
 /**
  * @typedef {object} Result
@@ -22,7 +22,8 @@ const REPORT_FILES = ["json", "md"].map((kind) => `test/lab/trust/report.${kind}
  * @property {string} [reason] of a skip
  * @property {number} seconds
  * @property {number} scale
- * @property {string} commit followed by a digest of what was changed, if anything was
+ * @property {string} commit the newest one, when it began
+ * @property {string} code of what it was a proof, see `describeCode`
  * @property {string} date when it ended, UTC
  * @property {Machine} machine
  */
@@ -42,6 +43,17 @@ export function readResults(folder, names) {
     .map((file) => JSON.parse(readFileSync(file, "utf8")));
 }
 
+/**
+ * Takes over what a report says of steps that have no result here: of a run that was interrupted, and goes on elsewhere.
+ *
+ * @param {readonly Result[]} reported
+ */
+export function takeOver(folder, reported) {
+  for (const result of reported) {
+    if (!existsSync(fileOf(folder, result.name))) writeResult(folder, result);
+  }
+}
+
 /** @param {Result} result */
 export function writeResult(folder, result) {
   const file = fileOf(folder, result.name);
@@ -59,18 +71,22 @@ function fileOf(folder, name) {
   return join(folder, "results", `${name}.json`);
 }
 
-/** What is tried: the commit, and a digest of all that differs from it. */
-export function describeCommit() {
-  const git = (...args) => run("git", args);
-  const commit = git("rev-parse", "--short=12", "HEAD").trim();
-  const where = ["--", ".", ...REPORT_FILES.map((file) => `:(exclude)${file}`)];
+/**
+ * What is tried: `code` is a digest of every file that a proof can depend on, `commit` the one it was checked out as. Words
+ * and figures may be written after a run, and about it.
+ */
+export function describeCode(checkout = root) {
+  const git = (...args) => run("git", args, { cwd: checkout });
+  const where = ["--", ".", ...NO_CODE.map((pattern) => `:(exclude)${pattern}`)];
   const added = git("ls-files", "--others", "--exclude-standard", ...where);
-  const hash = createHash("sha256").update(git("diff", "HEAD", ...where));
+  const hash = createHash("sha256")
+    .update(git("ls-files", "--stage", ...where))
+    .update(git("diff", ...where));
   for (const file of added.split("\n").filter(Boolean)) {
-    hash.update(`\0${file}\0`).update(readFileSync(join(root, file)));
+    hash.update(`\0${file}\0`).update(readFileSync(join(checkout, file)));
   }
-  const isClean = git("status", "--porcelain", ...where) === "";
-  return isClean ? commit : `${commit}+${hash.digest("hex").slice(0, 12)}`;
+  const commit = git("rev-parse", "--short=12", "HEAD").trim();
+  return { commit, code: hash.digest("hex").slice(0, 12) };
 }
 
 export function describeMachine() {

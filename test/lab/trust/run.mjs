@@ -6,9 +6,10 @@
 //   npm run trust -- --scale 0.01        with a hundredth of the cases, to see that it works; kept apart from the rest
 //   npm run trust -- --report            runs nothing: writes the report of what there is, and what is missing
 //
-// Goes on where a former run of the same commit has ended: a step that has passed is not run again. Interrupted (SIGINT,
-// SIGTERM) it ends what runs, which then counts for nothing. Two steps run at a time where they do not disturb each other
-// (schedule.mjs). A step that this machine cannot do is skipped, with the reason.
+// Goes on where a former run of the same code has ended, here or, by its report, elsewhere: a step that has passed is not
+// run again. Guides and figures are no code. Interrupted (SIGINT, SIGTERM) it ends what runs, which then counts for nothing.
+// Two steps run at a time where they do not disturb each other (schedule.mjs). A step that this machine cannot do is
+// skipped, with the reason.
 //
 // build/trust/<step>.log has the output of a step, build/trust/results/<step>.json what it came to. When every step has
 // passed, or is skipped, report.json and report.md beside this file say so; the guides quote them. Of another scale all of
@@ -23,11 +24,12 @@ import { execute } from "./execute.mjs";
 import { CannotMount, onFileSystem } from "./file-systems.mjs";
 import { makeReport, showReport } from "./report.mjs";
 import {
-  describeCommit,
+  describeCode,
   describeMachine,
   folderOf,
   forgetResult,
   readResults,
+  takeOver,
   writeResult,
 } from "./results.mjs";
 import { runSteps, secondsOf } from "./schedule.mjs";
@@ -57,6 +59,7 @@ if (unknown !== undefined) {
   throw new RangeError(`step must be one of ${all}: ${unknown}`);
 }
 const folder = folderOf(scale);
+const reportFolder = scale === 1 ? here : folder;
 const interrupt = new AbortController();
 
 if (options.list) {
@@ -77,21 +80,22 @@ async function runAll() {
     const look = () => process.ppid === parent || stop("npm has ended");
     setInterval(look, PARENT_LOOK_MS).unref();
   }
-  const commit = describeCommit();
+  const tried = describeCode();
   const selected = steps.filter(({ name }) => names.length === 0 || names.includes(name));
+  takeOver(folder, reported());
   if (options.fresh) for (const { name } of selected) forgetResult(folder, name);
   const hasPassed = (step) =>
-    ownResults(commit).some(({ name, result }) => name === step.name && result === "passed");
+    ownResults(tried).some(({ name, result }) => name === step.name && result === "passed");
   const left = selected.filter((step) => !hasPassed(step));
   const duration = scale === 1 ? `: about ${minutes(secondsOf(left))}` : "";
-  console.log(`${left.length} of ${selected.length} steps to do, of ${commit}${duration}`);
+  console.log(`${left.length} of ${selected.length} steps to do, of ${tried.commit}${duration}`);
   try {
     if (left.length > 0) await prepare();
-    await runSteps(left, (step) => run(step, commit), interrupt.signal);
+    await runSteps(left, (step) => run(step, tried), interrupt.signal);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
   }
-  finish(selected, ownResults(commit));
+  finish(selected, ownResults(tried));
 }
 
 function stop(why) {
@@ -100,9 +104,15 @@ function stop(why) {
   interrupt.abort(new Error(why));
 }
 
-/** Of this commit and scale alone. */
-function ownResults(commit) {
-  return resultsOfAll().filter((result) => result.commit === commit && result.scale === scale);
+/** Of this code and scale alone. */
+function ownResults({ code }) {
+  return resultsOfAll().filter((result) => result.code === code && result.scale === scale);
+}
+
+/** What the committed report says, or that of the same scale. */
+function reported() {
+  const file = join(reportFolder, "report.json");
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).steps : [];
 }
 
 function resultsOfAll() {
@@ -117,9 +127,9 @@ async function prepare() {
   for (const command of PREPARATIONS) await executeHere("preparation", { command });
 }
 
-async function run(step, commit) {
+async function run(step, tried) {
   const started = performance.now();
-  const about = { scale, commit, machine: describeMachine() };
+  const about = { scale, ...tried, machine: describeMachine() };
   const { name, subject, method, command } = step;
   // Neither a failure nor an interruption may leave an older result standing.
   forgetResult(folder, name);
@@ -141,9 +151,9 @@ async function run(step, commit) {
     ...about,
   });
   if (words !== undefined) console.log(words);
-  const tried = Object.entries(cases).map(([what, count]) => `${count} ${what}`);
+  const counts = Object.entries(cases).map(([what, count]) => `${count} ${what}`);
   const shown = { passed: "ok    ", failed: "FAILED", skipped: `skipped ${reason}:` }[result];
-  console.log(`${shown} ${name}: ${tried.join(", ")} (${seconds} s)`);
+  console.log(`${shown} ${name}: ${counts.join(", ")} (${seconds} s)`);
 }
 
 /** What it has come to; null: it was interrupted. */
@@ -196,14 +206,10 @@ function finish(selected, results) {
 }
 
 function writeReport() {
-  const target = scale === 1 ? here : folder;
-  mkdirSync(target, { recursive: true });
-  const [json, markdown] = ["report.json", "report.md"].map((name) => join(target, name));
-  const results = resultsOfAll();
-  const former = existsSync(json) ? JSON.parse(readFileSync(json, "utf8")).steps : [];
-  // What was run elsewhere, or before build/ was removed, stays until it is run again.
-  const kept = former.filter(({ name }) => results.every((result) => result.name !== name));
-  const report = makeReport([...results, ...kept], steps);
+  mkdirSync(reportFolder, { recursive: true });
+  const [json, markdown] = ["report.json", "report.md"].map((name) => join(reportFolder, name));
+  takeOver(folder, reported());
+  const report = makeReport(resultsOfAll(), steps);
   writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(markdown, showReport(report));
   // They are committed, as formatted as everything else is.
