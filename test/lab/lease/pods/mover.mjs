@@ -47,10 +47,10 @@ export class Mover {
 
   /**
    * @param place `{ engine, port, world, folder, ttlMs, limitMs, arm }`; `limitMs`: the longest that a session may be
-   *   away, and a pod that has lost it may run on
+   *   away, and a pod that has lost it may run on; `arm`: for a control, what its pods do without
    */
   constructor(place) {
-    this.#place = place;
+    this.#place = { arm: "lease", ...place };
     this.#folder = place.folder;
     this.#logs = join(place.folder, "logs");
     this.#directory = join(place.folder, "volume");
@@ -101,10 +101,12 @@ export class Mover {
   }
 
   async #move(old, way) {
-    const { ttlMs } = this.#place;
+    const { ttlMs, arm } = this.#place;
     await delay(between(0.1, 0.8) * ttlMs);
-    // Half of them find their successor waiting, half are started anew.
-    let next = Math.random() < 0.5 ? await this.#start() : null;
+    // Half of them find their successor waiting, half are started anew. A control leaves nothing to chance.
+    let next = arm !== "lease" || Math.random() < 0.5 ? await this.#start() : null;
+    // One that waits for nothing has begun before its predecessor's fault, however slow the machine is.
+    if (arm === "no-lock") next = await this.#untilBack(next, way, performance.now());
     const from = performance.now();
     old.isExpected = true;
     const ending = this.#end(old, way);
@@ -137,8 +139,10 @@ export class Mover {
   }
 
   async #start() {
-    const { engine, port, world, ttlMs, arm = "lease" } = this.#place;
+    const { engine, port, world, ttlMs, arm } = this.#place;
     const generation = ++this.#generation;
+    const { machines } = world;
+    const machine = arm === "lease" ? Math.floor(Math.random() * machines) : generation % machines;
     const entry = { pod: null, readyAt: null, begun: new Map(), said: "", isExpected: false };
     const task = {
       engine,
@@ -152,6 +156,7 @@ export class Mover {
     };
     entry.pod = await startPod({
       world,
+      machine: machines === 0 ? null : machine,
       folder: this.#folder,
       task,
       hear: (line) => this.#hear(entry, line),

@@ -77,17 +77,18 @@ let pods = 0;
  * Starts one.
  *
  * @param world one of WORLDS
+ * @param {number | null} machine of the world's machines, counted from 0; null: this one
  * @param folder of the world's own: `shared` is in there
  * @param task what program.mjs is told
  * @param {(line: string) => void} hear called with each line that it says
  */
-export async function startPod({ world, folder, task, hear }) {
+export async function startPod({ world, machine, folder, task, hear }) {
   const number = ++pods;
   const name = `pod-${number}`;
   const address = `10.83.${1 + (number >> 8)}.${number & 255}`;
   const cable = `pod${number}`;
   const program = JSON.stringify({ ...task, name, host: GATE, isFenceShared: world.isFenceShared });
-  const bootId = world.machines === 0 ? null : bootIdOf(Math.floor(Math.random() * world.machines));
+  const bootId = machine === null ? null : bootIdOf(machine);
   const script = `
     set -e
     hostname ${name}
