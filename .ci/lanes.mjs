@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const logs = join(root, "build/ci");
+const SHOWN_FAILURES = 5;
 
 /**
  * `proof`: how the lane's platform was tried: run, emulated, compiled and linked, stand-in.
@@ -203,9 +204,13 @@ console.table(
     ]),
   ),
 );
-// Last of all, where even a shortened log shows them.
+// Last of all, where even a shortened log shows them, and each lane's.
+console.log(results.map(({ name, seconds }) => `${name} ${seconds} s`).join(", "));
 for (const { name, failures } of results) {
-  for (const failure of failures) console.log(`FAILED ${name}: ${failure}`);
+  for (const failure of failures.slice(0, SHOWN_FAILURES))
+    console.log(`FAILED ${name}: ${failure}`);
+  const rest = failures.length - SHOWN_FAILURES;
+  if (rest > 0) console.log(`FAILED ${name}: and ${rest} more, see build/ci/${name}.log`);
 }
 const passed = results.reduce((sum, lane) => sum + lane.passed, 0);
 const failed = results.reduce((sum, lane) => sum + lane.failed, 0);
@@ -265,6 +270,6 @@ function countTests(text) {
 /** What failed, in vitest's words (` FAIL  unit  test/a.test.ts > title`) and in those of the lab's own runners. */
 function failuresIn(text) {
   const named = text.matchAll(/^\s*(?:FAIL|FAILED):?\s+(.+)$/gmu);
-  const failures = [...new Set(Array.from(named, ([, what]) => what.trim()))].slice(0, 20);
+  const failures = [...new Set(Array.from(named, ([, what]) => what.trim()))];
   return failures.length > 0 ? failures : (text.trim().split("\n").slice(-1) ?? []);
 }
