@@ -1,13 +1,17 @@
-// Runs the lanes of the CI one after the other: `node .ci/lanes.mjs [--prebuilt] [lane…]`, by default all that one
-// machine can run. The jobs of .github/workflows/ci.yml run the same lanes, each on its own machine.
+// Runs the lanes of the CI: `node .ci/lanes.mjs [--prebuilt] [lane…]`, by default all that one machine can run; those that
+// compile beside those that mostly wait, then the others one after the other. The jobs of .github/workflows/ci.yml run the
+// same lanes, each on its own machine.
 //
 // A lane is a list of commands. Its output goes to build/ci/<lane>.log and is shown when it fails. Tests
 // are counted by the lines in which runners close ("N passed"); a lane without such lines counts as one.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+
+import { runSteps } from "./schedule.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const logs = join(root, "build/ci");
@@ -15,6 +19,8 @@ const SHOWN_FAILURES = 5;
 
 /**
  * `proof`: how the lane's platform was tried: run, emulated, compiled and linked, stand-in.
+ * `kind`: whether another lane may run beside it, see schedule.mjs; "alone" if not given.
+ * `needsBuild`: tries what `npm run build` makes, which is made before all lanes, since two must not make it at a time.
  * `needsPrebuilds`: tries what is in prebuilds/, which the lane `cross` makes first, unless `--prebuilt` says that it is
  * there, such as a release's.
  * `isElsewhere`: for machines that have nothing but a release's binaries; only by its name.
@@ -56,15 +62,18 @@ const LANES = [
     name: "worlds",
     what: "locks between containers, hosts, boots, overlays, FUSE and runtimes",
     proof: "run in namespaces",
-    commands: ["npm run --silent build", "node test/lab/worlds/worlds.mjs"],
+    kind: "waits",
+    needsBuild: true,
+    commands: ["node test/lab/worlds/worlds.mjs"],
   },
   {
     name: "lease",
     what: "leases on real etcd and PostgreSQL servers: crashes, stops, clocks, networks, moving pods",
     proof: "run",
+    kind: "waits",
+    needsBuild: true,
     commands: [
       ...installed("lease"),
-      "npm run --silent build",
       "node test/lab/lease/adversity.mjs",
       "node test/lab/lease/pods.mjs",
     ],
@@ -98,7 +107,8 @@ const LANES = [
     name: "leaks",
     what: "descriptors and memory over 20 000 calls of every function",
     proof: "run",
-    commands: ["npm run --silent build", "node --expose-gc test/native/leaks.mjs --calls 20000"],
+    needsBuild: true,
+    commands: ["node --expose-gc test/native/leaks.mjs --calls 20000"],
   },
   {
     name: "fuzz",
@@ -119,24 +129,28 @@ const LANES = [
     name: "arm64",
     what: "Linux arm64, addon and processes",
     proof: "emulated (qemu)",
-    commands: ["npm run --silent build", "node test/lab/arm64/run.mjs"],
+    needsBuild: true,
+    commands: ["node test/lab/arm64/run.mjs"],
   },
   {
     name: "musl",
     what: "Linux musl, addons and the native side",
     proof: "run, static program",
+    kind: "computes",
     commands: ["node test/lab/musl/run.mjs"],
   },
   {
     name: "darwin",
     what: "macOS, the native side",
     proof: "stand-in",
+    kind: "computes",
     commands: ["node test/lab/darwin/run.mjs --sanitize --apple-headers"],
   },
   {
     name: "cross",
     what: "the addon for all eight targets, in prebuilds/",
     proof: "compiled and linked",
+    kind: "computes",
     commands: ["npm run make:prebuild -- --cross"],
   },
   {
@@ -191,9 +205,18 @@ const isWanted = ({ name, isElsewhere = false }) =>
   wanted.length === 0 ? !isElsewhere : wanted.includes(name);
 const makesPrebuilds =
   !options.prebuilt && LANES.some((lane) => lane.needsPrebuilds && isWanted(lane));
-const results = LANES.filter(
-  (lane) => isWanted(lane) || (lane.name === "cross" && makesPrebuilds),
-).map((lane) => run(lane));
+const chosen = LANES.filter((lane) => isWanted(lane) || (lane.name === "cross" && makesPrebuilds));
+const results = [];
+if (chosen.some(({ needsBuild }) => needsBuild)) {
+  results.push(
+    await run({ name: "build", what: "addon and dist", commands: ["npm run --silent build"] }),
+  );
+}
+await runSteps(
+  chosen.map((lane) => ({ kind: "alone", seconds: 0, ...lane })),
+  async (lane) => results.push(await run(lane)),
+  new AbortController().signal,
+);
 
 console.log();
 console.table(
@@ -222,18 +245,19 @@ function installed(...folders) {
   return folders.map((name) => `npm --prefix test/lab/${name} ci --silent --no-audit --no-fund`);
 }
 
-function run(lane) {
+async function run(lane) {
   const started = performance.now();
   const log = join(logs, `${lane.name}.log`);
   const output = openSync(log, "w");
   let ok = true;
   for (const command of lane.commands) {
-    const { status } = spawnSync(command, {
+    const child = spawn(command, {
       cwd: root,
       shell: true,
       // Some runners (Wine) take nothing but a file for their output.
       stdio: ["ignore", output, output],
     });
+    const [status] = await once(child, "close");
     ok = status === 0;
     if (!ok) break;
   }

@@ -72,7 +72,7 @@ const { makeReport, showReport, withSpaces } = (await importOfTrust("report.mjs"
 const { claimsIn } = (await importOfTrust("claims.mjs")) as {
   claimsIn: (guide: string, units: readonly string[]) => readonly Claim[];
 };
-const { nextStep, runSteps, secondsOf } = (await importOfTrust("schedule.mjs")) as {
+const { nextStep, runSteps, secondsOf } = (await importOfTrust("../../../.ci/schedule.mjs")) as {
   nextStep: (waiting: readonly Step[], running: readonly Step[]) => Step | null;
   runSteps: (
     steps: readonly Step[],

@@ -20,6 +20,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
+import { runSteps, secondsOf } from "../../../.ci/schedule.mjs";
 import { execute } from "./execute.mjs";
 import { CannotMount, onFileSystem } from "./file-systems.mjs";
 import { makeReport, showReport } from "./report.mjs";
@@ -32,7 +33,6 @@ import {
   takeOver,
   writeResult,
 } from "./results.mjs";
-import { runSteps, secondsOf } from "./schedule.mjs";
 import { casesOf, PREPARATIONS, stepsAt } from "./steps.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));

@@ -1,10 +1,15 @@
 // Which steps run beside which: two at a time at most, one that computes beside one that mostly waits. One that
 // computes uses both cores itself when it is alone. What asserts or measures times has the machine for itself.
 
-/** @typedef {import("./steps.mjs").Step} Step */
+/**
+ * @typedef {object} Step
+ * @property {"waits" | "computes" | "alone"} kind
+ * @property {number} seconds about how long it takes
+ */
 
 /**
- * What may start now: the longest first, and what runs alone at the end, when there is nothing beside it anyhow.
+ * What may start now: the longest first, of equally long ones in their order, and what runs alone at the end, when there is
+ * nothing beside it anyhow.
  *
  * @param {readonly Step[]} waiting
  * @param {readonly Step[]} running
