@@ -101,7 +101,7 @@ function parseRequest(args: readonly string[]): Request {
   const [stray] = positionals;
   if (stray !== undefined) {
     throw new UsageError(
-      `the command must stand behind --, and this is before it: ${quote(stray)}`,
+      `the command must stand behind --, and this is before it: ${quote(stray)}${dropped(end)}`,
     );
   }
   const { lock, label, timeout, "no-wait": noWait = false } = values;
@@ -114,6 +114,11 @@ function parseRequest(args: readonly string[]): Request {
   const patience = timeout === undefined ? Infinity : parseTimeout("--timeout", timeout);
   const lockPath = tidyPath(absolutePath(lock));
   return { lockPath, timeoutMs: noWait ? 0 : patience, label, command };
+}
+
+/** PowerShell takes a bare -- for its own, where it starts a script: so npx and npm's start scripts never see it. */
+function dropped(end: number): string {
+  return process.platform === "win32" && end === -1 ? "; in PowerShell write '--', in quotes" : "";
 }
 
 type End = Pick<ChildEnd, "code" | "signal">;
