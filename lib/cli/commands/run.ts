@@ -41,7 +41,8 @@ has it. When all goes well nothing is printed.
 
 The command inherits the kernel lock: if this program is killed (SIGKILL) the
 lock stays held until the command has ended. On Windows the command ends with
-this program. SIGTERM and other signals are passed on to the command; Ctrl-C
+this program, batch files are run by cmd.exe, and PowerShell needs the -- in
+quotes ('--'). SIGTERM and other signals are passed on to the command; Ctrl-C
 reaches it from the terminal.
 
 Options:
