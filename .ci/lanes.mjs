@@ -169,7 +169,7 @@ const LANES = [
   },
   {
     name: "install-windows",
-    what: "the tarball with npm on node.exe",
+    what: "the tarball with npm on node.exe, and a build agent's day with it",
     proof: "run on node.exe under Wine",
     needsPrebuilds: true,
     commands: ["node test/lab/install/package-managers.mjs --windows --prebuilt"],

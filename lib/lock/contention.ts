@@ -233,7 +233,7 @@ export class Contention {
   }
 
   *#pauseForGuard({ error, guardPath }: BusyGuard): Routine<void> {
-    this.#budget.holder = { kind: "guard", guardPath };
+    this.#budget.holder = { kind: "guard", guardPath, error };
     const left = this.#budget.left();
     this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();

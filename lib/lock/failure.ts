@@ -1,5 +1,5 @@
 /** How the engine fails: facts, from which each face makes its own errors. Pure. */
-import { printable, quote } from "../util/printable.js";
+import { oneLine, printable, quote } from "../util/printable.js";
 import type { LeaseHolder } from "./lease-above.js";
 import type { StaleReason } from "./verdict/classify.js";
 import type { KeptReason, LockInspection } from "./verdict/inspection.js";
@@ -15,8 +15,8 @@ export type LockHolder =
     }
   | { readonly kind: "unknown"; readonly ageMs: number | null }
   | LeaseHolder
-  /** Another process is inside that guard. */
-  | { readonly kind: "guard"; readonly guardPath: string };
+  /** Another process is inside that guard; with an `error` (Windows) it has the lock or its guard open. */
+  | { readonly kind: "guard"; readonly guardPath: string; readonly error?: Error | undefined };
 
 export const UNKNOWN_HOLDER: LockHolder = { kind: "unknown", ageMs: null };
 
@@ -95,7 +95,7 @@ export function pidOf(holder: LockHolder): number | null {
 export function describeHolder(holder: LockHolder): string {
   switch (holder.kind) {
     case "guard":
-      return guardBusy(holder.guardPath);
+      return guardBusy(holder.guardPath, holder.error);
     case "unknown":
       return `owner=unknown${describeAge(holder.ageMs)}`;
     case "lease":
@@ -113,8 +113,10 @@ function describeAge(ageMs: number | null): string {
   return ageMs === null ? "" : ` ageMs=${String(Math.round(ageMs))}`;
 }
 
-export function guardBusy(guardPath: string): string {
-  return printable(`guard busy: ${guardPath}`);
+/** @param error - What the file system said, where it is not only that another process is inside. */
+export function guardBusy(guardPath: string, error?: Error): string {
+  const why = error === undefined ? "" : ` (${oneLine(error.message)})`;
+  return printable(`guard busy: ${guardPath}${why}`);
 }
 
 /** null: no system call failed. */

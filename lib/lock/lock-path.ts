@@ -2,11 +2,14 @@
 import { leadsUp, tidyPath } from "../util/absolute-path.js";
 import { basename, dirname, isAbsolute, join, resolve } from "../util/node-modules.js";
 import type { LockObstacle } from "./failure.js";
+import { unusableOnWindows } from "./windows-name.js";
 import type { LockFs, PathKind } from "./protocol/lock-fs.js";
 import { lockNameOf } from "./protocol/names.js";
 
 /** As many links in a row as Linux follows (path_resolution(7)). */
 const MOST_LINKS = 40;
+
+const IS_WINDOWS = process.platform === "win32";
 
 /** Which lock is meant, before the file system has been asked. */
 export interface LockRoute {
@@ -31,12 +34,12 @@ export function lockPathFor(file: string): string {
  * directory are one lock, and so are a file and a symbolic link to it. A missing directory is made.
  *
  * @throws the file system's error when the directory is missing and cannot be made; Error EISDIR where the file is
- *   itself a directory and must be none
+ *   itself a directory and must be none; on Windows of a name that no file can have
  */
 export function prepareLockPath(route: LockRoute, fs: LockFs): string {
   const path = behindRoute(route, fs);
   const known = realPathOf(path, fs);
-  if (known !== null) return known;
+  if (known !== null) return IS_WINDOWS ? spelledAsOnDisk(known, fs) : known;
   const resolved = resolve(path);
   fs.makeDirectory(dirname(resolved));
   return canonicalPath(resolved, fs);
@@ -54,7 +57,23 @@ function behindRoute({ lockPath, linkedFile, refusesDirectory }: LockRoute, fs: 
     const isDirectory = target === null ? kind === "directory" : kindOf(target, fs) === "directory";
     if (isDirectory) throw directoryError(target ?? linkedFile ?? lockPath);
   }
-  return target === null ? lockPath : lockPathFor(target);
+  const found = target === null ? lockPath : lockPathFor(target);
+  const unusable = IS_WINDOWS ? unusableOnWindows(found) : null;
+  if (unusable !== null) throw unusable;
+  return found;
+}
+
+/** A lock that is there in letters of another case is the same lock, for the thread that holds it, too. */
+function spelledAsOnDisk(lockPath: string, fs: LockFs): string {
+  let real: string;
+  try {
+    real = fs.realpath(lockPath);
+  } catch {
+    // Free, or it is just being removed.
+    return lockPath;
+  }
+  // Else it is a link, which is not followed.
+  return real.toLowerCase() === lockPath.toLowerCase() ? real : lockPath;
 }
 
 /** The same path; makes nothing, and follows no link at the lock's own name. */

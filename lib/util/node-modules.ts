@@ -17,7 +17,7 @@ export const fs = builtin("node:fs");
 export const util = builtin("node:util");
 export const { AsyncLocalStorage } = builtin("node:async_hooks");
 // oxlint-disable-next-line typescript/unbound-method -- they are exported by name, too: none needs a `this`
-export const { basename, dirname, isAbsolute, join, normalize, parse, resolve, sep } =
+export const { basename, dirname, isAbsolute, join, normalize, parse, resolve, sep, win32 } =
   builtin("node:path");
 export const { fileURLToPath } = builtin("node:url");
 // Not the global ones, which a test runner may have replaced or, for jsdom, removed; nor those that it has put into the

@@ -71,6 +71,17 @@ test.for([
     "pid file locked (timeout 50ms): guard busy: /d/l.guard /d/l",
   ],
   [
+    {
+      kind: "timeout",
+      lockPath: "/d/l",
+      timeoutMs: 50,
+      holder: { kind: "guard", guardPath: "/d/l.guard", error: new Error("EBUSY: busy\n'l'") },
+      obstacle: null,
+    },
+    { owner: "guard busy: /d/l.guard (EBUSY: busy; 'l')", pid: null },
+    "pid file locked (timeout 50ms): guard busy: /d/l.guard (EBUSY: busy; 'l') /d/l",
+  ],
+  [
     { kind: "stale", lockPath: "/d/l", staleReasons: [], holder: UNKNOWN, keptReason: null },
     { code: "FILE_LOCK_STALE", staleReasons: ["unknown"], keptReason: null, pid: null },
     "pid file lock stale (unknown): owner=unknown /d/l",

@@ -12,14 +12,14 @@ import {
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
 import { acquireFileLock } from "../../lib/file-lock/acquire-file-lock.js";
 import { checkFileLock } from "../../lib/file-lock/check-file-lock.js";
 import { FileLockFileError, FileLockTimeoutError } from "../../lib/file-lock/errors.js";
 import { runNode } from "../support/processes/child.js";
 import { importDist, startHolder } from "../support/locks/lock-holder.js";
-import { requireNative, requirePosix } from "../support/require.js";
+import { requireNative, requirePosix, requireWindows } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 test("a lock file of the caller's own place is made there, with its folders, and nowhere else", async () => {
@@ -150,4 +150,53 @@ test("a directory in the place of the caller's lock file is waited for as anothe
     obstacle: "directory",
   });
   expect(existsSync(lockPath)).toBe(true);
+});
+
+describe("on Windows", () => {
+  beforeEach((context) => requireWindows(context, "its names"));
+
+  test("a name in letters of another case is the lock that this thread holds", async () => {
+    const path = join(temporaryFolder(), "Data.bin");
+    await using lock = await acquireFileLock({ path, allowReentrant: true });
+    const other = path.toUpperCase();
+    await using shared = await acquireFileLock({ path: other, allowReentrant: true, timeoutMs: 0 });
+    expect(shared.lockPath).toBe(lock.lockPath);
+    const refused = acquireFileLock({ path: other, timeoutMs: 0 });
+    await expect(refused).rejects.toMatchObject({ lockPath: lock.lockPath, pid: process.pid });
+  });
+
+  test.each([
+    ["agent:main", "EINVAL", 'invalid name, it has ":" in it'],
+    ["dir.\\file", "EINVAL", "ends with a dot or a space"],
+    // A lock of that name could be made and not be removed.
+    ["x".repeat(230), "ENAMETOOLONG", "name too long"],
+  ])(
+    "a name that no file can have is refused, and nothing is made: %s",
+    async (name, code, why) => {
+      const folder = temporaryFolder();
+      const acquiring = acquireFileLock({ path: join(folder, name) });
+      await expect(acquiring).rejects.toMatchObject({ code: "FILE_LOCK_FILE", cause: { code } });
+      await expect(acquiring).rejects.toThrow(why);
+      await expect(checkFileLock({ path: join(folder, name) })).rejects.toThrow(why);
+      expect(readdirSync(folder)).toEqual([]);
+    },
+  );
+
+  test("a lock by any route to it is one: below Win32's rules, with slashes, the drive in either case", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "data.bin");
+    await using lock = await acquireFileLock({ path });
+    const [letter = ""] = path;
+    const routes = [
+      `\\\\?\\${path}`,
+      path.replaceAll("\\", "/"),
+      letter.toLowerCase() + path.slice(1),
+      letter.toUpperCase() + path.slice(1),
+    ];
+    for (const route of routes) {
+      expect(await checkFileLock({ path: route })).toMatchObject({ locked: true });
+      const refused = acquireFileLock({ path: route, timeoutMs: 0 });
+      await expect(refused).rejects.toMatchObject({ lockPath: lock.lockPath });
+    }
+  });
 });

@@ -57,6 +57,16 @@ describe("on Windows", () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  test("a wait that ends at a file which another program keeps open says what the file system said", async (context) => {
+    requireWindows(context, "renames a lock before it deletes it");
+    const sessionFile = join(temporaryFolder(), "s.jsonl");
+    const holder = await startHolding(sessionFile);
+    await holder.kill();
+    const plan = resolveAcquireOptions({ sessionFile, env: {}, timeoutMs: 200 });
+    const waiting = acquireLock(plan, refusingRenames(Infinity));
+    await expect(waiting).rejects.toThrow(/guard busy: .*\.guard \(EPERM: rename\)/u);
+  });
+
   test("a guard that no process may make is reported after the patience, not after the whole timeout", async (context) => {
     requireWindows(context, "creates locks inside the guard");
     const refuse = (): never => {

@@ -3,12 +3,13 @@
  * program `pidentity` and of no library.
  */
 import { spawn, type StdioOptions } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import os from "node:os";
 import { delimiter, join } from "node:path";
 
 import { errorCode } from "../../util/error-code.js";
 import type { SignalRelay } from "./signal-relay.js";
+import { type SpawnedCommand, windowsCommand } from "./windows-command.js";
 
 /** How it ended; `code` as a shell tells it. */
 export interface ChildEnd {
@@ -35,10 +36,14 @@ export function runChild(
   return new Promise((resolve) => {
     const failed = (error: unknown): void => {
       const code = isNotFound(error, file) ? NOT_FOUND : NOT_EXECUTABLE;
-      resolve({ code, signal: null, error: error as Error });
+      resolve({ code, signal: null, error: explained(error as Error) });
     };
     try {
-      const child = spawn(file, args, { stdio: stdioWith(kept) });
+      const { file: program, args: words, windowsVerbatimArguments } = spawnedCommand(file, args);
+      const child = spawn(program, [...words], {
+        stdio: stdioWith(kept),
+        windowsVerbatimArguments,
+      });
       relay.relayTo(child);
       child.once("error", (error) => {
         // Also of a signal that could not be sent: then it runs.
@@ -53,6 +58,27 @@ export function runChild(
       failed(error);
     }
   });
+}
+
+function spawnedCommand(file: string, args: readonly string[]): SpawnedCommand {
+  if (process.platform !== "win32") return { file, args, windowsVerbatimArguments: false };
+  return windowsCommand(file, args, { env: process.env, isFile });
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch {
+    // A program of the Store's can be started, but not looked at.
+    return false;
+  }
+}
+
+/** Windows has no word for what is no program (ERROR_BAD_EXE_FORMAT): `spawn UNKNOWN`. */
+function explained(error: Error): Error {
+  if (errorCode(error) !== "UNKNOWN") return error;
+  const message = "Windows cannot start this file: name the program that runs it before it";
+  return new Error(message, { cause: error });
 }
 
 /** execvp(3) says EACCES, too, when a folder of PATH may not be searched and no other has such a file. */

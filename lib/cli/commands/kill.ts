@@ -101,7 +101,8 @@ function parseSignal(text: string): NodeJS.Signals {
     signalNumber("--signal", name);
   } catch (cause) {
     const expected = "--signal must be the name of a signal that can be sent here";
-    throw new UsageError(`${expected}: ${quote(text)}`, { cause });
+    const known = process.platform === "win32" ? " (on Windows TERM or KILL)" : "";
+    throw new UsageError(`${expected}: ${quote(text)}${known}`, { cause });
   }
   return name as NodeJS.Signals;
 }

@@ -41,7 +41,8 @@ has it. When all goes well nothing is printed.
 
 The command inherits the kernel lock: if this program is killed (SIGKILL) the
 lock stays held until the command has ended. On Windows the command ends with
-this program. SIGTERM and other signals are passed on to the command; Ctrl-C
+this program, batch files are run by cmd.exe, and PowerShell needs the -- in
+quotes ('--'). SIGTERM and other signals are passed on to the command; Ctrl-C
 reaches it from the terminal.
 
 Options:
@@ -101,7 +102,7 @@ function parseRequest(args: readonly string[]): Request {
   const [stray] = positionals;
   if (stray !== undefined) {
     throw new UsageError(
-      `the command must stand behind --, and this is before it: ${quote(stray)}`,
+      `the command must stand behind --, and this is before it: ${quote(stray)}${dropped(end)}`,
     );
   }
   const { lock, label, timeout, "no-wait": noWait = false } = values;
@@ -114,6 +115,11 @@ function parseRequest(args: readonly string[]): Request {
   const patience = timeout === undefined ? Infinity : parseTimeout("--timeout", timeout);
   const lockPath = tidyPath(absolutePath(lock));
   return { lockPath, timeoutMs: noWait ? 0 : patience, label, command };
+}
+
+/** PowerShell takes a bare -- for its own, where it starts a script: so npx and npm's start scripts never see it. */
+function dropped(end: number): string {
+  return process.platform === "win32" && end === -1 ? "; in PowerShell write '--', in quotes" : "";
 }
 
 type End = Pick<ChildEnd, "code" | "signal">;

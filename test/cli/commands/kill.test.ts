@@ -13,7 +13,13 @@ import { type RunningChild, startReady } from "../../support/processes/child.js"
 import { stateOf } from "../../support/processes/process-state.js";
 import { startTree } from "../../support/processes/process-trees.js";
 import { AS_NOBODY, readablePackage } from "../../support/processes/unprivileged.js";
-import { requireLinux, requireNative, requirePosix, requireRoot } from "../../support/require.js";
+import {
+  requireLinux,
+  requireNative,
+  requirePosix,
+  requireRoot,
+  requireWindows,
+} from "../../support/require.js";
 import { waitFor } from "../../support/wait-for.js";
 
 /** Windows has no SIGTERM to handle: there a process is terminated. */
@@ -374,6 +380,13 @@ test("a hostile command line cannot drive the terminal of the person who is aske
   const { stdout } = await runHere(["kill", String(child.pid)], io);
   expect(stdout).toContain(String.raw`\x1b[2J\x1b]0;owned\x07\r\n\x9b31m\u202e\u2028!`);
   expect(stdout.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}]/u);
+});
+
+test("on Windows it is said which signals there are", async (context) => {
+  requireWindows(context, "its two signals");
+  const { code, stderr } = await runHere(["kill", "1", "--signal", "HUP"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain('can be sent here: "HUP" (on Windows TERM or KILL)');
 });
 
 test.each([

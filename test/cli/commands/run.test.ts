@@ -15,13 +15,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, onTestFinished, test } from "vitest";
+import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 
 import { acquirePidFile } from "../../../lib/file-lock/acquire-pid-file.js";
 import { FileLockTimeoutError } from "../../../lib/file-lock/errors.js";
 import { readPidFile } from "../../../lib/file-lock/read-pid-file.js";
 import { foregroundOf } from "../../../lib/cli/child/foreground.js";
-import { isPidAlive } from "../../../lib/index.js";
+import { identifyProcess, isPidAlive } from "../../../lib/index.js";
 import { realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { parsePayload } from "../../../lib/lock/protocol/payload.js";
 import { runHere, runProgram, startProgram } from "../../support/command-line.js";
@@ -122,6 +122,68 @@ test("a short command whose lock was given away by force ends with its own code,
   expect(await running.closed).toEqual({ code: 5, signal: null });
   const told = /^pidentity: the command (?:runs on|ended) without its lock: /u;
   await waitFor("what standard error says", () => told.test(running.errors()));
+});
+
+describe("a batch file, as npm's commands are on Windows", () => {
+  const ARGS = ["a b", 'say "hi"', "", "end\\", "x&y|z>w^", "C:\\a b\\", "ü"];
+
+  /** `build.cmd`, in a folder whose name has to be quoted, and with an exit code of its own. */
+  function makeBatchFile(): string {
+    const folder = join(temporaryFolder(), "bin ü & co");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "args.cjs"), "console.log(JSON.stringify(process.argv.slice(2)))");
+    const lines = ["@echo off", `"${process.execPath}" "%~dp0args.cjs" %*`, "exit /b 9", ""];
+    writeFileSync(join(folder, "build.cmd"), lines.join("\r\n"));
+    return folder;
+  }
+
+  test.each(["by its path", "by its name in PATH, without its extension"])(
+    "runs %s, with its arguments as they are",
+    { timeout: 60_000 },
+    async (how) => {
+      const folder = makeBatchFile();
+      const command = how === "by its path" ? join(folder, "build.cmd") : "build";
+      const env = { PATH: `${folder};${process.env["PATH"] ?? ""}` };
+      const args = ["run", "--lock", newLockPath(), "--", command, ...ARGS];
+      const { code, stdout, stderr } = await runProgram(args, env);
+      expect({ code, stderr }).toEqual({ code: 9, stderr: "" });
+      expect(JSON.parse(stdout)).toEqual(ARGS);
+    },
+  );
+
+  beforeEach((context) => requireWindows(context, "its batch files"));
+
+  test("is given a % as it is, whatever variables there are", async (context) => {
+    if (identifyProcess()?.includes(".wine") === true) {
+      context.skip("needs Windows itself (Wine's cmd.exe takes %%name:~,% for one variable)");
+    }
+    const args = ["50 %", "%PATH%", "%%", "%~1"];
+    const command = join(makeBatchFile(), "build.cmd");
+    const { stdout } = await runProgram(["run", "--lock", newLockPath(), "--", command, ...args]);
+    expect(JSON.parse(stdout)).toEqual(args);
+  });
+
+  test("is not given an argument that would end its line", async () => {
+    const command = join(makeBatchFile(), "build.cmd");
+    const args = ["run", "--lock", newLockPath(), "--", command, "a\nb"];
+    const { code, stdout, stderr } = await runProgram(args);
+    expect({ code, stdout }).toEqual({ code: 126, stdout: "" });
+    expect(stderr).toContain("cannot be given an argument with a line break");
+  });
+
+  test("what is no program needs one that runs it", async () => {
+    const script = join(temporaryFolder(), "script.js");
+    writeFileSync(script, "1");
+    const { code, stderr } = await runProgram(["run", "--lock", newLockPath(), "--", script]);
+    expect(code).toBe(126);
+    expect(stderr).toContain("Windows cannot start this file: name the program that runs it");
+  });
+
+  test("a -- that PowerShell has taken away is missed by name", async () => {
+    const { code, stderr } = await runHere(["run", "--lock", "a.lock", "node", "build.js"]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`this is before it: "node"; in PowerShell write '--', in quotes`);
+  });
 });
 
 test("standard input is the command's", async () => {

@@ -45,6 +45,7 @@ export function consume(start, { folder, manifest, seenAs = (path) => path }) {
 }
 
 /** What the trial of test/lab/trial consists of; see trial.mjs there. */
+const TRIALS = join(HERE, "../trial");
 const TRIAL = ["trial.mjs", "every-lock.mjs", "example.mjs"];
 
 /**
@@ -55,12 +56,21 @@ const TRIAL = ["trial.mjs", "every-lock.mjs", "example.mjs"];
  * @param {{ folder: string, seenAs?: (path: string) => string }} options see {@link consume}
  */
 export function holdTrial(start, { folder, seenAs = (path) => path }) {
-  const source = join(HERE, "../trial");
-  for (const name of TRIAL) copyFileSync(join(source, name), join(folder, name));
-  const transcript = start(seenAs(join(folder, "trial.mjs")), []);
-  const expected = readFileSync(join(source, "transcript.txt"), "utf8");
-  assert.equal(transcript.replaceAll("\r", ""), expected.replaceAll("\r", ""));
+  for (const name of TRIAL) copyFileSync(join(TRIALS, name), join(folder, name));
+  compareTranscript(start(seenAs(join(folder, "trial.mjs")), []), "transcript.txt");
   rmSync(join(folder, "sessions"), { recursive: true });
+}
+
+/** The same of a build agent on Windows, test/lab/trial/ci-agent.mjs. */
+export function holdAgentTrial(start, { folder, seenAs }) {
+  const script = join(folder, "ci-agent.mjs");
+  copyFileSync(join(TRIALS, "ci-agent.mjs"), script);
+  compareTranscript(start(seenAs(script), []), "ci-agent.txt");
+}
+
+function compareTranscript(transcript, name) {
+  const expected = readFileSync(join(TRIALS, name), "utf8");
+  assert.equal(transcript.replaceAll("\r", ""), expected.replaceAll("\r", ""));
 }
 
 /** The line of JSON in a program's output; runtimes add warnings of their own. */

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import { assertNative, consume, emptyProject, holdTrial } from "./consumer.mjs";
+import { assertNative, consume, emptyProject, holdAgentTrial, holdTrial } from "./consumer.mjs";
 import { packToTry, withFolder } from "./installed.mjs";
 import { pack } from "../../../.ci/pack.mjs";
 import { createTally } from "./tally.mjs";
@@ -60,7 +60,7 @@ export async function testOnWindows(options) {
     const { tarball, manifest } = packToTry(join(folder, "packed"), options);
     const loader = pack(join(ROOT, "node_modules/node-gyp-build"), join(folder, "packed"));
     const npm = seenAs(join(tool(`npm@${NPM}`), "bin", "npm-cli.js"));
-    const project = emptyProject(join(folder, "project"));
+    const project = emptyProject(join(folder, "CI agent ü"));
     const here = { cwd: project };
 
     await tally.check(`npm ${NPM} on node.exe ${NODES[0]}`, () => {
@@ -87,6 +87,11 @@ export async function testOnWindows(options) {
         return "native, sweep, trial, command";
       });
     }
+    await tally.check(`a build agent's day on node.exe ${NODES[0]}`, () => {
+      const start = (script, args) => runNode(NODES[0], [script, ...args], here);
+      holdAgentTrial(start, { folder: project, seenAs });
+      return "jobs, batch files, a killed job, a hung tree, names, every entry";
+    });
   });
   tally.close();
 }
