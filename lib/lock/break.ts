@@ -193,6 +193,8 @@ export function refusalOf(
   if (facts.kernel === "other-view") return "other-view";
   if (facts.owner.state !== "same") return null;
   if (!force) return "owner-alive";
+  // Nor by a guard that is not its own: its file says what another kind of lock does.
+  const isOfOtherKind = payload?.nonce != null && payload.guard !== reading.guard;
   const hasNoFence = payload?.nonce != null && payload.kernelLock === null;
-  return hasNoFence ? "no-guard" : null;
+  return hasNoFence || isOfOtherKind ? "no-guard" : null;
 }
