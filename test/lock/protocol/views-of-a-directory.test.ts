@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
-import { nodeArguments, startReady } from "../../support/processes/child.js";
+import { nodeArguments, runNode, startReady } from "../../support/processes/child.js";
 import { importDist } from "../../support/locks/lock-holder.js";
-import { mountPrivately } from "../../support/processes/mount-namespace.js";
+import { mountPrivately, tryToMount } from "../../support/processes/mount-namespace.js";
 
 const OVERLAY = `
 mount -t tmpfs tmpfs "$PWD"
@@ -88,6 +88,52 @@ test("a former container's lock, whose pid says nothing here, is taken on an ove
   await holder.kill();
   const restarted = { prefix: container, timeoutMs: 5000 };
   expect(await tryElsewhere(sessionFile("again"), restarted)).toEqual({ kind: "released" });
+});
+
+// A disk of its own, whose number is another one when it is mounted again: the first is taken by then.
+const DISK = `
+truncate -s 8M image other
+mkdir disk other-disk
+mkfs.ext4 -q image >&2
+mkfs.ext4 -q other >&2
+mount -o loop image disk
+mkdir disk/sessions`;
+const MOUNT_ANEW = `
+umount disk
+mount -o loop other other-disk
+mount -o loop image disk`;
+
+test("a dead holder's lock is taken on a disk that was mounted anew under another number", async (context) => {
+  const place = await tryToMount(context, DISK);
+  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
+  const { folder, prefix, run } = place;
+  const sessionFile = join(folder, "disk/sessions/s.jsonl");
+  const deviceOf = async (): Promise<unknown> =>
+    await runNode(
+      `import { statSync } from "node:fs";
+       console.log(JSON.stringify(statSync(${JSON.stringify(`${sessionFile}.lock`)}).dev));`,
+      { prefix },
+    );
+  const holder = await startHolding(sessionFile, { prefix });
+  const before = await deviceOf();
+  await holder.kill();
+  await run(MOUNT_ANEW);
+  expect(await deviceOf()).not.toBe(before);
+  expect(await tryElsewhere(sessionFile, { prefix })).toEqual({ kind: "released" });
+});
+
+test("a copy of a living holder's lock on another disk is respected, and taken after its death", async (context) => {
+  const place = await tryToMount(context, `${DISK}\nmount -o loop other other-disk`);
+  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
+  const { folder, prefix, run } = place;
+  const holder = await startHolding(join(folder, "disk/sessions/s.jsonl"), { prefix });
+  await run("cp -a disk/sessions other-disk/sessions");
+  const copy = join(folder, "other-disk/sessions/s.jsonl");
+  expect(await tryElsewhere(copy, { prefix })).toMatchObject({
+    name: "SessionWriteLockTimeoutError",
+  });
+  await holder.kill();
+  expect(await tryElsewhere(copy, { prefix })).toEqual({ kind: "released" });
 });
 
 /**
