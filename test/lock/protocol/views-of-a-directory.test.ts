@@ -90,6 +90,54 @@ test("a former container's lock, whose pid says nothing here, is taken on an ove
   expect(await tryElsewhere(sessionFile("again"), restarted)).toEqual({ kind: "released" });
 });
 
+/** A daemon that publishes its pid file, or says why it could not. */
+function daemon(options: object): readonly string[] {
+  return nodeArguments(`
+    ${importDist("acquirePidFile", "file-lock/index.js")}
+    const held = await acquirePidFile(${JSON.stringify(options)}).catch((error) => error);
+    console.log(held instanceof Error ? held.code : "running");
+    process.stdin.resume();`);
+}
+
+/**
+ * What containers can know of each other there. A restarted container sees what the second one does: its own mount of
+ * the upper directory, and a lock of a process that is not here. It must recover, so the second one gets the lock.
+ */
+test.for([
+  // What the guide says to use there.
+  ["again", { format: "pid", plainLocks: "keep" }, "FILE_LOCK_TIMEOUT"],
+  ["upper", { format: "pid", plainLocks: "keep" }, "FILE_LOCK_TIMEOUT"],
+  ["upper", { format: "json" }, "FILE_LOCK_TIMEOUT"],
+  // The limits that it tells of.
+  ["again", { format: "pid" }, "running"],
+  ["again", { format: "json" }, "running"],
+  ["upper", { format: "pid" }, "running"],
+] as const)(
+  "a living container's pid file, seen by another container through %s of the overlay by %j: %s",
+  async ([view, options, outcome], context) => {
+    const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
+    const [file, ...args] = [
+      ...prefix,
+      "unshare",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+    ];
+    const inView = (of: string): readonly string[] => [
+      process.execPath,
+      ...daemon({ ...options, path: join(folder, of, "sessions/d.pid") }),
+    ];
+    // A shell in front: the daemon's pid is none of the other container's. It gives what it starts in the background
+    // nothing to read, at whose end the daemon would end.
+    const behindShell = ["sh", "-c", `exec 3<&0; "$0" "$@" <&3 & wait`];
+    const first = await startReady(file, [...args, ...behindShell, ...inView("merged")]);
+    expect(first.first).toBe("running");
+    const second = await startReady(file, [...args, ...inView(view)]);
+    expect(second.first).toBe(outcome);
+  },
+);
+
 // A disk of its own, whose number is another one when it is mounted again: the first is taken by then.
 const DISK = `
 truncate -s 8M image other
