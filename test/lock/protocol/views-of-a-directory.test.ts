@@ -154,7 +154,7 @@ mount -o loop image disk`;
 test("a dead holder's lock is taken on a disk that was mounted anew under another number", async (context) => {
   const place = await tryToMount(context, DISK);
   if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
-  const { folder, prefix, run } = place;
+  const { folder, prefix } = place;
   const sessionFile = join(folder, "disk/sessions/s.jsonl");
   const deviceOf = async (): Promise<unknown> =>
     await runNode(
@@ -165,7 +165,7 @@ test("a dead holder's lock is taken on a disk that was mounted anew under anothe
   const holder = await startHolding(sessionFile, { prefix });
   const before = await deviceOf();
   await holder.kill();
-  await run(MOUNT_ANEW);
+  await place.run(MOUNT_ANEW);
   expect(await deviceOf()).not.toBe(before);
   expect(await tryElsewhere(sessionFile, { prefix })).toEqual({ kind: "released" });
 });
@@ -173,9 +173,9 @@ test("a dead holder's lock is taken on a disk that was mounted anew under anothe
 test("a copy of a living holder's lock on another disk is respected, and taken after its death", async (context) => {
   const place = await tryToMount(context, `${DISK}\nmount -o loop other other-disk`);
   if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
-  const { folder, prefix, run } = place;
+  const { folder, prefix } = place;
   const holder = await startHolding(join(folder, "disk/sessions/s.jsonl"), { prefix });
-  await run("cp -a disk/sessions other-disk/sessions");
+  await place.run("cp -a disk/sessions other-disk/sessions");
   const copy = join(folder, "other-disk/sessions/s.jsonl");
   expect(await tryElsewhere(copy, { prefix })).toMatchObject({
     name: "SessionWriteLockTimeoutError",
