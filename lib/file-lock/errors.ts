@@ -2,6 +2,7 @@
 import {
   causedBy,
   describeHolder,
+  describeKept,
   describeObstacle,
   type LockFailure,
   type LockHolder,
@@ -10,6 +11,7 @@ import {
   pidOf,
   syscallOf,
 } from "../lock/failure.js";
+import type { KeptReason } from "../lock/verdict/inspection.js";
 import { nameReasons } from "../session-lock/reasons.js";
 import { messageOf } from "../util/argument-error.js";
 import { printable } from "../util/printable.js";
@@ -45,7 +47,7 @@ interface StaleFacts {
   readonly lockPath: string;
   readonly holder: LockHolder;
   readonly staleReasons: readonly string[];
-  readonly keptReason: string | null;
+  readonly keptReason: KeptReason | null;
 }
 
 interface FileFacts {
@@ -96,7 +98,8 @@ export class FileLockStaleError extends FileLockError {
   constructor(thing: LockedThing, { lockPath, holder, staleReasons, keptReason }: StaleFacts) {
     const reasons = staleReasons.length === 0 ? ["unknown"] : staleReasons;
     const owner = describeHolder(holder);
-    super(`${thing} lock stale (${reasons.join(", ")}): ${owner} ${lockPath}`, lockPath);
+    const text = `${thing} lock stale (${reasons.join(", ")}): ${owner} ${lockPath}`;
+    super(text + describeKept(keptReason), lockPath);
     this.owner = owner;
     this.pid = pidOf(holder);
     this.staleReasons = reasons;

@@ -41,6 +41,8 @@ export class LockNotBrokenError extends Error {
   }
 }
 
+const ONLY_VIEW = "make sure first that no process uses it through another mount";
+
 /** A clause for people. */
 export function describeRefusal({ refusal, inspection, guardPath, cause }: KeptLock): string {
   const because = cause instanceof Error ? ` (${cause.message})` : "";
@@ -58,8 +60,11 @@ export function describeRefusal({ refusal, inspection, guardPath, cause }: KeptL
       return `other processes are at work on it, guard ${guardPath ?? "unknown"}${because}`;
     case "no-guard":
       return `nothing here makes its removal safe${because}`;
-    case "other-view":
-      return "its holder's file lies on another device, of which this is another view";
+    case "other-view": {
+      const what = "its holder's file lies on another device, of which this is another view";
+      const canForce = inspection.ownerState === "gone";
+      return canForce ? `${what}; force would remove it: ${ONLY_VIEW}` : what;
+    }
     case "not-a-lock":
       return "the file has the form of no lock";
     case "unreadable":

@@ -16,7 +16,9 @@ interface BreakOptions {
   readonly reason: string;
   /**
    * Also when its owner is proven alive: that finds its lock lost at its next `assertHeld`, `withFence`, release or look
-   * of its watchdog, and may be writing until then. Default false.
+   * of its watchdog, and may be writing until then. And where its owner is proven gone, also through another view of the
+   * file than its holder's (`other-view`): make sure that no process uses the file through another mount meanwhile.
+   * Default false.
    */
   readonly force?: boolean | undefined;
 }

@@ -9,7 +9,8 @@
  * - `guard-busy`: other processes were at work on it all the time; `guardPath` names the guard
  * - `no-guard`: this process or file system has no way to make the removal safe (no addon, no kernel locks), the guard is
  *   a later version's, or the living owner cannot notice that its lock is gone
- * - `other-view`: the holder's file lies on another device; this is another view of it, with no guard in common
+ * - `other-view`: the holder's file lies on another device; this is another view of it, with no guard in common;
+ *   `force` removes it where its owner is proven gone
  * - `not-a-lock`: the file has the form of no lock
  * - `unreadable`: it is no regular file, too large, or this process may not read it
  * - `error`: the file system refused the removal

@@ -190,9 +190,15 @@ export function refusalOf(
   if (reading.kind === "unreadable") return "unreadable";
   if (content === null) return "not-a-lock";
   if (facts.heldHere) return "held-here";
-  if (facts.kernel === "other-view") return "other-view";
+  // No guard here keeps a process out that removes it through the holder's own view: that there is none, the caller has
+  // to know. A holder that may live would not see in its view that its lock is gone.
+  if (facts.kernel === "other-view" && !(force && facts.owner.state === "gone")) {
+    return "other-view";
+  }
   if (facts.owner.state !== "same") return null;
   if (!force) return "owner-alive";
+  // Nor by a guard that is not its own: its file says what another kind of lock does.
+  const isOfOtherKind = payload?.nonce != null && payload.guard !== reading.guard;
   const hasNoFence = payload?.nonce != null && payload.kernelLock === null;
-  return hasNoFence ? "no-guard" : null;
+  return hasNoFence || isOfOtherKind ? "no-guard" : null;
 }

@@ -122,7 +122,7 @@ export class Contention {
         if (yield* this.#reclaim(seen)) return;
         continue;
       }
-      if (isToBeReported(inspection)) {
+      if (isToBeReported(judgement)) {
         // Reported only when a second look finds the same content: a lock may vanish or change hands meanwhile.
         if (reported !== null && isSameContent(reported, judgement)) {
           throw this.#staleError(inspection);
@@ -264,10 +264,13 @@ export class Contention {
   }
 }
 
-/** Kept although stale, in a way that waiting does not change. */
-function isToBeReported({ keptReason, staleReasons }: LockInspection): boolean {
+/**
+ * Kept although stale, in a way that waiting does not change. A file whose text is gone and that a process owns is
+ * rightly held: that process ends its hold when it sees it.
+ */
+function isToBeReported({ inspection: { keptReason, staleReasons }, payload }: Judgement): boolean {
   return (
-    keptReason === "owner-alive" ||
+    (keptReason === "owner-alive" && payload !== null) ||
     keptReason === "other-view" ||
     (keptReason === "owner-unknown" && staleReasons.includes("too-old"))
   );

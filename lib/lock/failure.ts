@@ -129,3 +129,21 @@ export function syscallOf(error: unknown): string | null {
 export function describeObstacle(obstacle: LockObstacle | null): string {
   return obstacle === null ? "" : " (a directory: another library's lock, held or left)";
 }
+
+/** The end of a stale lock's message: why it was kept, and what to do. */
+export function describeKept(keptReason: KeptReason | null): string {
+  if (keptReason === null) return "";
+  const remedy = KEPT_REMEDIES[keptReason];
+  return ` (kept, ${keptReason}${remedy === undefined ? "" : `: ${remedy}`})`;
+}
+
+/** Those that an acquisition fails with; while another reason counts it waits. */
+const KEPT_REMEDIES: Readonly<Partial<Record<KeptReason, string>>> = {
+  "owner-alive": "its owner runs; end that if it hangs",
+  "owner-unknown":
+    "nothing here proves that its owner is gone; look from where it ran, or remove it by breakLock or pidentity break",
+  "other-view":
+    "its holder saw it on another device; acquire it there, or, once no process uses it through another mount, remove it by breakLock or pidentity break with force",
+  "no-guard":
+    "no kernel locks keep its removal safe here; nativeStatus() says whether the addon is missing",
+};

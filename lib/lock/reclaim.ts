@@ -93,7 +93,8 @@ export function judgeAgain(
   if (content === null) return null;
   // Asked now and once, for this judgement only: all its rules see one answer about a pid.
   const now = evidenceOfOpenFile(evidence.fresh(), fd, fs);
-  const known = { seen: content, isNamed, isRegular: isNamed };
+  // Where the file is its own guard this process has just locked it, which `isNamed` tells.
+  const known = { seen: content, isNamed, isRegular: isNamed, isInGuardFile: !isNamed };
   const reading = (file ?? new OpenLock(lockPath, fd, fs)).read(now, known);
   if (reading.kind !== "lock" || !reading.bytes.equals(content.bytes)) return null;
   const stillKnown = (pid: number): OwnerArgs | null =>

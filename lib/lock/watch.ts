@@ -54,8 +54,8 @@ export class LockWatch {
   /** Since when nothing was told. */
   #quietSince = this.#since;
   #looksSinceTold = 0;
-  /** The payload of a lock whose kernel lock is probed. */
-  #probed: LockPayload | null = null;
+  /** The kind of a lock whose kernel lock is probed. */
+  #probed: Pick<LockPayload, "guard"> | null = null;
   #owner: ProcessReference | null = null;
   #watcher: FileWatcher | null = null;
   #onTold: (() => void) | null = null;
@@ -71,8 +71,8 @@ export class LockWatch {
   }
 
   /** From now on the owner's end is noticed, too. */
-  followOwner({ payload, facts }: Judgement): void {
-    this.#probed = facts.kernel === "held" ? payload : null;
+  followOwner({ reading, payload, facts }: Judgement): void {
+    this.#probed = facts.kernel === "held" && reading.kind === "lock" ? reading : null;
     const { pid } = payload ?? { pid: null };
     this.#owner ??= facts.pidAlive && isValidPid(pid) ? processBackend().reference(pid) : null;
   }

@@ -34,7 +34,9 @@ test.for(["file", "pid file"] as const)(
       keptReason: "other-view",
     });
     expect((error as Error).message).toMatch(
-      new RegExp(`^${thing} lock stale \\(dead-pid\\): pid=${String(holder.pid)} alive=false `),
+      new RegExp(
+        `^${thing} lock stale \\(dead-pid\\): pid=${String(holder.pid)} alive=false .* \\(kept, other-view: .*breakLock`,
+      ),
     );
   },
 );
@@ -95,7 +97,7 @@ test.for([
       keptReason: "no-guard",
     },
     { staleReasons: ["too-old", "non-openclaw-owner"], keptReason: "no-guard", pid: 7 },
-    "pid file lock stale (too-old, non-openclaw-owner): pid=7 alive=true /d/l",
+    "pid file lock stale (too-old, non-openclaw-owner): pid=7 alive=true /d/l (kept, no-guard: no kernel locks keep its removal safe here; nativeStatus() says whether the addon is missing)",
   ],
   [
     { kind: "lost", lockPath: "/d/l", why: "taken over" },

@@ -341,16 +341,50 @@ test("an empty lock of any age is broken by its bytes", async (context) => {
   expect(broken).toMatchObject({ outcome: "removed", inspection: { keptReason: "in-grace" } });
 });
 
-test("another view of a holder's file is not removed, whatever is overruled", async (context) => {
-  requireNative(context);
-  requireLinux(context, "device numbers");
-  const lockPath = join(temporaryFolder(), "s.jsonl.lock");
-  const holder = await startHolder(lockPath, { fields: { kernelLock: "1:1" } });
-  const expectedNonce = nonceOf(lockPath);
-  await holder.kill();
-  const error = await refusal(breakSessionLock(lockPath, { expectedNonce, reason, force: true }));
-  expect(error).toMatchObject({ refusal: "other-view", evidence: { kernelLock: "other-view" } });
-  expect(existsSync(lockPath)).toBe(true);
+describe("another view of a holder's file", () => {
+  async function heldElsewhere() {
+    const lockPath = join(temporaryFolder(), "s.jsonl.lock");
+    const holder = await startHolder(lockPath, { fields: { kernelLock: "1:1" }, keep: false });
+    return { lockPath, holder, wish: { expectedNonce: nonceOf(lockPath), reason } };
+  }
+
+  test("another view of a living holder's file is not removed, whatever is overruled", async (context) => {
+    requireNative(context);
+    requireLinux(context, "device numbers");
+    const { lockPath, wish } = await heldElsewhere();
+    const error = await refusal(breakSessionLock(lockPath, { ...wish, force: true }));
+    expect(error).toMatchObject({ refusal: "other-view", evidence: { kernelLock: "other-view" } });
+    expect(error.message).not.toContain("force");
+    expect(existsSync(lockPath)).toBe(true);
+  });
+
+  test("another view of a dead holder's file is removed when that is overruled, as the refusal says", async (context) => {
+    requireNative(context);
+    requireLinux(context, "device numbers");
+    const { lockPath, holder, wish } = await heldElsewhere();
+    await holder.kill();
+    const error = await refusal(breakSessionLock(lockPath, wish));
+    expect(error).toMatchObject({ refusal: "other-view", evidence: { kernelLock: "other-view" } });
+    expect(error.message).toContain("force would remove it");
+    expect(existsSync(lockPath)).toBe(true);
+    expect(await breakSessionLock(lockPath, { ...wish, force: true })).toMatchObject({
+      outcome: "removed",
+    });
+    expect(existsSync(lockPath)).toBe(false);
+  });
+
+  test("another view of a file whose holder cannot be judged is not removed, whatever is overruled", async (context) => {
+    requireNative(context);
+    requireLinux(context, "device numbers");
+    const { lockPath, wish } = await heldElsewhere();
+    const payload = JSON.parse(readFileSync(lockPath, "utf8")) as { owner: string };
+    // Its pid is alive, and nothing tells whether it is that process.
+    const owner = payload.owner.split(".").with(7, "-").with(8, "-").join(".");
+    writeFileSync(lockPath, JSON.stringify({ ...payload, owner }));
+    const error = await refusal(breakSessionLock(lockPath, { ...wish, force: true }));
+    expect(error).toMatchObject({ refusal: "other-view", evidence: { ownerState: "unknown" } });
+    expect(existsSync(lockPath)).toBe(true);
+  });
 });
 
 test("without the addon no lock is broken, not even a dead owner's", async () => {

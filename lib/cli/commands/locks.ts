@@ -76,8 +76,9 @@ Options:
                    free, stale, undecided), "evidence" and more
 
 Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
-be read or be decided from here, 2 on wrong usage, or when a directory could not
-be read or a lock not be removed (I/O). With --watch that of the last look.
+be read or be decided from here, 2 on wrong usage, or when a directory or the
+name of a lock could not be read, or a lock not be removed (I/O). With --watch
+that of the last look.
 
 Examples:
   pidentity locks ~/.openclaw/agents/main/sessions

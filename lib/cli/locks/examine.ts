@@ -40,7 +40,7 @@ export interface SweepRequest {
 export interface LocksReport {
   readonly locks: readonly SessionLockInspection[];
   readonly counts: SweepCounts;
-  /** Directories that could not be examined, and why. */
+  /** Directories and locks that could not be examined, and why. */
   readonly problems: readonly string[];
   /** What the sweep noticed beside locks: odd files, leftovers that it could not remove. */
   readonly notices: readonly string[];
@@ -149,7 +149,9 @@ class Examination implements LocksReport {
     for (const notice of result.notices) {
       // The locks themselves say that they were removed.
       if (notice.kind === "removed-lock") continue;
-      this.notices.push(describeNotice({ ...notice, path: shownPath(notice.path) }));
+      // A lock that was not looked at must not pass for one that is well.
+      const to = notice.kind === "undecodable-name" ? this.problems : this.notices;
+      to.push(describeNotice({ ...notice, path: shownPath(notice.path) }));
     }
   }
 

@@ -124,7 +124,8 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
     brief: "copy of a lock?",
     clause: "its holder sees it on another device: this may be a copy of it",
     meaning: "The holder's file lies on another device than this one, as under an overlay mount.",
-    remedy: "Run this where the holder runs.",
+    remedy:
+      "Run this where the holder runs. When its owner is gone and no process uses the file through another mount: pidentity break --force.",
   },
   changed: {
     brief: "changed hands",

@@ -71,8 +71,10 @@ export function isSameFileSystem(one: string | null, other: string | null): bool
 /** statfs(2) of 9p (linux/magic.h V9FS_MAGIC). */
 export const TYPE_OF_9P = 0x01021997;
 
-// Those that lie on a block device always, whose number is then theirs.
+// Those that lie on a block device always, whose number is then theirs. Two of macOS, whose volumes have one each.
 const OF_DISKS: ReadonlySet<string | null> = new Set([
+  "apfs",
+  "hfs",
   "ext",
   "xfs",
   "f2fs",
@@ -84,6 +86,11 @@ const OF_DISKS: ReadonlySet<string | null> = new Set([
   "ntfs",
   "ntfs3",
 ]);
+
+/** Whether a file system of that name lies on a disk of its own, and not on another file system as an overlay does. */
+export function isOfDisk(name: string | null): boolean {
+  return OF_DISKS.has(name);
+}
 
 /** Whether a Linux file system of that type has a block device's number. */
 export function isTypeOfDisk(type: number): boolean {

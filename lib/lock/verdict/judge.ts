@@ -18,8 +18,8 @@ import type { LockInspection } from "./inspection.js";
 import { isDiskOfThisMachine, type KernelEvidence } from "./kernel-evidence.js";
 import { judgeOwner } from "./owner.js";
 import type { OwnerArgs, OwnerArgsMemo } from "./owner-args.js";
-import { type OwnerJudgement, unproven } from "./owner-judgement.js";
-import { tokenOf } from "./owner-token.js";
+import { type OwnerJudgement, same, undecidable, unproven } from "./owner-judgement.js";
+import { isPlain, tokenOf } from "./owner-token.js";
 import type { PlainLocks } from "./plain-owner.js";
 import { isIncomplete, type LockReading, type ReadLock } from "./reading.js";
 
@@ -231,7 +231,12 @@ function ownerOf(
   { plainLocks, lease }: JudgingPolicy,
   evidence: EvidenceSource,
 ): OwnerJudgement {
-  if (payload === null || lock === null) return unproven("missing-pid");
+  if (lock === null) return unproven("missing-pid");
+  const namesNoOwner = payload === null || (payload.pid === null && isPlain(payload));
+  // Whatever the file says: the process that owns it has not given it up.
+  if (namesNoOwner && lock.kernel === "held") return same("kernel-lock-held");
+  if (namesNoOwner && lock.isUnaskable) return undecidable("unsupported");
+  if (payload === null) return unproven("missing-pid");
   return judgeOwner(payload, {
     kernel: lock.kernel,
     verify: evidence.verify,

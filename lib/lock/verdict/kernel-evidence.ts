@@ -6,7 +6,7 @@ import {
   type TokenHost,
 } from "../../process/token.js";
 import { deviceOf, isAnonymousDevice } from "../protocol/file-id.js";
-import { type FileSystem, isSameFileSystem } from "../protocol/file-system-kind.js";
+import { type FileSystem, isOfDisk, isSameFileSystem } from "../protocol/file-system-kind.js";
 import type { LockAttempt } from "../protocol/lock-fs.js";
 import { type ExactTimes, hasMark, numberIn } from "../protocol/number-file.js";
 import type { LockPayload } from "../protocol/payload.js";
@@ -19,7 +19,7 @@ import type { LockPayload } from "../protocol/payload.js";
  * - `other-mount`: the holder's file lies on another overlay mount of this boot. An upper directory has one at
  *   a time, so the holder's is gone
  * - `other-view`: the holder's file lies on another device: this is another view of it, with no guard in
- *   common, which this process must not remove
+ *   common, which this process must not remove. Not so of two disks, where no lock is seen by two views
  * - `silent`: nothing that counts
  */
 export type KernelEvidence =
@@ -47,6 +47,18 @@ export interface KernelLockClaim {
  * device number is no disk's ({@link isDiskOfThisMachine}), an earlier boot must be this host's. FUSE: a
  * daemon may keep locks to itself, and virtual machines share folders: free counts only in the holder's own
  * boot, and only when the holder saw its own lock from outside.
+ *
+ * Another device, of the same boot: two processes that reach one file by two devices have no guard in common, and each
+ * may remove what the other has just published. So such a lock is kept (`other-view`), unless there are no two views:
+ *
+ * - An overlay's upper directory is mounted once at a time (`other-mount`).
+ * - So is a disk, and a disk's file system is no view of another one: its files have one number at a time. What was
+ *   written under another number lies on a disk that was mounted anew since (the old number names it no more, and no
+ *   process can be looking through it), or was copied from another disk (then it is another file). In either case all
+ *   processes that reach this very file by its disk do so under this number and enter the same guard; those that see
+ *   the disk through an overlay see no disk's number, and keep it. So the token decides, as of any copy.
+ *
+ * A disk that is mounted twice at once under two numbers destroys itself: no rule of locks matters there.
  */
 export function weighKernelLock(
   { recorded, token, found }: KernelLockClaim,
@@ -59,8 +71,14 @@ export function weighKernelLock(
   if (recorded.kernelLock !== found) {
     // Another inode of the same device is a copy, or a file system that numbers anew: the token decides.
     if (deviceOf(recorded.kernelLock) === deviceOf(found) || !isOurBoot) return "silent";
-    const areOverlays = recorded.fileSystem === OVERLAY && fileSystem().name === OVERLAY;
-    return areOverlays ? "other-mount" : "other-view";
+    const { name } = fileSystem();
+    if (recorded.fileSystem === OVERLAY && name === OVERLAY) return "other-mount";
+    const devices = [recorded.kernelLock, found];
+    const areDisks =
+      isOfDisk(name) &&
+      isSameFileSystem(recorded.fileSystem, name) === true &&
+      !devices.some((fileId) => isAnonymousDevice(fileId, host.platform));
+    return areDisks ? "silent" : "other-view";
   }
   const answer = probe();
   if (answer === "held") return "held";

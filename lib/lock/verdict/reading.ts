@@ -4,7 +4,7 @@ import type { BigIntStats } from "node:fs";
 import { errorCode } from "../../util/error-code.js";
 import { printable } from "../../util/printable.js";
 import { timesOf } from "../protocol/file-times.js";
-import { hasInodeGuards, INODE_GUARD } from "../protocol/guard.js";
+import { canGuardByInode, hasInodeGuards, INODE_GUARD } from "../protocol/guard.js";
 import { closeQuietly, type LockAttempt, type LockFs } from "../protocol/lock-fs.js";
 import { type ExactTimes, numberIn } from "../protocol/number-file.js";
 import { type LockPayload, MAX_LOCK_BYTES } from "../protocol/payload.js";
@@ -18,8 +18,10 @@ export interface ReadLock extends LockContent {
   readonly kind: "lock";
   readonly lockPath: string;
   readonly kernel: KernelEvidence;
-  /** As {@link LockPayload.guard}; of a file that says nothing but a pid, the kind whose lock was asked for. */
+  /** As {@link LockPayload.guard}; of a file that does not say it, the kind whose lock was asked for. */
   readonly guard: string | null;
+  /** The kernel did not say whether a process owns the file, and the file does not say which one would. */
+  readonly isUnaskable: boolean;
   /** `<st_dev>:<st_ino>`; null for plain locks, where nothing depends on it. */
   readonly fileId: string | null;
   /** Only read when a lock without pid, or another program's without a time, makes it matter. */
@@ -51,7 +53,15 @@ export interface KnownOfFile {
   readonly isNamed?: boolean;
   /** What an earlier reading found: where the file still says that, it is not parsed again. */
   readonly seen?: LockContent | null;
+  /**
+   * The caller is inside the lock's guard file and has not locked the file itself: no process is about to create and
+   * lock it, so that asking by a lock of the same kind disturbs none.
+   */
+  readonly isInGuardFile?: boolean;
 }
+
+/** A process that creates a lock in its place has locked it by then, unless it is stopped. Milliseconds. */
+const CREATION_MS = 1000;
 
 export function readLock(
   lockPath: string,
@@ -104,7 +114,8 @@ export class OpenLock {
     }
   }
 
-  #read(evidence: EvidenceSource, { isRegular, isNamed, seen }: KnownOfFile): LockReading {
+  #read(evidence: EvidenceSource, known: KnownOfFile): LockReading {
+    const { isRegular, isNamed, seen } = known;
     let stats: BigIntStats | null = null;
     if (isRegular !== true) {
       stats = this.#fs.fstat(this.fd);
@@ -121,28 +132,61 @@ export class OpenLock {
     }
     const fileId =
       payload === null || isPlain(payload) ? null : (this.#fileId ??= this.#fs.fileId(this.fd));
-    const { kernel, guard } =
+    const told =
       payload === null
         ? this.#weighNumber(bytes, stats ?? this.#fs.fstat(this.fd), evidence)
         : {
             kernel: fileId === null ? "silent" : this.#weigh(payload, fileId, evidence),
             guard: payload.guard,
           };
+    const times = stats === null ? NO_TIMES : timesOf(stats);
+    const isAsked = told.kernel === "held" || told.kernel === "free" || isClaimed(payload, fileId);
+    const owner = isAsked ? UNOWNED : this.#unclaimedOwner(payload, times, evidence, known);
+    const isOwned = owner.answer === "held";
+    const kernel = isOwned ? "held" : told.kernel;
     // Unlinked since it was opened: free because it was released, and no process's lock any more.
     const isFree = kernel === "free" || kernel === "free-unconfirmed";
     if (isFree && isNamed !== true && this.#fs.fstat(this.fd).nlink === 0n) return ABSENT;
-    const { mtimeMs, ctimeMs } = stats === null ? NO_TIMES : timesOf(stats);
     return {
       kind: "lock",
       lockPath: this.lockPath,
       bytes,
-      payload,
+      payload: isOwned && payload !== null ? withoutTerms(payload) : payload,
       kernel,
-      guard,
+      guard: isOwned ? owner.guard : told.guard,
+      isUnaskable: typeof owner.answer !== "string",
       fileId,
-      mtimeMs,
-      ctimeMs,
+      ...times,
     };
+  }
+
+  /**
+   * Whether a process owns the file although the file does not say so: a tool has truncated it, or written over it, and
+   * its holder lives on.
+   *
+   * Where a lock file is its own guard the question takes nothing. Elsewhere it takes the lock for an instant, in which
+   * a process that has just created the file would not get it: there it is asked inside the guard file, in which such a
+   * process is, and of files that are older.
+   */
+  #unclaimedOwner(
+    payload: LockPayload | null,
+    { mtimeMs }: Pick<ReadLock, "mtimeMs">,
+    evidence: EvidenceSource,
+    { isInGuardFile = false }: KnownOfFile,
+  ): UnclaimedOwner {
+    const { platform } = evidence.host;
+    // Only on Windows are there guards without kernel locks: elsewhere this process removes nothing.
+    if (!this.#fs.canLock() && platform !== "win32") return UNOWNED;
+    const { kind } = evidence.fileSystem(this.lockPath);
+    const mayBeOwnGuard = canGuardByInode(platform) && (kind === "local" || kind === "unlisted");
+    const own: UnclaimedOwner = mayBeOwnGuard
+      ? { answer: this.#fs.probeOwner(this.fd), guard: INODE_GUARD }
+      : UNOWNED;
+    if (own.answer === "held") return own;
+    const isOld = mtimeMs !== null && Math.abs(Date.now() - mtimeMs) > CREATION_MS;
+    const mayAsk = isInGuardFile || (!mayBeOwnGuard && payload === null && isOld);
+    const answer = mayAsk ? this.#fs.probe(this.fd) : "acquired";
+    return answer === "acquired" ? own : { answer, guard: null };
   }
 
   #weigh(payload: LockPayload, found: string, evidence: EvidenceSource): KernelEvidence {
@@ -173,6 +217,24 @@ export class OpenLock {
     const error = new Error(printable(`${what}: ${this.lockPath}`));
     return { kind: "unreadable", lockPath: this.lockPath, error };
   }
+}
+
+/** What the kernel has answered, and the kind of guard that goes with the lock that was asked for. */
+interface UnclaimedOwner {
+  readonly answer: LockAttempt;
+  readonly guard: typeof INODE_GUARD | null;
+}
+
+/** None, or not to be asked now. */
+const UNOWNED: UnclaimedOwner = { answer: "acquired", guard: null };
+
+function isClaimed(payload: LockPayload | null, fileId: string | null): boolean {
+  return fileId !== null && payload?.kernelLock === fileId;
+}
+
+/** Another lock's limit and lease are not those of the process that owns the file. */
+function withoutTerms(payload: LockPayload): LockPayload {
+  return { ...payload, maxHoldMs: null, lease: null };
 }
 
 /** It names no process, or, as none of this package's does, no time: then the file's own times may count. */

@@ -1,5 +1,6 @@
 /** What a sessions directory holds for the lock layer, listed and sorted in time slices. */
 import { errorCode } from "../../util/error-code.js";
+import { pathPrefix } from "../../util/absolute-path.js";
 import type { LockFs } from "../../lock/protocol/lock-fs.js";
 import { lockNameOf, parseLeftoverName } from "../../lock/protocol/names.js";
 import { sortInSlices } from "../../util/sort-in-slices.js";
@@ -13,6 +14,8 @@ export interface ListedLocks {
   readonly locks: readonly string[];
   /** Names that end like a lock's but are a directory, a socket, a symbolic link or the like. */
   readonly odd: readonly string[];
+  /** Names of locks as they were decoded, which lead to no file: the bytes on the disk are no UTF-8. */
+  readonly undecodable: readonly string[];
   readonly leftovers: readonly string[];
   /** There is no such directory. */
   readonly missing: boolean;
@@ -30,20 +33,36 @@ export async function listLocks(
 ): Promise<ListedLocks> {
   const locks: string[] = [];
   const odd: string[] = [];
+  const undecodable: string[] = [];
   const leftovers: string[] = [];
   const listing = openListing(directory, fs);
-  if (listing === null) return { locks, odd, leftovers, missing: true };
+  if (listing === null) return { locks, odd, undecodable, leftovers, missing: true };
   try {
     for (let entry = listing.next(); entry !== null; entry = listing.next()) {
       const { name, isFile } = entry;
-      if (name.endsWith(SESSION_LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
+      if (isUndecodable(directory, name, fs)) undecodable.push(name);
+      else if (name.endsWith(SESSION_LOCK_SUFFIX)) (isFile ? locks : odd).push(name);
       else if (isLeftover(name, isFile)) leftovers.push(name);
       if (slice.exhausted()) await slice.next();
     }
   } finally {
     listing.close();
   }
-  return { locks: await sortInSlices(locks, slice), odd, leftovers, missing: false };
+  const sorted = await sortInSlices(locks, slice);
+  return { locks: sorted, odd, undecodable, leftovers, missing: false };
+}
+
+/** Whether what a directory lists may have been no UTF-8: decoded, it leads to no file then. */
+export function hasReplacement(name: string): boolean {
+  return name.includes("\uFFFD");
+}
+
+function isUndecodable(directory: string, name: string, fs: LockFs): boolean {
+  return (
+    hasReplacement(name) &&
+    name.endsWith(SESSION_LOCK_SUFFIX) &&
+    !fs.exists(pathPrefix(directory) + name)
+  );
 }
 
 /** What the protocol left beside a session's lock; another library's guard can be a directory. */

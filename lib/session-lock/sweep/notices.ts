@@ -8,6 +8,8 @@ import { describeMissingAddon, firstMissOfAddon } from "../../lock/missing-addon
 /**
  * - `removed-lock`: a stale lock was removed
  * - `odd-file`: a directory, a socket, a symbolic link or the like has a lock's name; it was skipped
+ * - `undecodable-name`: a lock's name is not valid UTF-8, so that it cannot be opened by it; it was skipped. `path` has
+ *   U+FFFD for what cannot be decoded
  * - `leftover-kept`: what a crash left of the protocol itself could not be removed
  * - `no-addon`: stale locks stay, the first of them `path`, because the native addon is not loaded; told once in a
  *   thread, and on standard error where there is no log
@@ -18,7 +20,7 @@ export type SweepNotice =
       readonly path: string;
       readonly staleReasons: readonly StaleReason[];
     }
-  | { readonly kind: "odd-file"; readonly path: string }
+  | { readonly kind: "odd-file" | "undecodable-name"; readonly path: string }
   | { readonly kind: "leftover-kept"; readonly path: string; readonly error: Error }
   | {
       readonly kind: "no-addon";
@@ -41,6 +43,8 @@ function wordsFor(notice: SweepNotice): string {
       return `removed stale session lock: ${path} (${notice.staleReasons.join(", ")})`;
     case "odd-file":
       return `skipped, not a regular file: ${path}`;
+    case "undecodable-name":
+      return `skipped, its name is not valid UTF-8: ${path}`;
     case "leftover-kept":
       return `cannot remove leftover: ${path} (${notice.error.message})`;
     case "no-addon":

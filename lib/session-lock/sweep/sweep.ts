@@ -122,6 +122,9 @@ class DirectorySweep {
     for (const name of listed.odd) {
       this.#notices.add({ kind: "odd-file", path: this.#prefix + name });
     }
+    for (const name of listed.undecodable) {
+      this.#notices.add({ kind: "undecodable-name", path: this.#prefix + name });
+    }
     await this.#slice.next();
     await loadInTurns(this.#slice);
     await this.#sweepLocks(listed.locks);

@@ -96,7 +96,7 @@ class Graph {
     }
     let names = ["A", "B", "C"];
     return origins.map(({ process, label, places }) => {
-      const line = `${names[process] ?? "?"} ${label}`;
+      const line = `${names[process] ?? "a tool"} ${label}`;
       names = places.map((_, place) => names[places.indexOf(place)] ?? "?");
       return line;
     });

@@ -162,6 +162,7 @@ function reclaim({ fs, evidence, nowMs }: Surroundings, judged: string): string 
     payload: parsePayload(bytes),
     kernel: "free",
     guard: null,
+    isUnaskable: false,
     fileId: null,
     mtimeMs: 0,
     ctimeMs: 0,

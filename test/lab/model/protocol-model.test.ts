@@ -36,6 +36,7 @@ const INODE_GUARDS: Scenario = {
   roles: TWO,
   crashes: 1,
   overdue: 1,
+  truncations: 0,
   initially: "stale",
   hasLinks: true,
   hasUnnamed: true,
@@ -166,6 +167,30 @@ const INODE_CHECKS: readonly ScenarioCheck[] = [
     atLeast: 1000,
     outcomes: ["sweep T0: removed", "sweep T0: gone", "sweep G: removed", "publish: swept"],
   },
+  {
+    name: "two processes whose lock's file a tool truncates",
+    change: { platform: "linux", truncations: 1 },
+    atLeast: 25_000,
+    outcomes: [...OWNED, "reclaim empty: removed", "reclaim empty: changed"],
+  },
+  {
+    name: "two processes without hard links whose lock's file a tool truncates",
+    change: { platform: "linux", hasLinks: false, hasUnnamed: false, overdue: 0, truncations: 1 },
+    atLeast: 75_000,
+    outcomes: [...OWNED, "reclaim empty: removed", "reclaim empty: changed"],
+  },
+  {
+    name: "two processes whose lock's file a tool truncates, of which one may not use those locks",
+    change: {
+      platform: "linux",
+      roles: MIXED,
+      symmetric: false,
+      overdue: 0,
+      truncations: 1,
+    },
+    atLeast: 11_000,
+    outcomes: [...onTime(OWNED), ...onTime(LOCKED), "reclaim empty: removed"],
+  },
 ];
 
 /** With a guard file. */
@@ -249,6 +274,18 @@ const GUARD_FILE_CHECKS: readonly ScenarioCheck[] = [
     },
     atLeast: 2000,
     outcomes: ["sweep G: removed", "sweep G: refused", "publish: swept", "release locked: removed"],
+  },
+  {
+    name: "two processes whose lock's file a tool truncates",
+    change: { truncations: 1 },
+    atLeast: 45_000,
+    outcomes: [...LOCKED, "reclaim empty: removed", "reclaim empty: changed"],
+  },
+  {
+    name: "two processes on Windows whose lock's file a tool truncates",
+    change: { platform: "win32", truncations: 1, overdue: 0 },
+    atLeast: 12_000,
+    outcomes: [...LOCKED, "publish: busy", "reclaim empty: removed", "reclaim empty: changed"],
   },
 ];
 

@@ -27,6 +27,8 @@ export interface Scenario {
   readonly crashes: number;
   /** How many holds may exceed their limit, anywhere. */
   readonly overdue: 0 | 1;
+  /** How often a tool that knows nothing of locks may truncate the lock's file, at any time. */
+  readonly truncations: 0 | 1;
   /**
    * `stale`: a dead process's lock lies there. `guard`: so does a guard that no process has open. `plain`: another
    * program's lock of a dead process.
@@ -81,8 +83,9 @@ const NAMES = ASIDE_NAMES + PROCESSES;
 const OVERDUE = NAMES;
 const CRASHES_LEFT = OVERDUE + 1;
 const OVERDUES_LEFT = OVERDUE + 2;
-const INODE_TABLE = OVERDUE + 3;
-const INODE_SIZE = 4; // content, locked by, deleted on close, owned by
+const TRUNCATIONS_LEFT = OVERDUE + 3;
+const INODE_TABLE = OVERDUE + 4;
+const INODE_SIZE = 5; // content, locked by, deleted on close, owned by, truncated
 const PROCESS_TABLE = INODE_TABLE + INODES * INODE_SIZE;
 const PROCESS_SIZE = 4 + DESCRIPTORS + LOCKS + NUMBERS;
 const SIZE = PROCESS_TABLE + PROCESSES * PROCESS_SIZE;
@@ -120,6 +123,8 @@ const isLockedContent = (content: number): boolean =>
 /** The two kinds of kernel locks: where a state has who has an inode's. */
 const LOCKED_BY = 1;
 const OWNED_BY = 3;
+/** 1: the content is there no more. Whose lock it was is what the rules are checked by. */
+const TRUNCATED = 4;
 
 export function encode(state: State): string {
   return String.fromCharCode(...state);
@@ -222,6 +227,7 @@ export class World {
     const state: State = Array.from({ length: SIZE }, () => 0);
     state[CRASHES_LEFT] = this.#scenario.crashes;
     state[OVERDUES_LEFT] = this.#scenario.overdue;
+    state[TRUNCATIONS_LEFT] = this.#scenario.truncations;
     for (const process of this.#scenario.roles.keys()) put(state, process, MODE, WAITING);
     if (this.#scenario.initially !== "empty") {
       state[LOCK_NAME] = newInode(state);
@@ -254,6 +260,7 @@ export class World {
         steps.push(passLimit(state, process));
       }
     }
+    if (mayBeTruncated(state)) steps.push(truncate(state));
     return steps;
   }
 
@@ -352,7 +359,7 @@ export class World {
         return place !== "L";
       case "read":
         // A lock that gets its name by a link is complete before that.
-        return hasTemps;
+        return hasTemps && at(state, TRUNCATIONS_LEFT) === 0;
       case "close":
         // Without a kernel lock: that only frees an inode number, and the sooner the worse.
         return hasTemps && !hasAnyLock(state, process, descriptorIn(place));
@@ -452,7 +459,7 @@ export class World {
       case "stampAt": {
         const inode = at(state, path);
         if (inode === NONE) return fine("null");
-        const content = getInode(state, inode, 0);
+        const content = readable(state, inode);
         const lock = content === NONE ? null : seenLock(state, process, content);
         return fine(stampOf(seenNumber(state, process, inode), lock));
       }
@@ -468,8 +475,8 @@ export class World {
         return fine(String(path !== -1 && state[path] !== NONE));
       case "read": {
         const inode = inodeOf(state, process, first);
-        const content = getInode(state, inode, 0);
-        if (content === 0) return fine("empty");
+        const content = readable(state, inode);
+        if (content === NONE) return fine("empty");
         const lock = seenLock(state, process, content);
         const number = seenNumber(state, process, inode);
         return fine(`lock ${lock} in ${number} ${kindOf(content)}`);
@@ -549,7 +556,7 @@ export class World {
   }
 
   #stats(state: State, process: number, inode: number): string {
-    const isWritten = getInode(state, inode, 0) !== NONE;
+    const isWritten = readable(state, inode) !== NONE;
     const numbers = `${seenNumber(state, process, inode)} ${namesOf(state, inode)}`;
     return isWritten ? `${numbers} written` : numbers;
   }
@@ -597,7 +604,7 @@ export class World {
         return null;
       }
       case "release not-ours":
-        if (!mayBeDisplaced(state, hold(state, process))) return "a holder has lost its lock";
+        if (!mayFindItLost(state, process)) return "a holder has lost its lock";
         return follow("close");
       case "release removed":
         return follow("close");
@@ -616,9 +623,15 @@ function isRelease(operation: string): boolean {
   return operation.startsWith("release");
 }
 
-/** Whether there is anybody who could take the lock. */
+/**
+ * Whether there is anybody who could take the lock. A file without text a sandboxed process leaves to those who can ask
+ * whether somebody owns it.
+ */
 export function hasContender(state: State, { roles }: Scenario): boolean {
-  const isContender = (process: number): boolean => roles[process] !== "sweeper";
+  const inode = at(state, LOCK_NAME);
+  const isTextless = inode !== NONE && readable(state, inode) === NONE;
+  const isContender = (process: number): boolean =>
+    roles[process] !== "sweeper" && !(roles[process] === "sandboxed" && isTextless);
   return layout.processes().some((process) => isAlive(state, process) && isContender(process));
 }
 
@@ -649,6 +662,18 @@ function mayBeDisplaced(state: State, content: number): boolean {
   return content === at(state, OVERDUE) && isLockedContent(content);
 }
 
+/** Whether a holder is right to give its lock up as lost. */
+function mayFindItLost(state: State, process: number): boolean {
+  const inode = get(state, process, HELD_INODE);
+  const isTruncated = inode !== NONE && getInode(state, inode, TRUNCATED) === 1;
+  return isTruncated || mayBeDisplaced(state, hold(state, process));
+}
+
+/** What a reader finds in a file. */
+function readable(state: State, inode: number): number {
+  return getInode(state, inode, TRUNCATED) === 1 ? NONE : getInode(state, inode, 0);
+}
+
 /** Called before the lock's name goes. */
 function wrongRemoval(state: State, process: number, operation: string): string | null {
   const inode = at(state, LOCK_NAME);
@@ -657,6 +682,7 @@ function wrongRemoval(state: State, process: number, operation: string): string 
     return content === hold(state, process) ? null : "a release of another one's lock";
   }
   const judged = get(state, process, SEEN_LOCKS);
+  if (judged === NONE && getInode(state, inode, TRUNCATED) === 1) return null;
   return content === judged ? null : "a removal of another lock than the judged one";
 }
 
@@ -684,6 +710,28 @@ function passLimit(before: State, process: number): Step {
     isEvent: true,
   };
 }
+
+function mayBeTruncated(state: State): boolean {
+  const inode = at(state, LOCK_NAME);
+  return at(state, TRUNCATIONS_LEFT) > 0 && inode !== NONE && readable(state, inode) !== NONE;
+}
+
+function truncate(before: State): Step {
+  const state = before.slice();
+  state[TRUNCATIONS_LEFT] = at(state, TRUNCATIONS_LEFT) - 1;
+  setInode(state, at(state, LOCK_NAME), TRUNCATED, 1);
+  return {
+    process: OUTSIDE,
+    label: "truncates the lock's file",
+    ended: [],
+    next: state,
+    violation: null,
+    isEvent: true,
+  };
+}
+
+/** In traces: a tool that is none of the processes. */
+const OUTSIDE = PROCESSES;
 
 function isLeavingGuard({ next }: Point): boolean {
   return (

@@ -7,9 +7,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
-import { nodeArguments, startReady } from "../../support/processes/child.js";
+import { nodeArguments, runNode, startReady } from "../../support/processes/child.js";
 import { importDist } from "../../support/locks/lock-holder.js";
-import { mountPrivately } from "../../support/processes/mount-namespace.js";
+import { mountPrivately, tryToMount } from "../../support/processes/mount-namespace.js";
 
 const OVERLAY = `
 mount -t tmpfs tmpfs "$PWD"
@@ -88,6 +88,100 @@ test("a former container's lock, whose pid says nothing here, is taken on an ove
   await holder.kill();
   const restarted = { prefix: container, timeoutMs: 5000 };
   expect(await tryElsewhere(sessionFile("again"), restarted)).toEqual({ kind: "released" });
+});
+
+/** A daemon that publishes its pid file, or says why it could not. */
+function daemon(options: object): readonly string[] {
+  return nodeArguments(`
+    ${importDist("acquirePidFile", "file-lock/index.js")}
+    const held = await acquirePidFile(${JSON.stringify(options)}).catch((error) => error);
+    console.log(held instanceof Error ? held.code : "running");
+    process.stdin.resume();`);
+}
+
+/**
+ * What containers can know of each other there. A restarted container sees what the second one does: its own mount of
+ * the upper directory, and a lock of a process that is not here. It must recover, so the second one gets the lock.
+ */
+test.for([
+  // What the guide says to use there.
+  ["again", { format: "pid", plainLocks: "keep" }, "FILE_LOCK_TIMEOUT"],
+  ["upper", { format: "pid", plainLocks: "keep" }, "FILE_LOCK_TIMEOUT"],
+  ["upper", { format: "json" }, "FILE_LOCK_TIMEOUT"],
+  // The limits that it tells of.
+  ["again", { format: "pid" }, "running"],
+  ["again", { format: "json" }, "running"],
+  ["upper", { format: "pid" }, "running"],
+] as const)(
+  "a living container's pid file, seen by another container through %s of the overlay by %j: %s",
+  async ([view, options, outcome], context) => {
+    const { folder, prefix } = await mountPrivately(context, MOUNTED_TWICE);
+    const [file, ...args] = [
+      ...prefix,
+      "unshare",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+    ];
+    const inView = (of: string): readonly string[] => [
+      process.execPath,
+      ...daemon({ ...options, path: join(folder, of, "sessions/d.pid") }),
+    ];
+    // A shell in front: the daemon's pid is none of the other container's. It gives what it starts in the background
+    // nothing to read, at whose end the daemon would end.
+    const behindShell = ["sh", "-c", `exec 3<&0; "$0" "$@" <&3 & wait`];
+    const first = await startReady(file, [...args, ...behindShell, ...inView("merged")]);
+    expect(first.first).toBe("running");
+    const second = await startReady(file, [...args, ...inView(view)]);
+    expect(second.first).toBe(outcome);
+  },
+);
+
+// A disk of its own, whose number is another one when it is mounted again: the first is taken by then.
+const DISK = `
+truncate -s 8M image other
+mkdir disk other-disk
+mkfs.ext4 -q image >&2
+mkfs.ext4 -q other >&2
+mount -o loop image disk
+mkdir disk/sessions`;
+const MOUNT_ANEW = `
+umount disk
+mount -o loop other other-disk
+mount -o loop image disk`;
+
+test("a dead holder's lock is taken on a disk that was mounted anew under another number", async (context) => {
+  const place = await tryToMount(context, DISK);
+  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
+  const { folder, prefix } = place;
+  const sessionFile = join(folder, "disk/sessions/s.jsonl");
+  const deviceOf = async (): Promise<unknown> =>
+    await runNode(
+      `import { statSync } from "node:fs";
+       console.log(JSON.stringify(statSync(${JSON.stringify(`${sessionFile}.lock`)}).dev));`,
+      { prefix },
+    );
+  const holder = await startHolding(sessionFile, { prefix });
+  const before = await deviceOf();
+  await holder.kill();
+  await place.run(MOUNT_ANEW);
+  expect(await deviceOf()).not.toBe(before);
+  expect(await tryElsewhere(sessionFile, { prefix })).toEqual({ kind: "released" });
+});
+
+test("a copy of a living holder's lock on another disk is respected, and taken after its death", async (context) => {
+  const place = await tryToMount(context, `${DISK}\nmount -o loop other other-disk`);
+  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
+  const { folder, prefix } = place;
+  const holder = await startHolding(join(folder, "disk/sessions/s.jsonl"), { prefix });
+  await place.run("cp -a disk/sessions other-disk/sessions");
+  const copy = join(folder, "other-disk/sessions/s.jsonl");
+  expect(await tryElsewhere(copy, { prefix })).toMatchObject({
+    name: "SessionWriteLockTimeoutError",
+  });
+  await holder.kill();
+  expect(await tryElsewhere(copy, { prefix })).toEqual({ kind: "released" });
 });
 
 /**

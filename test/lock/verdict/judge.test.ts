@@ -77,6 +77,7 @@ function reading(
     payload: parsePayload(bytes),
     kernel: "silent",
     guard: null,
+    isUnaskable: false,
     fileId: null,
     mtimeMs: null,
     ctimeMs: null,

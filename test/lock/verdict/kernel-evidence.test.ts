@@ -33,12 +33,16 @@ describe("what a probe of the kernel lock is worth", () => {
     ["no kernel lock recorded", claim({ kernelLock: null }), "silent"],
     ["another inode of the device: a copied file", claim({ found: `${DISK}:3` }), "silent"],
     ["the same of an earlier boot", claim({ found: `${DISK}:3`, token: EARLIER }), "silent"],
-    ["another device: another view of the file", claim({ found: "2050:2" }), "other-view"],
+    ["another disk: mounted anew, or copied", claim({ found: "2050:2" }), "silent"],
+    ["another disk with another inode", claim({ found: "2050:3" }), "silent"],
+    ["another file system's disk", claim({ found: "2050:2", fileSystem: "xfs" }), "other-view"],
     [
-      "another device with another inode",
-      claim({ found: "2050:3", fileSystem: "ext" }),
+      "of an unknown file system's disk",
+      claim({ found: "2050:2", fileSystem: null }),
       "other-view",
     ],
+    ["a disk there, none here", claim({ found: `${ANONYMOUS}:2` }), "other-view"],
+    ["a disk here, none there", claim({ kernelLock: `${ANONYMOUS}:2` }), "other-view"],
     [
       "another device after a reboot: disks are renumbered",
       claim({ found: "2050:2", token: EARLIER }),
@@ -68,6 +72,18 @@ describe("what a probe of the kernel lock is worth", () => {
       "an upper directory there, its overlay here",
       claim({ ...OVERLAYS, fileSystem: "ext" }),
       { kind: "local", name: "overlay" },
+      "other-view",
+    ],
+    [
+      "btrfs both, whose numbers are no disk's",
+      claim({ ...OVERLAYS, fileSystem: "btrfs" }),
+      { kind: "local", name: "btrfs" },
+      "other-view",
+    ],
+    [
+      "FUSE both, which is a view of anything",
+      claim({ ...OVERLAYS, fileSystem: "fuse" }),
+      { kind: "fuse", name: "fuse" },
       "other-view",
     ],
     [

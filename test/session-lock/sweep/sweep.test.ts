@@ -26,6 +26,8 @@ import {
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { runNode, start, startReady } from "../../support/processes/child.js";
 import { enterGuardOf } from "../../support/locks/enter-guard.js";
+import { runHere } from "../../support/command-line.js";
+import { endedPid } from "../../support/locks/lock-directory.js";
 import { importDist, startHolder, writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -260,6 +262,31 @@ describe("the report", () => {
     const skipped = warn.mock.calls.flat().filter((line) => line.includes("not a regular file"));
     expect(skipped).toHaveLength(2);
     expect(existsSync(join(folder, "a.jsonl.lock"))).toBe(true);
+  });
+
+  test("a lock whose name is not valid UTF-8 is told, not passed over", async (context) => {
+    requireLinux(context, "names of any bytes");
+    const folder = temporaryFolder();
+    const name = Buffer.concat([
+      Buffer.from(`${folder}/`),
+      Buffer.from([0xff]),
+      Buffer.from(".jsonl.lock"),
+    ]);
+    writeFileSync(name, JSON.stringify({ pid: await endedPid() }));
+    // One that only looks like it.
+    const well = writePlainLock(folder, "\uFFFDwell", { pid: await endedPid() });
+    const { locks, notices } = await cleanStaleLockFiles({ sessionsDir: folder });
+    expect(locks.map(({ lockPath }) => lockPath)).toEqual([well]);
+    const path = join(folder, "\uFFFD.jsonl.lock");
+    expect(notices.filter(({ kind }) => kind !== "removed-lock")).toEqual([
+      { kind: "undecodable-name", path },
+    ]);
+    expect(existsSync(name)).toBe(true);
+    for (const options of [[], ["--fix"], ["--all"]]) {
+      const { code, stderr } = await runHere(["locks", folder, ...options]);
+      expect(stderr).toContain(`its name is not valid UTF-8: ${path}`);
+      expect(code).toBe(2);
+    }
   });
 
   test("dryRun is the opposite of removeStale", async () => {

@@ -3,6 +3,8 @@ import { errorCode } from "../../../util/error-code.js";
 import { printable } from "../../../util/printable.js";
 import { TimeSlice } from "../../../util/time-slice.js";
 import { absolutePath } from "../../../util/absolute-path.js";
+import { hasReplacement } from "../../../session-lock/sweep/list-locks.js";
+import { describeNotice } from "../../../session-lock/sweep/notices.js";
 import { ownerRecogniser } from "../../../session-lock/openclaw-owner.js";
 import { isProof, type SessionLockInspection } from "../../../session-lock/reasons.js";
 import { isOwnerUnknown, isUndecided } from "../describe.js";
@@ -65,6 +67,9 @@ export async function examineAnyLocks(
       const isThere = await examination.examine(file, index);
       // What a directory listed a while ago may be gone; what a person has named was mistyped.
       if (!isThere && index < named) problems.push(printable(`no such file: ${file.shown}`));
+      else if (!isThere && hasReplacement(file.path)) {
+        problems.push(describeNotice({ kind: "undecodable-name", path: file.shown }));
+      }
       index++;
     }
     await examination.settle();

@@ -174,6 +174,7 @@ function readingOf(lockPath: string, { pid, startTime }: Claim): ReadLock | null
     payload,
     kernel: "silent",
     guard: null,
+    isUnaskable: false,
     fileId: null,
     mtimeMs: null,
     ctimeMs: null,
