@@ -35,7 +35,7 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
-export type { LockObstacle } from "../lock/failure.js";
+export type { LockLoss, LockObstacle } from "../lock/failure.js";
 export { heldLocks } from "../lock/held-locks.js";
 export type { HeldLockSummary } from "../lock/held-lock.js";
 export { releaseAllLocks } from "./release-all-locks.js";

@@ -87,7 +87,7 @@ test.for([
     "pid file lock stale (too-old, non-openclaw-owner): pid=7 alive=true /d/l",
   ],
   [
-    { kind: "lost", lockPath: "/d/l", why: "taken over" },
+    { kind: "lost", lockPath: "/d/l", loss: "taken-over", pid: null, why: "taken over" },
     { code: "FILE_LOCK_LOST" },
     "pid file lock lost (taken over): /d/l",
   ],
