@@ -23,6 +23,7 @@ import type { FileLock } from "../../lib/file-lock/file-lock.js";
 import { type AcquirePidFileOptions, resolvePidFileOptions } from "../../lib/file-lock/options.js";
 import { readPidFile } from "../../lib/file-lock/read-pid-file.js";
 import { acquireLock } from "../../lib/lock/acquire.js";
+import { draftOf } from "../../lib/lock/payload-draft.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import {
   COMPILED,
@@ -30,6 +31,7 @@ import {
   type RunningChild,
   startReady,
 } from "../support/processes/child.js";
+import { tryPublish } from "../../lib/lock/protocol/publish.js";
 import { publishBarePid } from "../support/locks/bare-pid-file.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { LOCK_KINDS, withGuardFiles } from "../support/locks/lock-kinds.js";

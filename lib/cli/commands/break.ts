@@ -50,10 +50,10 @@ Options:
   --reason TEXT  why, for the log; required
   --force        also when the owner is proven alive
   --yes          do not ask; required where there is no terminal to ask on
-  --stale-ms N, --owner NAME, --keep-plain
-                 show the lock as "pidentity locks" judges it with these; a
-                 process that is proven to be the owner takes --force all the
-                 same
+  --stale-ms N   as of "pidentity locks": the lock is shown as that judges it
+  --owner NAME   as of "pidentity locks"; may be repeated
+  --keep-plain   as of "pidentity locks"; a process that is proven to be the
+                 owner takes --force all the same
   --json         one JSON document instead of lines: {"schemaVersion",
                  "lockPath", "outcome", "refusal", "reason", "force", "error",
                  "lock", "evidence", "command"}
