@@ -274,7 +274,8 @@ test("another program's lock is judged by --owner and --stale-ms as by locks", a
 test("--keep-plain does not make a living owner's lock go without --force", async (context) => {
   requireNative(context);
   const owner = await liveOwner();
-  const lockPath = writePlainLock(temporaryFolder(), "s", owner);
+  const { pid, starttime } = owner;
+  const lockPath = writePlainLock(temporaryFolder(), "s", { pid, starttime });
   const args = ["break", lockPath, ...REASON, "--yes"];
   for (const options of [[], ["--keep-plain"]]) {
     const { code, stderr } = await runHere([...args, ...options]);
