@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 
 import { checkBinary } from "./addon/check-binary.mjs";
 import { distFiles } from "./dist-files.mjs";
+import { publishedGuides, relativeLinks } from "./guides.mjs";
 import { packPublished, readTarball } from "./pack.mjs";
 import { PREBUILDS } from "./addon/prebuilds.mjs";
 
@@ -94,6 +95,16 @@ function importProblems(files, dependencies) {
   return problems;
 }
 
+/** Links of guides that lead to nothing in the package. */
+function linkProblems(files) {
+  const guides = [...files].filter(([path]) => path.endsWith(".md"));
+  return guides.flatMap(([guide, content]) =>
+    relativeLinks(guide, content.toString("utf8"))
+      .filter(({ path }) => !files.has(path))
+      .map(({ to }) => `${guide} has a link to what is not in the package: ${to}`),
+  );
+}
+
 function problemsOf(target, file) {
   try {
     return checkBinary(target, file).problems;
@@ -119,15 +130,16 @@ function binaryProblems(files, release) {
  * Everything that is wrong with a package; an empty list when it may be published.
  *
  * @param {Map<string, Buffer>} files of the tarball
- * @param {{ size: number, dist: string[], release: boolean }} facts `dist`: what belongs into dist/
+ * @param {{ size: number, dist: string[], guides: string[], release: boolean }} facts `dist`: what belongs into dist/;
+ *   `guides`: what is to be read beside README.md
  * @returns {string[]}
  */
-function packageProblems(files, { size, dist, release }) {
+function packageProblems(files, { size, dist, guides, release }) {
   const manifest = JSON.parse(files.get("package.json").toString("utf8"));
   const problems = manifestProblems(manifest);
   if (size > MAX_BYTES) problems.push(`the tarball has more than ${MAX_BYTES} bytes: ${size}`);
 
-  const required = [...DOCUMENTS, ...dist];
+  const required = [...DOCUMENTS, ...guides, ...dist];
   for (const path of required)
     if (!files.has(path)) problems.push(`is not in the package: ${path}`);
   const allowed = new Set([...required, ...PREBUILDS.values()]);
@@ -142,7 +154,7 @@ function packageProblems(files, { size, dist, release }) {
     if (!program.startsWith("#!/usr/bin/env node\n")) problems.push(`is no program: ${path}`);
   }
   problems.push(...importProblems(files, Object.keys(manifest.dependencies ?? {})));
-  problems.push(...binaryProblems(files, release));
+  problems.push(...binaryProblems(files, release), ...linkProblems(files));
   for (const [path, content] of files) {
     if (content.includes(ROOT)) problems.push(`${path} contains the path ${ROOT}`);
   }
@@ -178,6 +190,7 @@ try {
   const problems = packageProblems(files, {
     size,
     dist: distFiles(),
+    guides: publishedGuides(ROOT),
     release: options.release,
   });
   const binaries = [...PREBUILDS.values()].filter((path) => files.has(path)).length;

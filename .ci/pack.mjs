@@ -13,9 +13,12 @@ import { join } from "node:path";
 
 import { list } from "tar";
 
+import { writeGuides } from "./guides.mjs";
+
 /**
  * Packs this repository's package, in `root`, as it is published: without the script `prepare`, which only refuses
- * installations from git, and would make package managers ask whether the published package may run it.
+ * installations from git, and would make package managers ask whether the published package may run it; its guides with
+ * links that lead somewhere.
  *
  * @param {string} root
  * @param {string} destination a folder for the tarball
@@ -27,10 +30,11 @@ export function packPublished(root, destination) {
     const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     delete manifest.scripts.prepare;
     writeFileSync(join(stage, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-    for (const name of ["LICENSE", "README.md", ...manifest.files]) {
+    for (const name of ["LICENSE", "dist", "prebuilds"]) {
       if (existsSync(join(root, name)))
         cpSync(join(root, name), join(stage, name), { recursive: true });
     }
+    writeGuides(root, stage);
     return pack(stage, destination);
   } finally {
     rmSync(stage, { recursive: true, force: true });

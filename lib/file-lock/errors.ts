@@ -6,6 +6,7 @@ import {
   describeObstacle,
   type LockFailure,
   type LockHolder,
+  type LockLoss,
   type LockObstacle,
   type LostFailure,
   pidOf,
@@ -111,9 +112,14 @@ export class FileLockStaleError extends FileLockError {
 export class FileLockLostError extends FileLockError {
   override readonly name = "FileLockLostError";
   readonly code = "FILE_LOCK_LOST";
+  readonly loss: LockLoss;
+  /** Of `taken-over`: the pid in the lock that is in its place; null: it names none. */
+  readonly pid: number | null;
 
-  constructor(thing: LockedThing, { why, lockPath, cause }: Omit<LostFailure, "kind">) {
+  constructor(thing: LockedThing, { why, lockPath, loss, pid, cause }: Omit<LostFailure, "kind">) {
     super(`${thing} lock lost (${why}): ${lockPath}`, lockPath, causedBy(cause));
+    this.loss = loss;
+    this.pid = pid;
   }
 }
 

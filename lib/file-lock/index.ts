@@ -38,7 +38,7 @@ export type {
   AcquirePidFileOptions,
   AcquirePidFileSyncOptions,
 } from "./options.js";
-export type { LockObstacle } from "../lock/failure.js";
+export type { LockLoss, LockObstacle } from "../lock/failure.js";
 export type { KeptReason } from "../lock/verdict/inspection.js";
 export type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 export type { KernelEvidence } from "../lock/verdict/kernel-evidence.js";

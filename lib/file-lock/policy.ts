@@ -3,7 +3,7 @@ import { isHeldHere } from "../lock/held-locks.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy } from "../lock/verdict/judge.js";
 import { presentInspection } from "../session-lock/reasons.js";
-import { readOtherContent } from "./other-content.js";
+import { readAnyPid, readOtherContent } from "./other-content.js";
 
 /** As contenders judge, but that a limit of the holder's own does not count: it is still alive. */
 export const FILE_LOCK_POLICY: JudgingPolicy = {
@@ -17,4 +17,14 @@ export const FILE_LOCK_POLICY: JudgingPolicy = {
   plainLocks: "judge",
   present: presentInspection,
   readOther: readOtherContent,
+};
+
+/** How a pid file is judged by what tells whose it is; of age, limits and command lines nothing is told. */
+export const PID_FILE_POLICY: JudgingPolicy = {
+  ...FILE_LOCK_POLICY,
+  // Another program's file is one that names no process.
+  readOther: (bytes, mtimeMs) => {
+    const other = readAnyPid(bytes, mtimeMs);
+    return other === "no-lock" ? null : other;
+  },
 };

@@ -1,6 +1,6 @@
 /** Who is in a pid file now; touches nothing. */
 import { freshEvidence } from "../lock/verdict/evidence.js";
-import { judgeFully, type JudgingPolicy } from "../lock/verdict/judge.js";
+import { judgeFully } from "../lock/verdict/judge.js";
 import type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";
 import { OwnerArgsMemo } from "../lock/verdict/owner-args.js";
 import { readLock } from "../lock/verdict/reading.js";
@@ -9,8 +9,7 @@ import { checkArgument } from "../util/check-options.js";
 import { checkPath } from "../util/check-values.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import { FileLockFileError } from "./errors.js";
-import { readAnyPid } from "./other-content.js";
-import { FILE_LOCK_POLICY } from "./policy.js";
+import { PID_FILE_POLICY } from "./policy.js";
 
 /** What a pid file says, and whether that process runs. */
 export interface PidFileOwner {
@@ -61,20 +60,14 @@ export async function readPidFile(path: string | URL): Promise<PidFileOwner | nu
       });
     case "lock": {
       const args = new OwnerArgsMemo(undefined, evidence.identity);
-      const { inspection, payload } = await judgeFully(reading, { policy: POLICY, evidence, args });
+      const { inspection, payload } = await judgeFully(reading, {
+        policy: PID_FILE_POLICY,
+        evidence,
+        args,
+      });
       const { pid, createdAt, ownerState: state, ownerReason: reason } = inspection;
       const { owner: token = null, label = null } = payload ?? {};
       return { path: pidFile, pid, state, reason, token, createdAt, label };
     }
   }
 }
-
-/** As contenders judge; of age, limits and command lines nothing is told here. */
-const POLICY: JudgingPolicy = {
-  ...FILE_LOCK_POLICY,
-  // Another program's file is one that names no process.
-  readOther: (bytes, mtimeMs) => {
-    const other = readAnyPid(bytes, mtimeMs);
-    return other === "no-lock" ? null : other;
-  },
-};

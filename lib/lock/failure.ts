@@ -47,10 +47,33 @@ export type LockFailure =
   | LostFailure
   | FileFailure;
 
+/**
+ * How a holder's lock was lost.
+ *
+ * - `taken-over`: another lock is in its place
+ * - `removed`: its file is gone, and none is in its place
+ * - `overdue`: the watchdog has released it, past its `maxHoldMs`
+ * - `lease-lost`: the lease above it is lost
+ * - `given-up`: `releaseAllLocks` has released it
+ * - `process-ending`: a signal ends the process
+ * - `released`: its holder has released it
+ */
+export type LockLoss =
+  | "taken-over"
+  | "removed"
+  | "overdue"
+  | "lease-lost"
+  | "given-up"
+  | "process-ending"
+  | "released";
+
 export interface LostFailure {
   readonly kind: "lost";
   readonly lockPath: string;
-  /** For people, e.g. `taken over`. */
+  readonly loss: LockLoss;
+  /** Of `taken-over`: the pid in the lock that is in its place; null: it names none, or there is none. */
+  readonly pid: number | null;
+  /** For people, e.g. `taken over by pid 4711`. */
   readonly why: string;
   /** Of a lease above the lock: how that was lost. */
   readonly cause?: unknown;

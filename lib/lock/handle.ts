@@ -70,7 +70,8 @@ export class LockHandle {
     const { loss, lockPath, isHeld } = this.#hold;
     if (loss !== null) throw this.#errorOf(loss);
     if (this.#released !== null || !isHeld) {
-      throw this.#toError({ kind: "lost", lockPath, why: "released" });
+      const released = { loss: "released", pid: null, why: "released" } as const;
+      throw this.#toError({ kind: "lost", lockPath, ...released });
     }
   }
 

@@ -1,7 +1,7 @@
 /** What a lock of this thread is to the rest of the engine, and what a face makes of it. */
 import type { Published } from "./protocol/new-lock-file.js";
 import type { LockLease } from "./lease-above.js";
-import type { FileFailure, LostFailure, ToError } from "./failure.js";
+import type { FileFailure, LockLoss, LostFailure, ToError } from "./failure.js";
 
 /** A lock of this thread, as a list of all of them shows it. */
 export interface HeldLockSummary {
@@ -27,7 +27,7 @@ export interface HeldLock extends HeldLockSummary {
   /** One more handle to it. */
   readonly open: <Handle>(face: LockFace<Handle>) => Handle;
   /** Aborts `lost`; the file stays. */
-  readonly lose: (why: string) => void;
+  readonly lose: (loss: LockLoss, why: string) => void;
   /** Aborts `lost` and ends the hold; resolves to why the file is still there and looks held, or to null. */
   readonly drain: () => Promise<FileFailure | null>;
   /**

@@ -142,7 +142,8 @@ const EXIT_PATIENCE_MS = 50;
 function endAll(signal: NodeJS.Signals | null): void {
   const locks = [...state().held.values()];
   // The process may survive the signal that is raised again.
-  if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);
+  if (signal !== null)
+    for (const lock of locks) lock.lose("process-ending", `process ended by ${signal}`);
   const deadline = performance.now() + EXIT_PATIENCE_MS;
   for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));
   if (signal !== null) stopLooking();

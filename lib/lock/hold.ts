@@ -10,6 +10,7 @@ import { RELEASE_PATIENCE_MS, type ReleaseTarget, removeInTime, removeNow } from
 import {
   type FileFailure,
   guardBusy,
+  type LockLoss,
   type LostFailure,
   orFileError,
   type ToError,
@@ -21,6 +22,7 @@ import { type LeaseAbove, leaseTexts, type LockLease } from "./lease-above.js";
 import type { BusyGuard, Guard } from "./protocol/guard.js";
 import { closeHeldFile, guardPathOfHolder, tryEnterAsHolder } from "./protocol/holder-guard.js";
 import { isStillOwn } from "./protocol/release.js";
+import { pidAt } from "./protocol/read.js";
 import {
   type ReleaseCause,
   type ReleaseOutcome,
@@ -113,7 +115,7 @@ export class Hold implements HeldLock {
       this.#warn(
         `releasing lock held for ${String(Math.round(heldMs))}ms (max=${String(maxHoldMs)}ms): ${this.lockPath}`,
       );
-      this.#lose("held for longer than maxHoldMs");
+      this.#lose({ loss: "overdue", why: "held for longer than maxHoldMs" });
       this.#endByItself("watchdog");
       return;
     }
@@ -126,7 +128,8 @@ export class Hold implements HeldLock {
 
   #loseWithLease(): void {
     if (!this.isHeld) return;
-    this.#lose("the lease above it is lost", this.#options.lease?.lost.reason);
+    const cause: unknown = this.#options.lease?.lost.reason;
+    this.#lose({ loss: "lease-lost", why: "the lease above it is lost", cause });
     this.#endByItself("lease-lost");
   }
 
@@ -166,7 +169,7 @@ export class Hold implements HeldLock {
     traceSync(
       traces.release,
       () => this.#trace("displaced"),
-      () => this.#lose("taken over"),
+      () => this.#loseDisplaced(),
       (): ReleaseTraceResult => ({ outcome: "not-ours" }),
     );
     this.#finish();
@@ -174,13 +177,13 @@ export class Hold implements HeldLock {
   }
 
   /** {@link HeldLock.lose} */
-  lose(why: string): void {
-    if (this.isHeld) this.#lose(why);
+  lose(loss: LockLoss, why: string): void {
+    if (this.isHeld) this.#lose({ loss, why });
   }
 
   /** {@link HeldLock.drain} */
   drain(): Promise<FileFailure | null> {
-    this.lose("given up by releaseAllLocks");
+    this.lose("given-up", "given up by releaseAllLocks");
     return this.#end("drained");
   }
 
@@ -258,7 +261,7 @@ export class Hold implements HeldLock {
   /** @throws the error of the failure that it has told */
   *#remove(tell: (failure: FileFailure) => void): Routine<ReleaseOutcome> {
     const { outcome, obstacle } = yield* removeInTime(this.#options, () => this.#ended);
-    if (outcome === "not-ours") this.#lose("taken over");
+    if (outcome === "not-ours") this.#loseDisplaced();
     const failure = outcome === "left" ? this.#leave(obstacle) : null;
     if (failure === null) return outcome;
     tell(failure);
@@ -335,12 +338,27 @@ export class Hold implements HeldLock {
   assertStillHeld(toError: ToError): void {
     const { lockPath } = this;
     if (orFileError(lockPath, toError, () => this.isStillOurs())) return;
-    throw toError(this.#loss ?? { kind: "lost", lockPath, why: "taken over" });
+    throw toError(this.#loss ?? this.#displacement());
   }
 
-  #lose(why: string, cause?: unknown): void {
+  #loseDisplaced(): void {
+    if (this.#loss === null) this.#lose(this.#displacement());
+  }
+
+  /** What is in the place of the lock that is not there any more. */
+  #displacement(): LostFailure {
+    const { lockPath } = this;
+    const found = pidAt(lockPath, this.#options.fs);
+    if (found === "absent") {
+      return { kind: "lost", lockPath, loss: "removed", pid: null, why: "its file is gone" };
+    }
+    const by = found === null ? "" : ` by pid ${String(found)}`;
+    return { kind: "lost", lockPath, loss: "taken-over", pid: found, why: `taken over${by}` };
+  }
+
+  #lose(facts: Pick<LostFailure, "loss" | "why"> & Partial<LostFailure>): void {
     if (this.#loss !== null) return;
-    this.#loss = { kind: "lost", lockPath: this.lockPath, why, cause };
+    this.#loss = { pid: null, ...facts, kind: "lost", lockPath: this.lockPath };
     this.#tellLoss(this.#loss);
   }
 

@@ -139,7 +139,8 @@ class Monitor {
     let judgement = this.#judge(registration, nowMs);
     if (judgement === null) return;
     const { attention, sinceMs } = judgement;
-    const about = `${attention.eventType} ${attention.reason}`;
+    // That work may be aborted by now is news, however lately the session was told of.
+    const about = `${attention.eventType} ${attention.reason} ${judgement.recovery}`;
     if (session.isWarningDue(about, sinceMs, nowMs - sinceMs)) {
       this.#tell({
         type: "attention",

@@ -8,6 +8,7 @@ export {
   isSessionTakeoverError,
   SessionFileOwnerTimeoutError,
   SessionTakeoverError,
+  type SessionTakeoverFinding,
   type SessionTakeoverReason,
   SessionWriteScopeError,
 } from "./errors.js";

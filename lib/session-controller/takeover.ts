@@ -1,14 +1,18 @@
 /** Whether the session was taken over: once it was, it stays so. */
-import { findErrorByCode } from "../util/find-error.js";
 import { Latch } from "./locks/latch.js";
-import { SessionTakeoverError, type SessionTakeoverReason } from "./errors.js";
+import {
+  SessionTakeoverError,
+  type SessionTakeoverFinding,
+  type SessionTakeoverReason,
+} from "./errors.js";
+import { factsOfLoss, lossIn, type TakeoverFacts, unavailabilityIn } from "./takeover-facts.js";
 
 export class Takeover {
   readonly #sessionFile: string;
   readonly #onMarked: () => void;
   readonly #signal = new AbortController();
   readonly #marked = new Latch();
-  #found: { readonly reason: SessionTakeoverReason; readonly cause: unknown } | null = null;
+  #found: Found | null = null;
 
   /** @param onMarked - Called once, right after the first mark. */
   constructor(sessionFile: string, onMarked: () => void) {
@@ -30,22 +34,40 @@ export class Takeover {
     return this.#marked.opened;
   }
 
-  mark(reason: SessionTakeoverReason, cause: unknown): void {
-    if (this.#found !== null) return;
-    this.#found = { reason, cause };
-    this.#marked.open();
-    this.#onMarked();
-    this.#signal.abort(this.#error(reason, cause));
+  /** The session file is not what this run left it as. */
+  markChanged(found: SessionTakeoverFinding, cause: unknown): void {
+    this.#mark({ reason: "file-changed", facts: { found, pid: null }, cause });
+  }
+
+  /** A write did not settle in the time for it. */
+  markAbandoned(cause: unknown): void {
+    const facts = { found: "write-abandoned", pid: null } as const;
+    this.#mark({ reason: "write-abandoned", facts, cause });
+  }
+
+  /** @param cause - The reason of the lock's signal. */
+  markLost(cause: unknown): void {
+    this.#mark({ reason: "lock-lost", facts: factsOfLoss(cause), cause });
   }
 
   /** Marks it when `error` says that the lock was lost. */
   markIfLost(error: unknown): void {
-    if (findErrorByCode(error, ["SESSION_WRITE_LOCK_LOST"]) !== null) this.mark("lock-lost", error);
+    const facts = lossIn(error);
+    if (facts !== null) this.#mark({ reason: "lock-lost", facts, cause: error });
   }
 
   /** Marks it when `error` says that the lock is another holder's. */
   markIfUnavailable(error: unknown): void {
-    if (findErrorByCode(error, LOCK_UNAVAILABLE) !== null) this.mark("lock-unavailable", error);
+    const facts = unavailabilityIn(error);
+    if (facts !== null) this.#mark({ reason: "lock-unavailable", facts, cause: error });
+  }
+
+  #mark(found: Found): void {
+    if (this.#found !== null) return;
+    this.#found = found;
+    this.#marked.open();
+    this.#onMarked();
+    this.#signal.abort(this.#error(found, found.cause));
   }
 
   /**
@@ -54,18 +76,20 @@ export class Takeover {
    */
   refuse(failure?: { readonly error: unknown }): void {
     if (this.#found === null) return;
-    const { reason, cause } = this.#found;
-    if (failure === undefined || failure.error === cause) throw this.#error(reason, cause);
+    const { cause } = this.#found;
+    if (failure === undefined || failure.error === cause) throw this.#error(this.#found, cause);
     if (failure.error instanceof SessionTakeoverError) throw failure.error;
-    throw this.#error(
-      reason,
-      new AggregateError([cause, failure.error], "takeover, and a failure"),
-    );
+    const both = new AggregateError([cause, failure.error], "takeover, and a failure");
+    throw this.#error(this.#found, both);
   }
 
-  #error(reason: SessionTakeoverReason, cause: unknown): SessionTakeoverError {
-    return new SessionTakeoverError(this.#sessionFile, reason, { cause });
+  #error({ reason, facts }: Found, cause: unknown): SessionTakeoverError {
+    return new SessionTakeoverError(this.#sessionFile, reason, { ...facts, cause });
   }
 }
 
-const LOCK_UNAVAILABLE = ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"] as const;
+interface Found {
+  readonly reason: SessionTakeoverReason;
+  readonly facts: TakeoverFacts;
+  readonly cause: unknown;
+}

@@ -10,7 +10,9 @@ import {
   describeObstacle,
   holderOf,
   type LockFailure,
+  type LockLoss,
   type LockObstacle,
+  pidOf,
   syscallOf,
   UNKNOWN_HOLDER,
 } from "../lock/failure.js";
@@ -45,18 +47,22 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
    * never removed here. null: nothing of that kind.
    */
   readonly obstacle: LockObstacle | null;
+  /** Of the process that holds it, as its lock says; null: none is named. */
+  readonly pid: number | null;
 
   constructor(
     timeoutMs: number,
     owner: string,
     lockPath: string,
     obstacle: LockObstacle | null = null,
+    pid: number | null = null,
   ) {
     const text = `session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
     super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
     this.obstacle = obstacle;
+    this.pid = pid;
   }
 }
 
@@ -69,13 +75,15 @@ export class SessionWriteLockStaleError extends SessionWriteLockError {
   readonly staleReasons: readonly string[];
   /** Why the lock was kept, by the sweep's name for it. */
   readonly keptReason: string | null;
+  /** Of the process that the lock names; null: it names none. */
+  readonly pid: number | null;
 
   constructor(
     staleReasons: readonly string[],
     owner: string,
     lockPath: string,
     keptReason: string | null = null,
-    options?: ErrorOptions,
+    options?: ErrorOptions & { readonly pid?: number | null },
   ) {
     const reasons = staleReasons.length === 0 ? ["unknown"] : staleReasons;
     super(
@@ -86,6 +94,7 @@ export class SessionWriteLockStaleError extends SessionWriteLockError {
     this.owner = owner;
     this.staleReasons = reasons;
     this.keptReason = keptReason;
+    this.pid = options?.pid ?? null;
   }
 }
 
@@ -93,13 +102,27 @@ export class SessionWriteLockStaleError extends SessionWriteLockError {
 export class SessionWriteLockLostError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockLostError";
   readonly code = "SESSION_WRITE_LOCK_LOST";
-  /** E.g. `taken over`. */
+  /** For people, e.g. `taken over by pid 4711`. */
   readonly why: string;
+  /** The same as a fact; null: not told. */
+  readonly loss: LockLoss | null;
+  /** Of `taken-over`: the pid in the lock that is in its place; null: it names none. */
+  readonly pid: number | null;
 
   /** @param cause - Where the lease above the lock was lost, the LeaseLostError. */
-  constructor(why: string, lockPath: string, cause?: unknown) {
+  constructor(
+    why: string,
+    lockPath: string,
+    cause?: unknown,
+    {
+      loss = null,
+      pid = null,
+    }: { readonly loss?: LockLoss | null; readonly pid?: number | null } = {},
+  ) {
     super(`session write lock lost (${why}): ${lockPath}`, lockPath, causedBy(cause));
     this.why = why;
+    this.loss = loss;
+    this.pid = pid;
   }
 }
 
@@ -127,15 +150,18 @@ export function sessionLockError(failure: LockFailure): SessionWriteLockError {
         describeHolder(holder),
         lockPath,
         obstacle,
+        pidOf(holder),
       );
     }
     case "stale": {
       const { staleReasons, holder, keptReason } = failure;
       const owner = describeHolder(holder);
-      return new SessionWriteLockStaleError(nameReasons(staleReasons), owner, lockPath, keptReason);
+      const reasons = nameReasons(staleReasons);
+      const pid = pidOf(holder);
+      return new SessionWriteLockStaleError(reasons, owner, lockPath, keptReason, { pid });
     }
     case "lost":
-      return new SessionWriteLockLostError(failure.why, lockPath, failure.cause);
+      return new SessionWriteLockLostError(failure.why, lockPath, failure.cause, failure);
     case "file":
       return new SessionWriteLockFileError(lockPath, failure.cause);
   }

@@ -35,11 +35,12 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
-export type { LockObstacle } from "../lock/failure.js";
+export type { LockLoss, LockObstacle } from "../lock/failure.js";
 export { heldLocks } from "../lock/held-locks.js";
 export type { HeldLockSummary } from "../lock/held-lock.js";
 export { releaseAllLocks } from "./release-all-locks.js";
 export { inspectSessionLock, type InspectSessionLockOptions } from "./inspect.js";
+export type { HeldFrom } from "../lock/verdict/held-from.js";
 export type { KeptReason } from "../lock/verdict/inspection.js";
 export type { SessionLockInspection, StaleReason } from "./reasons.js";
 export type { SweepCounts } from "./sweep/report.js";

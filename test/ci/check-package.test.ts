@@ -5,12 +5,28 @@
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { ROOT } from "../support/processes/programs.js";
 import { requireLinux } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
+
+/** What is used of .ci/guides.mjs: plain JavaScript, of which the compiler knows nothing. */
+interface Guides {
+  readonly publishedGuides: (root: string) => string[];
+  readonly writeGuides: (root: string, folder: string) => void;
+  readonly asPublished: (name: string, text: string, published: ReadonlySet<string>) => string;
+  readonly relativeLinks: (
+    name: string,
+    text: string,
+  ) => { readonly to: string; readonly path: string }[];
+}
+
+const { asPublished, publishedGuides, relativeLinks, writeGuides } = (await import(
+  pathToFileURL(join(ROOT, ".ci/guides.mjs")).href
+)) as Guides;
 
 beforeEach((context) => {
   requireLinux(context, "packages are checked and published there");
@@ -20,7 +36,8 @@ beforeEach((context) => {
 function packageCopy(): string {
   const root = join(temporaryFolder(), "package");
   mkdirSync(root);
-  for (const name of ["LICENSE", "README.md", "dist", "lib", "package.json"]) {
+  const guides = [".github", "CHANGELOG.md", "README.md", "lib", "native/README.md"];
+  for (const name of ["LICENSE", "dist", "package.json", ...guides]) {
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
   }
   // As it is published.
@@ -35,8 +52,15 @@ function packageCopy(): string {
 /** What the check has against a package, one problem per line. */
 function problems(root: string, ...flags: readonly string[]): string[] {
   // As npm packs it, but without npm, which takes seconds to start.
+  writeGuides(root, root);
+  return packed(root, ...flags);
+}
+
+/** The same of the guides as they lie there. */
+function packed(root: string, ...flags: readonly string[]): string[] {
   const tarball = `${root}.tgz`;
-  const files = ["LICENSE", "README.md", "dist", "package.json", "prebuilds"]
+  const guides = ["README.md", ...publishedGuides(root)];
+  const files = ["LICENSE", "dist", "package.json", "prebuilds", ...guides]
     .filter((name) => existsSync(join(root, name)))
     .map((name) => `package/${name}`);
   const tar = spawnSync("tar", ["--format=ustar", "-czf", tarball, ...files], {
@@ -151,7 +175,10 @@ describe("files", () => {
   it("a package without its documents is refused", () => {
     const root = packageCopy();
     rmSync(join(root, "LICENSE"));
-    expect(problems(root)).toEqual(["is not in the package: LICENSE"]);
+    expect(problems(root)).toEqual([
+      "is not in the package: LICENSE",
+      "README.md has a link to what is not in the package: LICENSE",
+    ]);
   });
 
   it("a package whose command is no program is refused", () => {
@@ -202,5 +229,44 @@ describe("package.json", () => {
     const root = packageCopy();
     changeManifest(root, change);
     expect(problems(root)).toContain(problem);
+  });
+});
+
+describe("the published guides", () => {
+  it("have no relative link that leads to nothing in the package", () => {
+    const published = temporaryFolder();
+    writeGuides(ROOT, published);
+    const guides = ["README.md", ...publishedGuides(ROOT)].filter((name) => name.endsWith(".md"));
+    expect(guides.length).toBeGreaterThan(10);
+    const links = guides.flatMap((guide) =>
+      relativeLinks(guide, readFileSync(join(published, guide), "utf8")).map(
+        ({ path, to }) => [guide, to, path] as const,
+      ),
+    );
+    expect(links.length).toBeGreaterThan(50);
+    const there = (path: string): boolean =>
+      path === "LICENSE" || existsSync(join(published, path));
+    expect(links.filter(([, , path]) => !there(path))).toEqual([]);
+  });
+
+  it("say of what is not published where it is", () => {
+    const text =
+      "See [how it is tested](test/README.md#x), `[a](b)` and [the guide](lib/README.md).";
+    expect(asPublished("README.md", text, new Set(["lib/README.md"]))).toBe(
+      "See how it is tested (in the source: `test/README.md`), `[a](b)` and [the guide](lib/README.md).",
+    );
+    const code = "```js\nconst [a](b);\n```\n";
+    expect(asPublished("README.md", code, new Set())).toBe(code);
+  });
+
+  it("are refused with a link that leads to nothing", () => {
+    const root = packageCopy();
+    writeGuides(root, root);
+    const text = readFileSync(join(root, "README.md"), "utf8");
+    writeFileSync(join(root, "lib/orphan.txt"), "");
+    writeFileSync(join(root, "README.md"), `${text}\n[orphan](lib/orphan.txt)\n`);
+    expect(packed(root)).toEqual([
+      "README.md has a link to what is not in the package: lib/orphan.txt",
+    ]);
   });
 });

@@ -138,7 +138,7 @@ test.each([
   ["verify", "--json"],
   ["wait", "--timeout", "--json"],
   ["kill", "--tree", "--grace-ms", "--signal", "--yes", "--json"],
-  ["break", "--reason", "--force", "--yes", "--json"],
+  ["break", "--reason", "--force", "--yes", "--stale-ms", "--owner", "--keep-plain", "--json"],
   ["run", "--lock", "--timeout", "--no-wait", "--label"],
   ["native", "--json"],
 ])("the guide and the help of %s list the same options", async (command, ...options) => {

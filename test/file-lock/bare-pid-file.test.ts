@@ -25,13 +25,14 @@ import { readPidFile } from "../../lib/file-lock/read-pid-file.js";
 import { acquireLock } from "../../lib/lock/acquire.js";
 import { draftOf } from "../../lib/lock/payload-draft.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
-import { tryPublish } from "../../lib/lock/protocol/publish.js";
 import {
   COMPILED,
   nodeArguments,
   type RunningChild,
   startReady,
 } from "../support/processes/child.js";
+import { tryPublish } from "../../lib/lock/protocol/publish.js";
+import { publishBarePid } from "../support/locks/bare-pid-file.js";
 import { endedPid, liveOwner } from "../support/locks/lock-directory.js";
 import { LOCK_KINDS, withGuardFiles } from "../support/locks/lock-kinds.js";
 import { importDist, takeNameAway } from "../support/locks/lock-holder.js";
@@ -65,14 +66,6 @@ const DAEMON = (path: string): readonly string[] =>
 
 function startDaemon(path: string): Promise<RunningChild & { readonly first: string }> {
   return startReady(process.execPath, DAEMON(path));
-}
-
-/** Publishes a bare pid file as a process of that pid would; gives its descriptor, which is its life. */
-function publishAs(pid: number, path: string, fs: LockFs = realLockFs): number {
-  const draft = draftOf(resolvePidFileOptions({ path, format: "pid" }));
-  const lock = tryPublish(path, { ...draft, pid }, fs);
-  if (lock.kind !== "published") throw new Error(`not published: ${lock.kind}`);
-  return lock.fd;
 }
 
 test("a bare pid file holds the decimal pid and a newline, and goes with its release", async () => {
@@ -165,7 +158,7 @@ describe("a bare pid whose process is another one by now", () => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
     const { pid } = await liveOwner();
-    realLockFs.close(publishAs(pid, path));
+    realLockFs.close(publishBarePid(pid, path));
     expect(await readPidFile(path)).toMatchObject({
       pid,
       state: "gone",
@@ -177,7 +170,7 @@ describe("a bare pid whose process is another one by now", () => {
   test("a bare pid file of this package is respected while its descriptor is open, whatever its pid looks like", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
-    const fd = publishAs(await endedPid(), path);
+    const fd = publishBarePid(await endedPid(), path);
     onTestFinished(() => realLockFs.close(fd));
     const told: unknown[] = [];
     const isOwnerArgv = (): boolean => false;
@@ -209,7 +202,7 @@ describe("a bare pid whose process is another one by now", () => {
   ])("a bare pid of a live process is kept where %s", async (_how, change) => {
     const path = pidFileIn(temporaryFolder());
     const { pid } = await liveOwner();
-    realLockFs.close(publishAs(pid, path));
+    realLockFs.close(publishBarePid(pid, path));
     change(path);
     expect(readFileSync(path, "utf8")).toBe(`${String(pid)}\n`);
     expect(await refusal({ path })).toMatchObject({ code: "FILE_LOCK_TIMEOUT", pid });
@@ -239,7 +232,7 @@ describe("this process's own pid", () => {
   test("a bare pid file that an earlier process with this process's pid left is taken over", async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
-    realLockFs.close(publishAs(process.pid, path));
+    realLockFs.close(publishBarePid(process.pid, path));
     expect(await refusal({ path, format: "pid" })).toBe("acquired");
   });
 });
@@ -284,7 +277,7 @@ describe.each(LOCK_KINDS)("a bare pid file %s", (kind, of) => {
   test(`a bare pid file ${kind} of a dead-looking holder is never removed while its descriptor is open`, async (context) => {
     requireNative(context);
     const path = pidFileIn(temporaryFolder());
-    const fd = publishAs(await endedPid(), path, of());
+    const fd = publishBarePid(await endedPid(), path, of());
     expect(await refusal({ path })).toMatchObject({ code: "FILE_LOCK_TIMEOUT" });
     expect(existsSync(path)).toBe(true);
     realLockFs.close(fd);
@@ -299,7 +292,7 @@ test("of two publishers whose bare pid files have the same text one wins, also w
   requireNative(context);
   requirePosix(context, "hard links");
   const path = pidFileIn(temporaryFolder());
-  const first = publishAs(1, path, withGuardFiles());
+  const first = publishBarePid(1, path, withGuardFiles());
   onTestFinished(() => realLockFs.close(first));
   // A network's file system, which may repeat a link that has worked: then what the name leads to tells.
   const network = { ...withGuardFiles(), fileSystemTypeOf: () => NFS };

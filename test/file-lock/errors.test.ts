@@ -100,7 +100,7 @@ test.for([
     "pid file lock stale (too-old, non-openclaw-owner): pid=7 alive=true /d/l (kept, no-guard: no kernel locks keep its removal safe here; nativeStatus() says whether the addon is missing)",
   ],
   [
-    { kind: "lost", lockPath: "/d/l", why: "taken over" },
+    { kind: "lost", lockPath: "/d/l", loss: "taken-over", pid: null, why: "taken over" },
     { code: "FILE_LOCK_LOST" },
     "pid file lock lost (taken over): /d/l",
   ],

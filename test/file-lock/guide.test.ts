@@ -17,7 +17,7 @@ const CONTAINER = ["--pid", "--fork", "--kill-child", "--mount-proc"] as const;
 test("the example daemon runs once: the second is told which one runs, and after a kill the third takes over", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
-  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
+  const daemon = writeExample(codeBlock(GUIDE, "js", "createServer"), folder);
   const path = join(folder, "daemon.pid");
 
   const first = await startReady(process.execPath, [daemon, path]);
@@ -57,7 +57,7 @@ test("the example lock around a file writes its line and leaves no lock behind",
 test("the example daemon keeps its pid file on SIGHUP, finishes on SIGTERM, gives the file up and ends by itself", async (context) => {
   requirePosix(context, "signals that can be handled");
   const folder = temporaryFolder();
-  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), folder);
+  const daemon = writeExample(codeBlock(GUIDE, "js", "createServer"), folder);
   const path = join(folder, "daemon.pid");
   const running = await startReady(process.execPath, [daemon, path]);
   running.process.kill("SIGHUP");
@@ -75,7 +75,7 @@ test("the example stop script ends the daemon, knows when none runs, and kills n
   requireNative(context);
   requirePosix(context, "signals that can be handled");
   const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];
-  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), daemons);
+  const daemon = writeExample(codeBlock(GUIDE, "js", "createServer"), daemons);
   const script = writeExample(codeBlock(GUIDE, "js", "readPidFile("), scripts);
   const path = join(daemons, "daemon.pid");
   const stop = async (): Promise<string> =>
@@ -99,7 +99,7 @@ test("the example stop script signals no process that has the daemon's number in
   requireLinux(context, "containers");
   requireRoot(context, "containers");
   const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];
-  const daemon = writeExample(codeBlock(GUIDE, "js", "acquirePidFile"), daemons);
+  const daemon = writeExample(codeBlock(GUIDE, "js", "createServer"), daemons);
   const script = writeExample(codeBlock(GUIDE, "js", "readPidFile("), scripts);
   const path = join(daemons, "daemon.pid");
   const inContainer = async (shell: string): ReturnType<typeof startReady> =>
@@ -154,4 +154,30 @@ test("the example look at a lock tells that it is free, who holds it and what is
   await held.release();
   mkdirSync(join(folder, "import.lock"));
   expect(await runExample(example)).toBe("in the way: directory\n");
+});
+
+test("the example of two files: monit reads the number, the token stops the daemon, and a killed one's successor takes both", async (context) => {
+  requirePosix(context, "signals that can be handled");
+  requireNative(context);
+  const [daemons, scripts] = [temporaryFolder(), temporaryFolder()];
+  const daemon = writeExample(codeBlock(GUIDE, "js", "numberFile"), daemons);
+  const stop = writeExample(codeBlock(GUIDE, "js", "readPidFile("), scripts);
+  const folder = temporaryFolder();
+  const numberFile = join(folder, "mydaemon.pid");
+
+  const killed = await startReady(process.execPath, [daemon, numberFile]);
+  await killed.kill("SIGKILL");
+  expect(readdirSync(folder)).toEqual(["mydaemon.pid", "mydaemon.pid.json"]);
+
+  const running = await startReady(process.execPath, [daemon, numberFile]);
+  expect(running.first).toBe(`running as ${String(running.pid)}`);
+  expect(readFileSync(numberFile, "utf8")).toBe(`${String(running.pid)}\n`);
+  expect(JSON.parse(readFileSync(`${numberFile}.json`, "utf8"))).toMatchObject({
+    pid: running.pid,
+    owner: expect.stringMatching(/^pi1\./u) as unknown,
+  });
+  const stopper = await start(process.execPath, [stop, `${numberFile}.json`]);
+  expect(await stopper.line()).toBe("ended (exited)");
+  expect(await running.exited()).toBe(0);
+  expect(readdirSync(folder)).toEqual([]);
 });

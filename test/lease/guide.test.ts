@@ -115,3 +115,12 @@ function programOf(unshare: number): number {
   if (child === undefined) throw new Error("the pod has ended");
   return child.pid;
 }
+
+test("the example of waiting names the lease's holder, and gets the lock when it is released", async () => {
+  const folder = temporaryFolder();
+  const script = writeExample(codeBlock("lib/lease/README.md", "js", "waiting for"), folder);
+  const waiter = await start(process.execPath, [script, join(folder, "report")]);
+  expect(await waiter.line()).toBe('waiting for lease="pod a" epoch=1');
+  expect(await waiter.line()).toBe("holding epoch 2");
+  expect(await waiter.exited()).toBe(0);
+});

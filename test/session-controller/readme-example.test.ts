@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import { expect, test } from "vitest";
 
-import { type RunningChild, start } from "../support/processes/child.js";
+import { type RunningChild, runExample, start } from "../support/processes/child.js";
 import { codeBlock, writeExample } from "../support/readme-code.js";
 import { requireNative } from "../support/require.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -153,4 +153,19 @@ test("the examples of the guide run", async () => {
   expect(readFileSync(sessionFile, "utf8")).toBe(
     '{"role":"user"}\n{"text":"the model\'s answer"}\n',
   );
+});
+
+test.each([
+  ["of further options of the lock", 'label: "run 7"', "held\n"],
+  ["of a lease above the lock", "lease: { store: memoryLeases()", ""],
+])("the example %s runs to its end", async (_what, mark, says) => {
+  const folder = temporaryFolder();
+  const sessionFile = JSON.stringify(join(folder, "s.jsonl"));
+  const code = codeBlock("lib/session-controller/README.md", "js", mark);
+  const script = writeExample(
+    code.replaceAll("process.argv[2]", () => sessionFile),
+    folder,
+  );
+  expect(await runExample(script)).toBe(says);
+  expect(existsSync(join(folder, "s.jsonl.lock"))).toBe(false);
 });

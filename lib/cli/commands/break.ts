@@ -13,6 +13,8 @@ import {
   breakLock as breakSessionLock,
   SESSION_LOCK_POLICY,
 } from "../../session-lock/break-lock.js";
+import { resolveSessionWriteLockOptions } from "../../session-lock/limits.js";
+import { ownerRecogniser } from "../../session-lock/openclaw-owner.js";
 import { presentInspection, type SessionLockInspection } from "../../session-lock/reasons.js";
 import { SESSION_LOCK_SUFFIX } from "../../session-lock/sweep/list-locks.js";
 import { absolutePath, tidyPath } from "../../util/absolute-path.js";
@@ -21,6 +23,11 @@ import { parseArguments } from "../arguments.js";
 import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";
 import { jsonDocument } from "../json-document.js";
 import { isOwnerUnknown } from "../locks/describe.js";
+import {
+  JUDGEMENT_OPTIONS,
+  type JudgementOptions,
+  judgementOptions,
+} from "../locks/judgement-options.js";
 import { evidenceLines } from "../locks/evidence.js";
 import { heldBy } from "../locks/held-by.js";
 import { ask } from "../terminal/ask.js";
@@ -28,7 +35,7 @@ import type { CliIo } from "../terminal/io.js";
 
 export const breakCommand: Command = {
   name: "break",
-  usage: "<lock> --reason TEXT [--force] [--yes] [--json]",
+  usage: "<lock> --reason TEXT [--force] [--yes] [option…]",
   summary: "removes by hand a lock that is kept, once you know better",
   help: `Shows who owns the lock file, whether that process is alive, and why the lock is
 kept; then removes exactly the lock that was shown. One that was taken meanwhile
@@ -45,6 +52,10 @@ Options:
                  when its file lies on another device: no process may be using
                  the lock through another mount then
   --yes          do not ask; required where there is no terminal to ask on
+  --stale-ms N   as of "pidentity locks": the lock is shown as that judges it
+  --owner NAME   as of "pidentity locks"; may be repeated
+  --keep-plain   as of "pidentity locks"; a process that is proven to be the
+                 owner takes --force all the same
   --json         one JSON document instead of lines: {"schemaVersion",
                  "lockPath", "outcome", "refusal", "reason", "force", "error",
                  "lock", "evidence", "command"}
@@ -60,6 +71,7 @@ Examples:
     const { values, positionals } = parseArguments(args, {
       force: { type: "boolean" },
       json: { type: "boolean" },
+      ...JUDGEMENT_OPTIONS,
       reason: { type: "string" },
       yes: { type: "boolean" },
     });
@@ -71,7 +83,11 @@ Examples:
     if (reason === "") throw new UsageError("--reason is required, and must say something");
 
     const lockPath = tidyPath(absolutePath(given));
-    const judgement = await lookAtLock(lockPath, policyFor(lockPath), realLockFs);
+    const judgement = await lookAtLock(
+      lockPath,
+      policyFor(lockPath, judgementOptions(values), io.env),
+      realLockFs,
+    );
     if (judgement === null) {
       io.stderr.write(`pidentity: no such lock file: ${printable(lockPath)}\n`);
       return EXIT.failure;
@@ -88,8 +104,22 @@ Examples:
   },
 };
 
-function policyFor(lockPath: string): JudgingPolicy {
-  return isSessionLock(lockPath) ? SESSION_LOCK_POLICY : FILE_LOCK_POLICY;
+/** As `pidentity locks` judges such a lock. */
+function policyFor(
+  lockPath: string,
+  { staleMs, ownerNames, plainLocks }: JudgementOptions,
+  env: CliIo["env"],
+): JudgingPolicy {
+  if (!isSessionLock(lockPath)) {
+    return { ...FILE_LOCK_POLICY, plainLocks, staleMs: staleMs ?? Infinity };
+  }
+  const { isOwnerArgv } = SESSION_LOCK_POLICY;
+  return {
+    ...SESSION_LOCK_POLICY,
+    plainLocks,
+    staleMs: resolveSessionWriteLockOptions(null, { staleMs, env }).staleMs,
+    isOwnerArgv: ownerNames.length === 0 ? isOwnerArgv : ownerRecogniser(ownerNames),
+  };
 }
 
 function isSessionLock(lockPath: string): boolean {
@@ -130,7 +160,7 @@ interface End {
 async function carryOut(judgement: Judgement, wish: Wish, io: CliIo): Promise<End> {
   const { reading, policy, inspection } = judgement;
   const { lockPath } = reading;
-  const refusal = refusalOf(judgement, wish.force);
+  const refusal = refusalOf(judgement, wish.force) ?? (await livingOwner(judgement, wish.force));
   if (reading.kind === "unreadable" || refusal !== null) {
     const kept = { lockPath, refusal: refusal ?? "unreadable", guardPath: null } as const;
     const evidence = evidenceOf(judgement);
@@ -153,6 +183,16 @@ async function carryOut(judgement: Judgement, wish: Wish, io: CliIo): Promise<En
     if (!(error instanceof LockNotBrokenError)) throw error;
     return keptEnd(error);
   }
+}
+
+/** `--keep-plain` lets no pid prove anything: an owner that is alive is respected all the same. */
+async function livingOwner(
+  { reading: { lockPath }, policy }: Judgement,
+  force: boolean,
+): Promise<BreakRefusal | null> {
+  if (policy.plainLocks === "judge") return null;
+  const judged = await lookAtLock(lockPath, { ...policy, plainLocks: "judge" }, realLockFs);
+  return judged === null ? null : refusalOf(judged, force);
 }
 
 function keptEnd(kept: Parameters<typeof describeRefusal>[0]): End {

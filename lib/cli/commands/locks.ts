@@ -1,7 +1,7 @@
 /** `pidentity locks`: a doctor for the session locks of some directories, and for any lock that is named. */
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import { printable, quote } from "../../util/printable.js";
-import { parseArguments, parsePositiveInteger } from "../arguments.js";
+import { parseArguments } from "../arguments.js";
 import { type Command, EXIT, type ExitCode, UsageError } from "../command.js";
 import { formatLocalTime } from "../terminal/duration.js";
 import {
@@ -14,6 +14,7 @@ import { explanationOf, reasonsIn } from "../locks/explain.js";
 import { shortenToWidth, wrapToWidth } from "../terminal/display-width.js";
 import { canMoveCursor, type CliIo, writeInChunks } from "../terminal/io.js";
 import { jsonDocumentParts } from "../json-document.js";
+import { JUDGEMENT_OPTIONS, judgementOptions } from "../locks/judgement-options.js";
 import { locksLines } from "../locks/lines.js";
 import { locksScreen, selectLocks } from "../locks/screen.js";
 import { type OwnerPrograms, ownerPrograms, programOf } from "../locks/owner-programs.js";
@@ -21,6 +22,7 @@ import { paint } from "../terminal/paint.js";
 import { ProgressBar } from "../terminal/progress-bar.js";
 import { watch } from "../terminal/watch.js";
 import { isWrong } from "../locks/describe.js";
+import { isHolderStopped } from "../locks/stopped.js";
 import { examineAny, toAnyPlaces } from "../locks/any/answer.js";
 
 /** Terminals keep about that many lines of their past. */
@@ -76,9 +78,9 @@ Options:
                    free, stale, undecided), "evidence" and more
 
 Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
-be read or be decided from here, 2 on wrong usage, or when a directory or the
-name of a lock could not be read, or a lock not be removed (I/O). With --watch
-that of the last look.
+be read or be decided from here, 2 on wrong usage, when there is no such file or
+directory, or when a directory or the name of a lock could not be read, or a lock
+not be removed (I/O). With --watch that of the last look.
 
 Examples:
   pidentity locks ~/.openclaw/agents/main/sessions
@@ -94,22 +96,14 @@ Examples:
       explain: { type: "boolean" },
       fix: { type: "boolean" },
       json: { type: "boolean" },
-      "keep-plain": { type: "boolean" },
-      owner: { type: "string", multiple: true },
-      "stale-ms": { type: "string" },
+      ...JUDGEMENT_OPTIONS,
       "state-dir": { type: "string", multiple: true },
       watch: { type: "boolean" },
     });
     const { explain = false, fix = false, json = false } = values;
     const stateDirs = values["state-dir"] ?? [];
     const places = toAnyPlaces(positionals, stateDirs, values.all === true);
-    const staleText = values["stale-ms"];
-    const request: SweepRequest = {
-      fix,
-      staleMs: staleText === undefined ? undefined : parsePositiveInteger("--stale-ms", staleText),
-      ownerNames: (values.owner ?? []).map(parseOwnerName),
-      plainLocks: values["keep-plain"] === true ? "keep" : "judge",
-    };
+    const request: SweepRequest = { fix, ...judgementOptions(values) };
     if (places !== null) {
       if (values.watch) {
         throw new UsageError("--watch needs directories of sessions, without --all and files");
@@ -137,15 +131,6 @@ Examples:
     return exitCodeOf(report);
   },
 };
-
-/** @throws UsageError unless it can be the base name of a program */
-function parseOwnerName(text: string): string {
-  const name = text.trim();
-  if (name === "" || /[/\\]/u.test(name)) {
-    throw new UsageError(`--owner must be a program's name without a path: ${quote(text)}`);
-  }
-  return name;
-}
 
 /** @throws UsageError unless exactly one kind of directory is given */
 function toDirectories(
@@ -236,6 +221,8 @@ function toJson(
   const toEntry = ({ error, ...lock }: SessionLockInspection): object => ({
     ...lock,
     error: error === undefined ? null : printable(error.message),
+    heldFrom: lock.heldFrom ?? null,
+    stopped: isHolderStopped(lock),
     program: programOf(lock, programs),
   });
   const explanations = explain ? { explanations: explanationsFor(found) } : {};

@@ -85,7 +85,8 @@ export function lifeOf(lock: SessionLockInspection): Life {
   const { pidAlive, ownerState, ownerReason, staleReasons } = lock;
   const isFor = (...reasons: readonly StaleReason[]): boolean =>
     reasons.some((reason) => staleReasons.includes(reason));
-  if (OUT_OF_SIGHT.has(ownerReason)) return "out of sight";
+  if (OUT_OF_SIGHT.has(ownerReason) || isHeldElsewhere(lock)) return "out of sight";
+  if (lock.heldFrom === "heir") return pidAlive ? "now another process" : "dead";
   if (isFor("orphan-self-pid")) return "this process";
   if (isFor("non-openclaw-owner")) return "another program";
   if (ownerState === "same") return "alive";
@@ -106,6 +107,7 @@ export function ownerRuns(lock: SessionLockInspection): "yes" | "no" | "unknown"
     case "in use":
       return lock.ownerState === "gone" ? "no" : "unknown";
     case "out of sight":
+      return isHeldElsewhere(lock) ? "yes" : "unknown";
     case "not in use here":
       return "unknown";
     case "dead":
@@ -160,6 +162,29 @@ export function fullVerdict(lock: SessionLockInspection): string {
 /** Whether nothing can be known of the owner from here, whatever its pid looks like. */
 export function isOwnerUnknown({ ownerReason }: SessionLockInspection): boolean {
   return UNKNOWN_OWNERS[ownerReason] !== undefined;
+}
+
+/** Whether the process that has the lock's pid here, if any, has nothing to do with it. */
+export function isPidOfAnother(lock: SessionLockInspection): boolean {
+  return isOwnerUnknown(lock) || lock.heldFrom !== undefined;
+}
+
+function isHeldElsewhere({ heldFrom }: SessionLockInspection): boolean {
+  return heldFrom === "other-host" || heldFrom === "other-pid-namespace";
+}
+
+/** Whose the pid of a lock is that is held, where it is not its holder's here. null: it is, as far as is known. */
+export function heldFromNote({ heldFrom, pid }: SessionLockInspection): string | null {
+  if (heldFrom === undefined) return null;
+  const number = pid === null ? "its pid" : `pid ${String(pid)}`;
+  switch (heldFrom) {
+    case "other-host":
+      return `it is held on another host: ${number} is a number of there`;
+    case "other-pid-namespace":
+      return `it is held in another pid namespace (a container): ${number} is a number of there`;
+    case "heir":
+      return "its owner has ended, and a process that it started holds the lock";
+  }
 }
 
 /** Owners whose pid, if they have one, means nothing here. */

@@ -6,7 +6,6 @@ import type { SessionLockInspection } from "../../session-lock/reasons.js";
 import type { SweepCounts } from "../../session-lock/sweep/report.js";
 import { describeNotice } from "../../session-lock/sweep/notices.js";
 import { ownerRecogniser } from "../../session-lock/openclaw-owner.js";
-import type { PlainLocks } from "../../lock/verdict/plain-owner.js";
 import { listSessionsDirs } from "../../session-lock/sweep/startup-sweep.js";
 import {
   cleanStaleLockFiles,
@@ -18,6 +17,8 @@ import { errorCode } from "../../util/error-code.js";
 import { realLockFs } from "../../lock/protocol/lock-fs.js";
 import { printable } from "../../util/printable.js";
 import type { CliIo } from "../terminal/io.js";
+import { hintAtLocksBelow } from "./below.js";
+import type { JudgementOptions } from "./judgement-options.js";
 
 /** Where to look for locks: sessions directories, or the state directories of gateways. */
 export interface LockDirectories {
@@ -27,14 +28,9 @@ export interface LockDirectories {
 }
 
 /** What the command's options say about the sweep. */
-export interface SweepRequest {
+export interface SweepRequest extends JudgementOptions {
   /** Remove what is proven abandoned. */
   readonly fix: boolean;
-  /** Milliseconds; undefined: the environment's or the default. */
-  readonly staleMs: number | undefined;
-  /** Further programs that write such locks; see {@link ownerRecogniser}. */
-  readonly ownerNames: readonly string[];
-  readonly plainLocks: PlainLocks;
 }
 
 export interface LocksReport {
@@ -92,7 +88,9 @@ export async function examineLocks(
     const path = absolutePath(given);
     try {
       statSync(path);
+      const before = examination.counts.total;
       await examination.examine({ path, shown: given });
+      if (examination.counts.total === before) examination.note(hintAtLocksBelow(given));
     } catch (error) {
       examination.noteProblem(given, error);
     }
@@ -153,6 +151,10 @@ class Examination implements LocksReport {
       const to = notice.kind === "undecodable-name" ? this.problems : this.notices;
       to.push(describeNotice({ ...notice, path: shownPath(notice.path) }));
     }
+  }
+
+  note(notice: string | null): void {
+    if (notice !== null && !this.#isAborted()) this.notices.push(notice);
   }
 
   noteProblem(directory: string, error: unknown): void {

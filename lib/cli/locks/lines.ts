@@ -5,12 +5,14 @@ import { explainLocks } from "./explain.js";
 import {
   countLocks,
   describeLock,
+  heldFromNote,
   isUndecided,
   remedyFor,
   whyKept,
   whyRemoved,
 } from "./describe.js";
 import { leaseNote } from "./lease.js";
+import { stoppedNote } from "./stopped.js";
 
 /** One line or a few at a time, each with its end. */
 export function* locksLines(
@@ -26,6 +28,9 @@ export function* locksLines(
     yield `${path} ${pid} ${age} ${stale}${lock.removed ? " [removed]" : ""}\n`;
     const lease = leaseNote(lock);
     if (lease !== null) yield `  ${lease}\n`;
+    for (const note of [heldFromNote(lock), stoppedNote(lock)]) {
+      if (note !== null) yield `  ${note}\n`;
+    }
     const remark = remarkOn(lock, fix);
     if (remark !== null) yield `  ${remark}\n`;
     if (lock.removable) removable++;

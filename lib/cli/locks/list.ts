@@ -10,6 +10,7 @@ import { type Cell, type Column, layOutTable } from "../terminal/table.js";
 import {
   briefVerdict,
   fullVerdict,
+  heldFromNote,
   isUndecided,
   isWrong,
   lifeOf,
@@ -20,6 +21,7 @@ import { canRemove } from "./examine.js";
 import { leaseNote } from "./lease.js";
 import { noteOn, notesOn, remedyOf } from "./notes.js";
 import { type OwnerPrograms, programOf } from "./owner-programs.js";
+import { stoppedNote } from "./stopped.js";
 import { underDirectories } from "./under-directories.js";
 
 /** Cells below which a program's name says nothing. */
@@ -61,7 +63,9 @@ function allNotesOn(
   noteFor: (lock: SessionLockInspection) => string | null,
   stream: CliStream,
 ): string[] {
-  return [...notesOn(locks, leaseNote, stream), ...notesOn(locks, noteFor, stream)];
+  return [leaseNote, heldFromNote, stoppedNote, noteFor].flatMap((note) =>
+    notesOn(locks, note, stream),
+  );
 }
 
 function withNotes(lines: readonly string[], notes: readonly string[]): string[] {

@@ -1,7 +1,7 @@
 /** Which programs have the pids that locks name. */
 import { inspectProcesses } from "../../process/inspect.js";
 import type { SessionLockInspection } from "../../session-lock/reasons.js";
-import { isOwnerUnknown } from "./describe.js";
+import { isPidOfAnother } from "./describe.js";
 import { programName } from "./program-name.js";
 
 /** By pid; a pid that is absent has none, or what has it is not known to be of interest. */
@@ -16,7 +16,7 @@ export async function ownerPrograms(
 ): Promise<OwnerPrograms> {
   const pids = new Set<number>();
   for (const lock of locks) {
-    if (lock.pid !== null && lock.pidAlive && !isOwnerUnknown(lock)) pids.add(lock.pid);
+    if (lock.pid !== null && lock.pidAlive && !isPidOfAnother(lock)) pids.add(lock.pid);
   }
   const programs = new Map<number, string>();
   for (const [pid, { args }] of await inspectProcesses(pids)) {
@@ -28,5 +28,5 @@ export async function ownerPrograms(
 
 /** The program of the process that has the lock's pid now, be it the owner or another; null when unknown. */
 export function programOf(lock: SessionLockInspection, programs: OwnerPrograms): string | null {
-  return lock.pid === null || isOwnerUnknown(lock) ? null : (programs.get(lock.pid) ?? null);
+  return lock.pid === null || isPidOfAnother(lock) ? null : (programs.get(lock.pid) ?? null);
 }

@@ -2,6 +2,7 @@
 import { errorCode } from "../../util/error-code.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import type { Published } from "./new-lock-file.js";
+import { numberIn } from "./number-file.js";
 import { type LockPayload, MAX_LOCK_BYTES, parsePayload } from "./payload.js";
 
 /** What a lock file says; the bytes tell later whether it still says the same. */
@@ -87,5 +88,22 @@ export function isLockAt(
     return readOn(fd, fs, length).payload?.nonce === nonce;
   } finally {
     closeQuietly(fd, fs);
+  }
+}
+
+/**
+ * The pid in whatever lock is at `lockPath`; null: it names none, or cannot be read; `absent`: there is no file.
+ */
+export function pidAt(lockPath: string, fs: LockFs): number | null | "absent" {
+  let fd: number | null = null;
+  try {
+    fd = fs.openForReading(lockPath);
+    const content = readContent(fd, fs);
+    if (content === null) return null;
+    return content.payload?.pid ?? numberIn(content.bytes);
+  } catch (error) {
+    return errorCode(error) === "ENOENT" ? "absent" : null;
+  } finally {
+    if (fd !== null) closeQuietly(fd, fs);
   }
 }

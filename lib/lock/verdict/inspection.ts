@@ -1,6 +1,7 @@
 /** What is reported of one lock. */
 import type { LeaseOfLock } from "../protocol/lease-claim.js";
 import type { ClassifiedKeptReason, StaleReason } from "./classify.js";
+import type { HeldFrom } from "./held-from.js";
 import type { OwnerReason, OwnerState } from "./owner-judgement.js";
 
 /**
@@ -41,6 +42,11 @@ export interface LockInspection<Reason extends string = StaleReason> {
   readonly removed: boolean;
   readonly ownerState: OwnerState;
   readonly ownerReason: OwnerReason;
+  /**
+   * Of a lock that is held, when `pid` is not its holder's here: it is the number of another host or pid namespace (what
+   * has it here is another process), or its owner has ended and a process that it started holds the lock (`heir`).
+   */
+  readonly heldFrom?: HeldFrom;
   /** The lease that the lock was taken under; null: it names none. Whether it still runs only its store knows. */
   readonly lease: LeaseOfLock | null;
   /** The I/O error behind the kept reasons `unreadable`, `no-guard` and `error`; for `guard-busy` it names the guard. */

@@ -14,6 +14,7 @@ import type { LockContent } from "../protocol/read.js";
 import { lastChangeMs, type WatchedFile } from "../protocol/file-times.js";
 import { classifyLock, dependsOnNestedLook, type LockFacts, needsOwnerArgs } from "./classify.js";
 import { type EvidenceSource, withNestedLook } from "./evidence.js";
+import { heldFrom } from "./held-from.js";
 import type { LockInspection } from "./inspection.js";
 import { isDiskOfThisMachine, type KernelEvidence } from "./kernel-evidence.js";
 import { judgeOwner } from "./owner.js";
@@ -176,6 +177,7 @@ function conclude(look: Look, ownerArgs: OwnerArgs | null): Judgement {
     ownerArgs: ownerArgs?.args ?? null,
     isOwnerArgv: policy.isOwnerArgv,
   });
+  const from = heldFrom(payload, facts, evidence);
   const inspection: LockInspection = {
     lockPath: reading.lockPath,
     pid: payload?.pid ?? null,
@@ -190,6 +192,7 @@ function conclude(look: Look, ownerArgs: OwnerArgs | null): Judgement {
     ownerState: verdict.ownerState,
     ownerReason: verdict.ownerReason,
     lease: payload?.lease == null ? null : asTexts(payload.lease),
+    ...(from === null ? {} : { heldFrom: from }),
   };
   return {
     reading,

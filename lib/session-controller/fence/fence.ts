@@ -10,6 +10,8 @@
  */
 import {
   describeChange,
+  type FileChange,
+  howChanged,
   isSameFile,
   type SessionFileFingerprint,
   takeFingerprint,
@@ -23,10 +25,10 @@ import {
 } from "./published-writes.js";
 import { canonicalSessionPath, type SessionFs } from "./session-file.js";
 
-/** `changed`: by another writer; `cause` says what differs. */
+/** `changed`: by another writer; `found` says how, `cause` what differs. */
 export type FenceVerdict =
   | { readonly kind: "intact" }
-  | { readonly kind: "changed"; readonly cause: Error };
+  | { readonly kind: "changed"; readonly found: FileChange; readonly cause: Error };
 
 /** Says that another writer's change does no harm. */
 export type IsBenignChange = (
@@ -157,6 +159,7 @@ export class Fence implements FenceOfThread {
     if (before === null) {
       return {
         kind: "changed",
+        found: "file-changed",
         cause: new Error("nothing is known about the file to compare it with"),
       };
     }
@@ -164,8 +167,8 @@ export class Fence implements FenceOfThread {
       this.#trusted = now;
       return INTACT;
     }
-    const cause = await this.#objection(before, now);
-    if (cause !== null) return { kind: "changed", cause };
+    const objection = await this.#objection(before, now);
+    if (objection !== null) return objection;
     this.#trusted = now;
     return INTACT;
   }
@@ -184,16 +187,24 @@ export class Fence implements FenceOfThread {
     }
   }
 
+  /** null: the change does no harm. */
   async #objection(
     before: SessionFileFingerprint,
     after: SessionFileFingerprint,
-  ): Promise<Error | null> {
+  ): Promise<FenceVerdict | null> {
+    let failure: { readonly cause: unknown } | null = null;
     try {
       if ((await this.#isBenignChange?.(before, after)) === true) return null;
     } catch (cause) {
-      return new Error(`isBenignChange failed after ${describeChange(before, after)}`, { cause });
+      failure = { cause };
     }
-    return new Error(describeChange(before, after));
+    const found = await howChanged(this.#sessionFile, before, after, this.#fs);
+    const what = describeChange(before, after, found);
+    const cause =
+      failure === null
+        ? new Error(what)
+        : new Error(`isBenignChange failed after ${what}`, failure);
+    return { kind: "changed", found, cause };
   }
 
   async #trustPresent(assertHeld: () => void): Promise<SessionFileFingerprint> {

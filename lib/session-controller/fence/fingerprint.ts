@@ -71,19 +71,67 @@ export function isSameFile(a: SessionFileFingerprint, b: SessionFileFingerprint)
   return a.size === b.size && a.digest === b.digest;
 }
 
-/** What differs, for people. */
+/** How it was changed, and what differs, for people. */
 export function describeChange(
   before: SessionFileFingerprint,
   after: SessionFileFingerprint,
+  found: FileChange = "file-changed",
 ): string {
   if (!before.exists) return after.exists ? "the file was created" : "the file is still missing";
   if (!after.exists) return "the file was removed";
+  const differs = difference(before, after);
+  const how = HOW[found];
+  return how === undefined ? differs : `${how}: ${differs}`;
+}
+
+const HOW: Readonly<Partial<Record<FileChange, string>>> = {
+  "file-appended": "another writer has appended to it",
+  "file-rewritten": "another writer has rewritten it",
+  "file-replaced": "another file is in its place",
+};
+
+function difference(before: Existing, after: Existing): string {
   if (before.size !== after.size) {
     return `size changed from ${String(before.size)} to ${String(after.size)}`;
   }
   const changed = changedMetadata(before, after);
   const what = before.digest !== after.digest ? ["content", ...changed] : changed;
   return `${what.join(", ")} changed, size ${String(after.size)} did not`;
+}
+
+/** How another writer has changed a file; `file-changed`: that is not known. */
+export type FileChange =
+  | "file-appended"
+  | "file-rewritten"
+  | "file-replaced"
+  | "file-removed"
+  | "file-created"
+  | "file-changed";
+
+/** Tells how, by a look at the part of the file that was there before. Never rejects. */
+export async function howChanged(
+  sessionFile: string,
+  before: SessionFileFingerprint,
+  after: SessionFileFingerprint,
+  fs: SessionFs,
+): Promise<FileChange> {
+  if (!after.exists) return "file-removed";
+  if (!before.exists) return "file-created";
+  if (before.dev !== after.dev || before.ino !== after.ino) return "file-replaced";
+  if (after.size < before.size) return "file-rewritten";
+  if (before.digest === null) return "file-changed";
+  try {
+    const file = await openUnlessMissing(sessionFile, fs);
+    if (file === null) return "file-removed";
+    try {
+      const digest = await digestOf(file, Number(before.size));
+      return digest === before.digest ? "file-appended" : "file-rewritten";
+    } finally {
+      await file.close();
+    }
+  } catch {
+    return "file-changed";
+  }
 }
 
 const METADATA = ["dev", "ino", "size", "mtimeNs", "ctimeNs"] as const;

@@ -22,15 +22,18 @@ export interface SessionFs {
   readonly stat: (path: string) => BigIntStats | null;
   /** For reading; does not wait for a FIFO's writer. */
   readonly open: (path: string) => Promise<SessionFileReader>;
-  /** For appending; created when missing, readable by its owner only. */
+  /** For appending, and for a look at its end; created when missing, readable by its owner only. */
   readonly openForAppending: (path: string) => number;
+  /** The byte at `position`; null: the file ends before. */
+  readonly byteAt: (fd: number, position: number) => number | null;
   readonly write: (fd: number, data: Uint8Array, offset: number) => number;
+  /** Throws for what is no regular file: what is written there need not be kept. */
   readonly size: (fd: number) => number;
   readonly truncate: (fd: number, size: number) => void;
   readonly close: (fd: number) => void;
 }
 
-const { O_RDONLY, O_WRONLY, O_APPEND, O_CREAT } = fs.constants;
+const { O_RDONLY, O_RDWR, O_APPEND, O_CREAT } = fs.constants;
 // Windows has neither.
 const O_NONBLOCK: number = fs.constants.O_NONBLOCK ?? 0;
 const O_NOCTTY: number = fs.constants.O_NOCTTY ?? 0;
@@ -51,9 +54,17 @@ export const realSessionFs: SessionFs = {
     };
   },
   openForAppending: (path) =>
-    fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, FILE_MODE),
+    fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, FILE_MODE),
+  byteAt: (fd, position) => {
+    const byte = new Uint8Array(1);
+    return fs.readSync(fd, byte, 0, 1, position) === 0 ? null : (byte[0] ?? null);
+  },
   write: (fd, data, offset) => fs.writeSync(fd, data, offset),
-  size: (fd) => fs.fstatSync(fd).size,
+  size: (fd) => {
+    const stats = fs.fstatSync(fd);
+    if (stats.isFile()) return stats.size;
+    throw new Error("session file is not a regular file");
+  },
   truncate: (fd, size) => {
     fs.ftruncateSync(fd, size);
   },

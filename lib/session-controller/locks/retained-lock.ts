@@ -103,7 +103,7 @@ export class RetainedLock {
 
   async #check(handle: AcquiredLock): Promise<void> {
     const verdict = await this.#fence.check();
-    if (verdict.kind === "changed") this.#takeover.mark("file-changed", verdict.cause);
+    if (verdict.kind === "changed") this.#takeover.markChanged(verdict.found, verdict.cause);
     if (this.#takeover.isMarked) return;
     try {
       handle.assertHeld();

@@ -39,7 +39,7 @@ export class RunLocks {
   async acquire(): Promise<AcquiredLock> {
     const lock = await this.#acquireLock();
     const handle = new AcquiredLock(lock, {
-      onLost: (reason) => this.#takeover.mark("lock-lost", reason),
+      onLost: (reason) => this.#takeover.markLost(reason),
       onReleased: () => this.#unreleased.delete(handle),
     });
     this.#unreleased.add(handle);

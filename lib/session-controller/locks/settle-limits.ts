@@ -74,6 +74,6 @@ export class SettleLimits {
     if (await isDoneBefore(forced, work)) return;
     const limit = String(this.#timeoutMs);
     const cause = new Error(`writes did not settle within the time for it: ${limit}ms`);
-    this.#takeover.mark("write-abandoned", cause);
+    this.#takeover.markAbandoned(cause);
   }
 }

@@ -20,7 +20,8 @@ export interface SessionWrite {
    *
    * Synchronous, and valid until the `withWriteLock` that gave it has ended.
    *
-   * @param data - Text (written as UTF-8) or bytes: whole lines. A line feed is added where the last one has none.
+   * @param data - Text (written as UTF-8) or bytes: whole lines. A line feed is added where the last one has none, and
+   *   before the first where a killed writer has left the file's last line without one.
    * @throws SessionTakeoverError after a takeover; SessionWriteScopeError after the scope's end; the lock's own
    *   error when its fence is busy; the file system's error; TypeError for anything but text and bytes. Nothing
    *   of `data` is in the file then, unless an AggregateError says so.
@@ -64,7 +65,7 @@ export async function runOutermost<T>(
   takeover.refuse();
   const verdict = await fence.enter();
   const outcome = await capture(async () => {
-    if (verdict.kind === "changed") takeover.mark("file-changed", verdict.cause);
+    if (verdict.kind === "changed") takeover.markChanged(verdict.found, verdict.cause);
     takeover.refuse();
     // Finds a displacement that the lock's signal has not told of yet.
     handle.assertHeld();

@@ -13,6 +13,7 @@ import {
   checkPath,
   checkSignal,
   checkSlice,
+  checkString,
   optional,
   unchecked,
 } from "../../util/check-values.js";
@@ -47,6 +48,8 @@ export interface SweepOptions {
   readonly config?: SessionWriteLockConfig | null | undefined;
   /** Default `process.env`; only `OPENCLAW_SESSION_WRITE_LOCK_STALE_MS` matters here. */
   readonly env?: Environment | undefined;
+  /** Prefix of that variable. Default `OPENCLAW_`. */
+  readonly envPrefix?: string | undefined;
   /** Age in milliseconds beyond which a lock is `too-old`. Default 1 800 000. */
   readonly staleMs?: number | undefined;
   /** false: a dry run, the same report and nothing touched. Default true. */
@@ -105,12 +108,12 @@ export interface SweepPlan {
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveSweepOptions(options: CleanStaleLockFilesOptions): SweepPlan {
   checkRequiredOptions(options, CHECKS);
-  const { config, env, staleMs, nowMs, log, isOwnerArgv = isOpenClawArgv } = options;
+  const { config, env, envPrefix, staleMs, nowMs, log, isOwnerArgv = isOpenClawArgv } = options;
   return {
     sessionsDir: absolutePath(options.sessionsDir),
     policy: {
       nowMs: clockAt(nowMs),
-      staleMs: resolveLimits(config, { staleMs, env }).staleMs,
+      staleMs: resolveLimits(config, { staleMs, env, envPrefix }).staleMs,
       graceMs: DEFAULT_GRACE_MS,
       respectMaxHold: false,
       atAcquire: false,
@@ -135,6 +138,7 @@ export const SWEEP_CHECKS: OptionChecks<SweepOptions> = {
   // The host's own: what is in them is looked at leniently.
   config: unchecked,
   env: optional(checkObject),
+  envPrefix: optional(checkString),
   staleMs: optional(checkDuration),
   removeStale: optional(checkBoolean),
   dryRun: optional(checkBoolean),

@@ -157,8 +157,8 @@ function checkStartupOptions(options: SweepSessionLocksOptions): void {
   }
   // Once here, and not as the failure of every directory.
   isToRemove(options);
-  const { config, staleMs, env } = options;
-  resolveLimits(config, { staleMs, env });
+  const { config, staleMs, env, envPrefix } = options;
+  resolveLimits(config, { staleMs, env, envPrefix });
 }
 
 /**

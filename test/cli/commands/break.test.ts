@@ -1,12 +1,13 @@
 /** `pidentity break`: shows the evidence, and removes the lock that was shown or none. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 
 import { expect, test } from "vitest";
 
 import { answering, recordingIo, runHere, runProgram } from "../../support/command-line.js";
 import { run } from "../../../lib/cli/run.js";
-import { startHolder, takeNameAway } from "../../support/locks/lock-holder.js";
+import { endedPid, liveOwner } from "../../support/locks/lock-directory.js";
+import { startHolder, takeNameAway, writePlainLock } from "../../support/locks/lock-holder.js";
 import { requireNative, requireRoot } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
@@ -226,4 +227,60 @@ test("a hostile label and a token of any length are shown in bounded room", asyn
   const { stdout } = await runHere(["break", lockPath, ...REASON, "--yes"]);
   expect(stdout.length).toBeLessThan(3000);
   expect(stdout).not.toContain("\u202E");
+});
+
+test("it judges with the options of locks as that does, and does not contradict it", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const lockPath = writePlainLock(folder, "s", { pid: await endedPid() });
+  const verdictOf = async (...options: string[]): Promise<string> => {
+    const { stdout } = await runHere(["break", lockPath, ...REASON, ...options]);
+    return /verdict: +(.*)/u.exec(stdout)?.[1] ?? stdout;
+  };
+  expect((await runHere(["locks", folder])).stdout).toContain("--fix would remove it");
+  expect(await verdictOf()).toContain("it would be removed without this command, too");
+  expect((await runHere(["locks", folder, "--keep-plain"])).stdout).toContain(
+    "unknown (plain-lock)",
+  );
+  expect(await verdictOf("--keep-plain")).toMatch(/^kept: .*\(plain-lock\)/u);
+});
+
+test("another program's lock is judged by --owner and --stale-ms as by locks", async (context) => {
+  requireNative(context);
+  const folder = temporaryFolder();
+  const owner = await liveOwner();
+  const createdAt = new Date(Date.now() - 60_000).toISOString();
+  const lockPath = writePlainLock(folder, "s", { pid: owner.pid, createdAt });
+  const reasonsOf = async (command: readonly string[], options: readonly string[]) => {
+    const { stdout } = await runHere([...command, "--json", ...options]);
+    const document = JSON.parse(stdout) as { lock?: Reasons; locks?: readonly Reasons[] };
+    return (document.lock ?? document.locks?.[0])?.staleReasons;
+  };
+  interface Reasons {
+    readonly staleReasons: readonly string[];
+  }
+  const program = basename(process.execPath).replace(/\.exe$/u, "");
+  for (const options of [[], ["--owner", program], ["--stale-ms", "1000"]]) {
+    const byLocks = await reasonsOf(["locks", folder], options);
+    // Declined: there is no terminal to ask on, and the document is printed all the same.
+    const io = { isTTY: true, events: answering("n") };
+    const { stdout } = await runHere(["break", lockPath, ...REASON, "--json", ...options], io);
+    const { lock } = JSON.parse(stdout) as { lock: Reasons };
+    expect(lock.staleReasons, options.join(" ")).toEqual(byLocks);
+  }
+  expect(await reasonsOf(["locks", folder], ["--stale-ms", "1000"])).toContain("too-old");
+});
+
+test("--keep-plain does not make a living owner's lock go without --force", async (context) => {
+  requireNative(context);
+  const owner = await liveOwner();
+  const { pid, starttime } = owner;
+  const lockPath = writePlainLock(temporaryFolder(), "s", { pid, starttime });
+  const args = ["break", lockPath, ...REASON, "--yes"];
+  for (const options of [[], ["--keep-plain"]]) {
+    const { code, stderr } = await runHere([...args, ...options]);
+    expect(stderr).toContain("kept (owner-alive)");
+    expect(code).toBe(1);
+  }
+  expect(existsSync(lockPath)).toBe(true);
 });

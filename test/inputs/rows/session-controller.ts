@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import * as control from "../../../lib/session-controller/index.js";
 import { acquireSessionWriteLock } from "../../../lib/session-lock/index.js";
-import { REVOKED, unreadableAt, WRONG } from "../hostile-values.js";
+import { NO_CHOICE, REVOKED, unreadableAt, WRONG } from "../hostile-values.js";
 import type { Fields, Rows } from "./rows.js";
 
 const CONTROLLER: Fields["fields"] = {
@@ -12,6 +12,11 @@ const CONTROLLER: Fields["fields"] = {
   timeoutMs: WRONG.timeout,
   staleMs: WRONG.duration,
   maxHoldMs: WRONG.duration,
+  label: WRONG.label,
+  isOwnerArgv: WRONG.callback,
+  plainLocks: NO_CHOICE,
+  lease: ["x", 7, null, true],
+  envPrefix: WRONG.text,
   settleTimeoutMs: WRONG.duration,
   isBenignChange: WRONG.callback,
   log: WRONG.log,

@@ -32,6 +32,7 @@ function without(fields: Fields["fields"], ...names: string[]): Fields["fields"]
 const SWEEP: Fields["fields"] = {
   config: WRONG.configuration,
   env: WRONG.environment,
+  envPrefix: WRONG.text,
   staleMs: WRONG.duration,
   removeStale: WRONG.boolean,
   dryRun: WRONG.boolean,

@@ -21,6 +21,7 @@ import {
   type createSessionController,
   type SessionController,
   SessionTakeoverError,
+  type SessionTakeoverFinding,
 } from "../../../lib/session-controller/index.js";
 import { resolveControllerOptions } from "../../../lib/session-controller/options.js";
 import {
@@ -54,18 +55,20 @@ const rewritten: Change = (file) => {
   writeFileSync(file, FIRST_LINE.toUpperCase());
   utimesSync(file, atime, mtime);
 };
+const rewrittenLonger: Change = (file) => writeFileSync(file, FIRST_LINE.toUpperCase() + LINE);
 const created: Change = (file) => writeFileSync(file, "");
 
 describe("another writer's change while the lock was released is a takeover", () => {
-  test.each<[string, string | null, Change]>([
-    ["an append", FIRST_LINE, appended],
-    ["an append to an empty file", "", appended],
-    ["a truncation", FIRST_LINE, truncated],
-    ["a removal", FIRST_LINE, removed],
-    ["another file in its place", FIRST_LINE, replaced],
-    ["a rewrite of the same size with restored mtime", FIRST_LINE, rewritten],
-    ["a file where there was none", null, created],
-  ])("%s", async (_name, text, change) => {
+  test.each<[string, string | null, Change, SessionTakeoverFinding]>([
+    ["an append", FIRST_LINE, appended, "file-appended"],
+    ["an append to an empty file", "", appended, "file-appended"],
+    ["a truncation", FIRST_LINE, truncated, "file-rewritten"],
+    ["a removal", FIRST_LINE, removed, "file-removed"],
+    ["another file in its place", FIRST_LINE, replaced, "file-replaced"],
+    ["a rewrite of the same size with restored mtime", FIRST_LINE, rewritten, "file-rewritten"],
+    ["a longer file in the same inode", FIRST_LINE, rewrittenLonger, "file-rewritten"],
+    ["a file where there was none", null, created, "file-created"],
+  ])("%s", async (_name, text, change, found) => {
     const { controller, sessionFile, locks } = await controllerOf(sessionFileWith(text));
     await controller.releaseForPrompt();
     change(sessionFile);
@@ -74,6 +77,8 @@ describe("another writer's change while the lock was released is a takeover", ()
       name: "SessionTakeoverError",
       code: "SESSION_TAKEOVER",
       reason: "file-changed",
+      found,
+      pid: null,
       sessionFile,
       message: `session file changed while embedded prompt lock was released: ${sessionFile}`,
       cause: expect.any(Error) as Error,
@@ -106,7 +111,7 @@ describe("another writer's change while the lock was released is a takeover", ()
     await controller.releaseForPrompt();
     appendFileSync(sessionFile, LINE);
     await expect(controller.reacquireAfterPrompt()).rejects.toMatchObject({
-      cause: { message: "size changed from 19 to 35" },
+      cause: { message: "another writer has appended to it: size changed from 19 to 35" },
     });
   });
 

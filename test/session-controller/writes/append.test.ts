@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
@@ -40,6 +41,32 @@ test("a chunk is appended, and nothing before it touched", () => {
   const file = sessionWith("old\n");
   appendWhole(file, CHUNK, realSessionFs);
   expect(readFileSync(file, "utf8")).toBe(`old\n${LINE}`);
+});
+
+test("a line that a killed writer has torn is ended first, and the chunk begins a line of its own", () => {
+  const file = sessionWith('old\n{"ro');
+  appendWhole(file, CHUNK, realSessionFs);
+  appendWhole(file, CHUNK, realSessionFs);
+  expect(readFileSync(file, "utf8")).toBe(`old\n{"ro\n${LINE}${LINE}`);
+});
+
+test("nothing to append leaves a torn line alone", () => {
+  const file = sessionWith('{"ro');
+  appendWhole(file, Buffer.alloc(0), realSessionFs);
+  expect(readFileSync(file, "utf8")).toBe('{"ro');
+});
+
+test("a full disk takes back the end of the torn line as well", () => {
+  const file = sessionWith('{"ro');
+  expect(() => appendWhole(file, CHUNK, writingAs(failingAfter(5)))).toThrow("ENOSPC");
+  expect(readFileSync(file, "utf8")).toBe('{"ro');
+});
+
+test("what is no regular file is refused: what is written there need not be kept", (context) => {
+  requirePosix(context, "mkfifo");
+  const path = join(temporaryFolder(), "s.jsonl");
+  execFileSync("mkfifo", [path]);
+  expect(() => appendWhole(path, CHUNK, realSessionFs)).toThrow("not a regular file");
 });
 
 test("a missing file is created, readable by its owner only", (context) => {

@@ -4,6 +4,7 @@ import { formatDuration } from "../../terminal/duration.js";
 import {
   briefVerdict as ownBrief,
   fullVerdict as ownFull,
+  heldFromNote,
   isUndecided,
   type Life,
   lifeOf as ownLife,
@@ -13,6 +14,7 @@ import {
   whyRemoved,
 } from "../describe.js";
 import { canRemove } from "../examine.js";
+import { howToContinue } from "../stopped.js";
 import { type ExaminedLock, isOpen } from "./examined.js";
 import type { AnyReason } from "./verdict.js";
 
@@ -45,6 +47,15 @@ export function holderRuns(lock: ExaminedLock): "yes" | "no" | "unknown" | null 
   if (lock.verdict.state === "held") return "yes";
   if (lock.pid === null) return null;
   return lock.verdict.state === "stale" ? "no" : "unknown";
+}
+
+/** What is to be known of the process that holds it: whose its pid is, and that it is stopped. */
+export function notesOnHolder({ own, pid, stopped }: ExaminedLock): string[] {
+  const from = own === null ? null : heldFromNote(own);
+  return [
+    ...(from === null ? [] : [from]),
+    ...(stopped === true && pid !== null ? [howToContinue(pid)] : []),
+  ];
 }
 
 /** The verdict in short, for a cell. */

@@ -7,15 +7,17 @@ import { hasReplacement } from "../../../session-lock/sweep/list-locks.js";
 import { describeNotice } from "../../../session-lock/sweep/notices.js";
 import { ownerRecogniser } from "../../../session-lock/openclaw-owner.js";
 import { isProof, type SessionLockInspection } from "../../../session-lock/reasons.js";
-import { isOwnerUnknown, isUndecided } from "../describe.js";
+import { hintAtLocksBelow } from "../below.js";
+import { isPidOfAnother, isUndecided } from "../describe.js";
 import type { ExamineOptions, SweepRequest } from "../examine.js";
 import { isOurs, recognise, type Recognised, UNKNOWN } from "../forms/registry.js";
 import type { AnyLockCounts, AnyLocksReport, ExaminedLock } from "./examined.js";
 import { filesIn, type FileToExamine, whyNoLock } from "./find-files.js";
 import { ForeignLocks, processOf } from "./foreign-locks.js";
 import { type Found, lookAt } from "./look.js";
-import { whoHasOpen } from "./open-files.js";
+import { hasOpen, whoHasOpen } from "./open-files.js";
 import { OwnLocks, type OwnKind } from "./own-locks.js";
+import { isStopped } from "../stopped.js";
 import type { AnyReason, Verdict } from "./verdict.js";
 import type { KernelLock } from "./kernel-locks.js";
 import { realLockFs } from "../../../lock/protocol/lock-fs.js";
@@ -47,7 +49,10 @@ export async function examineAnyLocks(
   const named = wanted.size;
   for (const directory of directories) {
     try {
-      for (const file of await filesIn(directory, slice)) {
+      const inside = await filesIn(directory, slice);
+      const hint = inside.length === 0 ? hintAtLocksBelow(directory) : null;
+      if (hint !== null) notices.push(hint);
+      for (const file of inside) {
         if (!wanted.has(file.path)) wanted.set(file.path, file);
       }
     } catch (error) {
@@ -103,7 +108,12 @@ class Examination {
       this.#found.set(index, unreadable(shown, look.error));
       return true;
     }
-    const recognised = recognise(look.file);
+    if (look.file.hasOwnMark) {
+      const isJudged = await this.#examineBarePid({ path, shown }, look, index);
+      if (isJudged) return true;
+    }
+    // A bare pid of which the kernel says nothing is judged as any other program's.
+    const recognised = recognise({ ...look.file, hasOwnMark: false });
     if (isOurs(recognised.form)) {
       const kind: OwnKind = recognised.form.kind === "session-lock" ? "session-lock" : "pidentity";
       await this.#own.judge(path, kind, (inspection) =>
@@ -112,12 +122,28 @@ class Examination {
       return true;
     }
     await this.#foreign.judge(path, look, recognised.claim, (judged) => {
-      const lock = { ...ofForeign(shown, recognised, look), ...judged };
+      const lock = { ...ofForeign(shown, recognised, look), ...judged, stopped: null };
       this.#found.set(index, lock);
       if (lock.type !== "file" || !NAMES_NONE.has(lock.verdict.reason)) return;
       if (lock.pid === null) this.#unnamed.set(realPathOf(path), { index, inode: look.inode });
     });
     return true;
+  }
+
+  /** @returns false when the kernel does not tell whether the file is held. */
+  async #examineBarePid(
+    { path, shown }: FileToExamine,
+    look: Found,
+    index: number,
+  ): Promise<boolean> {
+    let isJudged = false;
+    await this.#own.judge(path, "bare-pid", (inspection) => {
+      if (inspection.ownerState === "unknown") return;
+      isJudged = true;
+      const own = { ...inspection, ...heldElsewhere(inspection, path, look) };
+      this.#found.set(index, ofOwn(shown, recognise(look.file), own));
+    });
+    return isJudged;
   }
 
   async settle(): Promise<void> {
@@ -143,8 +169,27 @@ class Examination {
   }
 
   locks(): ExaminedLock[] {
-    return [...this.#found].toSorted(([a], [b]) => a - b).map(([, lock]) => lock);
+    return [...this.#found].toSorted(([a], [b]) => a - b).map(([, lock]) => withStopped(lock));
   }
+}
+
+/** A number says nothing of its pid namespace: a holder has the file open. */
+function heldElsewhere(
+  { pid, ownerState, ownerReason }: SessionLockInspection,
+  path: string,
+  { inode }: Found,
+): Pick<SessionLockInspection, "heldFrom"> {
+  const isHeld = ownerState === "same" && ownerReason === "kernel-lock-held" && pid !== null;
+  return isHeld && hasOpen(pid, realPathOf(path), inode) === false
+    ? { heldFrom: "other-pid-namespace" }
+    : {};
+}
+
+/** Of what is held by the process that was found, whether that is stopped. */
+function withStopped(lock: ExaminedLock): ExaminedLock {
+  const { verdict, process, pid } = lock;
+  const isHolder = verdict.state === "held" && process !== null && pid !== null;
+  return isHolder ? { ...lock, stopped: isStopped(pid) } : lock;
 }
 
 /** What else tells nothing of the process. */
@@ -176,6 +221,7 @@ function unreadable(lockPath: string, error: Error): ExaminedLock {
     pid: null,
     host: null,
     process: null,
+    stopped: null,
     writtenMs: null,
     ageMs: null,
     hasHeartbeat: false,
@@ -189,7 +235,7 @@ function ofForeign(
   lockPath: string,
   { form, claim }: Recognised,
   { file, mtimeMs }: Found,
-): Omit<ExaminedLock, "verdict" | "kernel" | "pid" | "process"> {
+): Omit<ExaminedLock, "verdict" | "kernel" | "pid" | "process" | "stopped"> {
   const writtenMs = claim.writtenMs ?? mtimeMs;
   return {
     lockPath,
@@ -218,7 +264,8 @@ function ofOwn(
     verdict: verdictOn(inspection),
     pid,
     host: null,
-    process: pid !== null && pidAlive && !isOwnerUnknown(inspection) ? processOf(pid) : null,
+    process: pid !== null && pidAlive && !isPidOfAnother(inspection) ? processOf(pid) : null,
+    stopped: null,
     writtenMs: Number.isNaN(writtenMs) ? null : writtenMs,
     ageMs,
     hasHeartbeat: false,

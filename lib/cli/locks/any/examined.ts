@@ -28,6 +28,8 @@ export interface ExaminedLock {
   readonly host: string | null;
   /** null: none has that pid here, or the pid is another host's or container's. */
   readonly process: HolderProcess | null;
+  /** Whether that process holds it and is stopped; null: it is not known to hold it, or that is not told. */
+  readonly stopped: boolean | null;
   /** When it was written, milliseconds since the Unix epoch: as it says, else its file's mtime; null: not known. */
   readonly writtenMs: number | null;
   /** Milliseconds since then, never negative; null: not known. */

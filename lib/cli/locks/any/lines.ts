@@ -5,7 +5,7 @@ import { shortenToWidth } from "../../terminal/display-width.js";
 import { describeLock } from "../describe.js";
 import { canRemove } from "../examine.js";
 import { leaseNote } from "../lease.js";
-import { countLocks, fullVerdict, lifeOf, remedyOf } from "./describe.js";
+import { countLocks, fullVerdict, lifeOf, notesOnHolder, remedyOf } from "./describe.js";
 import type { AnyLocksReport, ExaminedLock } from "./examined.js";
 import { explainForms } from "./explain.js";
 
@@ -28,6 +28,7 @@ export function* anyLocksLines(
     if (command !== "") yield `  command: ${shortenToWidth(printable(command), LONGEST_COMMAND)}\n`;
     const lease = lock.own === null ? null : leaseNote(lock.own);
     if (lease !== null) yield `  ${lease}\n`;
+    for (const note of notesOnHolder(lock)) yield `  ${note}\n`;
     const remedy = remedyOf(lock, fix);
     if (remedy !== null) yield `  ${remedy}\n`;
     if (lock.own?.removable === true) removable++;

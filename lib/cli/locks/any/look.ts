@@ -3,6 +3,8 @@ import { type BigIntStats, opendirSync } from "node:fs";
 import { sep } from "node:path";
 
 import { closeQuietly, realLockFs } from "../../../lock/protocol/lock-fs.js";
+import { hasMark, numberIn } from "../../../lock/protocol/number-file.js";
+import { tokenHost } from "../../../process/identity.js";
 import { isVanished } from "../../../util/error-code.js";
 import { type FoundFile, type FoundType, MOST_BYTES } from "../forms/form.js";
 
@@ -54,6 +56,7 @@ function read(path: string, stats: BigIntStats): Pick<Found, "file"> {
     type,
     bytes: null,
     isWhole: true,
+    hasOwnMark: false,
     target: null,
     isEmptyDirectory: null,
     platform: process.platform,
@@ -84,11 +87,12 @@ function withSlashes(path: string): string {
   return normal.slice(0, end);
 }
 
-function readContent(path: string): Pick<FoundFile, "bytes" | "isWhole" | "type"> {
+function readContent(path: string): Pick<FoundFile, "bytes" | "isWhole" | "hasOwnMark" | "type"> {
   const fd = realLockFs.openForReading(path);
   try {
     // Another file may have taken the name since it was looked at: nothing is read of a FIFO or a device.
-    if (!realLockFs.fstat(fd).isFile()) return { type: "other", bytes: null, isWhole: true };
+    const stats = realLockFs.fstat(fd);
+    if (!stats.isFile()) return { type: "other", bytes: null, isWhole: true, hasOwnMark: false };
     let length = 0;
     while (length < scratch.length) {
       const more = realLockFs.read(fd, scratch, length, scratch.length - length);
@@ -96,10 +100,19 @@ function readContent(path: string): Pick<FoundFile, "bytes" | "isWhole" | "type"
       length += more;
     }
     const bytes = Buffer.from(scratch.subarray(0, Math.min(length, MOST_BYTES)));
-    return { type: "file", bytes, isWhole: length <= MOST_BYTES };
+    const isWhole = length <= MOST_BYTES;
+    return { type: "file", bytes, isWhole, hasOwnMark: isWhole && isMarked(fd, bytes, stats) };
   } finally {
     closeQuietly(fd, realLockFs);
   }
+}
+
+/** Whether it is a pid file of this package that says nothing but a pid, and was not written to since. */
+function isMarked(fd: number, bytes: Buffer, times: BigIntStats): boolean {
+  const pid = numberIn(bytes);
+  if (pid === null) return false;
+  const file = { fileId: realLockFs.fileId(fd), pid, boot: tokenHost().boot };
+  return hasMark(file, process.platform, times);
 }
 
 /** Reads one entry at the most. */

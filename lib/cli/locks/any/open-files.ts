@@ -1,6 +1,7 @@
 /** Linux: which processes have a file open for writing, or locked. Looks at descriptors' names only. */
 import { readFileSync, readlinkSync, opendirSync } from "node:fs";
 
+import { errorCode } from "../../../util/error-code.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
 
 /** A process that has one of the files open. */
@@ -77,6 +78,31 @@ export async function whoHasOpen(
     }
   }
   return found;
+}
+
+/**
+ * Linux: whether a process has a file open, by its inode number or, where a file system shows another one there
+ * (overlay), by its real path. null: it may not be asked, or is not told; a process that is gone has none open.
+ */
+export function hasOpen(pid: number, path: string, inode: bigint): boolean | null {
+  if (process.platform !== "linux") return null;
+  const descriptors = `/proc/${String(pid)}/fd`;
+  try {
+    const directory = opendirSync(descriptors);
+    directory.closeSync();
+  } catch (error) {
+    return errorCode(error) === "ENOENT" ? false : null;
+  }
+  for (const fd of namesIn(descriptors)) {
+    if (orNull(() => readlinkSync(`${descriptors}/${fd}`)) === path) return true;
+    const text = orNull(() => readFileSync(`/proc/${String(pid)}/fdinfo/${fd}`, "latin1"));
+    if (text === null) continue;
+    const facts = parseDescriptor(text);
+    // Before Linux 5.14 it is not told.
+    if (facts.inode === null) return null;
+    if (facts.inode === String(inode)) return true;
+  }
+  return false;
 }
 
 /** None where they may not be read, or are gone. */

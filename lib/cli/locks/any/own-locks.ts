@@ -1,6 +1,7 @@
 /** Judges locks of this package by its own rules, and removes those that are proven abandoned when asked to. */
 import { identityOf } from "../../../process/identity.js";
 import { lookForNestedProcesses } from "../../../process/nested-processes.js";
+import { PID_FILE_POLICY } from "../../../file-lock/policy.js";
 import { realLockFs } from "../../../lock/protocol/lock-fs.js";
 import type { PresentReading } from "../../../lock/verdict/judge.js";
 import { Callbacks } from "../../../session-lock/sweep/callbacks.js";
@@ -14,8 +15,11 @@ import {
 import type { SessionLockInspection } from "../../../session-lock/reasons.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
 
-/** Which of this package's locks it is: only sessions' are plain sometimes, and too old ever. */
-export type OwnKind = "session-lock" | "pidentity";
+/**
+ * Which of this package's locks it is: only sessions' are plain sometimes, and too old ever. `bare-pid`: a pid file that says
+ * nothing but the pid.
+ */
+export type OwnKind = "session-lock" | "pidentity" | "bare-pid";
 
 /** Judges one lock after another; `settle` judges those that wait for a look at other pid namespaces. */
 export class OwnLocks {
@@ -36,6 +40,7 @@ export class OwnLocks {
     this.#sweepers = {
       "session-lock": sweeperOf(plan),
       pidentity: sweeperOf(ofAnyFile(plan, options)),
+      "bare-pid": sweeperOf(ofBarePid(plan, options)),
     };
   }
 
@@ -79,4 +84,13 @@ function ofAnyFile(plan: SweepPlan, { staleMs }: SweepOptions): SweepPlan {
       readOther: () => "no-lock",
     },
   };
+}
+
+/**
+ * As `readPidFile` judges, but that the pid proves nothing: only the kernel lock does, with the mark beside it. The file may
+ * be another program's by the time that it is judged, and then stays.
+ */
+function ofBarePid(plan: SweepPlan, options: SweepOptions): SweepPlan {
+  const { policy } = ofAnyFile(plan, options);
+  return { ...plan, policy: { ...policy, readOther: PID_FILE_POLICY.readOther } };
 }

@@ -16,6 +16,7 @@ import {
   fullVerdict,
   holderRuns,
   lifeOf,
+  notesOnHolder,
   remarkOn,
 } from "./describe.js";
 import { type AnyLocksReport, type ExaminedLock, isOpen } from "./examined.js";
@@ -181,7 +182,7 @@ function remarksOn(locks: readonly ExaminedLock[], fix: boolean, columns: number
   const byRemedy = new Map<string, string[]>();
   for (const lock of locks) {
     const lease = lock.own === null ? null : leaseNote(lock.own);
-    for (const remark of [lease, remarkOn(lock, fix)]) {
+    for (const remark of [lease, ...notesOnHolder(lock), remarkOn(lock, fix)]) {
       if (remark === null) continue;
       const names = byRemedy.get(remark);
       if (names === undefined) byRemedy.set(remark, [nameOf(lock)]);

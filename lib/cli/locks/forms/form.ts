@@ -14,6 +14,8 @@ export interface FoundFile {
   readonly bytes: Buffer | null;
   /** False: the file has more than `bytes`. */
   readonly isWhole: boolean;
+  /** The file says nothing but a pid, and has the mark that this package leaves on such a file (number-file.ts). */
+  readonly hasOwnMark: boolean;
   /** What a symbolic link says; null for everything else. */
   readonly target: string | null;
   /** Whether a directory has no entries; null for everything else. */

@@ -17,6 +17,7 @@ function found(
     type: "file",
     bytes: content === null ? null : Buffer.from(content),
     isWhole: true,
+    hasOwnMark: false,
     target: null,
     isEmptyDirectory: null,
     platform: "linux",
