@@ -32,9 +32,9 @@ export const GROUPS = [
     name: "token",
     least: 90,
     folder: "lib/process",
-    files: ["judge-token", "relatives", "token"],
+    files: ["get-relatives", "judge-token", "relatives", "token"],
     tests: [
-      "test/process/{judge-token,relatives,token}.test.ts",
+      "test/process/{get-relatives-rules,judge-token,relatives,token}.test.ts",
       "test/properties/{relatives,token-identity}.test.ts",
     ],
   },
