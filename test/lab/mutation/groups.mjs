@@ -121,7 +121,7 @@ export const GROUPS = [
     name: "forms",
     least: 80,
     folder: "lib/cli/locks/forms",
-    tests: ["test/cli/locks/forms/forms.test.ts"],
+    tests: ["test/cli/locks/forms/*.test.ts"],
   },
 ];
 
