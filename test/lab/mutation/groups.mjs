@@ -108,7 +108,7 @@ export const GROUPS = [
     least: 80,
     folder: "lib/file-lock",
     files: ["decode-text", "other-content", "read-pid-file"],
-    tests: ["test/file-lock/{bare-pid-file,other-content,read-pid-file}.test.ts"],
+    tests: ["test/file-lock/{decode-text,other-content,other-content-times,read-pid-file}.test.ts"],
   },
   {
     name: "util",
