@@ -115,7 +115,10 @@ export const GROUPS = [
     least: 80,
     folder: "lib/util",
     files: ["absolute-path", "argument-error", "check-options", "check-values", "printable"],
-    tests: ["test/util/{absolute-path,check-options,printable}.test.ts", "test/inputs/*.test.ts"],
+    tests: [
+      "test/util/{absolute-path,argument-error,check-options,check-values}.test.ts",
+      "test/util/{printable,printable-documents}.test.ts",
+    ],
   },
   {
     name: "forms",
