@@ -99,7 +99,7 @@ export const GROUPS = [
     folder: "lib/session-lock",
     files: ["classify", "limits", "openclaw-owner", "reasons"],
     tests: [
-      "test/session-lock/{every-reason-and-error,limits,openclaw-owner}.test.ts",
+      "test/session-lock/{classify,limits,openclaw-owner}.test.ts",
       "test/properties/{limits,owner-argv}.test.ts",
     ],
   },
