@@ -29,6 +29,7 @@ export interface SessionLockFacts extends LockFacts, OwnerCommandLine {}
 export interface SessionLockClassification extends LockClassification<StaleReason> {}
 
 // By the compiler complete: a record of every one of them.
+// Stryker disable BooleanLiteral: equivalent, only the names are read.
 const STATES: Readonly<Record<OwnerState, true>> = { same: true, gone: true, unknown: true };
 const ENDS: Readonly<Record<NonNullable<OwnerJudgement["end"]>, true>> = {
   "dead-pid": true,
@@ -43,6 +44,7 @@ const KERNEL_EVIDENCE: Readonly<Record<KernelEvidence, true>> = {
   "other-view": true,
   silent: true,
 };
+// Stryker restore BooleanLiteral
 
 const OWNER_CHECKS: OptionChecks<OwnerJudgement> = {
   state: checkOneOf(Object.keys(STATES)),

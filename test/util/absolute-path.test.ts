@@ -1,8 +1,8 @@
 import { join, resolve, sep } from "node:path";
 
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 
-import { absolutePath, pathPrefix, tidyPath } from "../../lib/util/absolute-path.js";
+import { absolutePath, leadsUp, pathPrefix, tidyPath } from "../../lib/util/absolute-path.js";
 import { requirePosix, requireWindows } from "../support/require.js";
 
 test("a relative path begins at the current directory", () => {
@@ -29,6 +29,30 @@ describe("a path with `..`", () => {
   test("is shortened as Windows does it", (context) => {
     requireWindows(context, "its paths");
     expect(absolutePath("link\\..\\a")).toBe(resolve("a"));
+  });
+});
+
+describe("on POSIX", () => {
+  beforeEach((context) => requirePosix(context, "its paths"));
+
+  test("a file: URL is the path that it names", () => {
+    expect(absolutePath(new URL("file:///a%20b/c"))).toBe("/a b/c");
+  });
+
+  test("a path leads up by a name of two dots, not by dots in a name", () => {
+    for (const path of ["..", "/..", "a/..", "a/../b", "../a"]) expect(leadsUp(path)).toBe(true);
+    for (const path of ["", ".", "...", "a..b", "/..a/b..", "a/.../b"]) {
+      expect(leadsUp(path)).toBe(false);
+    }
+    expect(absolutePath("..")).toBe(`${process.cwd()}/..`);
+  });
+
+  test("needless parts are taken out where the kernel would not follow a link in between", () => {
+    expect(tidyPath("/a//b/./c/")).toBe("/a/b/c");
+    expect(tidyPath("/link/..")).toBe("/link/..");
+    expect(tidyPath("/a//./link/../b///")).toBe("/a//./link/../b");
+    expect(pathPrefix("/a//./b")).toBe("/a/b/");
+    expect(pathPrefix("/a//link/../")).toBe("/a//link/../");
   });
 });
 

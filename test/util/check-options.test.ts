@@ -1,7 +1,12 @@
 // Which keys an options object may have; what their values must be is in ../inputs.
 import { expect, test } from "vitest";
 
-import { checkFields, checkOptions, checkRequiredOptions } from "../../lib/util/check-options.js";
+import {
+  checkArgument,
+  checkFields,
+  checkOptions,
+  checkRequiredOptions,
+} from "../../lib/util/check-options.js";
 import { checkBoolean, checkCount, optional } from "../../lib/util/check-values.js";
 import { quote } from "../../lib/util/printable.js";
 
@@ -75,5 +80,66 @@ test("facts may say more than is asked for", () => {
   expect(refusalOf(() => checkFields({ path: true, more: 1 }, CHECKS, "input"))).toBeNull();
   expect(refusalOf(() => checkFields({ path: 1 }, CHECKS, "input"))).toMatchObject({
     message: "input.path must be a boolean, got 1",
+  });
+});
+
+test.each([
+  // A third of its letters may be wrong, and two of a short one.
+  ["abcxyf", ["abcdef"], "abcdef"],
+  ["abxyzf", ["abcdef"], null],
+  ["xyzdefghi", ["abcdefghi"], "abcdefghi"],
+  ["wxyzefghi", ["abcdefghi"], null],
+  ["ab", ["abcd"], "abcd"],
+  ["ab", ["abcde"], null],
+  // Of several the nearest, of those the first.
+  ["abcdx", ["abcde", "abcdf"], "abcde"],
+  ["abcdf", ["abcxf", "abcde"], "abcxf"],
+  ["abcdefx", ["abcdyyx", "abcdeyx"], "abcdeyx"],
+  // A part of four letters says enough, one of three does not.
+  ["ownr", ["isownrargv"], "isownrargv"],
+  ["own", ["isownerargv"], null],
+])("of a key %j and the options %j the nearest one is %j", (key, known, nearest) => {
+  const checks = Object.fromEntries(known.map((name) => [name, optional(checkCount)]));
+  const remedy = nearest === null ? `known are ${known.join(", ")}` : `did you mean "${nearest}"?`;
+  expect(refusalOf(() => checkOptions({ [key]: 1 }, checks))).toMatchObject({
+    message: `options has no option "${key}": ${remedy}`,
+  });
+});
+
+test("a list is no options object, and what refuses to be looked at is said to do so", () => {
+  expect(refusalOf(() => checkOptions([], CHECKS))).toMatchObject({
+    message: "options must be an object, got []",
+    code: "ERR_INVALID_ARG_TYPE",
+  });
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  expect(refusalOf(() => checkOptions(proxy, CHECKS, "settings"))).toMatchObject({
+    message: expect.stringMatching(/^settings must be readable, got an error from it: /) as string,
+    code: "ERR_INVALID_ARG_VALUE",
+  });
+  const throwing = {
+    get path(): boolean {
+      throw new Error("not today");
+    },
+  };
+  expect(refusalOf(() => checkFields(throwing, CHECKS, "input"))).toMatchObject({
+    message: "input.path must be readable, got an error from it: not today",
+  });
+  expect(refusalOf(() => checkFields(null, CHECKS, "input"))).toMatchObject({
+    message: "input must be an object, got null",
+  });
+});
+
+test("an argument by itself is checked like a field", () => {
+  expect(refusalOf(() => checkArgument("count", 1, checkCount))).toBeNull();
+  expect(refusalOf(() => checkArgument("count", -1, checkCount))).toMatchObject({
+    message: "count must be an integer of 0 or more, got -1",
+  });
+  const failing = (): never => {
+    throw new Error("not today");
+  };
+  expect(refusalOf(() => checkArgument("count", 1, failing))).toMatchObject({
+    message: "count must be readable, got an error from it: not today",
+    code: "ERR_INVALID_ARG_VALUE",
   });
 });

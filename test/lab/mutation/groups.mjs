@@ -32,9 +32,9 @@ export const GROUPS = [
     name: "token",
     least: 90,
     folder: "lib/process",
-    files: ["judge-token", "relatives", "token"],
+    files: ["get-relatives", "judge-token", "relatives", "token"],
     tests: [
-      "test/process/{judge-token,relatives,token}.test.ts",
+      "test/process/{get-relatives-rules,judge-token,relatives,token}.test.ts",
       "test/properties/{relatives,token-identity}.test.ts",
     ],
   },
@@ -99,7 +99,7 @@ export const GROUPS = [
     folder: "lib/session-lock",
     files: ["classify", "limits", "openclaw-owner", "reasons"],
     tests: [
-      "test/session-lock/{every-reason-and-error,limits,openclaw-owner}.test.ts",
+      "test/session-lock/{classify,limits,openclaw-owner}.test.ts",
       "test/properties/{limits,owner-argv}.test.ts",
     ],
   },
@@ -108,20 +108,23 @@ export const GROUPS = [
     least: 80,
     folder: "lib/file-lock",
     files: ["decode-text", "other-content", "read-pid-file"],
-    tests: ["test/file-lock/{bare-pid-file,other-content,read-pid-file}.test.ts"],
+    tests: ["test/file-lock/{decode-text,other-content,other-content-times,read-pid-file}.test.ts"],
   },
   {
     name: "util",
     least: 80,
     folder: "lib/util",
     files: ["absolute-path", "argument-error", "check-options", "check-values", "printable"],
-    tests: ["test/util/{absolute-path,check-options,printable}.test.ts", "test/inputs/*.test.ts"],
+    tests: [
+      "test/util/{absolute-path,argument-error,check-options,check-values}.test.ts",
+      "test/util/{printable,printable-documents}.test.ts",
+    ],
   },
   {
     name: "forms",
     least: 80,
     folder: "lib/cli/locks/forms",
-    tests: ["test/cli/locks/forms/forms.test.ts"],
+    tests: ["test/cli/locks/forms/*.test.ts"],
   },
 ];
 
