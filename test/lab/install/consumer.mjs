@@ -44,8 +44,8 @@ export function consume(start, { folder, manifest, seenAs = (path) => path }) {
   return answerIn(output);
 }
 
-/** What the trial of test/lab/trial consists of; see trial.mjs there. */
 const TRIALS = join(HERE, "../trial");
+/** What the trial of a new user consists of; see trial.mjs there. */
 const TRIAL = ["trial.mjs", "every-lock.mjs", "example.mjs"];
 
 /**
