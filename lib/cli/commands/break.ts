@@ -48,8 +48,8 @@ finds its lock lost, and may be writing until then; to end the owner is better.
 
 Options:
   --reason TEXT  why, for the log; required
-  --force        also when the owner is proven alive; and, where it is proven gone,
-                 when its file lies on another device: no process may be using
+  --force        also when the owner is proven alive; or when it is proven gone,
+                 but its file lies on another device: no process may be using
                  the lock through another mount then
   --yes          do not ask; required where there is no terminal to ask on
   --stale-ms N   as of "pidentity locks": the lock is shown as that judges it
