@@ -1,6 +1,6 @@
 /** Leases in this process's memory, for tests: the contract of the real stores without an engine. */
 import { continuousMs } from "../process/machine-clock.js";
-import { crypto } from "../util/node-modules.js";
+import { crypto, queueMicrotask } from "../util/node-modules.js";
 import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
 

@@ -1,5 +1,6 @@
 /** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { steadyMs } from "../process/machine-clock.js";
+import { wallMs } from "../util/clocks.js";
 import { pause, type Routine, TURN, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { holderOf, orFileError } from "./failure.js";
@@ -141,7 +142,7 @@ export class Contention {
    */
   *#sightSettled(): Routine<FileSighting | null> {
     const sighting = this.#orFileError(() => sightFile(this.#lockPath, this.#fs));
-    if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
+    if (sighting === null || Math.abs(wallMs() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
       const limitMs = Math.min(BRIEF_MS, this.#budget.left());

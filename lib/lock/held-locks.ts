@@ -5,6 +5,7 @@
  * Two copies of this module in one thread know each other's locks: see util/thread.ts.
  */
 import type { LockFs } from "./protocol/lock-fs.js";
+import { runtimeMs } from "../util/clocks.js";
 import { basename, setImmediate } from "../util/node-modules.js";
 import { threadState } from "../util/thread.js";
 import type { CallerQueues } from "../util/queue.js";
@@ -143,7 +144,7 @@ function endAll(signal: NodeJS.Signals | null): void {
   const locks = [...state().held.values()];
   // The process may survive the signal that is raised again.
   if (signal !== null) for (const lock of locks) lock.lose(`process ended by ${signal}`);
-  const deadline = performance.now() + EXIT_PATIENCE_MS;
-  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));
+  const deadline = runtimeMs() + EXIT_PATIENCE_MS;
+  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - runtimeMs()));
   if (signal !== null) stopLooking();
 }

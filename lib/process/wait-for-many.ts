@@ -1,5 +1,6 @@
 /** Waiting for the ends of many processes by one timer and a bounded number of references. */
 import { backOffPauses } from "../util/back-off.js";
+import { runtimeMs } from "../util/clocks.js";
 import { TimeSlice } from "../util/time-slice.js";
 import type { ProcessVerdict } from "./judge-token.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
@@ -23,7 +24,7 @@ export interface ExitQuestions {
 
 export interface ManyExitsOptions {
   readonly signal: AbortSignal | undefined;
-  /** On the clock of `performance.now`. */
+  /** On the clock of `runtimeMs`. */
   readonly deadline: number;
   /** Milliseconds of work before the event loop gets a turn. */
   readonly sliceMs?: number;
@@ -50,7 +51,7 @@ export async function waitForManyExits(
     for (let isFirst = true; running.size > 0; isFirst = false) {
       if (!isFirst) {
         signal?.throwIfAborted();
-        const left = deadline - performance.now();
+        const left = deadline - runtimeMs();
         if (left <= 0) break;
         await questions.pause(Math.min(left, pauses.next().value), signal);
         slice.restart();
@@ -61,7 +62,7 @@ export async function waitForManyExits(
           await slice.next();
           signal?.throwIfAborted();
           // Each is asked once, however short the time is.
-          if (!isFirst && performance.now() >= deadline) break;
+          if (!isFirst && runtimeMs() >= deadline) break;
         }
         if (references.hasEnded(token, verify)) running.delete(token);
       }

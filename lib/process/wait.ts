@@ -3,6 +3,7 @@ import type { ProcessReference } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { backOffPauses } from "../util/back-off.js";
+import { runtimeMs } from "../util/clocks.js";
 import { pause } from "../util/pause.js";
 import { tokenHost, tokenLookups, verifyProcess } from "./identity.js";
 import { judgeToken, type ProcessVerdict } from "./judge-token.js";
@@ -58,7 +59,7 @@ export async function waitForProcessExit(
   const { signal, timeoutMs = Infinity } = options;
   signal?.throwIfAborted();
 
-  const deadline = performance.now() + timeoutMs;
+  const deadline = runtimeMs() + timeoutMs;
   return isMany(tokens)
     ? waitForManyExits(tokens, { signal, deadline }, QUESTIONS)
     : waitForExit(tokens, signal, deadline);
@@ -75,7 +76,7 @@ function isMany(tokens: string | Iterable<string>): tokens is Iterable<string> {
   }
 }
 
-/** @param deadline - On the clock of `performance.now`. */
+/** @param deadline - On the clock of `runtimeMs`. */
 async function waitForExit(
   token: string,
   signal: AbortSignal | undefined,
@@ -89,7 +90,7 @@ async function waitForExit(
     const pauses = backOffPauses();
     for (;;) {
       signal?.throwIfAborted();
-      const left = deadline - performance.now();
+      const left = deadline - runtimeMs();
       if (left <= 0) return "timeout";
       await pause(Math.min(left, pauses.next().value), signal);
       if (watch === null ? hasEnded(token) : watch.exited()) return "exited";

@@ -1,4 +1,5 @@
 /** Waiting that an AbortSignal ends. */
+import { clearTimeout, setTimeout } from "./node-modules.js";
 import { onAbort } from "./on-abort.js";
 
 /** Resolves after `ms` milliseconds, keeping the process alive until then; rejects with the signal's reason when it aborts. */

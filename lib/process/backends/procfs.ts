@@ -5,6 +5,7 @@
  * `/proc/<pid>/status`, an exited process by state and thread count, a recycled pid by the start time
  * read twice. There is no exact id and no reference that could be kept, so nothing can be signalled.
  */
+import { wallMs } from "../../util/clocks.js";
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
@@ -256,7 +257,7 @@ function startedAtMs(startTime: number | null, offsets: TimeOffsets | null): num
   const sinceBoot = secondsSinceBoot();
   if (startTime === null || offsets === null || sinceBoot === null) return null;
   const sinceBootMs = sinceBoot * 1000 - offsets.boottimeTicks * MS_PER_TICK;
-  return Math.round(Date.now() - sinceBootMs + startTime * MS_PER_TICK);
+  return Math.round(wallMs() - sinceBootMs + startTime * MS_PER_TICK);
 }
 
 /** null when the offsets cannot be known. */

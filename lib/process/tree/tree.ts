@@ -10,6 +10,7 @@
  * Not provable, and left alone: an orphan that was never seen while its parent was alive and is in no such session.
  * Nothing forks unseen while all members are stopped, see freeze.ts.
  */
+import { runtimeMs } from "../../util/clocks.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import type { ProcessIdentity, ProcessReference } from "../backends/backend.js";
 import { processBackend } from "../backends/select-backend.js";
@@ -61,7 +62,7 @@ export class Tree {
 
   /** Milliseconds since the last look began. */
   sinceLookMs(): number {
-    return performance.now() - this.#lookedAt;
+    return runtimeMs() - this.#lookedAt;
   }
 
   /** Gives the event loop a turn where one is due; rejects with the signal's reason. */
@@ -78,7 +79,7 @@ export class Tree {
    */
   async look(onFound?: (member: Member) => void): Promise<Member[]> {
     this.#slice.restart();
-    this.#lookedAt = performance.now();
+    this.#lookedAt = runtimeMs();
     const found: Member[] = [];
     do {
       this.#isShort = false;

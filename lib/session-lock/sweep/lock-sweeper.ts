@@ -1,5 +1,6 @@
 /** Judges the locks of one sweep and removes those that are removable, with what the sweep remembers. */
 import type { NestedProcesses } from "../../process/nested-processes.js";
+import { runtimeMs } from "../../util/clocks.js";
 import { printable } from "../../util/printable.js";
 import type { TimeSlice } from "../../util/time-slice.js";
 import { delay } from "../../util/timers.js";
@@ -143,7 +144,7 @@ export class LockSweeper {
     judgement: Judgement,
     first: BusyGuard,
   ): Promise<SessionLockInspection> {
-    const started = performance.now();
+    const started = runtimeMs();
     let waitedMs = 0;
     let latest: Attempt = first;
     while (latest.kind === "busy" && waitedMs < this.#patienceMs(latest)) {
@@ -152,7 +153,7 @@ export class LockSweeper {
       this.#slice.restart();
       this.#plan.signal?.throwIfAborted();
       latest = this.#tryRemove(judgement, null);
-      waitedMs = performance.now() - started;
+      waitedMs = runtimeMs() - started;
     }
     this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
     return latest.kind === "done" ? latest.inspection : keptBusy(judgement, latest);
