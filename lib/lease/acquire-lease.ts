@@ -30,7 +30,7 @@ export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease>
     (lease) => ({
       outcome: "acquired",
       leftMs: lease.deadline(),
-      tookMs: continuousMs() - startedMs,
+      tookMs: Math.round(continuousMs() - startedMs),
     }),
   );
 }
@@ -150,7 +150,7 @@ class Acquisition {
     this.#plan.onWait?.({
       holder: this.#held?.holder ?? null,
       epoch: this.#held?.epoch ?? null,
-      waitedMs: now - this.#startedMs,
+      waitedMs: Math.round(now - this.#startedMs),
       error: this.#error,
     });
   }
@@ -242,7 +242,7 @@ class Acquisition {
       "release",
       () => ({ ...this.#plan, grant }),
       () => askStore({ ...question, limitMs: LATE_RELEASE_MS, keepsAlive: false }),
-      () => ({ outcome: "unused", leftMs: 0, tookMs: continuousMs() - startedMs }),
+      () => ({ outcome: "unused", leftMs: 0, tookMs: Math.round(continuousMs() - startedMs) }),
       // It runs out where that fails.
     ).catch(() => {});
   }

@@ -40,7 +40,8 @@ class MemoryLeases implements LeaseStore {
       row.expiresMs = expiresMs;
       return { kind: "acquired", grant: { key, holder, epoch, storeId: this.#storeId } };
     }
-    return { kind: "held", holder: row.holder, epoch, leftMs: row.expiresMs - continuousMs() };
+    const leftMs = Math.ceil(row.expiresMs - continuousMs());
+    return { kind: "held", holder: row.holder, epoch, leftMs };
   }
 
   // oxlint-disable-next-line typescript/require-await -- a throw must be a rejection

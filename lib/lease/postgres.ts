@@ -99,7 +99,7 @@ class PostgresStore implements PostgresLeases {
       if (row !== undefined && (leftMs > 0 || look === MOST_LOOKS)) {
         const epoch = epochIn(row, "acquire", key);
         const holderNow = textIn(row, "holder", "acquire", key);
-        return { kind: "held", holder: holderNow, epoch, leftMs: Math.max(0, leftMs) };
+        return { kind: "held", holder: holderNow, epoch, leftMs: Math.max(0, Math.ceil(leftMs)) };
       }
       if (look === MOST_LOOKS) {
         throw failure("acquire", key, new Error("the row of the key was not to be seen"), true);

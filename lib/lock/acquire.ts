@@ -52,7 +52,7 @@ function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired
     ({ nonce, reclaimed, lease }) => ({
       nonce,
       reclaimed,
-      waitedMs: steadyMs() - startedAt,
+      waitedMs: Math.round(steadyMs() - startedAt),
       lease: leaseTexts(lease),
     }),
   );
@@ -147,7 +147,7 @@ function* takeLease<Handle>(
   take: TakeLease,
   startedAt: number,
 ): Routine<LeaseAbove> {
-  const waitedMs = (): number => steadyMs() - startedAt;
+  const waitedMs = (): number => Math.round(steadyMs() - startedAt);
   const answer = yield* waitFor({
     inTurns: () =>
       take({

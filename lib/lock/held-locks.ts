@@ -76,7 +76,7 @@ export function addHeldLock(lock: HeldLock): void {
 export function heldLocks(): readonly HeldLockSummary[] {
   return [...state().held.values()]
     .filter(({ isHeld }) => isHeld)
-    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs }));
+    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs: Math.round(heldMs) }));
 }
 
 /**

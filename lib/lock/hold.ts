@@ -270,7 +270,7 @@ export class Hold implements HeldLock {
       lockPath: this.lockPath,
       nonce: this.#options.lock.nonce,
       cause,
-      heldMs: this.heldMs,
+      heldMs: Math.round(this.heldMs),
       maxHoldMs: this.#options.maxHoldMs,
       lease: leaseTexts(this.lease),
     };

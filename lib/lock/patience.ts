@@ -63,7 +63,7 @@ export class WaitBudget {
     if (now - this.#toldAt < ON_WAIT_INTERVAL_MS) return;
     this.#toldAt = now;
     const owner = describeHolder(this.holder);
-    this.#plan.onWait?.({ owner, waitedMs: now - this.#startedAt });
+    this.#plan.onWait?.({ owner, waitedMs: Math.round(now - this.#startedAt) });
   }
 }
 

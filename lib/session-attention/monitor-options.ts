@@ -93,7 +93,7 @@ const CHECKS: OptionChecks<SessionAttentionMonitorOptions> = {
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): MonitorPlan {
   checkRequiredOptions(options, CHECKS);
-  const { warnMs = DEFAULT_WARN_MS, log = console } = options;
+  const { warnMs = DEFAULT_WARN_MS, log = console, clock = runtimeMs } = options;
   const abortMs = options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs);
   return {
     recover: options.recover,
@@ -103,7 +103,8 @@ export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): 
     toolAbortMs: options.toolAbortMs ?? Math.max(DEFAULT_TOOL_ABORT_MS, abortMs),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     warn: (message) => log.warn?.(message),
-    clock: options.clock ?? runtimeMs,
+    // Whole milliseconds: ages and durations are told.
+    clock: () => Math.floor(clock()),
     startTimer: options.startTimer ?? every,
   };
 }

@@ -23,5 +23,5 @@ function realReader(): () => number {
 }
 
 /** Milliseconds since the Unix epoch by the wall clock, as it was at this package's import. */
-// oxlint-disable-next-line typescript/unbound-method -- it needs no `this`
+// oxlint-disable-next-line typescript/unbound-method, eslint/no-restricted-properties -- it needs no `this`; the real one
 export const { now: wallMs } = Date;

@@ -156,7 +156,7 @@ function toProcessInfo(
     state: stateAt(facts[row + FACT.state]),
     reason: reasonAt(facts[row + FACT.reason]),
     startTime: known(facts[row + FACT.startTime]),
-    startedAtMs: known(facts[row + FACT.startedAtMs]),
+    startedAtMs: wholeMs(known(facts[row + FACT.startedAtMs])),
     args: isCut ? argumentsIn(line, facts, row) : read ? args : null,
     argsReason,
     commandLine: isCut ? line : read ? shown(line) : null,
@@ -195,6 +195,10 @@ function argsReasonAt(index: number | undefined): ArgsReason | null {
 
 function known(fact: number | undefined): number | null {
   return fact === undefined || Number.isNaN(fact) ? null : fact;
+}
+
+function wholeMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }
 
 /** The digits of a 64-bit number given as its upper and lower 32 bits. */
