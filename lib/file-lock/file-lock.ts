@@ -2,6 +2,7 @@
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import type { LockLease } from "../lock/lease-above.js";
+import type { Synchronous } from "../util/synchronous.js";
 import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
@@ -40,13 +41,18 @@ export interface FileLock extends AsyncDisposable, Disposable {
    * @throws FileLockLostError when it is not, with nothing written; FileLockTimeoutError when another process is
    *   at work on the lock for 50 ms; TypeError when `write` returns a promise; whatever `write` throws.
    */
-  withFence<T>(write: () => T): T;
+  withFence<T>(write: Synchronous<T>): T;
   /**
    * A look whether the lock is still this one: a check, not a fence.
    *
    * @throws FileLockLostError when it is not.
    */
   assertHeld(): void;
+}
+
+/** A lock with a lease above it. */
+export interface LeasedFileLock extends FileLock {
+  readonly lease: LockLease;
 }
 
 class FileLockHandle extends LockHandle implements FileLock {

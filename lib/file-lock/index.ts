@@ -28,7 +28,7 @@ export {
   FileLockTimeoutError,
   type LockedThing,
 } from "./errors.js";
-export type { FileLock } from "./file-lock.js";
+export type { FileLock, LeasedFileLock } from "./file-lock.js";
 export { type PidFileOwner, readPidFile } from "./read-pid-file.js";
 export type { StaleReason } from "../session-lock/reasons.js";
 export { releaseAllLocks } from "./release-all-locks.js";
@@ -38,6 +38,10 @@ export type {
   AcquirePidFileOptions,
   AcquirePidFileSyncOptions,
 } from "./options.js";
+export type { LockLease } from "../lock/lease-above.js";
+export type { LockLeaseOptions } from "../lease/for-lock.js";
+export type { LeaseOfLock } from "../lock/protocol/lease-claim.js";
+export type { Synchronous } from "../util/synchronous.js";
 export type { LockObstacle } from "../lock/failure.js";
 export type { KeptReason } from "../lock/verdict/inspection.js";
 export type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";

@@ -1,5 +1,5 @@
 /** The lock's errors, and how a host tells them from its other failures. */
-import { findErrorByCode } from "../util/find-error.js";
+import { findErrorByCode, type Recognised } from "../util/find-error.js";
 import { messageOf } from "../util/argument-error.js";
 import { checkArgument, checkFields, type OptionChecks } from "../util/check-options.js";
 import { checkBoolean, checkNumber, checkPositiveInteger, nullable } from "../util/check-values.js";
@@ -158,17 +158,23 @@ export function describeOwner(inspection: SessionLockInspection | null): string 
 }
 
 /** True for a timeout of the write lock, also wrapped in other errors, and for look-alikes of that code. */
-export function isSessionWriteLockTimeoutError(error: unknown): boolean {
+export function isSessionWriteLockTimeoutError(
+  error: unknown,
+): error is Recognised<SessionWriteLockTimeoutError> {
   return findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT"]) !== null;
 }
 
 /** True for a stale lock that was kept, also wrapped in other errors, and for look-alikes of that code. */
-export function isSessionWriteLockStaleError(error: unknown): boolean {
+export function isSessionWriteLockStaleError(
+  error: unknown,
+): error is Recognised<SessionWriteLockStaleError> {
   return findErrorByCode(error, ["SESSION_WRITE_LOCK_STALE"]) !== null;
 }
 
 /** True for either reason not to get the lock. */
-export function isSessionWriteLockAcquireError(error: unknown): boolean {
+export function isSessionWriteLockAcquireError(
+  error: unknown,
+): error is Recognised<SessionWriteLockTimeoutError | SessionWriteLockStaleError> {
   return (
     findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"]) !== null
   );

@@ -2,6 +2,7 @@
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import type { LockLease } from "../lock/lease-above.js";
+import type { Synchronous } from "../util/synchronous.js";
 import { sessionLockError } from "./errors.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
@@ -37,13 +38,18 @@ export interface SessionWriteLock extends AsyncDisposable, Disposable {
    *   SessionWriteLockFileError, with nothing written, when the file system refuses, the guard's kernel lock
    *   included; TypeError when `write` returns a promise; whatever `write` throws.
    */
-  withFence<T>(write: () => T): T;
+  withFence<T>(write: Synchronous<T>): T;
   /**
    * A look whether the lock is still this one: a check, not a fence.
    *
    * @throws SessionWriteLockLostError when it is not; SessionWriteLockFileError when that cannot be seen.
    */
   assertHeld(): void;
+}
+
+/** A lock with a lease above it. */
+export interface LeasedSessionWriteLock extends SessionWriteLock {
+  readonly lease: LockLease;
 }
 
 class SessionLockHandle extends LockHandle implements SessionWriteLock {
