@@ -3,6 +3,7 @@ import { continuousMs } from "../process/machine-clock.js";
 import { crypto, queueMicrotask } from "../util/node-modules.js";
 import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
+import { throwIfAborted } from "../util/on-abort.js";
 
 interface Row {
   readonly holder: string;
@@ -27,7 +28,7 @@ class MemoryLeases implements LeaseStore {
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
     checkRequest(request);
     const { key, holder, nonce, ttlMs, signal } = request;
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const row = this.#living(key);
     const expiresMs = continuousMs() + ttlMs;
     if (row === null) {

@@ -1,5 +1,6 @@
 /** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js";
 import { type Routine, type Wait, waitFor } from "../util/routine.js";
 import { traced } from "../util/tracing.js";
@@ -41,7 +42,7 @@ export function acquireLockAtOnce<Handle>(plan: AcquirePlan<Handle>, fs: LockFs)
 }
 
 function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired<Handle>> {
-  plan.signal?.throwIfAborted();
+  throwIfAborted(plan.signal);
   const startedAt = steadyMs();
   const { face, file, label, timeoutMs, staleMs, maxHoldMs } = plan;
   const lockPath = orFileError(plan.lockPath, face.toError, () => prepareLockPath(plan, fs));

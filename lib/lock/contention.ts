@@ -1,6 +1,7 @@
 /** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { steadyMs } from "../process/machine-clock.js";
 import { wallMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { pause, type Routine, TURN, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { holderOf, orFileError } from "./failure.js";
@@ -47,7 +48,7 @@ export interface Won {
 
 /** One try, without a look at what is in the way. */
 export function tryOnce(lockPath: string, plan: ContentionPlan, fs: LockFs): PublishAttempt {
-  plan.signal?.throwIfAborted();
+  throwIfAborted(plan.signal);
   return orFileError(lockPath, plan.face.toError, () => tryPublish(lockPath, draftOf(plan), fs));
 }
 
@@ -107,7 +108,7 @@ export class Contention {
     for (;;) {
       // The event loop gets a turn before each inspection of the owner, which may take long.
       yield* waitFor(TURN);
-      this.#plan.signal?.throwIfAborted();
+      throwIfAborted(this.#plan.signal);
       const sighting = yield* this.#sightSettled();
       const seen = sighting === null ? null : yield* this.#inspect(sighting);
       if (seen === null) {
@@ -160,7 +161,7 @@ export class Contention {
         try {
           return await watch.wait(limitMs, signal);
         } catch (error) {
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
           throw this.#fileError(error);
         }
       },
@@ -180,7 +181,7 @@ export class Contention {
       inTurns: () => judgeFully(reading, by),
       atOnce: () => judgeFullyAtOnce(reading, by),
     });
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     return { sighting, judgement };
   }
 
@@ -243,7 +244,7 @@ export class Contention {
       throw this.#fileError(error);
     }
     yield* waitFor(pause(Math.min(left, 1 + Math.random() * 4)));
-    this.#plan.signal?.throwIfAborted();
+    throwIfAborted(this.#plan.signal);
   }
 
   #staleError(inspection: LockInspection): Error {

@@ -7,7 +7,7 @@ import type { ProcessReference } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
 import { runtimeMs } from "../util/clocks.js";
-import { onAbort } from "../util/on-abort.js";
+import { abortReason, onAbort, throwIfAborted } from "../util/on-abort.js";
 import { waitSynchronously } from "../util/timers.js";
 import { FileWatcher } from "./file-watcher.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
@@ -84,7 +84,7 @@ export class LockWatch {
    * @throws (rejection) the signal's reason when aborted; the file system's error when the lock cannot be looked at
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const endsAt = runtimeMs() + limitMs;
     const atOnce = this.#look(endsAt);
     if (atOnce !== null) return atOnce;
@@ -108,7 +108,7 @@ export class LockWatch {
         stopTick();
         look();
       };
-      const stopListening = onAbort(signal, () => end(() => reject(signal?.reason)));
+      const stopListening = onAbort(signal, () => end(() => reject(abortReason(signal) as Error)));
       let stopTick = this.#tick(endsAt, look);
     });
   }

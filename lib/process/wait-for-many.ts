@@ -1,6 +1,7 @@
 /** Waiting for the ends of many processes by one timer and a bounded number of references. */
 import { backOffPauses } from "../util/back-off.js";
 import { runtimeMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { TimeSlice } from "../util/time-slice.js";
 import type { ProcessVerdict } from "./judge-token.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
@@ -50,7 +51,7 @@ export async function waitForManyExits(
   try {
     for (let isFirst = true; running.size > 0; isFirst = false) {
       if (!isFirst) {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const left = deadline - runtimeMs();
         if (left <= 0) break;
         await questions.pause(Math.min(left, pauses.next().value), signal);
@@ -60,7 +61,7 @@ export async function waitForManyExits(
       for (const token of running) {
         if (slice.exhausted()) {
           await slice.next();
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
           // Each is asked once, however short the time is.
           if (!isFirst && runtimeMs() >= deadline) break;
         }

@@ -4,6 +4,7 @@ import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { backOffPauses } from "../util/back-off.js";
 import { runtimeMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { pause } from "../util/pause.js";
 import { tokenHost, tokenLookups, verifyProcess } from "./identity.js";
 import { judgeToken, type ProcessVerdict } from "./judge-token.js";
@@ -57,7 +58,7 @@ export async function waitForProcessExit(
 ): Promise<"exited" | "timeout" | Map<string, "exited" | "timeout">> {
   checkOptions(options, CHECKS);
   const { signal, timeoutMs = Infinity } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
 
   const deadline = runtimeMs() + timeoutMs;
   return isMany(tokens)
@@ -89,7 +90,7 @@ async function waitForExit(
     if (hasEnded(token)) return "exited";
     const pauses = backOffPauses();
     for (;;) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const left = deadline - runtimeMs();
       if (left <= 0) return "timeout";
       await pause(Math.min(left, pauses.next().value), signal);

@@ -19,6 +19,7 @@ import type {
   ProcessIdentity,
   ProcessReference,
 } from "./backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
@@ -68,7 +69,7 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
       return toIdentity(facts);
     },
     byExactId(exactId) {
-      const reason = reasonAt(binding.reasonByExactId(exactId));
+      const reason = askedReason(reasonAt(binding.reasonByExactId(exactId)));
       switch (reason) {
         case "running":
           return { state: "alive", reason };
@@ -129,7 +130,7 @@ class NativeReference implements ProcessReference {
 function toIdentity(facts: Float64Array): ProcessIdentity {
   return {
     state: stateAt(facts[IDENTITY_FACT.state]),
-    reason: reasonAt(facts[IDENTITY_FACT.reason]),
+    reason: askedReason(reasonAt(facts[IDENTITY_FACT.reason])),
     startTime: known(facts[IDENTITY_FACT.startTime]),
     exactId: decimal(facts[IDENTITY_FACT.exactIdHigh], facts[IDENTITY_FACT.exactIdLow]),
   };
@@ -154,7 +155,7 @@ function toProcessInfo(
   return {
     pid,
     state: stateAt(facts[row + FACT.state]),
-    reason: reasonAt(facts[row + FACT.reason]),
+    reason: askedReason(reasonAt(facts[row + FACT.reason])),
     startTime: known(facts[row + FACT.startTime]),
     startedAtMs: wholeMs(known(facts[row + FACT.startedAtMs])),
     args: isCut ? argumentsIn(line, facts, row) : read ? args : null,
@@ -186,6 +187,11 @@ function stateAt(index: number | undefined): ProcessState {
 
 function reasonAt(index: number | undefined): ProcessReason {
   return REASONS[index ?? -1] ?? "unsupported";
+}
+
+/** Without a descriptor nothing could be asked that the OS would have denied. */
+function askedReason(reason: ProcessReason): ProcessReason {
+  return reason === "access-denied" && isShortOfDescriptors() ? "unsupported" : reason;
 }
 
 function argsReasonAt(index: number | undefined): ArgsReason | null {

@@ -9,6 +9,7 @@ import { wallMs } from "../../util/clocks.js";
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { inspectEach } from "./inspect-each.js";
 import { hostName, secondsSinceBoot } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
@@ -187,7 +188,8 @@ function isNotFound(error: unknown): boolean {
 function unreadable(pid: number, argsReason: ArgsReason): Observation {
   const probe = probePid(pid);
   if (probe === "no-such-process") return NO_SUCH_PROCESS;
-  const reason = probe === "unsupported" ? "unsupported" : "access-denied";
+  const isAsked = probe !== "unsupported" && !isShortOfDescriptors();
+  const reason = isAsked ? "access-denied" : "unsupported";
   return { state: "unknown", reason, stat: null, argsReason };
 }
 

@@ -11,16 +11,17 @@
  * Nothing forks unseen while all members are stopped, see freeze.ts.
  */
 import { runtimeMs } from "../../util/clocks.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import type { ProcessIdentity, ProcessReference } from "../backends/backend.js";
 import { processBackend } from "../backends/select-backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { ancestorsOf } from "../get-relatives.js";
 import { identityOf } from "../identity.js";
 import { ProcessListError } from "../list.js";
 import { isProcOurs } from "../nested-processes.js";
 import type { ProcessInfo } from "../process-info.js";
 import { isParentOf } from "../relatives.js";
-import { isShortOfDescriptors } from "./descriptor-shortage.js";
 import { linuxStat } from "./linux-stat.js";
 import { isSame, Member } from "./member.js";
 
@@ -68,7 +69,7 @@ export class Tree {
   /** Gives the event loop a turn where one is due; rejects with the signal's reason. */
   async breathe(): Promise<void> {
     if (this.#slice.exhausted()) await this.#slice.next();
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
   }
 
   /**

@@ -1,6 +1,7 @@
 /** Judges the locks of one sweep and removes those that are removable, with what the sweep remembers. */
 import type { NestedProcesses } from "../../process/nested-processes.js";
 import { runtimeMs } from "../../util/clocks.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 import { printable } from "../../util/printable.js";
 import type { TimeSlice } from "../../util/time-slice.js";
 import { delay } from "../../util/timers.js";
@@ -151,7 +152,7 @@ export class LockSweeper {
       // Jitter: sweeps that met here must not meet again. And ever less eager: files stay busy long.
       await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
       this.#slice.restart();
-      this.#plan.signal?.throwIfAborted();
+      throwIfAborted(this.#plan.signal);
       latest = this.#tryRemove(judgement, null);
       waitedMs = runtimeMs() - started;
     }
@@ -209,7 +210,7 @@ class SlicedOwnerArgs extends OwnerArgsMemo {
 
   override async read(pid: number): Promise<OwnerArgs> {
     const args = await super.read(pid);
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
     await this.#slice?.next();
     return args;
   }
