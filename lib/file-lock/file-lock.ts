@@ -31,7 +31,7 @@ export interface FileLock extends AsyncDisposable, Disposable {
   /**
    * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
    *
-   * @throws FileLockFileError as {@link FileLock.release} rejects with it.
+   * @throws FileLockFileError as {@link FileLock.release} rejects with it; LockInFenceError inside `withFence`.
    */
   releaseSync(): void;
   /**
@@ -39,7 +39,8 @@ export interface FileLock extends AsyncDisposable, Disposable {
    * take it over before `write` returns.
    *
    * @throws FileLockLostError when it is not, with nothing written; FileLockTimeoutError when another process is
-   *   at work on the lock for 50 ms; TypeError when `write` returns a promise; whatever `write` throws.
+   *   at work on the lock for 50 ms; TypeError when `write` returns a promise;
+   *   LockInFenceError inside another `withFence` of the same lock; whatever `write` throws.
    */
   withFence<T>(write: Synchronous<T>): T;
   /**

@@ -16,6 +16,7 @@ export {
 } from "./check-file-lock.js";
 export { breakLock } from "./break-lock.js";
 export { LockNotBrokenError } from "../lock/break-error.js";
+export { LockInFenceError } from "../lock/fence-error.js";
 export type { BreakLockOptions } from "../lock/break-options.js";
 export type { BreakRefusal } from "../lock/break-refusal.js";
 export type { BrokenLock } from "../lock/break.js";

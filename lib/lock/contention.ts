@@ -12,7 +12,7 @@ import type { BusyGuard } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { type PublishAttempt, tryPublish } from "./protocol/publish.js";
-import { RefusalPatience, WaitBudget } from "./patience.js";
+import { holderIn, RefusalPatience, WaitBudget } from "./patience.js";
 import { msUntilLimit } from "./verdict/classify.js";
 import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
 import type { LockInspection } from "./verdict/inspection.js";
@@ -119,7 +119,7 @@ export class Contention {
       }
       const { judgement } = seen;
       const { inspection } = judgement;
-      this.#budget.holder = holderOf(inspection);
+      this.#budget.holder = holderIn(judgement);
       if (inspection.removable) {
         if (yield* this.#reclaim(seen)) return;
         continue;
@@ -235,8 +235,9 @@ export class Contention {
   }
 
   *#pauseForGuard({ error, guardPath }: BusyGuard): Routine<void> {
-    this.#budget.holder = { kind: "guard", guardPath };
-    const left = this.#budget.left();
+    const guard = { kind: "guard", guardPath } as const;
+    this.#budget.holder = guard;
+    const left = this.#budget.left(guard);
     this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();
     // Windows: waiting does not help with a file that no process may touch.

@@ -15,6 +15,7 @@ import {
   type ToError,
 } from "./failure.js";
 import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
+import { LockInFenceError } from "./fence-error.js";
 import { addHeldLock, forgetHeldLock } from "./held-locks.js";
 import type { HeldLock, LockFace } from "./held-lock.js";
 import { type LeaseAbove, leaseTexts, type LockLease } from "./lease-above.js";
@@ -290,6 +291,7 @@ export class Hold implements HeldLock {
 
   /** {@link HeldLock.withFence} */
   withFence<T>(write: () => T, toError: ToError): T {
+    this.assertOutsideFence("withFence");
     this.#fenced++;
     try {
       return this.#writeFenced(write, toError);
@@ -297,6 +299,11 @@ export class Hold implements HeldLock {
       this.#fenced--;
       if (this.#loss !== null) this.#tellLoss(this.#loss);
     }
+  }
+
+  /** {@link HeldLock.assertOutsideFence} */
+  assertOutsideFence(call: LockInFenceError["call"]): void {
+    if (this.#fenced > 0) throw new LockInFenceError(call, this.lockPath);
   }
 
   #writeFenced<T>(write: () => T, toError: ToError): T {

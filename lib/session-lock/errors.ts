@@ -9,6 +9,7 @@ import {
   describeHolder,
   describeObstacle,
   holderOf,
+  isOwn,
   type LockFailure,
   type LockObstacle,
   syscallOf,
@@ -38,8 +39,10 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockTimeoutError";
   readonly code = "SESSION_WRITE_LOCK_TIMEOUT";
   readonly timeoutMs: number;
-  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  /** `pid=N alive=true|false ageMs=N`, of this process with a remark; or `owner=unknown`. For people. */
   readonly owner: string;
+  /** The holder is this very process: another caller, or another thread of it. */
+  readonly isOwnProcess: boolean;
   /**
    * `directory`: that is what lies at the lock's path, another library's lock, held or left. It names no owner and is
    * never removed here. null: nothing of that kind.
@@ -51,11 +54,13 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
     owner: string,
     lockPath: string,
     obstacle: LockObstacle | null = null,
+    isOwnProcess = false,
   ) {
     const text = `session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
     super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
+    this.isOwnProcess = isOwnProcess;
     this.obstacle = obstacle;
   }
 }
@@ -127,6 +132,7 @@ export function sessionLockError(failure: LockFailure): SessionWriteLockError {
         describeHolder(holder),
         lockPath,
         obstacle,
+        isOwn(holder),
       );
     }
     case "stale": {

@@ -12,6 +12,7 @@ export type {
 export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
 export { breakLock } from "./break-lock.js";
 export { LockNotBrokenError } from "../lock/break-error.js";
+export { LockInFenceError } from "../lock/fence-error.js";
 export type { BreakLockOptions } from "../lock/break-options.js";
 export type { BreakRefusal } from "../lock/break-refusal.js";
 export type { BrokenLock } from "../lock/break.js";

@@ -26,7 +26,7 @@ export interface SessionWriteLock extends AsyncDisposable, Disposable {
   /**
    * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
    *
-   * @throws SessionWriteLockFileError as {@link SessionWriteLock.release} rejects with it.
+   * @throws SessionWriteLockFileError as {@link SessionWriteLock.release} rejects with it; LockInFenceError inside `withFence`.
    */
   releaseSync(): void;
   /**
@@ -36,7 +36,8 @@ export interface SessionWriteLock extends AsyncDisposable, Disposable {
    * @throws SessionWriteLockLostError when it is not, with nothing written, also when its directory is gone;
    *   SessionWriteLockTimeoutError, naming the guard, when another process keeps the guard for 50 ms;
    *   SessionWriteLockFileError, with nothing written, when the file system refuses, the guard's kernel lock
-   *   included; TypeError when `write` returns a promise; whatever `write` throws.
+   *   included; TypeError when `write` returns a promise;
+   *   LockInFenceError inside another `withFence` of the same lock; whatever `write` throws.
    */
   withFence<T>(write: Synchronous<T>): T;
   /**

@@ -28,7 +28,8 @@ export interface SessionWrite {
   readonly appendFenced: (data: string | Uint8Array) => void;
   /**
    * Runs a write of another kind to the session file, such as one that cuts off half a line, only while the session is
-   * this run's. Synchronous, and valid as long as `appendFenced`; neither is to be called inside.
+   * this run's. Synchronous, and valid as long as `appendFenced`; neither is to be called inside
+   * (this package's locks throw a LockInFenceError).
    *
    * @returns what `write` returns
    * @throws as `appendFenced`, but nothing undoes what `write` has done before it threw; TypeError for a promise
