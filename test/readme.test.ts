@@ -93,7 +93,7 @@ test.for(GUIDES)(
 test("the example of the tracing channels counts, and says why a lock was taken", async (context) => {
   requireNative(context);
   const folder = temporaryFolder();
-  const listener = codeBlock("lib/session-lock/README.md", "js", "node:diagnostics_channel");
+  const listener = codeBlock("lib/session-lock/README.md", "ts", "node:diagnostics_channel");
   const session = JSON.stringify(join(folder, "s.jsonl"));
   const script = writeExample(
     `${listener}

@@ -1,6 +1,7 @@
 /** The lock of any file. */
 import { acquireByPlan, acquireByPlanAtOnce } from "./acquire.js";
-import type { FileLock } from "./file-lock.js";
+import type { WithLease } from "../lease/for-lock.js";
+import type { FileLock, LeasedFileLock } from "./file-lock.js";
 import {
   type AcquireFileLockOptions,
   type AcquireFileLockSyncOptions,
@@ -19,6 +20,11 @@ import {
  *   must be kept; FileLockFileError when the file system refuses or something that is no lock is in the way; the
  *   signal's reason when aborted; TypeError or RangeError for bad options.
  */
+export function acquireFileLock(
+  options: AcquireFileLockOptions & WithLease,
+): Promise<LeasedFileLock>;
+/** The same without a lease above it, or perhaps without. */
+export function acquireFileLock(options: AcquireFileLockOptions): Promise<FileLock>;
 export async function acquireFileLock(options: AcquireFileLockOptions): Promise<FileLock> {
   return await acquireByPlan(resolveFileLockOptions(options), "file");
 }

@@ -4,6 +4,7 @@ import {
   describeHolder,
   describeKept,
   describeObstacle,
+  isOwn,
   type LockFailure,
   type LockHolder,
   type LockLoss,
@@ -63,10 +64,12 @@ export class FileLockTimeoutError extends FileLockError {
   readonly code = "FILE_LOCK_TIMEOUT";
   /** How long was waited for the holder, as asked for, milliseconds. */
   readonly timeoutMs: number;
-  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  /** `pid=N alive=true|false ageMs=N`, of this process with a remark; or `owner=unknown`. For people. */
   readonly owner: string;
   /** The holder's pid; null when it is not known. */
   readonly pid: number | null;
+  /** The holder is this very process: another caller, or another thread of it. */
+  readonly isOwnProcess: boolean;
   /**
    * `directory`: that is what lies at the lock's path, another library's lock, held or left. It names no owner and is
    * never removed here. null: nothing of that kind.
@@ -80,6 +83,7 @@ export class FileLockTimeoutError extends FileLockError {
     this.timeoutMs = timeoutMs;
     this.owner = owner;
     this.pid = pidOf(holder);
+    this.isOwnProcess = isOwn(holder);
     this.obstacle = obstacle;
   }
 }

@@ -2,6 +2,7 @@
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import type { LockLease } from "../lock/lease-above.js";
+import type { Synchronous } from "../util/synchronous.js";
 import { fileLockError, type LockedThing } from "./errors.js";
 
 /** A lock, held until {@link FileLock.release} or the end of the process. */
@@ -30,7 +31,7 @@ export interface FileLock extends AsyncDisposable, Disposable {
   /**
    * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
    *
-   * @throws FileLockFileError as {@link FileLock.release} rejects with it.
+   * @throws FileLockFileError as {@link FileLock.release} rejects with it; LockInFenceError inside `withFence`.
    */
   releaseSync(): void;
   /**
@@ -38,15 +39,21 @@ export interface FileLock extends AsyncDisposable, Disposable {
    * take it over before `write` returns.
    *
    * @throws FileLockLostError when it is not, with nothing written; FileLockTimeoutError when another process is
-   *   at work on the lock for 50 ms; TypeError when `write` returns a promise; whatever `write` throws.
+   *   at work on the lock for 50 ms; TypeError when `write` returns a promise;
+   *   LockInFenceError inside another `withFence` of the same lock; whatever `write` throws.
    */
-  withFence<T>(write: () => T): T;
+  withFence<T>(write: Synchronous<T>): T;
   /**
    * A look whether the lock is still this one: a check, not a fence.
    *
    * @throws FileLockLostError when it is not.
    */
   assertHeld(): void;
+}
+
+/** A lock with a lease above it. */
+export interface LeasedFileLock extends FileLock {
+  readonly lease: LockLease;
 }
 
 class FileLockHandle extends LockHandle implements FileLock {

@@ -16,6 +16,7 @@ export {
 } from "./check-file-lock.js";
 export { breakLock } from "./break-lock.js";
 export { LockNotBrokenError } from "../lock/break-error.js";
+export { LockInFenceError } from "../lock/fence-error.js";
 export type { BreakLockOptions } from "../lock/break-options.js";
 export type { BreakRefusal } from "../lock/break-refusal.js";
 export type { BrokenLock } from "../lock/break.js";
@@ -28,7 +29,7 @@ export {
   FileLockTimeoutError,
   type LockedThing,
 } from "./errors.js";
-export type { FileLock } from "./file-lock.js";
+export type { FileLock, LeasedFileLock } from "./file-lock.js";
 export { type PidFileOwner, readPidFile } from "./read-pid-file.js";
 export type { StaleReason } from "../session-lock/reasons.js";
 export { releaseAllLocks } from "./release-all-locks.js";
@@ -38,6 +39,10 @@ export type {
   AcquirePidFileOptions,
   AcquirePidFileSyncOptions,
 } from "./options.js";
+export type { LockLease } from "../lock/lease-above.js";
+export type { LockLeaseOptions } from "../lease/for-lock.js";
+export type { LeaseOfLock } from "../lock/protocol/lease-claim.js";
+export type { Synchronous } from "../util/synchronous.js";
 export type { LockLoss, LockObstacle } from "../lock/failure.js";
 export type { KeptReason } from "../lock/verdict/inspection.js";
 export type { OwnerReason, OwnerState } from "../lock/verdict/owner-judgement.js";

@@ -1,7 +1,7 @@
 /** Acquiring a lease: attempts, waiting between them, and what a lost answer may have left. */
 import { continuousMs } from "../process/machine-clock.js";
 import { clearTimeout, crypto, setTimeout } from "../util/node-modules.js";
-import { onAbort } from "../util/on-abort.js";
+import { abortReason, onAbort, throwIfAborted } from "../util/on-abort.js";
 import { askStore } from "./ask-store.js";
 import { checkAttempt } from "./check-store.js";
 import { deadlineAfter } from "./deadline.js";
@@ -22,7 +22,7 @@ import { traceAcquire, traceAsked } from "./trace.js";
  */
 export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease> {
   const plan = resolveLeaseOptions(options);
-  plan.signal?.throwIfAborted();
+  throwIfAborted(plan.signal);
   const startedMs = continuousMs();
   return await traceAcquire(
     plan,
@@ -30,7 +30,7 @@ export async function acquireLease(options: AcquireLeaseOptions): Promise<Lease>
     (lease) => ({
       outcome: "acquired",
       leftMs: lease.deadline(),
-      tookMs: continuousMs() - startedMs,
+      tookMs: Math.round(continuousMs() - startedMs),
     }),
   );
 }
@@ -75,7 +75,7 @@ class Acquisition {
     const { store, terms, signal } = this.#plan;
     try {
       for (;;) {
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         this.#isWoken = false;
         const sentMs = continuousMs();
         const grant = await this.#attempt();
@@ -150,7 +150,7 @@ class Acquisition {
     this.#plan.onWait?.({
       holder: this.#held?.holder ?? null,
       epoch: this.#held?.epoch ?? null,
-      waitedMs: now - this.#startedMs,
+      waitedMs: Math.round(now - this.#startedMs),
       error: this.#error,
     });
   }
@@ -197,12 +197,12 @@ class Acquisition {
       const timer = setTimeout(end, ms);
       const stopListening = onAbort(signal, () => {
         stop();
-        reject(signal?.reason);
+        reject(abortReason(signal) as Error);
       });
       this.#wake = end;
       if (signal?.aborted === true) {
         stop();
-        reject(signal.reason);
+        reject(abortReason(signal) as Error);
       }
     });
   }
@@ -242,7 +242,7 @@ class Acquisition {
       "release",
       () => ({ ...this.#plan, grant }),
       () => askStore({ ...question, limitMs: LATE_RELEASE_MS, keepsAlive: false }),
-      () => ({ outcome: "unused", leftMs: 0, tookMs: continuousMs() - startedMs }),
+      () => ({ outcome: "unused", leftMs: 0, tookMs: Math.round(continuousMs() - startedMs) }),
       // It runs out where that fails.
     ).catch(() => {});
   }

@@ -1,6 +1,6 @@
 /** Asking a store with a limit of one's own: a store may never answer, and need not listen to its signal. */
 import { clearTimeout, setTimeout } from "../util/node-modules.js";
-import { onAbort } from "../util/on-abort.js";
+import { abortReason, onAbort } from "../util/on-abort.js";
 import { LeaseStoreError, type LeaseOperation } from "./errors.js";
 import type { LeaseStore } from "./store.js";
 
@@ -37,7 +37,7 @@ export function askStore<Answer>(question: Question<Answer>): Promise<Answer> {
     const stopListening = onAbort(signal, () => {
       // Nothing is left to wait for; a late answer is only tidied up.
       limit.unref();
-      if (stopWaiting()) reject(signal?.reason);
+      if (stopWaiting()) reject(abortReason(signal) as Error);
     });
     const limit = setTimeout(() => {
       const cause = new Error(`no answer within ${String(Math.round(limitMs))} ms`);

@@ -18,6 +18,14 @@ export interface LockLeaseOptions extends Pick<
   readonly key?: string | undefined;
 }
 
+/**
+ * The options of an acquisition that gives a lock with a lease. A reentrant one may share a lock that was taken without.
+ */
+export interface WithLease {
+  readonly lease: LockLeaseOptions;
+  readonly allowReentrant?: false | undefined;
+}
+
 const { store, key: checkKey, ttlMs, marginMs, holder } = LEASE_CHECKS;
 const CHECKS: OptionChecks<LockLeaseOptions> = {
   store,

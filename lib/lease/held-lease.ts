@@ -109,8 +109,7 @@ export class HeldLease implements Lease {
     this.#renewIn(renewalIntervalMs(terms) - (continuousMs() - sentMs));
   }
 
-  readonly deadline = (): number =>
-    this.#isHeld() ? leftUntil(this.#deadlineMs, continuousMs()) : 0;
+  readonly deadline = (): number => (this.#isHeld() ? this.#wholeMsLeft() : 0);
 
   readonly assertHeld = (options?: AssertHeldOptions): void => {
     checkOptions(options, ASSERT_CHECKS);
@@ -129,15 +128,19 @@ export class HeldLease implements Lease {
   /** Looks at the clock first: timers are late where the loop was blocked or the process was stopped. */
   #isHeld(): boolean {
     if (this.#loss !== null || this.#released !== null) return false;
-    if (leftUntil(this.#deadlineMs, continuousMs()) > 0) return true;
+    if (this.#wholeMsLeft() > 0) return true;
     this.#lose("deadline");
     return false;
+  }
+
+  /** Rather a millisecond early than one late. */
+  #wholeMsLeft(): number {
+    return Math.floor(leftUntil(this.#deadlineMs, continuousMs()));
   }
 
   #watchDeadline(): void {
     if (!this.#isHeld()) return;
     const left = leftUntil(this.#deadlineMs, continuousMs());
-    // Rather a millisecond early than one late.
     if (left <= REACHED_MS) return this.#lose("deadline");
     const step = Math.min(Math.floor(left), LONGEST_STEP_MS);
     this.#deadlineTimer = setTimeout(() => this.#watchDeadline(), step);
@@ -229,7 +232,7 @@ export class HeldLease implements Lease {
     }) as const;
 
   #resultOf(outcome: LeaseTraceOutcome, startedMs: number): LeaseTraceResult {
-    return { outcome, leftMs: this.deadline(), tookMs: continuousMs() - startedMs };
+    return { outcome, leftMs: this.deadline(), tookMs: Math.round(continuousMs() - startedMs) };
   }
 
   #stop(): void {

@@ -1,8 +1,9 @@
 /** Leases in this process's memory, for tests: the contract of the real stores without an engine. */
 import { continuousMs } from "../process/machine-clock.js";
-import { crypto } from "../util/node-modules.js";
+import { crypto, queueMicrotask } from "../util/node-modules.js";
 import { checkGrant, checkRenewal, checkRequest, checkWatch } from "./check-store.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
+import { throwIfAborted } from "../util/on-abort.js";
 
 interface Row {
   readonly holder: string;
@@ -27,7 +28,7 @@ class MemoryLeases implements LeaseStore {
   async tryAcquire(request: LeaseRequest): Promise<LeaseAttempt> {
     checkRequest(request);
     const { key, holder, nonce, ttlMs, signal } = request;
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const row = this.#living(key);
     const expiresMs = continuousMs() + ttlMs;
     if (row === null) {
@@ -40,7 +41,8 @@ class MemoryLeases implements LeaseStore {
       row.expiresMs = expiresMs;
       return { kind: "acquired", grant: { key, holder, epoch, storeId: this.#storeId } };
     }
-    return { kind: "held", holder: row.holder, epoch, leftMs: row.expiresMs - continuousMs() };
+    const leftMs = Math.ceil(row.expiresMs - continuousMs());
+    return { kind: "held", holder: row.holder, epoch, leftMs };
   }
 
   // oxlint-disable-next-line typescript/require-await -- a throw must be a rejection

@@ -9,6 +9,7 @@ import { type Statements, statementsFor } from "./postgres/statements.js";
 import { DEFAULT_TABLE, leaseTable, postgresLeaseTable } from "./postgres/table.js";
 import { type PostgresListen, Watches } from "./postgres/watches.js";
 import type { LeaseAttempt, LeaseGrant, LeaseRequest, LeaseStore } from "./store.js";
+import { abortReason } from "../util/on-abort.js";
 
 /** Rows as `postgres` gives them, or as `pg` and PGlite do. */
 export type PostgresResult = readonly unknown[] | { readonly rows: readonly unknown[] };
@@ -86,7 +87,7 @@ class PostgresStore implements PostgresLeases {
     const { key, holder, nonce, ttlMs, signal } = request;
     const parameters = [key, holder, nonce, String(ttlMs)];
     for (let look = 1; ; look++) {
-      if (signal.aborted) throw failure("acquire", key, signal.reason, true);
+      if (signal.aborted) throw failure("acquire", key, abortReason(signal), true);
       const [taken] = await this.#run("acquire", key, this.#statements.acquire, parameters);
       if (taken !== undefined) {
         const epoch = epochIn(taken, "acquire", key);
@@ -99,7 +100,7 @@ class PostgresStore implements PostgresLeases {
       if (row !== undefined && (leftMs > 0 || look === MOST_LOOKS)) {
         const epoch = epochIn(row, "acquire", key);
         const holderNow = textIn(row, "holder", "acquire", key);
-        return { kind: "held", holder: holderNow, epoch, leftMs: Math.max(0, leftMs) };
+        return { kind: "held", holder: holderNow, epoch, leftMs: Math.max(0, Math.ceil(leftMs)) };
       }
       if (look === MOST_LOOKS) {
         throw failure("acquire", key, new Error("the row of the key was not to be seen"), true);

@@ -1,5 +1,7 @@
 /** Acquiring: queue in this thread, win against other processes, hold. */
 import { steadyMs } from "../process/machine-clock.js";
+import { throwIfAborted } from "../util/on-abort.js";
+import { wallMs } from "../util/clocks.js";
 import { enterFreeQueue, type QueueResult, waitInQueue } from "../util/queue.js";
 import { type Routine, type Wait, waitFor } from "../util/routine.js";
 import { traced } from "../util/tracing.js";
@@ -41,7 +43,7 @@ export function acquireLockAtOnce<Handle>(plan: AcquirePlan<Handle>, fs: LockFs)
 }
 
 function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired<Handle>> {
-  plan.signal?.throwIfAborted();
+  throwIfAborted(plan.signal);
   const startedAt = steadyMs();
   const { face, file, label, timeoutMs, staleMs, maxHoldMs } = plan;
   const lockPath = orFileError(plan.lockPath, face.toError, () => prepareLockPath(plan, fs));
@@ -52,7 +54,7 @@ function acquiring<Handle>(plan: AcquirePlan<Handle>, fs: LockFs): Wait<Acquired
     ({ nonce, reclaimed, lease }) => ({
       nonce,
       reclaimed,
-      waitedMs: steadyMs() - startedAt,
+      waitedMs: Math.round(steadyMs() - startedAt),
       lease: leaseTexts(lease),
     }),
   );
@@ -90,7 +92,7 @@ function* acquireQueued<Handle>(
     if (place.kind === "joined") continue;
     if (place.kind !== "first") {
       const obstacle = obstacleAt(lockPath, fs);
-      const holder = obstacle === null ? THIS_PROCESS : UNKNOWN_HOLDER;
+      const holder = obstacle === null ? ownHolder(lockPath) : UNKNOWN_HOLDER;
       throw face.toError({ kind: "timeout", lockPath, timeoutMs, holder, obstacle });
     }
     try {
@@ -102,12 +104,13 @@ function* acquireQueued<Handle>(
   }
 }
 
-const THIS_PROCESS: LockHolder = {
-  kind: "process",
-  pid: process.pid,
-  alive: true,
-  ageMs: null,
-};
+/** Who of this process is before a caller in the queue. */
+function ownHolder(lockPath: string): LockHolder {
+  const held = heldLock(lockPath);
+  const heldMs = held === undefined ? null : Math.round(held.heldMs);
+  const takenAt = heldMs === null ? null : new Date(wallMs() - heldMs).toISOString();
+  return { kind: "own", pid: process.pid, ageMs: heldMs, takenAt };
+}
 
 /** Another handle to a lock that this thread holds; null: it holds none that is still its own. */
 function openShared<Handle>(
@@ -147,7 +150,7 @@ function* takeLease<Handle>(
   take: TakeLease,
   startedAt: number,
 ): Routine<LeaseAbove> {
-  const waitedMs = (): number => steadyMs() - startedAt;
+  const waitedMs = (): number => Math.round(steadyMs() - startedAt);
   const answer = yield* waitFor({
     inTurns: () =>
       take({

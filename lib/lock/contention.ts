@@ -1,5 +1,7 @@
 /** One acquisition's contention with other processes: publish, or find out what is in the way and what to do. */
 import { steadyMs } from "../process/machine-clock.js";
+import { wallMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { pause, type Routine, TURN, type Wait, waitFor } from "../util/routine.js";
 import { warnOnStderr } from "../util/warn-line.js";
 import { holderOf, orFileError } from "./failure.js";
@@ -10,7 +12,7 @@ import type { BusyGuard } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
 import type { Published } from "./protocol/new-lock-file.js";
 import { type PublishAttempt, tryPublish } from "./protocol/publish.js";
-import { RefusalPatience, WaitBudget } from "./patience.js";
+import { holderIn, RefusalPatience, WaitBudget } from "./patience.js";
 import { msUntilLimit } from "./verdict/classify.js";
 import { type EvidenceSource, freshEvidence } from "./verdict/evidence.js";
 import type { LockInspection } from "./verdict/inspection.js";
@@ -46,7 +48,7 @@ export interface Won {
 
 /** One try, without a look at what is in the way. */
 export function tryOnce(lockPath: string, plan: ContentionPlan, fs: LockFs): PublishAttempt {
-  plan.signal?.throwIfAborted();
+  throwIfAborted(plan.signal);
   return orFileError(lockPath, plan.face.toError, () => tryPublish(lockPath, draftOf(plan), fs));
 }
 
@@ -106,7 +108,7 @@ export class Contention {
     for (;;) {
       // The event loop gets a turn before each inspection of the owner, which may take long.
       yield* waitFor(TURN);
-      this.#plan.signal?.throwIfAborted();
+      throwIfAborted(this.#plan.signal);
       const sighting = yield* this.#sightSettled();
       const seen = sighting === null ? null : yield* this.#inspect(sighting);
       if (seen === null) {
@@ -117,7 +119,7 @@ export class Contention {
       }
       const { judgement } = seen;
       const { inspection } = judgement;
-      this.#budget.holder = holderOf(inspection);
+      this.#budget.holder = holderIn(judgement);
       if (inspection.removable) {
         if (yield* this.#reclaim(seen)) return;
         continue;
@@ -141,7 +143,7 @@ export class Contention {
    */
   *#sightSettled(): Routine<FileSighting | null> {
     const sighting = this.#orFileError(() => sightFile(this.#lockPath, this.#fs));
-    if (sighting === null || Math.abs(Date.now() - sighting.mtimeMs) > BRIEF_MS) return sighting;
+    if (sighting === null || Math.abs(wallMs() - sighting.mtimeMs) > BRIEF_MS) return sighting;
     const watch = new LockWatch(this.#lockPath, sighting, this.#fs);
     try {
       const limitMs = Math.min(BRIEF_MS, this.#budget.left());
@@ -159,7 +161,7 @@ export class Contention {
         try {
           return await watch.wait(limitMs, signal);
         } catch (error) {
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
           throw this.#fileError(error);
         }
       },
@@ -179,7 +181,7 @@ export class Contention {
       inTurns: () => judgeFully(reading, by),
       atOnce: () => judgeFullyAtOnce(reading, by),
     });
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     return { sighting, judgement };
   }
 
@@ -233,8 +235,9 @@ export class Contention {
   }
 
   *#pauseForGuard({ error, guardPath }: BusyGuard): Routine<void> {
-    this.#budget.holder = { kind: "guard", guardPath, error };
-    const left = this.#budget.left();
+    const guard = { kind: "guard", guardPath, error } as const;
+    this.#budget.holder = guard;
+    const left = this.#budget.left(guard);
     this.#budget.tellWaiting();
     if (error === undefined) this.#patience.answered();
     // Windows: waiting does not help with a file that no process may touch.
@@ -242,7 +245,7 @@ export class Contention {
       throw this.#fileError(error);
     }
     yield* waitFor(pause(Math.min(left, 1 + Math.random() * 4)));
-    this.#plan.signal?.throwIfAborted();
+    throwIfAborted(this.#plan.signal);
   }
 
   #staleError(inspection: LockInspection): Error {

@@ -13,10 +13,21 @@ export type LockHolder =
       /** Milliseconds; null: not known. */
       readonly ageMs: number | null;
     }
+  | OwnHolder
   | { readonly kind: "unknown"; readonly ageMs: number | null }
   | LeaseHolder
   /** Another process is inside that guard; with an `error` (Windows) it has the lock or its guard open. */
   | { readonly kind: "guard"; readonly guardPath: string; readonly error?: Error | undefined };
+
+/** This very process: another caller of it, or one of its threads. */
+export interface OwnHolder {
+  readonly kind: "own";
+  readonly pid: number;
+  /** Milliseconds; null: not known. */
+  readonly ageMs: number | null;
+  /** When the lock was taken, ISO 8601; null: it is not known, or the other caller waits for it as well. */
+  readonly takenAt: string | null;
+}
 
 export const UNKNOWN_HOLDER: LockHolder = { kind: "unknown", ageMs: null };
 
@@ -111,7 +122,12 @@ type HolderFacts = Pick<LockInspection, "pid" | "pidAlive" | "ageMs">;
 
 /** The pid that the lock names; null: it names none. */
 export function pidOf(holder: LockHolder): number | null {
-  return holder.kind === "process" ? holder.pid : null;
+  return holder.kind === "process" || holder.kind === "own" ? holder.pid : null;
+}
+
+/** This process itself: it waits for nothing that another one does. */
+export function isOwn(holder: LockHolder): boolean {
+  return holder.kind === "own";
 }
 
 /** For people; nothing reads it back. */
@@ -123,9 +139,18 @@ export function describeHolder(holder: LockHolder): string {
       return `owner=unknown${describeAge(holder.ageMs)}`;
     case "lease":
       return describeLeaseHolder(holder);
+    case "own":
+      return describeOwnHolder(holder);
     case "process":
       return `pid=${String(holder.pid)} alive=${String(holder.alive)}${describeAge(holder.ageMs)}`;
   }
+}
+
+function describeOwnHolder({ pid, ageMs, takenAt }: OwnHolder): string {
+  const facts = `pid=${String(pid)} alive=true${describeAge(ageMs)}`;
+  return takenAt === null
+    ? `${facts} (this process, another call of which waits for it)`
+    : `${facts} (held by this process, taken at ${takenAt})`;
 }
 
 function describeLeaseHolder({ holder, epoch }: LeaseHolder): string {

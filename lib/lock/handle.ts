@@ -41,6 +41,7 @@ export class LockHandle {
   readonly release = (): Promise<void> => (this.#released ??= this.#hold.close(this.#toError));
 
   readonly releaseSync = (): void => {
+    this.#hold.assertOutsideFence("releaseSync");
     if (this.#released !== null) return this.#hold.hurry();
     this.#released = Promise.resolve();
     this.#hold.closeAtOnce(this.#toError);

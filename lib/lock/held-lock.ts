@@ -1,6 +1,7 @@
 /** What a lock of this thread is to the rest of the engine, and what a face makes of it. */
 import type { Published } from "./protocol/new-lock-file.js";
 import type { LockLease } from "./lease-above.js";
+import type { LockInFenceError } from "./fence-error.js";
 import type { FileFailure, LockLoss, LostFailure, ToError } from "./failure.js";
 
 /** A lock of this thread, as a list of all of them shows it. */
@@ -53,6 +54,8 @@ export interface HeldLock extends HeldLockSummary {
   readonly closeAtOnce: (toError: ToError) => void;
   /** An end that has begun comes to its end before this returns; else nothing. */
   readonly hurry: () => void;
+  /** @throws LockInFenceError inside a fence of this lock, which such a call would wait for */
+  readonly assertOutsideFence: (call: LockInFenceError["call"]) => void;
   readonly withFence: <T>(write: () => T, toError: ToError) => T;
   readonly assertStillHeld: (toError: ToError) => void;
 }

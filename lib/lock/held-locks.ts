@@ -5,6 +5,7 @@
  * Two copies of this module in one thread know each other's locks: see util/thread.ts.
  */
 import type { LockFs } from "./protocol/lock-fs.js";
+import { runtimeMs } from "../util/clocks.js";
 import { basename, setImmediate } from "../util/node-modules.js";
 import { threadState } from "../util/thread.js";
 import type { CallerQueues } from "../util/queue.js";
@@ -75,7 +76,7 @@ export function addHeldLock(lock: HeldLock): void {
 export function heldLocks(): readonly HeldLockSummary[] {
   return [...state().held.values()]
     .filter(({ isHeld }) => isHeld)
-    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs }));
+    .map(({ lockPath, label, heldMs }) => ({ lockPath, label, heldMs: Math.round(heldMs) }));
 }
 
 /**
@@ -144,7 +145,7 @@ function endAll(signal: NodeJS.Signals | null): void {
   // The process may survive the signal that is raised again.
   if (signal !== null)
     for (const lock of locks) lock.lose("process-ending", `process ended by ${signal}`);
-  const deadline = performance.now() + EXIT_PATIENCE_MS;
-  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - performance.now()));
+  const deadline = runtimeMs() + EXIT_PATIENCE_MS;
+  for (const lock of locks) lock.releaseNow(Math.max(0, deadline - runtimeMs()));
   if (signal !== null) stopLooking();
 }

@@ -16,6 +16,7 @@ import {
   type ToError,
 } from "./failure.js";
 import { FENCE_PATIENCE_MS, writeFenced } from "./fence.js";
+import { LockInFenceError } from "./fence-error.js";
 import { addHeldLock, forgetHeldLock } from "./held-locks.js";
 import type { HeldLock, LockFace } from "./held-lock.js";
 import { type LeaseAbove, leaseTexts, type LockLease } from "./lease-above.js";
@@ -273,7 +274,7 @@ export class Hold implements HeldLock {
       lockPath: this.lockPath,
       nonce: this.#options.lock.nonce,
       cause,
-      heldMs: this.heldMs,
+      heldMs: Math.round(this.heldMs),
       maxHoldMs: this.#options.maxHoldMs,
       lease: leaseTexts(this.lease),
     };
@@ -293,6 +294,7 @@ export class Hold implements HeldLock {
 
   /** {@link HeldLock.withFence} */
   withFence<T>(write: () => T, toError: ToError): T {
+    this.assertOutsideFence("withFence");
     this.#fenced++;
     try {
       return this.#writeFenced(write, toError);
@@ -300,6 +302,11 @@ export class Hold implements HeldLock {
       this.#fenced--;
       if (this.#loss !== null) this.#tellLoss(this.#loss);
     }
+  }
+
+  /** {@link HeldLock.assertOutsideFence} */
+  assertOutsideFence(call: LockInFenceError["call"]): void {
+    if (this.#fenced > 0) throw new LockInFenceError(call, this.lockPath);
   }
 
   #writeFenced<T>(write: () => T, toError: ToError): T {

@@ -2,6 +2,7 @@
 import { getFileLockProcessStartTime } from "../process/file-lock-start-time.js";
 import { identifyProcess, tokenHost } from "../process/identity.js";
 import { machineMonotonicMs } from "../process/machine-clock.js";
+import { wallMs } from "../util/clocks.js";
 import type { ContentionPlan } from "./plan.js";
 import type { PayloadDraft } from "./protocol/payload.js";
 
@@ -9,7 +10,7 @@ export function draftOf({ maxHoldMs, label, format, policy }: ContentionPlan): P
   const monotonicMs = machineMonotonicMs();
   return {
     pid: process.pid,
-    createdAt: new Date().toISOString(),
+    createdAt: new Date(wallMs()).toISOString(),
     // No limit is no key.
     maxHoldMs: Number.isFinite(maxHoldMs) ? maxHoldMs : null,
     starttime: ownStartTime(),

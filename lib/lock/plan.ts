@@ -6,6 +6,7 @@ import type { ReclaimEvidence } from "./trace.js";
 import { DEFAULT_GRACE_MS, type JudgingPolicy } from "./verdict/judge.js";
 import { type ReadOwnerProcessArgs, tolerant } from "./verdict/owner-args.js";
 import type { PlainLocks } from "./verdict/plain-owner.js";
+import { wallMs } from "../util/clocks.js";
 
 /** What a waiter is told once a second. */
 export interface WaitingForLock {
@@ -97,7 +98,7 @@ export function acquirePolicy(
   },
 ): JudgingPolicy {
   return {
-    nowMs: Date.now,
+    nowMs: wallMs,
     staleMs,
     graceMs: timeoutMs >= DEFAULT_GRACE_MS ? DEFAULT_GRACE_MS : SHORT_GRACE_MS,
     respectMaxHold: true,

@@ -109,8 +109,12 @@ export function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement)
     ownerState: inspection.ownerState,
     ownerReason: inspection.ownerReason,
     pidAlive: facts.pidAlive,
-    heldMs: heldMsOf(payload, inspection.ageMs, facts),
+    heldMs: whole(heldMsOf(payload, inspection.ageMs, facts)),
     maxHoldMs: payload?.maxHoldMs ?? null,
     ownerArgs: ownerArgs?.args ?? null,
   };
+}
+
+function whole(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }

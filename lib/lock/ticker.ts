@@ -3,9 +3,8 @@
  * process costs some hundred microseconds, a look ten: one timer serves all waiters, and looks that are due at about
  * the same time happen at one wake-up.
  */
-// Not the global ones, which a test runner may have replaced.
+import { runtimeMs } from "../util/clocks.js";
 import { clearTimeout, setTimeout } from "../util/node-modules.js";
-
 import { DEFAULT_SLICE_MS } from "../util/time-slice.js";
 
 const FIRST_TICK_MS = 1;
@@ -42,7 +41,7 @@ export interface TickerClock {
 }
 
 const RUNTIME_CLOCK: TickerClock = {
-  now: () => performance.now(),
+  now: runtimeMs,
   after: (ms, call) => {
     const timer = setTimeout(call, ms);
     return () => clearTimeout(timer);

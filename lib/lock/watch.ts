@@ -6,7 +6,8 @@
 import type { ProcessReference } from "../process/backends/backend.js";
 import { isValidPid } from "../process/pid.js";
 import { processBackend } from "../process/backends/select-backend.js";
-import { onAbort } from "../util/on-abort.js";
+import { runtimeMs } from "../util/clocks.js";
+import { abortReason, onAbort, throwIfAborted } from "../util/on-abort.js";
 import { waitSynchronously } from "../util/timers.js";
 import { FileWatcher } from "./file-watcher.js";
 import { type FileTimes, timesOf } from "./protocol/file-times.js";
@@ -50,7 +51,7 @@ export class LockWatch {
   readonly #lockPath: string;
   readonly #fs: LockFs;
   readonly #identity: string;
-  readonly #since = performance.now();
+  readonly #since = runtimeMs();
   /** Since when nothing was told. */
   #quietSince = this.#since;
   #looksSinceTold = 0;
@@ -83,8 +84,8 @@ export class LockWatch {
    * @throws (rejection) the signal's reason when aborted; the file system's error when the lock cannot be looked at
    */
   async wait(limitMs: number, signal: AbortSignal | undefined): Promise<Wake> {
-    signal?.throwIfAborted();
-    const endsAt = performance.now() + limitMs;
+    throwIfAborted(signal);
+    const endsAt = runtimeMs() + limitMs;
     const atOnce = this.#look(endsAt);
     if (atOnce !== null) return atOnce;
     return await new Promise((resolve, reject) => {
@@ -107,18 +108,18 @@ export class LockWatch {
         stopTick();
         look();
       };
-      const stopListening = onAbort(signal, () => end(() => reject(signal?.reason)));
+      const stopListening = onAbort(signal, () => end(() => reject(abortReason(signal) as Error)));
       let stopTick = this.#tick(endsAt, look);
     });
   }
 
   /** {@link wait} that stops the thread: by looks alone. @throws the file system's error */
   waitAtOnce(limitMs: number): Wake {
-    const endsAt = performance.now() + limitMs;
+    const endsAt = runtimeMs() + limitMs;
     for (;;) {
       const wake = this.#look(endsAt);
       if (wake !== null) return wake;
-      const now = performance.now();
+      const now = runtimeMs();
       waitSynchronously(
         Math.min(Math.max(endsAt - now, 0), jittered(tickAfter(now - this.#since, false))),
       );
@@ -137,19 +138,19 @@ export class LockWatch {
     const sighting = sightFile(this.#lockPath, this.#fs);
     if (sighting?.identity !== this.#identity) return "changed";
     if (this.#ownerEnded(this.#looksSinceTold++)) return "owner-ended";
-    return performance.now() >= endsAt ? "time-is-up" : null;
+    return runtimeMs() >= endsAt ? "time-is-up" : null;
   }
 
   /** Looks follow at once and soon after: the kernel tells a close just before it drops the lock with it. */
   #told(): void {
-    this.#quietSince = performance.now();
+    this.#quietSince = runtimeMs();
     this.#looksSinceTold = 0;
     this.#onTold?.();
   }
 
   /** @returns stops it */
   #tick(endsAt: number, look: () => void): () => void {
-    const now = performance.now();
+    const now = runtimeMs();
     if (now - this.#since >= WATCHER_AFTER_MS) {
       this.#watcher ??= new FileWatcher(this.#lockPath, this.#fs, () => this.#told());
     }

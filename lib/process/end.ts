@@ -7,6 +7,7 @@ import {
   checkTimeout,
   optional,
 } from "../util/check-values.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { printable } from "../util/printable.js";
 import type { ProcessIdentity } from "./backends/backend.js";
 import { processBackend } from "./backends/select-backend.js";
@@ -124,7 +125,7 @@ export async function endProcess(
   checkString("token", token);
   checkOptions(options, CHECKS);
   const { graceMs = 5000, tree: withDescendants = false, signal } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
 
   const opened = openProcess(token);
   if (opened.state !== "same") return { ...opened, killed: [], survivors: [] };

@@ -2,6 +2,8 @@
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkBoolean, optional } from "../util/check-values.js";
 import { processBackend } from "./backends/select-backend.js";
+import { isShortOfDescriptors } from "./descriptor-shortage.js";
+import { ProcessListError } from "./list.js";
 import { isValidPid } from "./pid.js";
 import type { ProcessInfo } from "./process-info.js";
 import { isParentOf, relativesIn } from "./relatives.js";
@@ -33,7 +35,8 @@ const CHILDREN_CHECKS: OptionChecks<GetProcessChildrenOptions> = {
  * @param pid - What cannot be a pid has no ancestors.
  * @returns Nearest first. A process that the OS hides (Linux: hidepid) or that started after its child ends the list. `[]`
  * when the process itself is gone.
- * @throws TypeError when an option has the wrong type or is not known.
+ * @throws {@link ProcessListError} when there are no descriptors left to look with; TypeError when an option has the wrong
+ * type or is not known.
  */
 export function getProcessAncestors(
   pid: number,
@@ -41,7 +44,13 @@ export function getProcessAncestors(
 ): ProcessInfo[] {
   checkOptions(options, ANCESTORS_CHECKS);
   const withArgs = options.args ?? true;
-  return isValidPid(pid) ? ancestorsOf(pid, withArgs) : [];
+  if (!isValidPid(pid)) return [];
+  const found = ancestorsOf(pid, withArgs);
+  // Where the list ends.
+  const last = processBackend().inspect(found.at(-1)?.pid ?? pid, withArgs);
+  assertAsked([last]);
+  if (last.parentPid !== null) assertAsked([processBackend().inspect(last.parentPid, withArgs)]);
+  return found;
 }
 
 /** {@link getProcessAncestors} of what is a valid pid. */
@@ -87,8 +96,9 @@ function parentOf(child: ProcessInfo, withArgs: boolean): ProcessInfo | null {
  *
  * @param pid - What cannot be a pid has no children.
  * @returns Nearest first, those that are equally near in the order of the system's list. A process that started before
- * its supposed parent, ends meanwhile or is hidden is left out. `[]` where processes cannot be listed (backend `basic`).
- * @throws TypeError when an option has the wrong type or is not known.
+ * its supposed parent, ends meanwhile or is hidden is left out.
+ * @throws {@link ProcessListError} where processes cannot be listed (backend `basic`), or there are no descriptors left to
+ * look with; TypeError when an option has the wrong type or is not known.
  */
 export function getProcessChildren(
   pid: number,
@@ -103,6 +113,7 @@ export function getProcessChildren(
   // Those that have ended since are gone from the answer as from the list, and so are later ones of their pids.
   return found.flatMap((known) => {
     const info = processBackend().inspect(known.pid, true);
+    assertAsked([info]);
     return info.startTime === known.startTime && info.state !== "gone" ? [info] : [];
   });
 }
@@ -112,11 +123,20 @@ const AT_ONCE = 64;
 
 function inspectAll(): ProcessInfo[] {
   const infos: ProcessInfo[] = [];
-  const pids = Array.from(processBackend().list() ?? []);
+  const listed = processBackend().list();
+  if (listed === null) throw new ProcessListError(processBackend().name);
+  const pids = Array.from(listed);
   for (let asked = 0; asked < pids.length;) {
     const some = processBackend().inspectMany(pids.slice(asked, asked + AT_ONCE), false, Infinity);
     for (const info of some) if (info.state !== "gone") infos.push(info);
     asked += some.length;
   }
+  assertAsked(infos);
   return infos;
+}
+
+/** What runs and is not told of is hidden, or there was no descriptor to read it with. @throws where the latter may be so */
+function assertAsked(infos: readonly ProcessInfo[]): void {
+  const isComplete = infos.every(({ state, startTime }) => state === "gone" || startTime !== null);
+  if (!isComplete && isShortOfDescriptors()) throw new ProcessListError(processBackend().name);
 }

@@ -1,4 +1,5 @@
 /** The public questions about a pid, which tell of the process that has it *now*. For one certain process see identity.ts. */
+import { throwIfAborted } from "../util/on-abort.js";
 import { DEFAULT_SLICE_MS, TimeSlice } from "../util/time-slice.js";
 import { checkArgument, checkOptions, type OptionChecks } from "../util/check-options.js";
 import {
@@ -107,18 +108,18 @@ export async function inspectProcesses(
   checkArgument("pids", pids, checkIterable);
   checkOptions(options, INSPECT_MANY_CHECKS);
   const { args = true, signal, sliceMs = DEFAULT_SLICE_MS } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
 
   const slice = new TimeSlice(sliceMs);
   await slice.next();
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   const found = new Map<number, ProcessInfo>();
   // A pid keeps its place in `found` by an answer that is put right once it has been asked.
   let unasked: number[] = [];
   for (const pid of pids) {
     if (slice.exhausted()) {
       await slice.next();
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
     }
     if (found.has(pid)) continue;
     found.set(pid, invalidPid(pid));
@@ -129,7 +130,7 @@ export async function inspectProcesses(
   while (unasked.length > 0) {
     if (slice.exhausted()) {
       await slice.next();
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
     }
     unasked = askSome(unasked, args, slice.leftMs(), found);
   }

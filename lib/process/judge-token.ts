@@ -18,7 +18,7 @@ export type ProcessGoneReason = "no-such-process" | "recycled" | "zombie" | "exi
 /**
  * Why nothing is proven. `other-host`: another machine, or another boot of what may be another machine.
  * `other-pid-namespace`: its pid means nothing here. `access-denied`: the OS hides what would tell the
- * process from a later one. `unsupported`: this backend cannot tell. `malformed`: not a token, or one of
+ * process from a later one. `unsupported`: this backend cannot tell, or has no free file descriptor to. `malformed`: not a token, or one of
  * a newer version.
  */
 export type ProcessUnknownReason =

@@ -3,6 +3,7 @@ import { checkOptions } from "../util/check-options.js";
 import { processBackend } from "./backends/select-backend.js";
 import { inspectProcesses, type InspectProcessesOptions, INSPECT_MANY_CHECKS } from "./inspect.js";
 import type { ProcessInfo } from "./process-info.js";
+import { throwIfAborted } from "../util/on-abort.js";
 
 export type ListProcessesOptions = InspectProcessesOptions;
 
@@ -38,7 +39,7 @@ export class ProcessListError extends Error {
  */
 export async function listProcesses(options: ListProcessesOptions = {}): Promise<ProcessInfo[]> {
   checkOptions(options, INSPECT_MANY_CHECKS);
-  options.signal?.throwIfAborted();
+  throwIfAborted(options.signal);
   const backend = processBackend();
   const pids = backend.list();
   if (pids === null) throw new ProcessListError(backend.name);

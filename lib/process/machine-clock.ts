@@ -4,6 +4,7 @@
  * `os.uptime` reads a file that lxcfs replaces.
  */
 import { loadNative } from "../native/load.js";
+import { runtimeMs } from "../util/clocks.js";
 import { os } from "../util/node-modules.js";
 import { hostFacts } from "./identity.js";
 import { MS_PER_TICK } from "./backends/procfs-parse.js";
@@ -33,7 +34,7 @@ export function machineSinceBootMs(): number | null {
  * compared within one process.
  */
 export function steadyMs(): number {
-  return loadNative().binding?.monotonicMs() ?? performance.now();
+  return loadNative().binding?.monotonicMs() ?? runtimeMs();
 }
 
 /**
@@ -69,10 +70,6 @@ let withoutAddon: (() => number) | undefined;
 function continuousWithoutAddon(): number {
   withoutAddon ??= process.platform === "linux" ? continuousReader(runtimeMs, uptimeMs) : runtimeMs;
   return withoutAddon();
-}
-
-function runtimeMs(): number {
-  return performance.now();
 }
 
 function uptimeMs(): number {

@@ -13,7 +13,7 @@ export type ProcessState = "alive" | "gone" | "unknown";
  * - `thread-id`: the number names a thread of another process, not a process
  * - `invalid-pid`: no process can have this number
  * - `access-denied`: something has this pid; the OS does not let a running process be told from a zombie
- * - `unsupported`: this platform or sandbox offers no way to ask
+ * - `unsupported`: this platform or sandbox offers no way to ask, or no file descriptor is free to ask with
  */
 export type ProcessReason =
   | "running"

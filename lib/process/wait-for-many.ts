@@ -1,5 +1,7 @@
 /** Waiting for the ends of many processes by one timer and a bounded number of references. */
 import { backOffPauses } from "../util/back-off.js";
+import { runtimeMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { TimeSlice } from "../util/time-slice.js";
 import type { ProcessVerdict } from "./judge-token.js";
 import { ProcessUnknownError } from "./process-unknown-error.js";
@@ -23,7 +25,7 @@ export interface ExitQuestions {
 
 export interface ManyExitsOptions {
   readonly signal: AbortSignal | undefined;
-  /** On the clock of `performance.now`. */
+  /** On the clock of `runtimeMs`. */
   readonly deadline: number;
   /** Milliseconds of work before the event loop gets a turn. */
   readonly sliceMs?: number;
@@ -49,8 +51,8 @@ export async function waitForManyExits(
   try {
     for (let isFirst = true; running.size > 0; isFirst = false) {
       if (!isFirst) {
-        signal?.throwIfAborted();
-        const left = deadline - performance.now();
+        throwIfAborted(signal);
+        const left = deadline - runtimeMs();
         if (left <= 0) break;
         await questions.pause(Math.min(left, pauses.next().value), signal);
         slice.restart();
@@ -59,9 +61,9 @@ export async function waitForManyExits(
       for (const token of running) {
         if (slice.exhausted()) {
           await slice.next();
-          signal?.throwIfAborted();
+          throwIfAborted(signal);
           // Each is asked once, however short the time is.
-          if (!isFirst && performance.now() >= deadline) break;
+          if (!isFirst && runtimeMs() >= deadline) break;
         }
         if (references.hasEnded(token, verify)) running.delete(token);
       }

@@ -3,6 +3,8 @@ import type { ProcessReference } from "./backends/backend.js";
 import { checkOptions, type OptionChecks } from "../util/check-options.js";
 import { checkSignal, checkTimeout, optional } from "../util/check-values.js";
 import { backOffPauses } from "../util/back-off.js";
+import { runtimeMs } from "../util/clocks.js";
+import { throwIfAborted } from "../util/on-abort.js";
 import { pause } from "../util/pause.js";
 import { tokenHost, tokenLookups, verifyProcess } from "./identity.js";
 import { judgeToken, type ProcessVerdict } from "./judge-token.js";
@@ -56,9 +58,9 @@ export async function waitForProcessExit(
 ): Promise<"exited" | "timeout" | Map<string, "exited" | "timeout">> {
   checkOptions(options, CHECKS);
   const { signal, timeoutMs = Infinity } = options;
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
 
-  const deadline = performance.now() + timeoutMs;
+  const deadline = runtimeMs() + timeoutMs;
   return isMany(tokens)
     ? waitForManyExits(tokens, { signal, deadline }, QUESTIONS)
     : waitForExit(tokens, signal, deadline);
@@ -75,7 +77,7 @@ function isMany(tokens: string | Iterable<string>): tokens is Iterable<string> {
   }
 }
 
-/** @param deadline - On the clock of `performance.now`. */
+/** @param deadline - On the clock of `runtimeMs`. */
 async function waitForExit(
   token: string,
   signal: AbortSignal | undefined,
@@ -88,8 +90,8 @@ async function waitForExit(
     if (hasEnded(token)) return "exited";
     const pauses = backOffPauses();
     for (;;) {
-      signal?.throwIfAborted();
-      const left = deadline - performance.now();
+      throwIfAborted(signal);
+      const left = deadline - runtimeMs();
       if (left <= 0) return "timeout";
       await pause(Math.min(left, pauses.next().value), signal);
       if (watch === null ? hasEnded(token) : watch.exited()) return "exited";

@@ -1,6 +1,7 @@
 /** The locks that this thread has taken by proper-lockfile's interface: watched, and given back once. */
 import type { FileLock } from "../file-lock/file-lock.js";
 import { FileLockLostError } from "../file-lock/errors.js";
+import { runtimeMs } from "../util/clocks.js";
 import { every } from "../util/timers.js";
 import { lockError, whyNotReleased } from "./errors.js";
 
@@ -21,7 +22,7 @@ export interface HoldOptions {
 export class Held {
   readonly #options: HoldOptions;
   readonly #stopLooking: () => void;
-  #seenAt = performance.now();
+  #seenAt = runtimeMs();
   #isOver = false;
 
   constructor(options: HoldOptions) {
@@ -54,10 +55,10 @@ export class Held {
     const { lock, staleMs } = this.#options;
     try {
       lock.assertHeld();
-      this.#seenAt = performance.now();
+      this.#seenAt = runtimeMs();
     } catch (error) {
       const isLost = error instanceof FileLockLostError;
-      if (!isLost && performance.now() - this.#seenAt < staleMs) return;
+      if (!isLost && runtimeMs() - this.#seenAt < staleMs) return;
       this.#end();
       // From a timer: what it throws is an uncaught exception, as that package promises.
       this.#options.onCompromised(lockError("ECOMPROMISED", { cause: error }));

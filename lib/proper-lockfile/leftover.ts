@@ -1,6 +1,7 @@
 /** The directories that proper-lockfile makes as its locks: held while their times are kept fresh, left otherwise. */
 import type { LockFs } from "../lock/protocol/lock-fs.js";
 import { tryEnterGuardFile } from "../lock/protocol/guard-file.js";
+import { wallMs } from "../util/clocks.js";
 
 /** `fresh`: its holder has touched it within `staleMs`. `left`: it has not. */
 export type DirectoryState = "none" | "fresh" | "left";
@@ -8,7 +9,7 @@ export type DirectoryState = "none" | "fresh" | "left";
 export function directoryAt(lockPath: string, staleMs: number, fs: LockFs): DirectoryState {
   const stats = fs.lstat(lockPath);
   if (stats === null || !stats.isDirectory()) return "none";
-  return Number(stats.mtimeMs) < Date.now() - staleMs ? "left" : "fresh";
+  return Number(stats.mtimeMs) < wallMs() - staleMs ? "left" : "fresh";
 }
 
 /**

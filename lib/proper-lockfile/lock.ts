@@ -7,6 +7,7 @@ import {
 } from "../file-lock/check-file-lock.js";
 import type { FileLock } from "../file-lock/file-lock.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
+import { runtimeMs } from "../util/clocks.js";
 import { delay } from "../util/timers.js";
 import { FileLockTimeoutError } from "../file-lock/errors.js";
 import { lockError, whyNotLocked } from "./errors.js";
@@ -35,7 +36,7 @@ import { scheduleOf } from "./retries.js";
 export async function lock(file: string, options?: LockOptions): Promise<() => Promise<void>> {
   const target = targetOf(file, options);
   const { delays, limitMs } = scheduleOf(options?.retries);
-  const startedAt = performance.now();
+  const startedAt = runtimeMs();
   let timeoutMs = 0;
   for (;;) {
     let failure: unknown;
@@ -47,7 +48,7 @@ export async function lock(file: string, options?: LockOptions): Promise<() => P
       failure = error;
     }
     const { value: delayMs } = delays.next();
-    if (delayMs === undefined || performance.now() - startedAt >= limitMs) {
+    if (delayMs === undefined || runtimeMs() - startedAt >= limitMs) {
       throw whyNotLocked(failure, target.file);
     }
     // Only a holder is waited for: what else is in the way is looked at again after the delay.

@@ -7,6 +7,7 @@ import {
   checkTimerInterval,
   optional,
 } from "../util/check-values.js";
+import { runtimeMs } from "../util/clocks.js";
 import { every } from "../util/timers.js";
 import type { SessionAttentionEvent } from "./events.js";
 import type { SessionRecoveryOutcome, SessionRecoveryRequest } from "./recovery.js";
@@ -53,9 +54,9 @@ export interface SessionAttentionMonitorOptions {
   readonly heartbeatMs?: number | undefined;
   /** Told when a callback throws or rejects. Default `console`. */
   readonly log?: AttentionLog | undefined;
-  /** A monotonic clock, milliseconds. Default `performance.now`. */
+  /** A monotonic clock, milliseconds. Default: that of `performance.now`, which fake timers do not replace. */
   readonly clock?: (() => number) | undefined;
-  /** Starts the heartbeat's timer. Default: `setInterval`, unref'd. */
+  /** Starts the heartbeat's timer. Default: `setInterval`, unref'd; no fake one. */
   readonly startTimer?: StartTimer | undefined;
 }
 
@@ -92,7 +93,7 @@ const CHECKS: OptionChecks<SessionAttentionMonitorOptions> = {
 /** @throws TypeError or RangeError naming the option, what was expected and the value. */
 export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): MonitorPlan {
   checkRequiredOptions(options, CHECKS);
-  const { warnMs = DEFAULT_WARN_MS, log = console } = options;
+  const { warnMs = DEFAULT_WARN_MS, log = console, clock = runtimeMs } = options;
   const abortMs = options.abortMs ?? Math.max(DEFAULT_ABORT_MS, 3 * warnMs);
   return {
     recover: options.recover,
@@ -102,7 +103,8 @@ export function resolveMonitorOptions(options: SessionAttentionMonitorOptions): 
     toolAbortMs: options.toolAbortMs ?? Math.max(DEFAULT_TOOL_ABORT_MS, abortMs),
     heartbeatMs: options.heartbeatMs ?? DEFAULT_HEARTBEAT_MS,
     warn: (message) => log.warn?.(message),
-    clock: options.clock ?? (() => performance.now()),
+    // Whole milliseconds: ages and durations are told.
+    clock: () => Math.floor(clock()),
     startTimer: options.startTimer ?? every,
   };
 }

@@ -8,6 +8,7 @@ import {
   type SessionControllerOptions,
 } from "./options.js";
 import { realSessionFs } from "./fence/session-file.js";
+import { clearTimeout, setTimeout } from "../util/node-modules.js";
 
 /**
  * Keeps a run's writes safe while its lock is given up around a long model call or an abort.

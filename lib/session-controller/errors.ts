@@ -1,5 +1,5 @@
 /** The controller's errors, and how a host recognises a takeover. */
-import { findErrorByCode } from "../util/find-error.js";
+import { findErrorByCode, type Recognised } from "../util/find-error.js";
 import { printable } from "../util/printable.js";
 
 /**
@@ -114,7 +114,7 @@ export class SessionTakeoverError extends Error {
 }
 
 /** True for a takeover, also wrapped in other errors, and for look-alikes of that code. */
-export function isSessionTakeoverError(error: unknown): boolean {
+export function isSessionTakeoverError(error: unknown): error is Recognised<SessionTakeoverError> {
   return findErrorByCode(error, ["SESSION_TAKEOVER"]) !== null;
 }
 

@@ -12,6 +12,8 @@ export {
   type SessionTakeoverReason,
   SessionWriteScopeError,
 } from "./errors.js";
+export type { Recognised } from "../util/find-error.js";
+export type { Synchronous } from "../util/synchronous.js";
 export type { IsBenignChange } from "./fence/fence.js";
 export type { RunWrite, SessionWrite } from "./writes/fenced-write.js";
 export {

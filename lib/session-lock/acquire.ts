@@ -1,4 +1,5 @@
 /** The write lock of a session file. */
+import type { WithLease } from "../lease/for-lock.js";
 import { acquireLock, acquireLockAtOnce } from "../lock/acquire.js";
 import { realLockFs } from "../lock/protocol/lock-fs.js";
 import {
@@ -7,7 +8,7 @@ import {
   resolveAcquireOptions,
   resolveAcquireSyncOptions,
 } from "./acquire-options.js";
-import type { SessionWriteLock } from "./write-lock.js";
+import type { LeasedSessionWriteLock, SessionWriteLock } from "./write-lock.js";
 
 /**
  * Takes the write lock of a session file.
@@ -22,6 +23,13 @@ import type { SessionWriteLock } from "./write-lock.js";
  *   SessionWriteLockFileError when the file system refuses; the signal's reason when aborted; TypeError or
  *   RangeError for bad options.
  */
+export function acquireSessionWriteLock(
+  options: AcquireSessionWriteLockOptions & WithLease,
+): Promise<LeasedSessionWriteLock>;
+/** The same without a lease above it, or perhaps without. */
+export function acquireSessionWriteLock(
+  options: AcquireSessionWriteLockOptions,
+): Promise<SessionWriteLock>;
 export async function acquireSessionWriteLock(
   options: AcquireSessionWriteLockOptions,
 ): Promise<SessionWriteLock> {

@@ -8,6 +8,7 @@ import { tolerant } from "../lock/verdict/owner-args.js";
 import { DEFAULT_LIMITS } from "./limits.js";
 import { isOpenClawArgv } from "./openclaw-owner.js";
 import { presentInspection } from "./reasons.js";
+import { wallMs } from "../util/clocks.js";
 
 /**
  * Removes a lock that is kept by the rules although you know better, e.g. that its host is gone: exactly the one that
@@ -31,7 +32,7 @@ export async function breakLock(
 
 /** As the sweep judges. */
 export const SESSION_LOCK_POLICY: JudgingPolicy = {
-  nowMs: Date.now,
+  nowMs: wallMs,
   staleMs: DEFAULT_LIMITS.staleMs,
   graceMs: DEFAULT_GRACE_MS,
   respectMaxHold: false,

@@ -1,5 +1,5 @@
 /** The lock's errors, and how a host tells them from its other failures. */
-import { findErrorByCode } from "../util/find-error.js";
+import { findErrorByCode, type Recognised } from "../util/find-error.js";
 import { messageOf } from "../util/argument-error.js";
 import { checkArgument, checkFields, type OptionChecks } from "../util/check-options.js";
 import { checkBoolean, checkNumber, checkPositiveInteger, nullable } from "../util/check-values.js";
@@ -9,6 +9,7 @@ import {
   describeHolder,
   describeObstacle,
   holderOf,
+  isOwn,
   type LockFailure,
   type LockLoss,
   type LockObstacle,
@@ -35,13 +36,22 @@ export abstract class SessionWriteLockError extends Error {
   }
 }
 
+/** What a timeout knows beside its text; by default nothing. */
+interface SessionLockTimeoutFacts {
+  readonly obstacle?: LockObstacle | null;
+  readonly pid?: number | null;
+  readonly isOwnProcess?: boolean;
+}
+
 /** The budget is used up; the lock is, as far as is known, rightly held. Trying again later is reasonable. */
 export class SessionWriteLockTimeoutError extends SessionWriteLockError {
   override readonly name = "SessionWriteLockTimeoutError";
   readonly code = "SESSION_WRITE_LOCK_TIMEOUT";
   readonly timeoutMs: number;
-  /** `pid=N alive=true|false ageMs=N`, or `owner=unknown`. */
+  /** `pid=N alive=true|false ageMs=N`, of this process with a remark; or `owner=unknown`. For people. */
   readonly owner: string;
+  /** The holder is this very process: another caller, or another thread of it. */
+  readonly isOwnProcess: boolean;
   /**
    * `directory`: that is what lies at the lock's path, another library's lock, held or left. It names no owner and is
    * never removed here. null: nothing of that kind.
@@ -54,13 +64,13 @@ export class SessionWriteLockTimeoutError extends SessionWriteLockError {
     timeoutMs: number,
     owner: string,
     lockPath: string,
-    obstacle: LockObstacle | null = null,
-    pid: number | null = null,
+    { obstacle = null, pid = null, isOwnProcess = false }: SessionLockTimeoutFacts = {},
   ) {
     const text = `session file locked (timeout ${String(timeoutMs)}ms): ${owner} ${lockPath}`;
     super(text + describeObstacle(obstacle), lockPath);
     this.timeoutMs = timeoutMs;
     this.owner = owner;
+    this.isOwnProcess = isOwnProcess;
     this.obstacle = obstacle;
     this.pid = pid;
   }
@@ -145,13 +155,11 @@ export function sessionLockError(failure: LockFailure): SessionWriteLockError {
   switch (failure.kind) {
     case "timeout": {
       const { timeoutMs, holder, obstacle } = failure;
-      return new SessionWriteLockTimeoutError(
-        timeoutMs,
-        describeHolder(holder),
-        lockPath,
+      return new SessionWriteLockTimeoutError(timeoutMs, describeHolder(holder), lockPath, {
         obstacle,
-        pidOf(holder),
-      );
+        pid: pidOf(holder),
+        isOwnProcess: isOwn(holder),
+      });
     }
     case "stale": {
       const { staleReasons, holder, keptReason } = failure;
@@ -184,17 +192,23 @@ export function describeOwner(inspection: SessionLockInspection | null): string 
 }
 
 /** True for a timeout of the write lock, also wrapped in other errors, and for look-alikes of that code. */
-export function isSessionWriteLockTimeoutError(error: unknown): boolean {
+export function isSessionWriteLockTimeoutError(
+  error: unknown,
+): error is Recognised<SessionWriteLockTimeoutError> {
   return findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT"]) !== null;
 }
 
 /** True for a stale lock that was kept, also wrapped in other errors, and for look-alikes of that code. */
-export function isSessionWriteLockStaleError(error: unknown): boolean {
+export function isSessionWriteLockStaleError(
+  error: unknown,
+): error is Recognised<SessionWriteLockStaleError> {
   return findErrorByCode(error, ["SESSION_WRITE_LOCK_STALE"]) !== null;
 }
 
 /** True for either reason not to get the lock. */
-export function isSessionWriteLockAcquireError(error: unknown): boolean {
+export function isSessionWriteLockAcquireError(
+  error: unknown,
+): error is Recognised<SessionWriteLockTimeoutError | SessionWriteLockStaleError> {
   return (
     findErrorByCode(error, ["SESSION_WRITE_LOCK_TIMEOUT", "SESSION_WRITE_LOCK_STALE"]) !== null
   );

@@ -12,6 +12,7 @@ export type {
 export type { ReclaimedEvidence, ReclaimedLock, WaitingForLock } from "../lock/plan.js";
 export { breakLock } from "./break-lock.js";
 export { LockNotBrokenError } from "../lock/break-error.js";
+export { LockInFenceError } from "../lock/fence-error.js";
 export type { BreakLockOptions } from "../lock/break-options.js";
 export type { BreakRefusal } from "../lock/break-refusal.js";
 export type { BrokenLock } from "../lock/break.js";
@@ -35,6 +36,11 @@ export {
   SessionWriteLockStaleError,
   SessionWriteLockTimeoutError,
 } from "./errors.js";
+export type { LockLease } from "../lock/lease-above.js";
+export type { LockLeaseOptions } from "../lease/for-lock.js";
+export type { LeaseOfLock } from "../lock/protocol/lease-claim.js";
+export type { Recognised } from "../util/find-error.js";
+export type { Synchronous } from "../util/synchronous.js";
 export type { LockLoss, LockObstacle } from "../lock/failure.js";
 export { heldLocks } from "../lock/held-locks.js";
 export type { HeldLockSummary } from "../lock/held-lock.js";
@@ -86,5 +92,5 @@ export type {
 } from "../lock/trace.js";
 export type { AcquireTrace, ReclaimTrace, ReclaimTraceResult, SweepTrace } from "./trace.js";
 export { withSessionWriteLock } from "./with-lock.js";
-export type { SessionWriteLock } from "./write-lock.js";
+export type { LeasedSessionWriteLock, SessionWriteLock } from "./write-lock.js";
 export { nativeStatus, type NativeStatus } from "../process/backends/select-backend.js";

@@ -2,6 +2,7 @@
 import { LockHandle } from "../lock/handle.js";
 import type { HeldLock, LockFace } from "../lock/held-lock.js";
 import type { LockLease } from "../lock/lease-above.js";
+import type { Synchronous } from "../util/synchronous.js";
 import { sessionLockError } from "./errors.js";
 
 /** A session's write lock, held until {@link SessionWriteLock.release}. */
@@ -25,7 +26,7 @@ export interface SessionWriteLock extends AsyncDisposable, Disposable {
   /**
    * The same at once; while another process is at work on the lock it stops the thread, 2 s at most.
    *
-   * @throws SessionWriteLockFileError as {@link SessionWriteLock.release} rejects with it.
+   * @throws SessionWriteLockFileError as {@link SessionWriteLock.release} rejects with it; LockInFenceError inside `withFence`.
    */
   releaseSync(): void;
   /**
@@ -35,15 +36,21 @@ export interface SessionWriteLock extends AsyncDisposable, Disposable {
    * @throws SessionWriteLockLostError when it is not, with nothing written, also when its directory is gone;
    *   SessionWriteLockTimeoutError, naming the guard, when another process keeps the guard for 50 ms;
    *   SessionWriteLockFileError, with nothing written, when the file system refuses, the guard's kernel lock
-   *   included; TypeError when `write` returns a promise; whatever `write` throws.
+   *   included; TypeError when `write` returns a promise;
+   *   LockInFenceError inside another `withFence` of the same lock; whatever `write` throws.
    */
-  withFence<T>(write: () => T): T;
+  withFence<T>(write: Synchronous<T>): T;
   /**
    * A look whether the lock is still this one: a check, not a fence.
    *
    * @throws SessionWriteLockLostError when it is not; SessionWriteLockFileError when that cannot be seen.
    */
   assertHeld(): void;
+}
+
+/** A lock with a lease above it. */
+export interface LeasedSessionWriteLock extends SessionWriteLock {
+  readonly lease: LockLease;
 }
 
 class SessionLockHandle extends LockHandle implements SessionWriteLock {

@@ -1,6 +1,6 @@
 /** Checks of single values that callers pass. Each throws a TypeError or RangeError of argument-error.ts. */
 import { outOfRange, wrongType } from "./argument-error.js";
-import { fileURLToPath } from "./node-modules.js";
+import { fileURLToPath, isAbsolute } from "./node-modules.js";
 import { LONGEST_DELAY_MS } from "./timers.js";
 
 /** Throws when `value` is not what `field` must be; undefined is not. */
@@ -113,7 +113,11 @@ function checkWholeNumber(
 /** By shape, so that signals of other realms and polyfills count. */
 export function checkSignal(field: string, value: unknown): void {
   const signal = (value ?? {}) as Partial<AbortSignal>;
-  if (typeof signal.aborted !== "boolean" || typeof signal.addEventListener !== "function") {
+  if (
+    typeof signal.aborted !== "boolean" ||
+    typeof signal.addEventListener !== "function" ||
+    typeof signal.removeEventListener !== "function"
+  ) {
     throw wrongType(field, "an AbortSignal", value);
   }
 }
@@ -190,13 +194,25 @@ export function checkFunction(field: string, value: unknown): void {
 
 const A_PATH = "a file path (string or URL)";
 
-/** A path that names something, without a NUL byte. */
+/** A path that names something, without a NUL byte; a relative one only where there is a current directory. */
 export function checkPath(field: string, value: unknown): void {
   const path = typeof value === "string" ? value : pathOf(field, value);
   // An escaped one in a URL, too: the system ends a path there.
   if (path === "" || path.includes("\0")) {
     const expected = `${A_PATH} that is not empty and has no NUL bytes`;
     throw outOfRange(field, expected, value instanceof URL ? value.href : value);
+  }
+  if (!isAbsolute(path) && !hasCurrentDirectory()) {
+    throw outOfRange(field, "absolute, for the current directory is not there any more", value);
+  }
+}
+
+function hasCurrentDirectory(): boolean {
+  try {
+    process.cwd();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,6 +1,17 @@
 /** Finding an error by its code, however it is wrapped. */
 import { errorCode } from "./error-code.js";
 
+declare const recognised: unique symbol;
+
+/**
+ * What a guard has recognised as an error `E`: that error, one that has it among its causes, or a look-alike by its code. So
+ * any of its fields may be absent; `instanceof` tells the error itself.
+ */
+export type Recognised<E extends Error> = Partial<E> & {
+  /** Never there: it keeps the compiler from taking every Error for recognised. */
+  readonly [recognised]: E;
+};
+
 /**
  * Searches an error, its `cause` chain and the members of AggregateErrors, depth first. Look-alikes count: any
  * object with that `code`, also with the prefix `OPENCLAW_`.

@@ -24,6 +24,8 @@ export const { fileURLToPath } = builtin("node:url");
 // module since the import.
 export const { clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } =
   builtin("node:timers");
+// Likewise; no module has it.
+export const { queueMicrotask } = globalThis;
 
 /** 3 ms, most of it OpenSSL's start. */
 export const crypto = () => builtin("node:crypto");
@@ -31,6 +33,8 @@ export const diagnosticsChannel = () => builtin("node:diagnostics_channel");
 export const https = () => builtin("node:https");
 export const nodeModule = () => builtin("node:module");
 export const os = () => builtin("node:os");
+/** 2 ms. */
+export const perfHooks = () => builtin("node:perf_hooks");
 /** 2 ms. */
 export const workerThreads = () => builtin("node:worker_threads");
 

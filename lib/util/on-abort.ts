@@ -1,5 +1,20 @@
 /** Being told of an abort by a signal that many wait on. */
 
+/**
+ * What aborts with it: the signal's reason, or where it has none (an old polyfill) the error that a runtime makes.
+ */
+export function abortReason(signal: AbortSignal | undefined): unknown {
+  const reason: unknown = signal?.reason;
+  return reason === undefined
+    ? new DOMException("This operation was aborted", "AbortError")
+    : reason;
+}
+
+/** Likewise for polyfills, which may lack the method. @throws the signal's reason when it has aborted */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortReason(signal);
+}
+
 interface Waiters {
   readonly callbacks: Set<() => void>;
   /** Takes the listener away. */

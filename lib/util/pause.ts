@@ -1,5 +1,6 @@
 /** Waiting that an AbortSignal ends. */
-import { onAbort } from "./on-abort.js";
+import { clearTimeout, setTimeout } from "./node-modules.js";
+import { abortReason, onAbort } from "./on-abort.js";
 
 /** Resolves after `ms` milliseconds, keeping the process alive until then; rejects with the signal's reason when it aborts. */
 export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
@@ -10,7 +11,7 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
     }, ms);
     const stopListening = onAbort(signal, () => {
       clearTimeout(timer);
-      reject(signal?.reason);
+      reject(abortReason(signal) as Error);
     });
   });
 }

@@ -1,6 +1,6 @@
 /** Queues for things that one caller of this thread uses at a time, first come first served. */
 import { startTimer } from "./timers.js";
-import { onAbort } from "./on-abort.js";
+import { abortReason, onAbort, throwIfAborted } from "./on-abort.js";
 
 /** A caller in a queue. All copies of this package in a thread share the queues: the two names stay as they are. */
 export interface QueuedCaller {
@@ -32,7 +32,7 @@ export async function waitInQueue(
   budgetMs: number,
   { mayJoin, signal }: { readonly mayJoin: boolean; readonly signal: AbortSignal | undefined },
 ): Promise<QueueResult> {
-  signal?.throwIfAborted();
+  throwIfAborted(signal);
   const queue = queues.get(key);
   if (queue === undefined) return beFirst(queues, key);
   let caller: QueuedCaller | undefined;
@@ -44,7 +44,7 @@ export async function waitInQueue(
   let kind: QueueResult["kind"] = "timeout";
   try {
     kind = await new Promise<QueueResult["kind"]>((resolve, reject) => {
-      stopListening = onAbort(signal, () => reject(signal?.reason as Error));
+      stopListening = onAbort(signal, () => reject(abortReason(signal) as Error));
       stopTimer = startTimer(() => resolve("timeout"), budgetMs, { keepsAlive: true });
       caller = {
         start: () => resolve("first"),

@@ -4,6 +4,7 @@
  * Every loop of this thread queues for the same turns, one slice per turn: four loops at once hold
  * the event loop no longer than one does.
  */
+import { runtimeMs } from "./clocks.js";
 import { setImmediate } from "./node-modules.js";
 
 /** Milliseconds of uninterrupted work that go unnoticed beside timers and sockets. */
@@ -39,7 +40,7 @@ let lastCallAt = 0;
 
 /** Resolves in a later turn of the event loop, after pending I/O had its chance. */
 export function nextTurn(): Promise<void> {
-  lastCallAt = performance.now();
+  lastCallAt = runtimeMs();
   return new Promise((resolve) => {
     waiting.push(resolve);
     schedule();
@@ -56,7 +57,7 @@ function grantTurn(): void {
   scheduled = false;
   // Something else has held this turn: I/O, the garbage collector, which V8 likes to run between two
   // slices. Timers wait for both together unless they run in between. Once: we must get on as well.
-  isPostponed = !isPostponed && performance.now() - lastCallAt > CROWDED_TURN_MS;
+  isPostponed = !isPostponed && runtimeMs() - lastCallAt > CROWDED_TURN_MS;
   if (!isPostponed) waiting.shift()?.();
   // An immediate set inside an immediate runs in the next iteration of the loop, behind I/O.
   schedule();
@@ -72,7 +73,7 @@ export class TimeSlice {
 
   constructor(sliceMs: number = DEFAULT_SLICE_MS) {
     this.#sliceMs = sliceMs;
-    this.#startedAt = performance.now();
+    this.#startedAt = runtimeMs();
   }
 
   /** True once this slice's milliseconds are used up; sooner in a thread's first slices. */
@@ -83,17 +84,17 @@ export class TimeSlice {
   /** The rest of this slice's milliseconds; 0 once they are used up. */
   leftMs(): number {
     const lengthMs = Math.min(this.#sliceMs, allowedMs);
-    return Math.max(0, lengthMs - (performance.now() - this.#startedAt));
+    return Math.max(0, lengthMs - (runtimeMs() - this.#startedAt));
   }
 
   /** Gives the event loop a turn and starts the next slice. */
   async next(): Promise<void> {
-    learnFrom(performance.now() - this.#startedAt);
+    learnFrom(runtimeMs() - this.#startedAt);
     await nextTurn();
     this.restart();
   }
 
   restart(): void {
-    this.#startedAt = performance.now();
+    this.#startedAt = runtimeMs();
   }
 }

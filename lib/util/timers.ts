@@ -1,5 +1,5 @@
 /** Timers for any time, repeating ones that keep no process alive, and waiting where nothing may be awaited. */
-import { clearInterval, setInterval, setTimeout as setRealTimeout } from "./node-modules.js";
+import { clearInterval, clearTimeout, setInterval, setTimeout } from "./node-modules.js";
 
 /** The longest delay that setTimeout and setInterval can count, milliseconds: 2^31 − 1. A longer one fires at once. */
 export const LONGEST_DELAY_MS = 2_147_483_647;
@@ -42,7 +42,7 @@ export function every(callback: () => void, intervalMs: number): () => void {
 /** Resolves after `ms` milliseconds; keeps the process alive until then. */
 export function delay(ms: number): Promise<void> {
   return new Promise((resolve) => {
-    setRealTimeout(resolve, ms);
+    setTimeout(resolve, ms);
   });
 }
 

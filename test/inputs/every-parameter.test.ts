@@ -52,6 +52,7 @@ const GIVEN_BY_CALLERS: ReadonlySet<string> = new Set([
   "RunWrite",
   "StartTimer",
   "StopListening",
+  "Synchronous",
 ]);
 
 /** Interfaces whose functions are fields of options: rows of the function that takes them. */

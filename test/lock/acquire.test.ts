@@ -423,6 +423,7 @@ describe("the fence", () => {
 
   test("a fence refuses asynchronous writes", async () => {
     await using lock = await acquire(sessionIn(temporaryFolder()));
+    // @ts-expect-error -- the type refuses it, too
     expect(() => lock.withFence(() => Promise.resolve(1))).toThrow(TypeError);
   });
 

@@ -365,7 +365,7 @@ describe("at once", () => {
     writePlainLock(folder, "s", { pid: process.ppid });
     const readOwnerProcessArgs = (): never => Promise.resolve([]) as never;
     expect(() => acquire(join(folder, "s.jsonl"), { readOwnerProcessArgs })).toThrow(
-      /readOwnerProcessArgs must answer at once/u,
+      /readOwnerProcessArgs must be synchronous/u,
     );
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
   });

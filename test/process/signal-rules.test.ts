@@ -29,6 +29,12 @@ vi.mock("../../lib/process/tree/linux-stat.js", () => ({
   linuxStat: (pid: number) => table().stat(pid),
   hasStopped: (pid: number) => table().hasStopped(pid),
 }));
+vi.mock("../../lib/util/clocks.js", async () =>
+  (await import("../support/global-clocks.js")).globalClocks(),
+);
+vi.mock("../../lib/util/node-modules.js", async (original) =>
+  (await import("../support/global-clocks.js")).withGlobalTimers(original),
+);
 
 /** The caller's own family: process 1, a shell that leads a session, the caller. */
 const SHELL = 900_001;

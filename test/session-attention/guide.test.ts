@@ -17,7 +17,7 @@ test("the wiring example aborts its hanging run, and ends", async () => {
 });
 
 test("the example of the channel understands every message", async () => {
-  const listener = codeBlock("lib/session-attention/README.md", "js", "subscribe(");
+  const listener = codeBlock("lib/session-attention/README.md", "ts", "subscribe(");
   const wiring = codeBlock(
     "lib/session-attention/README.md",
     "js",

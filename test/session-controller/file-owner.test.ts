@@ -8,6 +8,11 @@ import { requirePosix } from "../support/require.js";
 import { sessionFileWith, watch } from "../support/locks/run-controller.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
+// The package takes its own at import.
+vi.mock("../../lib/util/node-modules.js", async (original) =>
+  (await import("../support/global-clocks.js")).withGlobalTimers(original),
+);
+
 test("runs own a session file one after the other, in the order in which they came", async () => {
   const sessionFile = sessionFileWith();
   const order: number[] = [];

@@ -3,6 +3,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
+import { transformSync } from "rolldown/utils";
+
 import { ROOT } from "./processes/programs.js";
 
 /** All code blocks of that language in `file` (its path in the repository), in order. */
@@ -24,11 +26,14 @@ export function codeBlock(file: string, language: string, mark: string): string 
   return found;
 }
 
-/** Writes an example into `folder` as a module that imports the built package; gives its path. */
+/** Writes an example, without its types, into `folder` as a module that imports the built package; gives its path. */
 export function writeExample(code: string, folder: string): string {
   const path = join(folder, "example.mjs");
-  const source = code.replaceAll(/"pidentity(\/[a-z-]+)?"/gu, (_whole, entry: string | undefined) =>
-    JSON.stringify(pathToFileURL(join(ROOT, "dist", entry ?? "", "index.js")).href),
+  const options = { typescript: { onlyRemoveTypeImports: true } } as const;
+  const source = transformSync("example.ts", code, options).code.replaceAll(
+    /"pidentity(\/[a-z-]+)?"/gu,
+    (_whole, entry: string | undefined) =>
+      JSON.stringify(pathToFileURL(join(ROOT, "dist", entry ?? "", "index.js")).href),
   );
   writeFileSync(path, source);
   return path;

@@ -102,9 +102,9 @@ async function inYoungThread(): Promise<{
   readonly lengthOf: (stepMs: number) => number;
 }> {
   let now = 0;
-  vi.spyOn(performance, "now").mockImplementation(() => now);
+  vi.doMock("../../lib/util/clocks.js", () => ({ runtimeMs: () => now }));
   onTestFinished(() => {
-    vi.restoreAllMocks();
+    vi.doUnmock("../../lib/util/clocks.js");
   });
   vi.resetModules();
   const fresh = await import("../../lib/util/time-slice.js");

@@ -4,6 +4,13 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { startTimer } from "../../lib/util/timers.js";
 import { type CallerQueues, waitInQueue } from "../../lib/util/queue.js";
 
+vi.mock("../../lib/util/clocks.js", async () =>
+  (await import("../support/global-clocks.js")).globalClocks(),
+);
+vi.mock("../../lib/util/node-modules.js", async (original) =>
+  (await import("../support/global-clocks.js")).withGlobalTimers(original),
+);
+
 const LIMIT = 2 ** 31;
 const keepsAlive = { keepsAlive: true };
 

@@ -2,6 +2,7 @@
 import { verifyProcess } from "../../process/identity.js";
 import type { ProcessUnknownReason } from "../../process/judge-token.js";
 import { ProcessUnknownError, waitForProcessExit } from "../../process/wait.js";
+import { runtimeMs } from "../../util/clocks.js";
 import { printable } from "../../util/printable.js";
 import { parseArguments, parseTimeout, requireSome } from "../arguments.js";
 import { type Command, EXIT, type ExitCode } from "../command.js";
@@ -57,7 +58,7 @@ interface End {
 
 /** In the order of the targets. */
 async function waitForAll(targets: readonly Target[], timeoutMs: number): Promise<End[]> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = runtimeMs() + timeoutMs;
   const unknown = new Map<string, ProcessUnknownReason>();
   const running = new Set<string>();
   for (const { token } of targets) {
@@ -69,7 +70,7 @@ async function waitForAll(targets: readonly Target[], timeoutMs: number): Promis
   let ends: ReadonlyMap<string, "exited" | "timeout"> | null = null;
   while (ends === null) {
     try {
-      const left = Math.max(0, Math.ceil(deadline - performance.now()));
+      const left = Math.max(0, Math.ceil(deadline - runtimeMs()));
       ends = await waitForProcessExit(running, { timeoutMs: left });
     } catch (error) {
       // Denied by now, as one that has become another user's: the others are waited for on.

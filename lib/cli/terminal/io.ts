@@ -1,5 +1,6 @@
 /** What commands use of their process: streams, the environment, clocks, keys and signals. */
 import { isatty } from "node:tty";
+import { runtimeMs, wallMs } from "../../util/clocks.js";
 
 /** One output stream. */
 export interface CliStream {
@@ -78,8 +79,8 @@ export function processIo(): CliIo {
     // Not process.stdin.isTTY: looking at that begins to read a pipe, which may be meant for another program.
     hasKeyboard: isatty(0),
     env,
-    now: () => performance.now(),
-    wallClock: () => Date.now(),
+    now: runtimeMs,
+    wallClock: wallMs,
     events: PROCESS_EVENTS,
   };
 }

@@ -1,5 +1,5 @@
 /** Calls to etcd's JSON gateway: over the endpoints in turn, with a token where there are credentials. */
-import { onAbort } from "../../util/on-abort.js";
+import { abortReason, onAbort, throwIfAborted } from "../../util/on-abort.js";
 import { startTimer } from "../../util/timers.js";
 import {
   allFailed,
@@ -162,7 +162,7 @@ export class EtcdGateway {
     signal: AbortSignal,
     token: string | null,
   ): Promise<HttpAnswer> {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const endpoint = this.#endpoint(index);
     const headers: Record<string, string> = { "content-type": "application/json" };
     if (token !== null) headers["authorization"] = token;
@@ -225,8 +225,8 @@ function limited(
   const limit = new AbortController();
   const late = (): void => limit.abort(new Error(`no answer within ${String(Math.round(ms))} ms`));
   const stopTimer = startTimer(late, ms, { keepsAlive: false });
-  const stopListening = onAbort(signal, () => limit.abort(signal.reason));
-  if (signal.aborted) limit.abort(signal.reason);
+  const stopListening = onAbort(signal, () => limit.abort(abortReason(signal)));
+  if (signal.aborted) limit.abort(abortReason(signal));
   return {
     signal: limit.signal,
     stop: () => {

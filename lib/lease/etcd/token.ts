@@ -1,6 +1,7 @@
 /** etcd's token of one user: asked for once for all who need it, and again when etcd no longer takes it. */
 import { EtcdFailure, FAILED_PRECONDITION } from "./failure.js";
 import { orAborted } from "./or-aborted.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 
 export interface Credentials {
   readonly username: string;
@@ -33,7 +34,7 @@ export class Token {
     stale: string | null | undefined,
   ): Promise<string | null> {
     if (this.#known !== undefined && this.#known !== stale) return this.#known;
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     this.#known = undefined;
     const underway = (this.#underway ??= this.#ask(authenticate));
     underway.waiting++;

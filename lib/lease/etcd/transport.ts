@@ -3,7 +3,7 @@ import type { Agent } from "node:https";
 
 import { errorCode } from "../../util/error-code.js";
 import { https } from "../../util/node-modules.js";
-import { onAbort } from "../../util/on-abort.js";
+import { onAbort, throwIfAborted } from "../../util/on-abort.js";
 
 export interface HttpAnswer {
   readonly status: number;
@@ -46,7 +46,7 @@ async function* chunksOf(
   try {
     for (;;) {
       const { done, value } = await reader.read();
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       if (done) return;
       yield value;
     }

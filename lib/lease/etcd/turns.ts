@@ -1,6 +1,7 @@
 /** One attempt at a time for each key: what many contenders of one process ask at once, etcd would answer to none in time. */
 import { EtcdFailure } from "./failure.js";
 import { orAborted } from "./or-aborted.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 
 export class Turns<Answer> {
   readonly #underway = new Map<string, Promise<Answer>>();
@@ -41,7 +42,7 @@ async function turnBefore<Answer>(
   // Its failure is its own caller's.
   const over = before.then(settles, () => null);
   try {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     return await orAborted(over, signal);
   } catch (cause) {
     const facts = { isOfTheMember: true, isRetryable: true, cause };

@@ -1,5 +1,5 @@
 /** Who waits for which key, on one LISTEN for all. */
-import { clearTimeout, setTimeout } from "../../util/node-modules.js";
+import { clearTimeout, queueMicrotask, setTimeout } from "../../util/node-modules.js";
 
 /**
  * Listens on a channel of PostgreSQL until it is told to stop.

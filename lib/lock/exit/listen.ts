@@ -10,7 +10,7 @@
  * Bun does not emit `removeListener`. There the listener stays, in front of the others so that it counts them before
  * any of them runs. signal-exit is recognised by its counters; for other listeners it is removed while they run.
  */
-import { os } from "../../util/node-modules.js";
+import { os, queueMicrotask } from "../../util/node-modules.js";
 import { isMainThread } from "../../util/thread.js";
 import { countReRaisers, RE_RAISES } from "./re-raisers.js";
 import { decideOnSignal, type SignalDecision } from "./signal-rule.js";

@@ -4,6 +4,7 @@
  */
 import { inspectProcess } from "../../process/inspect.js";
 import { isValidPid } from "../../process/pid.js";
+import { wallMs } from "../../util/clocks.js";
 import { isVanished } from "../../util/error-code.js";
 import { closeQuietly, type LockFs } from "./lock-fs.js";
 import { lastChangeMs, timesOf } from "./file-times.js";
@@ -24,7 +25,7 @@ const BARE_PID = /^\s*([1-9]\d{0,9})\s*$/;
 export type ForeignGuard = "none" | "busy" | "leftover";
 
 /** @throws the file system's error when it is there and cannot be looked at */
-export function lookAtForeignGuard(path: string, fs: LockFs, nowMs = Date.now()): ForeignGuard {
+export function lookAtForeignGuard(path: string, fs: LockFs, nowMs = wallMs()): ForeignGuard {
   const stats = fs.lstat(path);
   if (stats === null) return "none";
   const times = timesOf(stats);

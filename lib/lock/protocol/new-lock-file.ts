@@ -11,6 +11,7 @@
  * another descriptor (SMB: flock is mandatory there), it is given up, and the lock is published without. A local disk
  * pays for none of this.
  */
+import { wallMs } from "../../util/clocks.js";
 import { dirname } from "../../util/node-modules.js";
 import { type FileSystem, fileSystemOf } from "./file-system-kind.js";
 import { canGuardByInode, hasInodeGuards, INODE_GUARD, isLockless } from "./guard.js";
@@ -184,7 +185,7 @@ export class LockFileMaker {
   #mark(fd: number, fileId: string): void {
     const { pid, asNumber } = this.#draft;
     const file = { fileId, pid: pid ?? 0, boot: asNumber?.boot ?? null };
-    const time = markedTime(file, this.#platform, Date.now());
+    const time = markedTime(file, this.#platform, wallMs());
     try {
       if (time !== null) this.#fs.setModified(fd, time);
     } catch {

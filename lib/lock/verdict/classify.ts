@@ -232,7 +232,7 @@ function verdict(
 ): LockClassification {
   const stale = staleReasons.length > 0;
   return {
-    ageMs,
+    ageMs: ageMs === null ? null : Math.floor(ageMs),
     stale,
     staleReasons,
     removable: stale && keptReason === null,

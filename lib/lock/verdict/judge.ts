@@ -6,6 +6,7 @@ import {
   type NestedProcesses,
 } from "../../process/nested-processes.js";
 import { isSameBoot } from "../../process/token.js";
+import { wallMs } from "../../util/clocks.js";
 import { isMainThread } from "../../util/thread.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import { asTexts, type LeaseClaim } from "../protocol/lease-claim.js";
@@ -53,7 +54,7 @@ export const DEFAULT_GRACE_MS = 30_000;
 
 /** A wall clock that stands still at `nowMs`, or the real one. */
 export function clockAt(nowMs: number | undefined): () => number {
-  return nowMs === undefined ? Date.now : () => nowMs;
+  return nowMs === undefined ? wallMs : () => nowMs;
 }
 
 /** A file at a lock's path. */

@@ -2,6 +2,7 @@
 import type { ProcessIdentity } from "../../process/backends/backend.js";
 import { getProcessArgs } from "../../process/inspect.js";
 import { answerWithin } from "../../util/answer-within.js";
+import { checkSynchronous } from "../../util/synchronous.js";
 
 /**
  * The caller's way to an owner's command line; null: not readable. May be async. When it throws, the owner
@@ -68,12 +69,7 @@ export class OwnerArgsMemo {
     } catch {
       return { args: null, process };
     }
-    if (given instanceof Promise) {
-      given.catch(() => {});
-      throw new TypeError(
-        "readOwnerProcessArgs must answer at once here: expected a list of strings or null, got a Promise",
-      );
-    }
+    checkSynchronous("options.readOwnerProcessArgs", given);
     const answer: OwnerArgs = { args: toArgv(given), process };
     this.#known.set(pid, answer);
     return answer;

@@ -1,6 +1,7 @@
 /** Reads one lock file and, when that counts, asks the kernel whether its holder still has it locked. */
 import type { BigIntStats } from "node:fs";
 
+import { wallMs } from "../../util/clocks.js";
 import { errorCode } from "../../util/error-code.js";
 import { printable } from "../../util/printable.js";
 import { timesOf } from "../protocol/file-times.js";
@@ -183,7 +184,7 @@ export class OpenLock {
       ? { answer: this.#fs.probeOwner(this.fd), guard: INODE_GUARD }
       : UNOWNED;
     if (own.answer === "held") return own;
-    const isOld = mtimeMs !== null && Math.abs(Date.now() - mtimeMs) > CREATION_MS;
+    const isOld = mtimeMs !== null && Math.abs(wallMs() - mtimeMs) > CREATION_MS;
     const mayAsk = isInGuardFile || (!mayBeOwnGuard && payload === null && isOld);
     const answer = mayAsk ? this.#fs.probe(this.fd) : "acquired";
     return answer === "acquired" ? own : { answer, guard: null };

@@ -1,6 +1,7 @@
 /** Many processes, for the backends that can only ask one after the other. */
 import type { ProcessInfo } from "../process-info.js";
 import type { ProcessBackend } from "./backend.js";
+import { runtimeMs } from "../../util/clocks.js";
 
 /** `ProcessBackend.inspectMany` by `inspect`. */
 export function inspectEach(
@@ -9,11 +10,11 @@ export function inspectEach(
   withArgs: boolean,
   budgetMs: number,
 ): ProcessInfo[] {
-  const startedAt = performance.now();
+  const startedAt = runtimeMs();
   const infos: ProcessInfo[] = [];
   for (const pid of pids) {
     infos.push(inspect(pid, withArgs));
-    if (performance.now() - startedAt >= budgetMs) break;
+    if (runtimeMs() - startedAt >= budgetMs) break;
   }
   return infos;
 }

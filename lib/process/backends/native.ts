@@ -19,6 +19,7 @@ import type {
   ProcessIdentity,
   ProcessReference,
 } from "./backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
@@ -68,7 +69,7 @@ export function createNativeBackend(binding: NativeBinding): ProcessBackend {
       return toIdentity(facts);
     },
     byExactId(exactId) {
-      const reason = reasonAt(binding.reasonByExactId(exactId));
+      const reason = askedReason(reasonAt(binding.reasonByExactId(exactId)));
       switch (reason) {
         case "running":
           return { state: "alive", reason };
@@ -129,7 +130,7 @@ class NativeReference implements ProcessReference {
 function toIdentity(facts: Float64Array): ProcessIdentity {
   return {
     state: stateAt(facts[IDENTITY_FACT.state]),
-    reason: reasonAt(facts[IDENTITY_FACT.reason]),
+    reason: askedReason(reasonAt(facts[IDENTITY_FACT.reason])),
     startTime: known(facts[IDENTITY_FACT.startTime]),
     exactId: decimal(facts[IDENTITY_FACT.exactIdHigh], facts[IDENTITY_FACT.exactIdLow]),
   };
@@ -154,9 +155,9 @@ function toProcessInfo(
   return {
     pid,
     state: stateAt(facts[row + FACT.state]),
-    reason: reasonAt(facts[row + FACT.reason]),
+    reason: askedReason(reasonAt(facts[row + FACT.reason])),
     startTime: known(facts[row + FACT.startTime]),
-    startedAtMs: known(facts[row + FACT.startedAtMs]),
+    startedAtMs: wholeMs(known(facts[row + FACT.startedAtMs])),
     args: isCut ? argumentsIn(line, facts, row) : read ? args : null,
     argsReason,
     commandLine: isCut ? line : read ? shown(line) : null,
@@ -188,6 +189,11 @@ function reasonAt(index: number | undefined): ProcessReason {
   return REASONS[index ?? -1] ?? "unsupported";
 }
 
+/** Without a descriptor nothing could be asked that the OS would have denied. */
+function askedReason(reason: ProcessReason): ProcessReason {
+  return reason === "access-denied" && isShortOfDescriptors() ? "unsupported" : reason;
+}
+
 function argsReasonAt(index: number | undefined): ArgsReason | null {
   const reason = ARGS_REASONS[index ?? -1];
   return reason === undefined ? "unsupported" : reason;
@@ -195,6 +201,10 @@ function argsReasonAt(index: number | undefined): ArgsReason | null {
 
 function known(fact: number | undefined): number | null {
   return fact === undefined || Number.isNaN(fact) ? null : fact;
+}
+
+function wholeMs(ms: number | null): number | null {
+  return ms === null ? null : Math.round(ms);
 }
 
 /** The digits of a 64-bit number given as its upper and lower 32 bits. */

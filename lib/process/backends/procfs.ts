@@ -5,9 +5,11 @@
  * `/proc/<pid>/status`, an exited process by state and thread count, a recycled pid by the start time
  * read twice. There is no exact id and no reference that could be kept, so nothing can be signalled.
  */
+import { wallMs } from "../../util/clocks.js";
 import { errorCode } from "../../util/error-code.js";
 import { fs } from "../../util/node-modules.js";
 import type { HostFacts, ProcessBackend, ProcessIdentity } from "./backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { inspectEach } from "./inspect-each.js";
 import { hostName, secondsSinceBoot } from "./os-facts.js";
 import { probePid } from "./probe-pid.js";
@@ -186,7 +188,8 @@ function isNotFound(error: unknown): boolean {
 function unreadable(pid: number, argsReason: ArgsReason): Observation {
   const probe = probePid(pid);
   if (probe === "no-such-process") return NO_SUCH_PROCESS;
-  const reason = probe === "unsupported" ? "unsupported" : "access-denied";
+  const isAsked = probe !== "unsupported" && !isShortOfDescriptors();
+  const reason = isAsked ? "access-denied" : "unsupported";
   return { state: "unknown", reason, stat: null, argsReason };
 }
 
@@ -256,7 +259,7 @@ function startedAtMs(startTime: number | null, offsets: TimeOffsets | null): num
   const sinceBoot = secondsSinceBoot();
   if (startTime === null || offsets === null || sinceBoot === null) return null;
   const sinceBootMs = sinceBoot * 1000 - offsets.boottimeTicks * MS_PER_TICK;
-  return Math.round(Date.now() - sinceBootMs + startTime * MS_PER_TICK);
+  return Math.round(wallMs() - sinceBootMs + startTime * MS_PER_TICK);
 }
 
 /** null when the offsets cannot be known. */

@@ -1,5 +1,6 @@
 /** SIGTERM, wait, SIGKILL: for one process, or for it and all that descend from it. */
 import { backOffPauses, LONGEST_PAUSE_MS } from "../../util/back-off.js";
+import { runtimeMs } from "../../util/clocks.js";
 import { pause } from "../../util/pause.js";
 import { freeze } from "./freeze.js";
 import type { Member } from "./member.js";
@@ -22,12 +23,12 @@ const CAN_ASK = process.platform !== "win32";
 
 /** Resolves when all have ended, or when no more can be done. Rejects with the signal's reason; nothing stays stopped. */
 export async function endMembers(ending: Ending): Promise<void> {
-  const deadline = performance.now() + ending.graceMs;
+  const deadline = runtimeMs() + ending.graceMs;
   if (CAN_ASK) {
     const asked = await askAll(ending);
     if (await waitForEnd(ending, asked, deadline)) return;
   }
-  const lastDeadline = performance.now() + LONGEST_DEATH_MS;
+  const lastDeadline = runtimeMs() + LONGEST_DEATH_MS;
   do await killAll(ending);
   while ((await waitForDeaths(ending, lastDeadline)) === "more");
 }
@@ -70,7 +71,7 @@ async function waitForEnd(
       member.ask();
       member.resume();
     }
-    const left = deadline - performance.now();
+    const left = deadline - runtimeMs();
     if (left <= 0) return false;
     await wait(left);
   }
@@ -112,8 +113,8 @@ async function waitForDeaths(
   for (const wait of ticks(signal)) {
     const running = await runningNow(members, withDescendants);
     if (running.length === 0) return "all";
-    if (performance.now() >= deadline) return "some";
-    await wait(deadline - performance.now());
+    if (runtimeMs() >= deadline) return "some";
+    await wait(deadline - runtimeMs());
     if (running.some((member) => member.sent !== "SIGKILL")) return "more";
   }
   return "some";

@@ -5,6 +5,7 @@
  * that was forking when SIGSTOP was sent may still finish that (the kernel delivers the signal behind it, copy_process
  * in kernel/fork.c): hence the wait for the stop itself.
  */
+import { runtimeMs } from "../../util/clocks.js";
 import { pause } from "../../util/pause.js";
 import { hasStopped } from "./linux-stat.js";
 import type { Member } from "./member.js";
@@ -31,11 +32,11 @@ export async function freeze(
   stopped: Set<Member>,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const deadline = performance.now() + LONGEST_FREEZE_MS;
+  const deadline = runtimeMs() + LONGEST_FREEZE_MS;
   const stop = (member: Member): void => {
     if (!stopped.has(member) && member.sent !== "SIGKILL" && member.stop()) stopped.add(member);
   };
-  for (let quiet = 0; quiet < QUIET_LOOKS && performance.now() < deadline;) {
+  for (let quiet = 0; quiet < QUIET_LOOKS && runtimeMs() < deadline;) {
     for (const member of tree.running()) {
       await tree.breathe();
       stop(member);
@@ -54,7 +55,7 @@ async function comeToRest(
   stopped: ReadonlySet<Member>,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  const deadline = performance.now() + LONGEST_STOP_MS;
+  const deadline = runtimeMs() + LONGEST_STOP_MS;
   let areAll = true;
   for (const member of stopped) {
     while (!member.isAtRest && !member.hasEnded()) {
@@ -63,7 +64,7 @@ async function comeToRest(
       if (answer === true) member.isAtRest = true;
       // Other systems than Linux do not say.
       else if (answer === null && !member.hasEnded()) return false;
-      else if (performance.now() < deadline) await pause(TICK_MS, signal);
+      else if (runtimeMs() < deadline) await pause(TICK_MS, signal);
       else {
         areAll = false;
         break;

@@ -10,16 +10,18 @@
  * Not provable, and left alone: an orphan that was never seen while its parent was alive and is in no such session.
  * Nothing forks unseen while all members are stopped, see freeze.ts.
  */
+import { runtimeMs } from "../../util/clocks.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import type { ProcessIdentity, ProcessReference } from "../backends/backend.js";
 import { processBackend } from "../backends/select-backend.js";
+import { isShortOfDescriptors } from "../descriptor-shortage.js";
 import { ancestorsOf } from "../get-relatives.js";
 import { identityOf } from "../identity.js";
 import { ProcessListError } from "../list.js";
 import { isProcOurs } from "../nested-processes.js";
 import type { ProcessInfo } from "../process-info.js";
 import { isParentOf } from "../relatives.js";
-import { isShortOfDescriptors } from "./descriptor-shortage.js";
 import { linuxStat } from "./linux-stat.js";
 import { isSame, Member } from "./member.js";
 
@@ -61,13 +63,13 @@ export class Tree {
 
   /** Milliseconds since the last look began. */
   sinceLookMs(): number {
-    return performance.now() - this.#lookedAt;
+    return runtimeMs() - this.#lookedAt;
   }
 
   /** Gives the event loop a turn where one is due; rejects with the signal's reason. */
   async breathe(): Promise<void> {
     if (this.#slice.exhausted()) await this.#slice.next();
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
   }
 
   /**
@@ -78,7 +80,7 @@ export class Tree {
    */
   async look(onFound?: (member: Member) => void): Promise<Member[]> {
     this.#slice.restart();
-    this.#lookedAt = performance.now();
+    this.#lookedAt = runtimeMs();
     const found: Member[] = [];
     do {
       this.#isShort = false;

@@ -1,5 +1,6 @@
 /** One acquired lock of any implementation: released once, with the best fence that it offers. */
 import { checkFunction, checkObject } from "../../util/check-values.js";
+import type { Synchronous } from "../../util/synchronous.js";
 
 /** What a controller needs of a lock; everything but `release` is used when it is there. */
 export interface ControlledLock {
@@ -9,7 +10,7 @@ export interface ControlledLock {
   /** Throws when the lock is no longer its holder's. */
   readonly assertHeld?: (() => void) | undefined;
   /** Runs a synchronous write only while the lock is its holder's, or throws. */
-  readonly withFence?: (<T>(write: () => T) => T) | undefined;
+  readonly withFence?: (<T>(write: Synchronous<T>) => T) | undefined;
 }
 
 /** The lock as a cleanup gets it. */
@@ -56,7 +57,10 @@ export class AcquiredLock {
 
   /** Runs `write` in the lock's fence; where there is none, after a look whether the lock is still held. */
   withFence<T>(write: () => T): T {
-    if (typeof this.#lock.withFence === "function") return this.#lock.withFence(write);
+    if (typeof this.#lock.withFence === "function") {
+      // Whether it gives a promise is looked at when it has.
+      return this.#lock.withFence(write as Synchronous<T>);
+    }
     this.assertHeld();
     return write();
   }

@@ -1,6 +1,6 @@
 /** One write in its scope: refused after a takeover; the file is compared before it and trusted after it. */
 import { checkArgument } from "../../util/check-options.js";
-import { checkSynchronous } from "../../util/synchronous.js";
+import { checkSynchronous, type Synchronous } from "../../util/synchronous.js";
 import { checkFunction, checkTextOrBytes } from "../../util/check-values.js";
 import { appendWhole } from "./append.js";
 import { SessionWriteScopeError } from "../errors.js";
@@ -29,12 +29,13 @@ export interface SessionWrite {
   readonly appendFenced: (data: string | Uint8Array) => void;
   /**
    * Runs a write of another kind to the session file, such as one that cuts off half a line, only while the session is
-   * this run's. Synchronous, and valid as long as `appendFenced`; neither is to be called inside.
+   * this run's. Synchronous, and valid as long as `appendFenced`; neither is to be called inside
+   * (this package's locks throw a LockInFenceError).
    *
    * @returns what `write` returns
    * @throws as `appendFenced`, but nothing undoes what `write` has done before it threw; TypeError for a promise
    */
-  readonly withFence: <T>(write: () => T) => T;
+  readonly withFence: <T>(write: Synchronous<T>) => T;
 }
 
 /** A write's code. */
@@ -125,14 +126,12 @@ function writeIn(scope: WriteScope, { sessionFile, fs, takeover }: WriteContext)
     withFence: (write) => {
       takeover.refuse();
       checkFunction("write", write);
-      return fenced(() => synchronous(write()));
+      return fenced(() => {
+        const answer = write();
+        // A lock without a fence of its own takes any function.
+        checkSynchronous("write", answer);
+        return answer;
+      });
     },
   };
-}
-
-/** A lock without a fence of its own takes any function. */
-function synchronous<T>(answer: T): T {
-  if (answer instanceof Promise) answer.catch(() => {});
-  checkSynchronous("write", answer);
-  return answer;
 }

@@ -1,5 +1,7 @@
 /** Judges the locks of one sweep and removes those that are removable, with what the sweep remembers. */
 import type { NestedProcesses } from "../../process/nested-processes.js";
+import { runtimeMs } from "../../util/clocks.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 import { printable } from "../../util/printable.js";
 import type { TimeSlice } from "../../util/time-slice.js";
 import { delay } from "../../util/timers.js";
@@ -143,16 +145,16 @@ export class LockSweeper {
     judgement: Judgement,
     first: BusyGuard,
   ): Promise<SessionLockInspection> {
-    const started = performance.now();
+    const started = runtimeMs();
     let waitedMs = 0;
     let latest: Attempt = first;
     while (latest.kind === "busy" && waitedMs < this.#patienceMs(latest)) {
       // Jitter: sweeps that met here must not meet again. And ever less eager: files stay busy long.
       await delay(Math.min(25, 1 + waitedMs / 16) + Math.random() * 3);
       this.#slice.restart();
-      this.#plan.signal?.throwIfAborted();
+      throwIfAborted(this.#plan.signal);
       latest = this.#tryRemove(judgement, null);
-      waitedMs = performance.now() - started;
+      waitedMs = runtimeMs() - started;
     }
     this.#busyFilesPatienceMs -= Math.max(0, waitedMs - GUARD_PATIENCE_MS);
     return latest.kind === "done" ? latest.inspection : keptBusy(judgement, latest);
@@ -208,7 +210,7 @@ class SlicedOwnerArgs extends OwnerArgsMemo {
 
   override async read(pid: number): Promise<OwnerArgs> {
     const args = await super.read(pid);
-    this.#signal?.throwIfAborted();
+    throwIfAborted(this.#signal);
     await this.#slice?.next();
     return args;
   }

@@ -2,6 +2,7 @@
 import { identityOf } from "../../process/identity.js";
 import { lookForNestedProcesses } from "../../process/nested-processes.js";
 import { pathPrefix } from "../../util/absolute-path.js";
+import { throwIfAborted } from "../../util/on-abort.js";
 import { TimeSlice } from "../../util/time-slice.js";
 import { traceAsync } from "../../util/tracing.js";
 import { type LockFs, realLockFs } from "../../lock/protocol/lock-fs.js";
@@ -114,10 +115,10 @@ class DirectorySweep {
 
   async run(): Promise<CleanStaleLockFilesResult> {
     const { signal, sessionsDir, removeStale } = this.#plan;
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     // Not in the caller's turn, nor in that of another directory's sweep.
     await this.#slice.next();
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const listed = await listLocks(sessionsDir, this.#fs, this.#slice);
     for (const name of listed.odd) {
       this.#notices.add({ kind: "odd-file", path: this.#prefix + name });
@@ -141,7 +142,7 @@ class DirectorySweep {
       await this.#slice.next();
       for (const [index, name] of names.entries()) {
         if (this.#slice.exhausted()) await this.#pause(index);
-        signal?.throwIfAborted();
+        throwIfAborted(signal);
         const answer = sweeper.sweep(this.#prefix + name);
         const swept = answer instanceof Promise ? await answer : answer;
         if (swept.kind === "done") this.#report.add(swept.inspection);
@@ -162,7 +163,7 @@ class DirectorySweep {
     const carryOut = sweeper.afterLook(await lookForNestedProcesses(identityOf, this.#slice));
     for (const { reading, settle } of this.#waiting) {
       if (this.#slice.exhausted()) await this.#pause(checked);
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       const done = carryOut(reading);
       settle(done instanceof Promise ? await done : done);
     }

@@ -1,4 +1,5 @@
 /** Judges locks of any form: files that were named, and what is in directories. */
+import { wallMs } from "../../../util/clocks.js";
 import { errorCode } from "../../../util/error-code.js";
 import { printable } from "../../../util/printable.js";
 import { TimeSlice } from "../../../util/time-slice.js";
@@ -243,7 +244,7 @@ function ofForeign(
     type: file.type,
     host: claim.host,
     writtenMs,
-    ageMs: Math.max(0, Date.now() - Math.floor(writtenMs)),
+    ageMs: Math.max(0, wallMs() - Math.floor(writtenMs)),
     hasHeartbeat: claim.hasHeartbeat,
     own: null,
     error: null,

@@ -22,6 +22,7 @@ import { OwnerArgsMemo } from "../../../lock/verdict/owner-args.js";
 import type { PlainLocks } from "../../../lock/verdict/plain-owner.js";
 import type { ReadLock } from "../../../lock/verdict/reading.js";
 import { presentInspection } from "../../../session-lock/reasons.js";
+import { wallMs } from "../../../util/clocks.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
 import type { Claim } from "../forms/form.js";
 import { programName } from "../program-name.js";
@@ -56,7 +57,7 @@ export class ForeignLocks {
       evidence,
       args: new OwnerArgsMemo(undefined, evidence.identity),
       policy: {
-        nowMs: Date.now,
+        nowMs: wallMs,
         staleMs: Infinity,
         graceMs: DEFAULT_GRACE_MS,
         respectMaxHold: false,
@@ -72,7 +73,7 @@ export class ForeignLocks {
       locks: readKernelLocks(),
       isInitialNamespace: tokenHost().initialPidNamespace,
     };
-    this.#bootedMs = Date.now() - (machineSinceBootMs() ?? uptime() * 1000);
+    this.#bootedMs = wallMs() - (machineSinceBootMs() ?? uptime() * 1000);
     this.#isThisHost = hostMatcher();
   }
 

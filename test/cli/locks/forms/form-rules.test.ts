@@ -22,6 +22,7 @@ function found(
     type: "file",
     bytes: content === null ? null : Buffer.from(content),
     isWhole: true,
+    hasOwnMark: false,
     target: null,
     isEmptyDirectory: null,
     platform: "linux",

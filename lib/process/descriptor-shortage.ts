@@ -1,6 +1,6 @@
 /** Whether there are descriptors to look at processes with. */
-import { errorCode } from "../../util/error-code.js";
-import { fs } from "../../util/node-modules.js";
+import { errorCode } from "../util/error-code.js";
+import { fs } from "../util/node-modules.js";
 
 /** What one question about a process takes at a time. */
 const OF_ONE_QUESTION = 2;
