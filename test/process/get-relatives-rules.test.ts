@@ -46,7 +46,8 @@ function beforeQuestion(number: number, happen: () => void): void {
 function argsRead(): number[] {
   const read: number[] = [];
   const { backend } = table();
-  const { inspect, inspectMany } = backend;
+  const inspect = backend.inspect.bind(backend);
+  const inspectMany = backend.inspectMany.bind(backend);
   vi.spyOn(backend, "inspect").mockImplementation((pid, withArgs) => {
     if (withArgs) read.push(pid);
     return inspect(pid, withArgs);
@@ -57,6 +58,16 @@ function argsRead(): number[] {
   });
   return read;
 }
+
+test("what cannot be a pid has no relatives, and is not asked about", () => {
+  const asked = vi.fn<() => void>();
+  table().beforeCall = asked;
+  for (const pid of [0, -1, 1.5, 2 ** 40]) {
+    expect(getProcessAncestors(pid)).toEqual([]);
+    expect(getProcessChildren(pid)).toEqual([]);
+  }
+  expect(asked).not.toHaveBeenCalled();
+});
 
 describe("ancestors", () => {
   test("the first process has none, and a family is told up to it", () => {
@@ -184,7 +195,9 @@ describe("children", () => {
   test("are none where processes cannot be listed", () => {
     start({ pid: CHILD });
     table().isListable = false;
+    const ask = vi.spyOn(table().backend, "inspectMany");
     expect(getProcessChildren(1, { recursive: true })).toEqual([]);
+    expect(ask).not.toHaveBeenCalled();
   });
 
   test("that end before their command line is read are left out, and so is what has their pid then", () => {
