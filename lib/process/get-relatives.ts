@@ -47,9 +47,9 @@ export function getProcessAncestors(
   if (!isValidPid(pid)) return [];
   const found = ancestorsOf(pid, withArgs);
   // Where the list ends.
-  const last = processBackend().inspect(found.at(-1)?.pid ?? pid, withArgs);
+  const last = processBackend().inspect(found.at(-1)?.pid ?? pid, false);
   assertAsked([last]);
-  if (last.parentPid !== null) assertAsked([processBackend().inspect(last.parentPid, withArgs)]);
+  if (last.parentPid !== null) assertAsked([processBackend().inspect(last.parentPid, false)]);
   return found;
 }
 

@@ -202,7 +202,7 @@ export function checkPath(field: string, value: unknown): void {
     const expected = `${A_PATH} that is not empty and has no NUL bytes`;
     throw outOfRange(field, expected, value instanceof URL ? value.href : value);
   }
-  if (!isAbsolute(path) && !hasCurrentDirectory()) {
+  if (!hasCurrentDirectory() && !isAbsolute(path)) {
     throw outOfRange(field, "absolute, for the current directory is not there any more", value);
   }
 }

@@ -5,6 +5,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 
 import { getProcessAncestors, getProcessChildren } from "../../lib/process/get-relatives.js";
+import { ProcessListError } from "../../lib/process/list.js";
 import { ProcessTable, type TableProcess } from "../support/processes/process-table.js";
 import { requireLinux } from "../support/require.js";
 
@@ -192,11 +193,11 @@ describe("children", () => {
     expect(pids(getProcessChildren(PARENT))).toEqual([]);
   });
 
-  test("are none where processes cannot be listed", () => {
+  test("are not told of where processes cannot be listed", () => {
     start({ pid: CHILD });
     table().isListable = false;
     const ask = vi.spyOn(table().backend, "inspectMany");
-    expect(getProcessChildren(1, { recursive: true })).toEqual([]);
+    expect(() => getProcessChildren(1, { recursive: true })).toThrow(ProcessListError);
     expect(ask).not.toHaveBeenCalled();
   });
 

@@ -24,6 +24,11 @@ interface Row {
 }
 
 const NO_NUMBERS = [undefined, null, "1", 1n, true, {}];
+const POLYFILLED_SIGNAL = {
+  aborted: false,
+  addEventListener: () => {},
+  removeEventListener: () => {},
+};
 const MORE_THAN_SAFE = 2 ** 53;
 
 const ROWS: readonly Row[] = [
@@ -118,8 +123,15 @@ const ROWS: readonly Row[] = [
   {
     check: checks.checkSignal,
     expected: "an AbortSignal",
-    takes: [new AbortController().signal, { aborted: false, addEventListener: () => {} }],
-    wrongType: [undefined, null, {}, { aborted: true }, { addEventListener: () => {} }],
+    takes: [new AbortController().signal, POLYFILLED_SIGNAL],
+    wrongType: [
+      undefined,
+      null,
+      {},
+      { ...POLYFILLED_SIGNAL, aborted: undefined },
+      { ...POLYFILLED_SIGNAL, addEventListener: undefined },
+      { ...POLYFILLED_SIGNAL, removeEventListener: undefined },
+    ],
   },
   {
     check: checks.checkIterable,

@@ -79,8 +79,8 @@ Options:
 
 Exit code: 0 when no stale lock is left, 1 when there is one, or one that cannot
 be read or be decided from here, 2 on wrong usage, when there is no such file or
-directory, or when a directory or the name of a lock could not be read, or a lock
-not be removed (I/O). With --watch that of the last look.
+directory, or when a directory or a lock's name could not be read, or a lock not
+be removed (I/O). With --watch that of the last look.
 
 Examples:
   pidentity locks ~/.openclaw/agents/main/sessions

@@ -416,7 +416,7 @@ describe("a fenced write in a lock that is its own guard", () => {
     lock.withFence(() => {
       expect(isBusy()).toBe(true);
       const inner = vi.fn();
-      expect(codeOf(() => lock.withFence(inner))).toBe("SESSION_WRITE_LOCK_TIMEOUT");
+      expect(codeOf(() => lock.withFence(inner))).toBe("LOCK_IN_FENCE");
       expect(inner).not.toHaveBeenCalled();
       expect(isBusy()).toBe(true);
     });
