@@ -197,12 +197,12 @@ class Acquisition {
       const timer = setTimeout(end, ms);
       const stopListening = onAbort(signal, () => {
         stop();
-        reject(abortReason(signal) as Error);
+        reject(abortReason(signal));
       });
       this.#wake = end;
       if (signal?.aborted === true) {
         stop();
-        reject(abortReason(signal) as Error);
+        reject(abortReason(signal));
       }
     });
   }

@@ -37,7 +37,7 @@ export function askStore<Answer>(question: Question<Answer>): Promise<Answer> {
     const stopListening = onAbort(signal, () => {
       // Nothing is left to wait for; a late answer is only tidied up.
       limit.unref();
-      if (stopWaiting()) reject(abortReason(signal) as Error);
+      if (stopWaiting()) reject(abortReason(signal));
     });
     const limit = setTimeout(() => {
       const cause = new Error(`no answer within ${String(Math.round(limitMs))} ms`);

@@ -108,7 +108,7 @@ export class LockWatch {
         stopTick();
         look();
       };
-      const stopListening = onAbort(signal, () => end(() => reject(abortReason(signal) as Error)));
+      const stopListening = onAbort(signal, () => end(() => reject(abortReason(signal))));
       let stopTick = this.#tick(endsAt, look);
     });
   }

@@ -11,7 +11,7 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
     }, ms);
     const stopListening = onAbort(signal, () => {
       clearTimeout(timer);
-      reject(abortReason(signal) as Error);
+      reject(abortReason(signal));
     });
   });
 }

@@ -44,7 +44,7 @@ export async function waitInQueue(
   let kind: QueueResult["kind"] = "timeout";
   try {
     kind = await new Promise<QueueResult["kind"]>((resolve, reject) => {
-      stopListening = onAbort(signal, () => reject(abortReason(signal) as Error));
+      stopListening = onAbort(signal, () => reject(abortReason(signal)));
       stopTimer = startTimer(() => resolve("timeout"), budgetMs, { keepsAlive: true });
       caller = {
         start: () => resolve("first"),

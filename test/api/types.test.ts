@@ -104,11 +104,11 @@ test("a fence takes no function that gives a promise", () => {
       }),
     ).toBeNever();
     // @ts-expect-error -- gives a promise
-    lock.withFence(async () => {});
+    void lock.withFence(async () => {});
     // @ts-expect-error -- may give one
-    lock.withFence((): number | Promise<number> => 1);
+    void lock.withFence((): number | Promise<number> => 1);
     // @ts-expect-error -- gives something to be awaited
-    lock.withFence((): PromiseLike<number> => Promise.resolve(1));
+    void lock.withFence((): PromiseLike<number> => Promise.resolve(1));
   });
 });
 

@@ -14,7 +14,10 @@ test.each(["withFence", "releaseSync"] as const)(
   async (call) => {
     const path = join(temporaryFolder(), "a");
     const lock = await acquireFileLock({ path });
-    const calls = { withFence: () => lock.withFence(() => {}), releaseSync: lock.releaseSync };
+    const calls = {
+      withFence: () => lock.withFence(() => {}),
+      releaseSync: () => lock.releaseSync(),
+    };
     const refused = lock.withFence(() => {
       try {
         return calls[call]();
