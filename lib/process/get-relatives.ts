@@ -46,10 +46,10 @@ export function getProcessAncestors(
   const withArgs = options.args ?? true;
   if (!isValidPid(pid)) return [];
   const found = ancestorsOf(pid, withArgs);
-  // Where the list ends.
+  // Where the list ends: asked as each process and its parent are above.
   const last = processBackend().inspect(found.at(-1)?.pid ?? pid, false);
   assertAsked([last]);
-  if (last.parentPid !== null) assertAsked([processBackend().inspect(last.parentPid, false)]);
+  if (last.parentPid !== null) assertAsked([processBackend().inspect(last.parentPid, withArgs)]);
   return found;
 }
 

@@ -136,7 +136,7 @@ export const KEPT_REASONS: Readonly<Record<KeptReason, Explanation>> = {
   "dry-run": {
     brief: "not asked to",
     clause: "nothing was to be removed",
-    meaning: "The lock can be removed, and nobody asked for it.",
+    meaning: "The lock can be removed, and that was not asked for.",
     remedy: "Run again with --fix.",
   },
   error: {

@@ -49,7 +49,8 @@ function writeSome(fd: number, chunk: Uint8Array, offset: number, fs: SessionFs)
 function obstacleToCuttingOff(fd: number, size: number, written: number, fs: SessionFs): unknown {
   try {
     const found = fs.size(fd);
-    if (found !== size + written) return new Error(`somebody else wrote behind it, size ${found}`);
+    if (found !== size + written)
+      return new Error(`another process wrote behind it, size ${found}`);
     fs.truncate(fd, size);
     return null;
   } catch (error) {

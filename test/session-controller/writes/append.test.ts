@@ -122,7 +122,7 @@ test("what another writer has appended behind a torn write is not cut off", () =
   expect(error).toBeInstanceOf(AggregateError);
   expect(error).toMatchObject({
     message: `5 bytes of an incomplete write are left: ${file}`,
-    errors: [{ code: "ENOSPC" }, { message: "somebody else wrote behind it, size 18" }],
+    errors: [{ code: "ENOSPC" }, { message: "another process wrote behind it, size 18" }],
   });
   expect(readFileSync(file, "utf8")).toBe(`old\n${LINE.slice(0, 5)}stranger\n`);
 });
