@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 
 import { acquireFileLock } from "../../lib/file-lock/index.js";
 import {
@@ -41,18 +41,24 @@ class PolyfilledSignal {
   }
 }
 
+/** Before the test's folder is removed: Windows keeps the files that are open. */
+async function lockUntilEnd(acquired: Promise<{ release(): Promise<void> }>): Promise<void> {
+  const lock = await acquired;
+  onTestFinished(() => lock.release());
+}
+
 type Call = (signal: AbortSignal) => Promise<unknown>;
 
 /** What waits until it is aborted. */
 const WAITING: Readonly<Record<string, () => Promise<Call>>> = {
   acquireFileLock: async () => {
     const path = join(temporaryFolder(), "a");
-    await acquireFileLock({ path });
+    await lockUntilEnd(acquireFileLock({ path }));
     return (signal) => acquireFileLock({ path, signal });
   },
   acquireSessionWriteLock: async () => {
     const sessionFile = join(temporaryFolder(), "a.jsonl");
-    await acquireSessionWriteLock({ sessionFile });
+    await lockUntilEnd(acquireSessionWriteLock({ sessionFile }));
     return (signal) => acquireSessionWriteLock({ sessionFile, signal });
   },
   "acquireFileLock of another process's": async () => {

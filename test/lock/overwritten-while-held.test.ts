@@ -16,6 +16,7 @@ import { checkFileLock } from "../../lib/file-lock/check-file-lock.js";
 import { resolveFileLockOptions } from "../../lib/file-lock/options.js";
 import { acquireLock, acquireLockAtOnce } from "../../lib/lock/acquire.js";
 import { draftOf } from "../../lib/lock/payload-draft.js";
+import { canGuardByInode } from "../../lib/lock/protocol/guard.js";
 import { type LockFs, realLockFs } from "../../lib/lock/protocol/lock-fs.js";
 import { tryPublish } from "../../lib/lock/protocol/publish.js";
 import { inspectSessionLock } from "../../lib/session-lock/inspect.js";
@@ -97,7 +98,10 @@ describe.for(TEXTS)("a held lock's file that says %s", ([, textOf]) => {
       ownerState: "same",
       ownerReason: "kernel-lock-held",
     };
-    expect(await inspectSessionLock(lockPath)).toMatchObject(kept);
+    // Elsewhere text that is a lock's is believed by those who only look: the kernel is asked inside the guard.
+    if (canGuardByInode(process.platform)) {
+      expect(await inspectSessionLock(lockPath)).toMatchObject(kept);
+    }
     const plan = resolveSweepOptions({ sessionsDir });
     expect(await sweepDirectory(plan, realLockFs)).toMatchObject({ locks: [kept], cleaned: [] });
     const doctor = await runHere(["locks", sessionsDir, "--fix", "--json"]);

@@ -69,11 +69,12 @@ test("another thread's lock is this process's own", async (context) => {
     import { once } from "node:events";
     const entry = ${JSON.stringify(`${DIST}file-lock/index.js`)};
     const { acquireFileLock } = await import(entry);
-    const lock = await acquireFileLock({ path: ${JSON.stringify(path)} });
+    const path = ${JSON.stringify(path)};
+    const lock = await acquireFileLock({ path });
     const worker = new Worker(
       \`import { parentPort } from "node:worker_threads";
       import(\${JSON.stringify(entry)})
-        .then(({ acquireFileLock }) => acquireFileLock({ path: ${JSON.stringify(path)}, timeoutMs: 0 }))
+        .then(({ acquireFileLock }) => acquireFileLock({ path: \${JSON.stringify(path)}, timeoutMs: 0 }))
         .then(() => null, ({ isOwnProcess, owner }) => ({ isOwnProcess, owner }))
         .then((told) => parentPort.postMessage(told));\`,
       { eval: true },
