@@ -4,7 +4,7 @@ import { dirname, join, posix } from "node:path";
 
 import { filesIn } from "./files-in.mjs";
 
-const BESIDE = ["CHANGELOG.md", ".github/SECURITY.md", ".github/doctor.svg", "native/README.md"];
+const BESIDE = [".github/SECURITY.md", ".github/doctor.svg", "native/README.md"];
 const ALWAYS = ["LICENSE", "README.md"];
 
 /**

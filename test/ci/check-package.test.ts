@@ -36,7 +36,7 @@ beforeEach((context) => {
 function packageCopy(): string {
   const root = join(temporaryFolder(), "package");
   mkdirSync(root);
-  const guides = [".github", "CHANGELOG.md", "README.md", "lib", "native/README.md"];
+  const guides = [".github", "README.md", "lib", "native/README.md"];
   for (const name of ["LICENSE", "dist", "package.json", ...guides]) {
     cpSync(join(ROOT, name), join(root, name), { recursive: true });
   }
