@@ -10,25 +10,7 @@ import { positiveInteger, textOf, timeMs } from "../../../../lib/cli/locks/forms
 import { isDependencyList } from "../../../../lib/cli/locks/forms/no-lock.js";
 import { FORMS, isOurs, recognise } from "../../../../lib/cli/locks/forms/registry.js";
 import { MAX_LOCK_BYTES } from "../../../../lib/lock/protocol/payload.js";
-
-function found(
-  path: string,
-  content: string | Buffer | null,
-  rest: Partial<FoundFile> = {},
-): FoundFile {
-  return {
-    path,
-    name: path.slice(path.lastIndexOf("/") + 1),
-    type: "file",
-    bytes: content === null ? null : Buffer.from(content),
-    isWhole: true,
-    hasOwnMark: false,
-    target: null,
-    isEmptyDirectory: null,
-    platform: "linux",
-    ...rest,
-  };
-}
+import { foundFile as found } from "../../../support/locks/found-file.js";
 
 const link = (path: string, target: string): FoundFile =>
   found(path, null, { type: "link", target });

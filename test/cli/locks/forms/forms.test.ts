@@ -4,26 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { Claim, FoundFile } from "../../../../lib/cli/locks/forms/form.js";
 import { mayBeLock, recognise } from "../../../../lib/cli/locks/forms/registry.js";
 import { runs } from "../../../properties/runs.js";
-
-/** A regular file of that path and content; or what is said otherwise. */
-function found(
-  path: string,
-  content: string | Buffer | null = null,
-  rest: Partial<FoundFile> = {},
-): FoundFile {
-  return {
-    path,
-    name: path.slice(path.lastIndexOf("/") + 1),
-    type: "file",
-    bytes: content === null ? null : Buffer.from(content),
-    isWhole: true,
-    hasOwnMark: false,
-    target: null,
-    isEmptyDirectory: null,
-    platform: "linux",
-    ...rest,
-  };
-}
+import { foundFile as found } from "../../../support/locks/found-file.js";
 
 const link = (path: string, target: string): FoundFile =>
   found(path, null, { type: "link", target });
