@@ -42,6 +42,7 @@ function plain(text) {
       .replaceAll(/ for \d+s by /gu, " for <seconds> by ")
       .replaceAll(/\bage=\d+s\b/gu, "age=<seconds>")
       .replaceAll(/\bageMs=\d+/gu, "ageMs=<ms>")
+      .replaceAll(/\btaken at [\dT:.-]+Z/gu, "taken at <time>")
       .replaceAll(LONG_NAME, "<a long name>")
       .replaceAll("\r", "")
       .trimEnd()
