@@ -219,7 +219,6 @@ if (chosen.some(({ needsBuild }) => needsBuild)) {
 await runSteps(
   chosen.map((lane) => ({ kind: "alone", seconds: 0, ...lane })),
   async (lane) => results.push(await run(lane)),
-  new AbortController().signal,
 );
 
 console.log();

@@ -29,14 +29,14 @@ export function nextStep(waiting, running) {
  *
  * @param {readonly Step[]} steps
  * @param {(step: Step) => Promise<void>} run
- * @param {AbortSignal} signal no further step starts after it
+ * @param {AbortSignal} [signal] no further step starts after it
  */
 export async function runSteps(steps, run, signal) {
   const waiting = [...steps];
   const running = new Map();
-  while (running.size > 0 || (waiting.length > 0 && !signal.aborted)) {
+  while (running.size > 0 || (waiting.length > 0 && !signal?.aborted)) {
     for (;;) {
-      const step = signal.aborted ? null : nextStep(waiting, [...running.keys()]);
+      const step = signal?.aborted ? null : nextStep(waiting, [...running.keys()]);
       if (step === null) break;
       waiting.splice(waiting.indexOf(step), 1);
       running.set(

@@ -1,4 +1,5 @@
 /** Removes a stale lock: the second look at its owner and the removal, as one step. */
+import { wholeMs } from "../util/whole-ms.js";
 import { traceSync } from "../util/tracing.js";
 import { type Guards, guardsOf } from "./protocol/guard.js";
 import type { LockFs } from "./protocol/lock-fs.js";
@@ -109,12 +110,8 @@ export function evidenceOf({ payload, facts, inspection, ownerArgs }: Judgement)
     ownerState: inspection.ownerState,
     ownerReason: inspection.ownerReason,
     pidAlive: facts.pidAlive,
-    heldMs: whole(heldMsOf(payload, inspection.ageMs, facts)),
+    heldMs: wholeMs(heldMsOf(payload, inspection.ageMs, facts)),
     maxHoldMs: payload?.maxHoldMs ?? null,
     ownerArgs: ownerArgs?.args ?? null,
   };
-}
-
-function whole(ms: number | null): number | null {
-  return ms === null ? null : Math.round(ms);
 }

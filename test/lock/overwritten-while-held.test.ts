@@ -66,7 +66,7 @@ const TEXTS: readonly (readonly [string, (lockPath: string) => string | Promise<
   ["another lock, of a process that has ended", lockOfAnother],
 ];
 
-/** Each: whoever looks at it, it is kept. */
+/** Each: it is kept, by contenders, sweeps, the doctor and breakLock. */
 describe.for(TEXTS)("a held lock's file that says %s", ([, textOf]) => {
   async function heldAndOverwritten() {
     const sessionsDir = temporaryFolder();

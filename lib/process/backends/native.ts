@@ -20,6 +20,7 @@ import type {
   ProcessReference,
 } from "./backend.js";
 import { isShortOfDescriptors } from "../descriptor-shortage.js";
+import { wholeMs } from "../../util/whole-ms.js";
 import { hostName } from "./os-facts.js";
 import type { ArgsReason, ProcessInfo, ProcessReason, ProcessState } from "../process-info.js";
 
@@ -201,10 +202,6 @@ function argsReasonAt(index: number | undefined): ArgsReason | null {
 
 function known(fact: number | undefined): number | null {
   return fact === undefined || Number.isNaN(fact) ? null : fact;
-}
-
-function wholeMs(ms: number | null): number | null {
-  return ms === null ? null : Math.round(ms);
 }
 
 /** The digits of a 64-bit number given as its upper and lower 32 bits. */

@@ -624,8 +624,8 @@ function isRelease(operation: string): boolean {
 }
 
 /**
- * Whether there is anybody who could take the lock. A file without text a sandboxed process leaves to those who can ask
- * whether somebody owns it.
+ * Whether a process is left that could take the lock. A file without text a sandboxed process leaves to those that can ask
+ * whether a process owns it.
  */
 export function hasContender(state: State, { roles }: Scenario): boolean {
   const inode = at(state, LOCK_NAME);

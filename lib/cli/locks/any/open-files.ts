@@ -1,5 +1,5 @@
 /** Linux: which processes have a file open for writing, or locked. Looks at descriptors' names only. */
-import { readFileSync, readlinkSync, opendirSync } from "node:fs";
+import { opendirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 import { errorCode } from "../../../util/error-code.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
@@ -87,13 +87,13 @@ export async function whoHasOpen(
 export function hasOpen(pid: number, path: string, inode: bigint): boolean | null {
   if (process.platform !== "linux") return null;
   const descriptors = `/proc/${String(pid)}/fd`;
+  let names: readonly string[];
   try {
-    const directory = opendirSync(descriptors);
-    directory.closeSync();
+    names = readdirSync(descriptors);
   } catch (error) {
     return errorCode(error) === "ENOENT" ? false : null;
   }
-  for (const fd of namesIn(descriptors)) {
+  for (const fd of names) {
     if (orNull(() => readlinkSync(`${descriptors}/${fd}`)) === path) return true;
     const text = orNull(() => readFileSync(`/proc/${String(pid)}/fdinfo/${fd}`, "latin1"));
     if (text === null) continue;
