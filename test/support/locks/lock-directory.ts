@@ -3,11 +3,10 @@ import { utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { identifyProcess } from "../../../lib/process/identity.js";
-import { getProcessArgs, getProcessStartTime } from "../../../lib/process/inspect.js";
-import { type RunningChild, start } from "../processes/child.js";
+import { getProcessStartTime } from "../../../lib/process/inspect.js";
+import { type RunningChild, start, startReady } from "../processes/child.js";
 import { writePlainLock } from "./lock-holder.js";
 import { temporaryFolder } from "../temporary-folder.js";
-import { waitFor } from "../wait-for.js";
 
 export interface LockDirectory {
   readonly path: string;
@@ -47,12 +46,10 @@ export function lockDirectory(): LockDirectory {
 
 /** A process that lives until the test ends, with what a lock of it says. */
 export async function liveOwner(): Promise<RunningChild & { readonly starttime: number }> {
-  const child = await start(process.execPath, ["-e", "process.stdin.resume()"]);
+  // While a process waits for a disk, as programs do when they start, its command line is not read.
+  const child = await startReady(process.execPath, ["-e", "console.log(); process.stdin.resume()"]);
   const starttime = getProcessStartTime(child.pid);
   if (starttime === null) throw new Error(`no start time: ${child.pid}`);
-  // While it waits for a disk, as programs do when they start, its command line is not read.
-  const canReadAny = getProcessArgs(process.ppid) !== null;
-  if (canReadAny) await waitFor("its command line", () => getProcessArgs(child.pid) !== null);
   return { ...child, starttime };
 }
 
