@@ -3,11 +3,11 @@
  * not count, and the guides must say the very numbers of its report.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, type TestContext } from "vitest";
 
 import { ROOT } from "../support/processes/programs.js";
 import { requireLinux, requireProgram } from "../support/require.js";
@@ -21,6 +21,8 @@ interface Step {
   readonly subject: string;
   readonly kind: Kind;
   readonly seconds: number;
+  readonly command: string;
+  readonly tests?: readonly string[];
   readonly counts: Readonly<Record<string, object>>;
 }
 
@@ -36,6 +38,7 @@ interface Result {
   readonly scale: number;
   readonly commit: string;
   readonly code: string;
+  readonly form: string;
   readonly date: string;
   readonly machine: object;
 }
@@ -85,10 +88,11 @@ const { casesOf, stepsAt } = (await importOfTrust("steps.mjs")) as {
   casesOf: (step: object, text: string) => Readonly<Record<string, number>>;
   stepsAt: (scale: number) => readonly Step[];
 };
-const { describeCode, readResults, takeOver, writeResult } = (await importOfTrust(
+const { describeCode, describeForm, readResults, takeOver, writeResult } = (await importOfTrust(
   "results.mjs",
 )) as {
   describeCode: (checkout: string) => { commit: string; code: string };
+  describeForm: (step: Pick<Step, "command" | "tests">, checkout: string) => string;
   readResults: (folder: string, names: readonly string[]) => readonly Result[];
   takeOver: (folder: string, reported: readonly Result[]) => void;
   writeResult: (folder: string, result: Result) => void;
@@ -111,6 +115,7 @@ function resultOf(name: string, change: Partial<Result> = {}): Result {
     scale: 1,
     commit: "0a1b2c3",
     code: "c0de",
+    form: "f0",
     date: "2026-11-28 10:00",
     machine: MACHINE,
     ...change,
@@ -199,7 +204,8 @@ describe("the report of a trust run", () => {
 });
 
 describe("what a result is of", () => {
-  test("a changed or a new file makes other code, a commit or a guide does not", (context) => {
+  /** A clone with one file of each kind, all committed. */
+  function clone(context: TestContext) {
     requireProgram(context, "git");
     const checkout = temporaryFolder();
     const git = (...args: readonly string[]) => {
@@ -207,28 +213,72 @@ describe("what a result is of", () => {
       execFileSync("git", [...author, ...args], { cwd: checkout });
     };
     const put = (file: string, text: string) => writeFileSync(join(checkout, file), text);
-    const codeOf = () => describeCode(checkout).code;
+    const commit = () => {
+      git("add", ".");
+      git("commit", "--quiet", "--message", "any");
+    };
     git("init", "--quiet");
-    put("lock.ts", "1");
-    put("guide.md", "1");
-    git("add", ".");
-    git("commit", "--quiet", "--message", "first");
+    for (const file of ["lock.ts", "guide.md", "lock.test.ts", "sweep.test.ts"]) put(file, "1");
+    commit();
+    return { checkout, put, commit, codeOf: () => describeCode(checkout).code };
+  }
+
+  test("a changed or a new file makes other code, a commit, a guide or a test does not", (context) => {
+    const { checkout, put, commit, codeOf } = clone(context);
     const first = codeOf();
     put("guide.md", "2");
+    put("lock.test.ts", "2");
+    put("new.test.ts", "1");
     expect(codeOf()).toBe(first);
-    git("commit", "--quiet", "--all", "--message", "words");
+    commit();
     expect(codeOf()).toBe(first);
     put("lock.ts", "2");
     const changed = codeOf();
     expect(changed).not.toBe(first);
     put("new.ts", "1");
     expect(codeOf()).not.toBe(changed);
-    git("add", ".");
-    git("commit", "--quiet", "--message", "code");
+    commit();
     const committed = describeCode(checkout);
     expect(committed.code).not.toBe(first);
     expect(committed.commit).toMatch(/^[0-9a-f]{12}$/u);
   });
+
+  test("a step is another one with another command, or other tests of its own", (context) => {
+    const { checkout, put, commit } = clone(context);
+    const formOf = (change: Partial<Step> = {}) =>
+      describeForm({ command: "vitest", tests: ["lock*"], ...change }, checkout);
+    const first = formOf();
+    expect(formOf({ command: "vitest run" })).not.toBe(first);
+    expect(formOf({ tests: [] })).not.toBe(first);
+    put("sweep.test.ts", "2");
+    expect(formOf()).toBe(first);
+    put("lock.test.ts", "2");
+    const changed = formOf();
+    expect(changed).not.toBe(first);
+    put("lock-names.test.ts", "1");
+    expect(formOf()).not.toBe(changed);
+    commit();
+    expect(formOf()).not.toBe(first);
+    put("lock.test.ts", "1");
+    rmSync(join(checkout, "lock-names.test.ts"));
+    commit();
+    expect(formOf()).toBe(first);
+  });
+
+  test.each(stepsAt(1).filter(({ command }) => /vitest|windows|sanitizers|mutate/u.test(command)))(
+    "$name names the tests that it runs",
+    ({ tests = [] }) => {
+      expect(tests).not.toEqual([]);
+      for (const path of tests) {
+        const start = basename(path).replace(/\*$/u, "");
+        const siblings = readdirSync(join(ROOT, dirname(path)));
+        expect(
+          siblings.filter((name) => name.startsWith(start)),
+          path,
+        ).not.toEqual([]);
+      }
+    },
+  );
 
   test("a run goes on with what a report says, but for what it has done itself", () => {
     const folder = temporaryFolder();
@@ -245,6 +295,7 @@ describe("the order of the steps", () => {
     subject: name,
     kind,
     seconds,
+    command: name,
     counts: {},
   });
   const [LEASE, PODS] = [step("lease", "waits", 30), step("pods", "waits", 20)];

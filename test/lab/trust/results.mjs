@@ -8,8 +8,10 @@ import { fileURLToPath } from "node:url";
 import { run } from "../../../.ci/command.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** What is written from a run, or after it, does not make other code of it. */
-const NO_CODE = ["*.md", "test/lab/trust/report.json", "test/lab/bench/results.json"];
+/** What is written from a run or about it, and the run itself, is not what is tried. */
+const NO_CODE = ["*.md", "test/lab/bench/results.json", "test/lab/trust"];
+/** These are tried by the steps that run them alone, which name them. */
+const TESTS = ["*.test.ts", "test/api", "test/inputs", "test/lab/mutation"];
 
 /**
  * @typedef {object} Result
@@ -24,6 +26,7 @@ const NO_CODE = ["*.md", "test/lab/trust/report.json", "test/lab/bench/results.j
  * @property {number} scale
  * @property {string} commit the newest one, when it began
  * @property {string} code of what it was a proof, see `describeCode`
+ * @property {string} form by what, see `describeForm`
  * @property {string} date when it ended, UTC
  * @property {Machine} machine
  */
@@ -72,21 +75,44 @@ function fileOf(folder, name) {
 }
 
 /**
- * What is tried: `code` is a digest of every file that a proof can depend on, `commit` the one it was checked out as. Words
- * and figures may be written after a run, and about it.
+ * What is tried: `code` is a digest of every file that any proof can depend on, `commit` the one it was checked out as. Words
+ * and figures may be written after a run, and about it; tests may be added beside it.
  */
 export function describeCode(checkout = root) {
-  const git = (...args) => run("git", args, { cwd: checkout });
-  const where = ["--", ".", ...NO_CODE.map((pattern) => `:(exclude)${pattern}`)];
-  const added = git("ls-files", "--others", "--exclude-standard", ...where);
-  const hash = createHash("sha256")
-    .update(git("ls-files", "--stage", ...where))
-    .update(git("diff", ...where));
+  const commit = git(checkout, "rev-parse", "--short=12", "HEAD").trim();
+  return { commit, code: digest(filesIn(checkout, ["."], [...NO_CODE, ...TESTS])) };
+}
+
+/**
+ * By what a step tries it: a digest of its command and of the tests that it runs.
+ *
+ * @param {import("./steps.mjs").Step} step
+ */
+export function describeForm({ command, environment = {}, tests = [] }, checkout = root) {
+  const files = tests.length === 0 ? [] : filesIn(checkout, tests, NO_CODE);
+  return digest([command, JSON.stringify(environment), ...files]);
+}
+
+/** Names and contents of tracked and new files, as they are now. */
+function* filesIn(checkout, paths, excluded) {
+  const where = ["--", ...paths, ...excluded.map((pattern) => `:(exclude)${pattern}`)];
+  yield git(checkout, "ls-files", "--stage", ...where);
+  yield git(checkout, "diff", ...where);
+  const added = git(checkout, "ls-files", "--others", "--exclude-standard", ...where);
   for (const file of added.split("\n").filter(Boolean)) {
-    hash.update(`\0${file}\0`).update(readFileSync(join(checkout, file)));
+    yield file;
+    yield readFileSync(join(checkout, file));
   }
-  const commit = git("rev-parse", "--short=12", "HEAD").trim();
-  return { commit, code: hash.digest("hex").slice(0, 12) };
+}
+
+function digest(parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex").slice(0, 12);
+}
+
+function git(cwd, ...args) {
+  return run("git", args, { cwd });
 }
 
 export function describeMachine() {

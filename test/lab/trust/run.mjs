@@ -7,7 +7,7 @@
 //   npm run trust -- --report            runs nothing: writes the report of what there is, and what is missing
 //
 // Goes on where a former run of the same code has ended, here or, by its report, elsewhere: a step that has passed is not
-// run again. Guides and figures are no code. Interrupted (SIGINT, SIGTERM) it ends what runs, which then counts for nothing.
+// run again, unless its command or one of the tests that it runs has changed. Guides and figures are no code. Interrupted (SIGINT, SIGTERM) it ends what runs, which then counts for nothing.
 // Two steps run at a time where they do not disturb each other (schedule.mjs). A step that this machine cannot do is
 // skipped, with the reason.
 //
@@ -26,6 +26,7 @@ import { CannotMount, onFileSystem } from "./file-systems.mjs";
 import { makeReport, showReport } from "./report.mjs";
 import {
   describeCode,
+  describeForm,
   describeMachine,
   folderOf,
   forgetResult,
@@ -84,8 +85,8 @@ async function runAll() {
   const selected = steps.filter(({ name }) => names.length === 0 || names.includes(name));
   takeOver(folder, reported());
   if (options.fresh) for (const { name } of selected) forgetResult(folder, name);
-  const hasPassed = (step) =>
-    ownResults(tried).some(({ name, result }) => name === step.name && result === "passed");
+  const passed = ownResults(tried).filter(({ result }) => result === "passed");
+  const hasPassed = (step) => passed.some(({ name }) => name === step.name);
   const left = selected.filter((step) => !hasPassed(step));
   const duration = scale === 1 ? `: about ${minutes(secondsOf(left))}` : "";
   console.log(`${left.length} of ${selected.length} steps to do, of ${tried.commit}${duration}`);
@@ -104,9 +105,13 @@ function stop(why) {
   interrupt.abort(new Error(why));
 }
 
-/** Of this code and scale alone. */
+/** Of this code, scale and the steps as they are alone. */
 function ownResults({ code }) {
-  return resultsOfAll().filter((result) => result.code === code && result.scale === scale);
+  const forms = new Map(steps.map((step) => [step.name, describeForm(step)]));
+  return resultsOfAll().filter(
+    (result) =>
+      result.code === code && result.scale === scale && result.form === forms.get(result.name),
+  );
 }
 
 /** What the committed report says, or that of the same scale. */
@@ -129,7 +134,7 @@ async function prepare() {
 
 async function run(step, tried) {
   const started = performance.now();
-  const about = { scale, ...tried, machine: describeMachine() };
+  const about = { scale, ...tried, form: describeForm(step), machine: describeMachine() };
   const { name, subject, method, command } = step;
   // Neither a failure nor an interruption may leave an older result standing.
   forgetResult(folder, name);

@@ -14,6 +14,7 @@ import { FILE_SYSTEMS } from "./file-systems.mjs";
  * @property {number} seconds about how long it takes, whole, on two cores
  * @property {string} command
  * @property {Readonly<Record<string, string>>} [environment]
+ * @property {readonly string[]} [tests] paths of the tests that it runs, or of those that answer for mutants, as git takes them
  * @property {string | null} [fileSystem] of which kind the folder $DIRECTORY is; null: the one for temporary files
  * @property {() => string | null} [obstacle] why this machine cannot do it
  * @property {Readonly<Record<string, Count>>} counts by what is counted: the very words that the guides use
@@ -36,6 +37,28 @@ const EXECUTIONS = 10_000_000;
 const HAND_OVERS = 21_000;
 const MOVES = 1000;
 const CALLS = 100_000;
+
+/** What is above these rooms does no more with the addon. */
+const SANITIZED = ["native", "process", "lock", "file-lock", "session-lock"];
+
+/** The groups of ../mutation that decide about a lock or a signal, and where the tests are that answer for them. */
+const MUTATED = {
+  verdict: { what: "what decides about a lock", tests: ["test/lock/verdict"], seconds: 700 },
+  protocol: {
+    what: "each step of taking and removing a lock",
+    tests: ["test/lock/protocol"],
+    seconds: 700,
+  },
+  lease: { what: "a lease's deadlines", tests: ["test/lease"], seconds: 240 },
+  signal: { what: "which process a signal reaches", tests: ["test/process"], seconds: 150 },
+};
+/** One file of each, to see that it works. */
+const SMALL_MUTATED = {
+  verdict: "start-time",
+  protocol: "names",
+  lease: "deadline",
+  signal: "signal",
+};
 
 /** What steps share, made before any of them: two of them run side by side. */
 export const PREPARATIONS = [
@@ -67,6 +90,7 @@ export function stepsAt(scale) {
       seconds: 420,
       command: "npx vitest run --project slow test/lab/model/protocol-model.test.ts",
       environment: isWhole ? { PIDENTITY_TRUST: "1" } : {},
+      tests: ["test/lab/model"],
       counts: {
         states: { pattern: /explored, .*: (\d+) states$/gmu },
         "protocols and worlds": { pattern: /Tests\s+(\d+) passed/gu },
@@ -82,6 +106,7 @@ export function stepsAt(scale) {
       kind: "alone",
       seconds: 60,
       command: "npx vitest run test/lock/exit",
+      tests: ["test/lock/exit"],
       counts: { "rules and processes": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     ...[null, ...FILE_SYSTEMS].map((fileSystem) => ({
@@ -116,6 +141,7 @@ export function stepsAt(scale) {
       kind: "alone",
       seconds: 150,
       command: "npx vitest run --project slow test/lock/crash-matrix test/lock/crash-waiters",
+      tests: ["test/lock/crash-*"],
       counts: {
         crashes: { pattern: /: (\d+) crashes$/gmu, least: 100 },
         "deaths waited for": { pattern: /: (\d+) deaths waited for$/gmu },
@@ -128,6 +154,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 180,
       command: "npx vitest run --project slow test/trust/fault-injection",
+      tests: ["test/trust/fault-injection*"],
       counts: { cases: { pattern: /: \d+ calls, (\d+) runs$/gmu, least: 1000 } },
     },
     {
@@ -211,17 +238,19 @@ export function stepsAt(scale) {
         },
       },
     },
-    {
-      name: "mutation",
-      method: "what decides about a lock, with one change each",
+    ...Object.entries(MUTATED).map(([group, { what, tests, seconds }]) => ({
+      name: `mutation-${group}`,
+      subject: "mutation",
+      method: `${what}, with one change each`,
       kind: "computes",
-      seconds: 1800,
-      command: `npm run mutate${isWhole ? "" : " -- start-time"}`,
+      seconds,
+      command: `npm run mutate -- ${isWhole ? group : SMALL_MUTATED[group]}`,
+      tests: [...tests, "test/properties", "test/lab/mutation"],
       counts: {
         mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
         "mutants noticed": { pattern: /: (\d+) of \d+ mutants killed/gu },
       },
-    },
+    })),
     {
       name: "sanitizers",
       method:
@@ -232,11 +261,9 @@ export function stepsAt(scale) {
       command: [
         "node test/lab/sanitizers/run.mjs --suite --",
         ...(isWhole ? ["unit", "alone", "long"] : ["alone"]).map((name) => `--project ${name}`),
-        // What is above does no more with the addon.
-        ...["native", "process", "lock", "file-lock", "session-lock"].map(
-          (room) => `test/${room}/`,
-        ),
+        ...SANITIZED.map((room) => `test/${room}/`),
       ].join(" "),
+      tests: SANITIZED.map((room) => `test/${room}`),
       counts: { "tests under sanitizers": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     {
@@ -266,6 +293,7 @@ export function stepsAt(scale) {
       seconds: 300,
       command: "npx vitest run --project slow test/properties",
       environment: { PIDENTITY_PROPERTY_FACTOR: String(50 * scale) },
+      tests: ["test/properties"],
       counts: { properties: { pattern: /Tests\s+(\d+) passed/gu } },
     },
     {
@@ -274,6 +302,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 1200,
       command: `node test/lab/windows/run.mjs${isWhole ? "" : " --project unit"}`,
+      tests: ["test"],
       counts: { "tests on node.exe": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     {
