@@ -265,20 +265,19 @@ describe("what a result is of", () => {
     expect(formOf()).toBe(first);
   });
 
-  test.each(stepsAt(1).filter(({ command }) => /vitest|windows|sanitizers|mutate/u.test(command)))(
-    "$name names the tests that it runs",
-    ({ tests = [] }) => {
-      expect(tests).not.toEqual([]);
-      for (const path of tests) {
-        const start = basename(path).replace(/\*$/u, "");
-        const siblings = readdirSync(join(ROOT, dirname(path)));
-        expect(
-          siblings.filter((name) => name.startsWith(start)),
-          path,
-        ).not.toEqual([]);
-      }
-    },
-  );
+  test.each(
+    stepsAt(1).filter(({ command }) => /vitest|windows|sanitizers|mutation/u.test(command)),
+  )("$name names the tests that it runs", ({ tests = [] }) => {
+    expect(tests).not.toEqual([]);
+    for (const path of tests) {
+      const start = basename(path).replace(/\*$/u, "");
+      const siblings = readdirSync(join(ROOT, dirname(path)));
+      expect(
+        siblings.filter((name) => name.startsWith(start)),
+        path,
+      ).not.toEqual([]);
+    }
+  });
 
   test("a run goes on with what a report says, but for what it has done itself", () => {
     const folder = temporaryFolder();

@@ -244,7 +244,7 @@ export function stepsAt(scale) {
       method: `${what}, with one change each`,
       kind: "computes",
       seconds,
-      command: `npm run mutate -- ${isWhole ? group : SMALL_MUTATED[group]}`,
+      command: `node test/lab/mutation/run.mjs ${isWhole ? group : SMALL_MUTATED[group]}`,
       tests: [...tests, "test/properties", "test/lab/mutation"],
       counts: {
         mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
