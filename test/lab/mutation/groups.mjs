@@ -10,9 +10,7 @@ export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
 /**
  * - `least`: the percentage of its mutants that must be killed in every file
- * - `folder`: all of its TypeScript files are mutated, so that a new one cannot be forgotten, but for those in `leaves`,
- *   each with the reason
- * - `files`: those of the folder, where the folder is of several subjects
+ * - `folder`, `files`: what is mutated
  * - `tests`: patterns of vitest
  * - `testTimeoutMs`: where no test waits for anything real: a mutant that waits for ever is told by it, sooner than by
  *   Stryker's own limit
@@ -42,9 +40,7 @@ export const GROUPS = [
     name: "tree",
     least: 90,
     folder: "lib/process/tree",
-    leaves: {
-      "linux-stat": "reads /proc: the tests of trees of real processes look at it",
-    },
+    files: ["end-members", "freeze", "member", "tree"],
     tests: ["test/process/signal-rules.test.ts"],
     testTimeoutMs: 5000,
     signals: true,
@@ -61,28 +57,54 @@ export const GROUPS = [
     name: "verdict",
     least: 90,
     folder: "lib/lock/verdict",
-    leaves: { inspection: "types only" },
+    files: [
+      "classify",
+      "evidence",
+      "held-from",
+      "judge",
+      "kernel-evidence",
+      "owner",
+      "owner-args",
+      "owner-judgement",
+      "owner-token",
+      "plain-owner",
+      "process-references",
+      "start-time",
+    ],
     tests: [
       "test/lock/verdict/{classify,evidence,judge,kernel-evidence,owner,owner-args,owner-token}.test.ts",
-      "test/lock/verdict/{plain-owner,process-reference-rules,reading,start-time,waiting-limit}.test.ts",
+      "test/lock/verdict/{plain-owner,process-reference-rules,start-time,waiting-limit}.test.ts",
       "test/properties/{living-owner,lock-verdict,start-time}.test.ts",
     ],
   },
   {
-    name: "protocol",
+    name: "reading",
+    least: 90,
+    folder: "lib/lock/verdict",
+    files: ["reading"],
+    tests: ["test/lock/verdict/{judge,reading}.test.ts"],
+  },
+  {
+    name: "guard",
     least: 90,
     folder: "lib/lock/protocol",
-    leaves: {
-      "file-calls": "calls of the addon or of node:fs, which answer alike",
-      "kept-files":
-        "calls of the addon or of node:fs; what differs is seen when a worker is terminated",
-      "lock-fs": "calls of the addon or of node:fs, one for each system call",
-      nonce: "random bytes",
-      "system-call-error": "the texts of Node's errors",
-    },
+    files: ["foreign-guard", "guard", "guard-by-link", "guard-file", "guard-inode", "holder-guard"],
+    tests: ["test/lock/protocol/{call-traces,foreign-guard,guard,holder-guard}.test.ts"],
+  },
+  {
+    name: "publish",
+    least: 90,
+    folder: "lib/lock/protocol",
+    files: ["lease-claim", "leftovers", "new-lock-file", "publish", "read", "release", "remove"],
+    tests: ["test/lock/protocol/{call-traces,leftovers,publish,remove}.test.ts"],
+  },
+  {
+    name: "format",
+    least: 90,
+    folder: "lib/lock/protocol",
+    files: ["file-id", "file-system-kind", "file-times", "names", "number-file", "payload"],
     tests: [
-      "test/lock/protocol/{file-system-kind,file-times,foreign-guard,guard,guard-file,guard-inode,holder-guard,lock-fs}.test.ts",
-      "test/lock/protocol/{leftovers,names,number-file,payload,plain-format,publish,remove,windows-files}.test.ts",
+      "test/lock/protocol/{file-system-kind,last-change,names,number-file,payload}.test.ts",
       "test/properties/hostile-payload.test.ts",
     ],
   },
@@ -124,21 +146,54 @@ export const GROUPS = [
     name: "forms",
     least: 80,
     folder: "lib/cli/locks/forms",
+    files: [
+      "directory",
+      "form",
+      "git",
+      "json-object",
+      "kernel-locked",
+      "links",
+      "no-lock",
+      "openclaw",
+      "own",
+      "pid-file",
+      "postgres",
+      "registry",
+      "vim",
+    ],
     tests: ["test/cli/locks/forms/*.test.ts"],
   },
 ];
 
-/** The files of a group that are mutated, from the package's root. */
-export function filesOf({ folder, files, leaves = {} }) {
-  const names = files ?? withoutEnding(readdirSync(join(ROOT, folder)));
-  for (const name of Object.keys(leaves)) {
-    if (!names.includes(name)) throw new Error(`there is no ${folder}/${name}.ts to leave out`);
+/** Folders of which each file belongs to a group, so that a new one cannot be forgotten, or is in here with the reason. */
+const WHOLE = {
+  "lib/cli/locks/forms": {},
+  "lib/lock/protocol": {
+    "file-calls": "calls of the addon or of node:fs, which answer alike",
+    "kept-files":
+      "calls of the addon or of node:fs; what differs is seen when a worker is terminated",
+    "lock-fs": "calls of the addon or of node:fs, one for each system call",
+    nonce: "random bytes",
+    "system-call-error": "the texts of Node's errors",
+  },
+  "lib/lock/verdict": { inspection: "types only" },
+  "lib/process/tree": {
+    "linux-stat": "reads /proc: the tests of trees of real processes look at it",
+  },
+};
+for (const [folder, leaves] of Object.entries(WHOLE)) {
+  const grouped = GROUPS.filter((group) => group.folder === folder).flatMap(({ files }) => files);
+  const known = [...grouped, ...Object.keys(leaves)].toSorted();
+  const there = readdirSync(join(ROOT, folder)).filter((name) => name.endsWith(".ts"));
+  const expected = there.map((name) => name.slice(0, -".ts".length)).toSorted();
+  if (known.join() !== expected.join()) {
+    throw new Error(`the groups of ${folder} have ${known.join()}, there are ${expected.join()}`);
   }
-  return names.filter((name) => !(name in leaves)).map((name) => `${folder}/${name}.ts`);
 }
 
-function withoutEnding(names) {
-  return names.filter((name) => name.endsWith(".ts")).map((name) => name.slice(0, -".ts".length));
+/** The files of a group that are mutated, from the package's root. */
+export function filesOf({ folder, files }) {
+  return files.map((name) => `${folder}/${name}.ts`);
 }
 
 /** The group whose tests vitest.config.ts asks for, by the variable that run.mjs sets. */

@@ -79,7 +79,7 @@ function mutate({ name, files, ...group }, addon) {
       PIDENTITY_NATIVE_PATH: addon,
       PIDENTITY_REQUIRE_NATIVE: "1",
       // Hundreds of runs: each property is tried with fewer cases, which tables of tests make up for.
-      PIDENTITY_PROPERTY_FACTOR: "0.2",
+      PIDENTITY_PROPERTY_FACTOR: "0.05",
     },
   });
   // It has said why: a test fails without a mutant, as a rule.

@@ -11,7 +11,7 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** What is written from a run or about it, and the run itself, is not what is tried. */
 const NO_CODE = ["*.md", "test/lab/bench/results.json", "test/lab/trust"];
 /** These are tried by the steps that run them alone, which name them. */
-const TESTS = ["*.test.ts", "test/api", "test/inputs", "test/lab/mutation"];
+const TESTS = ["*.test.ts", "test/api", "test/inputs", "test/lock/protocol", "test/lab/mutation"];
 
 /**
  * @typedef {object} Result

@@ -8,6 +8,8 @@ import {
   type FileSystem,
   type FileSystemKind,
   fileSystemOf,
+  isOfDisk,
+  isSameFileSystem,
   isTypeOfDisk,
   TYPE_OF_9P,
 } from "../../../lib/lock/protocol/file-system-kind.js";
@@ -92,6 +94,8 @@ test.each<[string, NodeJS.Platform, number, string, FileSystem]>([
   ["a Windows share", "win32", 0, "\\\\server\\share\\a", { kind: "network", name: null }],
   ["a share with slashes", "win32", 0, "//server/share/a", { kind: "network", name: null }],
   ["a long path to a share", "win32", 0, "\\\\?\\UNC\\server\\a", { kind: "network", name: null }],
+  ["a folder of that name", "win32", 0, "C:\\a\\\\?\\UNC\\b", { kind: "local", name: null }],
+  ["a device's name in a share", "win32", 0, "\\\\a\\\\.\\b", { kind: "network", name: null }],
   ["a platform that is not supported", "freebsd", 0xef53, "/a", { kind: "unlisted", name: null }],
 ])(
   "the kind of a file system is told by number and path: %s",
@@ -135,11 +139,43 @@ test("the mounts of one machine have kinds of their own: tmpfs, an overlay, and 
   ]);
 });
 
-test("only a file system that always lies on a block device is expected to have its number", () => {
-  for (const type of [0xef53, 0x58465342, 0xf2f52010]) expect(isTypeOfDisk(type)).toBe(true);
-  // btrfs, tmpfs, overlay, 9p, what is not listed: numbered by the kernel.
-  for (const type of [0x9123683e, 0x01021994, 0x794c7630, TYPE_OF_9P, 1]) {
-    expect(isTypeOfDisk(type)).toBe(false);
-  }
+const ON_A_DISK = new Set([
+  "ext",
+  "xfs",
+  "f2fs",
+  "jfs",
+  "reiserfs",
+  "nilfs",
+  "vfat",
+  "exfat",
+  "ntfs",
+  "ntfs3",
+]);
+
+test.each(Object.values(LINUX).flat())(
+  "only a file system that always lies on a block device is expected to have its number: 0x%x, %s",
+  (type, name) => {
+    const isExpected = name !== null && ON_A_DISK.has(name);
+    expect(isTypeOfDisk(type)).toBe(isExpected);
+    expect(isTypeOfDisk(type | 0)).toBe(isExpected);
+    expect(isOfDisk(name)).toBe(isExpected);
+  },
+);
+
+test("a volume of macOS lies on a disk", () => {
+  for (const name of ["apfs", "hfs"]) expect(isOfDisk(name)).toBe(true);
+});
+
+test("9p is another machine's, by the number that shared folders are given here", () => {
   expect(fileSystemOf("linux", TYPE_OF_9P, "/")).toEqual({ kind: "network", name: "9p" });
+});
+
+test.each<[one: string | null, other: string | null, expected: boolean | null]>([
+  ["ext", "ext", true],
+  ["ext", "xfs", false],
+  [null, "ext", null],
+  ["ext", null, null],
+  [null, null, null],
+])("%s and %s are of one kind: %s", (one, other, expected) => {
+  expect(isSameFileSystem(one, other)).toBe(expected);
 });

@@ -6,7 +6,6 @@ import { describe, expect, test } from "vitest";
 
 import { acquireLock } from "../../../lib/lock/acquire.js";
 import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options.js";
-import { lastChangeMs } from "../../../lib/lock/protocol/file-times.js";
 import { cleanStaleLockFiles, sweepDirectory } from "../../../lib/session-lock/sweep/sweep.js";
 import { resolveSweepOptions } from "../../../lib/session-lock/sweep/options.js";
 import { type LockFs, realLockFs } from "../../../lib/lock/protocol/lock-fs.js";
@@ -23,29 +22,6 @@ function leaveEmpty(folder: string, name: string, aheadMs = 365 * DAY_MS): strin
   utimesSync(path, then, then);
   return path;
 }
-
-describe("the last change of a file", () => {
-  const now = 1_000_000;
-  test.each([
-    ["is its modification time", { mtimeMs: 10, ctimeMs: 20 }, 10],
-    ["is its modification time, also where that was set back", { mtimeMs: 10, ctimeMs: now }, 10],
-    [
-      "is its change time where the modification time lies ahead",
-      { mtimeMs: now + 1, ctimeMs: 20 },
-      20,
-    ],
-    ["is now where both lie ahead", { mtimeMs: now + 1, ctimeMs: now + 2 }, now],
-  ])("the last change of a file %s", (_, times, expected) => {
-    expect(lastChangeMs(times, now)).toBe(expected);
-  });
-
-  test("the last change of a file whose times lie ahead is when its watch began, for the watched file only", () => {
-    const times = { mtimeMs: now + 1, ctimeMs: now + 2 };
-    expect(lastChangeMs(times, now, { ...times, unchangedForMs: 300 })).toBe(now - 300);
-    expect(lastChangeMs(times, now, { ...times, ctimeMs: now + 3, unchangedForMs: 300 })).toBe(now);
-    expect(lastChangeMs(times, now, { ...times, mtimeMs: now + 3, unchangedForMs: 300 })).toBe(now);
-  });
-});
 
 describe("a modification time in the future", () => {
   test("an empty lock with a modification time in the future is in grace for the grace, not until that day", async (context) => {

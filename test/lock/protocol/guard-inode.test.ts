@@ -29,7 +29,6 @@ import { resolveAcquireOptions } from "../../../lib/session-lock/acquire-options
 import { cleanStaleLockFiles } from "../../../lib/session-lock/sweep/sweep.js";
 import type { SessionWriteLock } from "../../../lib/session-lock/write-lock.js";
 import { startHolding, tryElsewhere } from "../../support/locks/acquirer.js";
-import { enterGuardOf } from "../../support/locks/enter-guard.js";
 import { endedPid } from "../../support/locks/lock-directory.js";
 import { startHolder, takeNameAway, writePlainLock } from "../../support/locks/lock-holder.js";
 import { LOCK_KINDS } from "../../support/locks/lock-kinds.js";
@@ -355,7 +354,7 @@ describe("a removal through a lock that is its own guard", () => {
     expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
     realLockFs.drop(inside);
     const guardFile = realLockFs.openGuard(guardFilePathOf(lockPath));
-    onTestFinished(() => closeSync(guardFile));
+    onTestFinished(() => realLockFs.close(guardFile));
     expect(realLockFs.tryExclusive(guardFile)).toBe("acquired");
     expect(remove()).toStrictEqual({ kind: "busy", guardPath: guardFilePathOf(lockPath) });
     expect(realLockFs.tryExclusive(inside)).toBe("acquired");
@@ -431,7 +430,8 @@ describe("a fenced write in a lock that is its own guard", () => {
       throw new Error("no");
     };
     expect(() => lock.withFence(fail)).toThrow("no");
-    enterGuardOf(lock.lockPath)();
+    const other = openToRead(lock.lockPath);
+    expect(tryEnterInode(lock.lockPath, other, realLockFs).kind).toBe("entered");
   });
 
   test("a hold that ends within its fence closes its file once, and drops no lock of a file that gets the same number", async () => {

@@ -82,19 +82,37 @@ test("a mark is found again whatever a runtime makes of a fraction of a second, 
   );
 });
 
-describe("a mark is for one file only", () => {
-  const times = timesAt(markedAt(ON_DISK));
+test.each([
+  [ON_DISK, "linux", 692_588],
+  [ANONYMOUS, "linux", 732_419],
+  // Its grain is ten.
+  [ON_DISK, "win32", 92_588],
+])(
+  "a mark is what it is for other versions, which read the same files: %j on %s",
+  (file, platform, mark) => {
+    const microseconds = (markedAt(file, platform) % 1) * 1e6;
+    expect(Math.floor(microseconds / (platform === "win32" ? 10 : 1))).toBe(mark);
+  },
+);
 
+test("a mark may lie at this very moment", () => {
+  const [time] = [markedAt(ON_DISK)].map((before) => markedAt(ON_DISK, "linux", before * 1000));
+  expect(markedAt(ON_DISK, "linux", (time ?? 0) * 1000)).toBe(time);
+});
+
+describe("a mark is for one file only", () => {
   test.each<[string, Partial<MarkedFile>]>([
     ["another inode", { fileId: "2049:1043" }],
     ["another device", { fileId: "2050:1042" }],
     ["another pid", { pid: 4712 }],
   ])("a mark is for one file only, not for %s", (_what, other) => {
+    const times = timesAt(markedAt(ON_DISK));
     expect(hasMark(ON_DISK, "linux", times)).toBe(true);
     expect(hasMark({ ...ON_DISK, ...other }, "linux", times)).toBe(false);
   });
 
   test("a mark on a disk holds in another boot, one on a device that is no disk's does not", () => {
+    const times = timesAt(markedAt(ON_DISK));
     expect(hasMark({ ...ON_DISK, boot: "b2" }, "linux", times)).toBe(true);
     const anonymous = timesAt(markedAt(ANONYMOUS));
     expect(hasMark(ANONYMOUS, "linux", anonymous)).toBe(true);

@@ -2,10 +2,15 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
 import {
+  checkPayloadSize,
   formatPayload,
+  formatPublished,
+  MAX_LOCK_BYTES,
   parsePayload,
+  plainPayload,
   type LockPayload,
 } from "../../../lib/lock/protocol/payload.js";
+import { runs } from "../../properties/runs.js";
 
 const EMPTY: LockPayload = {
   pid: null,
@@ -67,6 +72,7 @@ describe("fields of the wrong shape count as absent", () => {
     ["kernelLock", '"12:"'],
     ["kernelLock", '"a:b"'],
     ["kernelLock", '"1:2:3"'],
+    ["kernelLock", '["1:2"]'],
     ["monotonicMs", '"7"'],
     ["monotonicMs", "1e999"],
     ["label", "{}"],
@@ -83,6 +89,8 @@ describe("fields of the wrong shape count as absent", () => {
     ["lease", '{"store":"s","key":"k","epoch":7}'],
     ["lease", '{"store":"s","key":"k","epoch":"07"}'],
     ["lease", '{"store":"s","key":"k","epoch":"-7"}'],
+    ["lease", '{"store":7,"key":"k","epoch":"7"}'],
+    ["lease", '{"store":"s","key":7,"epoch":"7"}'],
     ["lease", '{"store":"","key":"k","epoch":"7"}'],
     ["lease", '{"store":"s","key":"","epoch":"7"}'],
     ["verified", "false"],
@@ -105,6 +113,10 @@ test.each([["5"], ["null"], ["{}"], ['""'], ['"pi1.nonsense"']])(
   },
 );
 
+test("an owner that is no text stands for no token, not for an empty one", () => {
+  expect(parse('{"owner": 5}')?.owner).toMatch(/./u);
+});
+
 test("of duplicate keys the last counts, as for every JSON reader", () => {
   expect(parse('{"pid": 1, "pid": 2}')?.pid).toBe(2);
 });
@@ -117,6 +129,20 @@ test("a byte order mark hides no owner", () => {
   expect(parse('\uFEFF{"pid": 12}')?.pid).toBe(12);
 });
 
+test.each<[bytes: readonly number[], pid: number | undefined]>([
+  [[0xef, 0xbb, 0xbf], 12],
+  [[0xef, 0xbb, 0x20], undefined],
+  [[0xef, 0x20, 0xbf], undefined],
+  [[0x20, 0xbb, 0xbf], undefined],
+])("only a whole byte order mark is one: %j before an object", (bytes, pid) => {
+  const text = Buffer.from('{"pid": 12}');
+  expect(parsePayload(Buffer.concat([Buffer.from(bytes), text]))?.pid).toBe(pid);
+});
+
+test("bytes of a byte order mark within an object are its own", () => {
+  expect(parsePayload(Buffer.from('{"\xBF": 1, "pid": 12}', "latin1"))?.pid).toBe(12);
+});
+
 test("a plain lock of another writer is read", () => {
   const text = '{"pid":12,"createdAt":"2026-01-02T03:04:05.678Z","maxHoldMs":5,"starttime":9}';
   expect(parse(text)).toEqual({
@@ -126,6 +152,31 @@ test("a plain lock of another writer is read", () => {
     maxHoldMs: 5,
     starttime: 9,
   });
+});
+
+test("a plain lock says a pid, perhaps when it was taken and when its owner started, and nothing else", () => {
+  expect(plainPayload(12, {})).toEqual({ ...EMPTY, pid: 12 });
+  const facts = { createdAt: "2026-01-02T03:04:05.678Z", starttime: 9 };
+  expect(plainPayload(12, facts)).toEqual({ ...EMPTY, pid: 12, ...facts });
+});
+
+test("without any key an object is written all the same", () => {
+  expect(formatPayload(EMPTY)).toBe("{}\n");
+});
+
+test("what the publisher adds is what the publisher says, and all else what the holder says", () => {
+  const added = {
+    nonce: "n",
+    kernelLock: "1:2",
+    guard: "inode",
+    fileSystem: "ext",
+    verified: null,
+  };
+  const text = formatPublished(
+    { ...EMPTY, pid: 12, nonce: "another", label: "run 7" } as object as LockPayload,
+    added,
+  );
+  expect(parse(text)).toEqual({ ...EMPTY, pid: 12, label: "run 7", ...added });
 });
 
 test("a payload's keys are written in the documented order, two-space indented, absent ones left out", () => {
@@ -209,6 +260,7 @@ test("a payload that was written is read back", () => {
       };
       expect(parse(formatPayload(payload))).toEqual(expected);
     }),
+    runs(100),
   );
 });
 
@@ -218,11 +270,54 @@ test("no bytes make the reader of payloads throw", () => {
       const payload = parsePayload(Buffer.from(bytes));
       expect(payload === null || typeof payload === "object").toBe(true);
     }),
+    runs(100),
   );
   fc.assert(
     fc.property(fc.json(), (text) => {
       const payload = parse(text);
       expect(payload?.pid ?? 1).toBeGreaterThan(0);
     }),
+    runs(100),
   );
+});
+
+describe("a lock that readers would call unreadable is refused", () => {
+  const lease = { store: "s", key: "k", epoch: 7n };
+
+  test("from the first byte too many on", () => {
+    expect(MAX_LOCK_BYTES).toBe(65_536);
+    const check = (length: number): unknown => {
+      try {
+        checkPayloadSize({ ...EMPTY, label: "x".repeat(length) });
+        return null;
+      } catch (error) {
+        return error;
+      }
+    };
+    // What the publisher may add depends on the version: about a quarter of a kilobyte.
+    let length = MAX_LOCK_BYTES;
+    while (check(length) !== null) length--;
+    expect(length).toBeGreaterThan(MAX_LOCK_BYTES - 1024);
+    expect(check(length + 1)).toMatchObject({
+      name: "RangeError",
+      code: "ERR_OUT_OF_RANGE",
+      message: "lock must have at most 65536 bytes, its label is to blame: 65537",
+    });
+  });
+
+  test.each<[what: string, draft: Partial<LockPayload>]>([
+    ["label", { label: "x".repeat(MAX_LOCK_BYTES) }],
+    ["owner", { owner: "x".repeat(MAX_LOCK_BYTES) }],
+    ["lease's key", { lease: { ...lease, key: "x".repeat(MAX_LOCK_BYTES) } }],
+    ["lease's store", { lease: { ...lease, store: "x".repeat(MAX_LOCK_BYTES) } }],
+    ["label of characters that JSON escapes, six bytes each", { label: "\u0001".repeat(10_900) }],
+  ])("for its %s", (_what, draft) => {
+    expect(() => checkPayloadSize({ ...EMPTY, ...draft })).toThrow(RangeError);
+  });
+
+  test("and one as large as one can be is not", () => {
+    expect(() =>
+      checkPayloadSize({ ...EMPTY, label: "\u0001".repeat(10_000), lease }),
+    ).not.toThrow();
+  });
 });

@@ -51,7 +51,7 @@ function error(code: string): Error {
 function published(lockPath: string, fs: LockFs): Published {
   const lock = tryPublish(lockPath, DRAFT, fs);
   if (lock.kind !== "published") throw new Error(`not published: ${lock.kind}`);
-  onTestFinished(() => closeSync(lock.fd));
+  onTestFinished(() => realLockFs.close(lock.fd));
   return lock;
 }
 
@@ -257,7 +257,7 @@ describe("a lock that gets its name when it is complete", () => {
       seen.push(readdirSync(folder), readFileSync(path, "utf8"));
       const other = realLockFs.openForReading(path);
       seen.push(realLockFs.probeOwner(other));
-      closeSync(other);
+      realLockFs.close(other);
     };
     const { text } = published(lockIn(folder), { ...realLockFs, linkOpenFile });
     expect(seen).toEqual([[], ["s.jsonl.lock"], text, "held"]);
