@@ -95,6 +95,14 @@ function onTime(outcomes: readonly string[]): readonly string[] {
   return outcomes.filter((name) => !/lost|not-ours/u.test(name));
 }
 
+/**
+ * What becomes of locks with a guard file where one process alone makes them: another one is in their guard only to remove
+ * one whose holder has crashed, which then is in no fence and no release.
+ */
+const LOCKED_BY_ONE = onTime(LOCKED).filter(
+  (name) => !/^(?:fence|release) locked: busy$/u.test(name),
+);
+
 /** With the lock file as its own guard. */
 const INODE_CHECKS: readonly ScenarioCheck[] = [
   {
@@ -305,7 +313,7 @@ const LONG_INODE_CHECKS: readonly ScenarioCheck[] = [
       overdue: 0,
     },
     atLeast: 100_000,
-    outcomes: [...onTime(OWNED), ...onTime(LOCKED)],
+    outcomes: [...onTime(OWNED), ...LOCKED_BY_ONE],
   },
   {
     name: "three processes behind another program's stale lock, one of which may not use those locks",
@@ -317,7 +325,7 @@ const LONG_INODE_CHECKS: readonly ScenarioCheck[] = [
       initially: "plain",
     },
     atLeast: 100_000,
-    outcomes: [...onTime(OWNED), ...onTime(LOCKED), "reclaim plain: changed"],
+    outcomes: [...onTime(OWNED), ...LOCKED_BY_ONE, "reclaim plain: changed"],
   },
 ];
 
