@@ -96,7 +96,9 @@ export const GROUPS = [
     least: 90,
     folder: "lib/lock/protocol",
     files: ["lease-claim", "leftovers", "new-lock-file", "publish", "read", "release", "remove"],
-    tests: ["test/lock/protocol/{call-traces,lease-claim,leftovers,publish,remove}.test.ts"],
+    tests: [
+      "test/lock/protocol/{call-traces,lease-claim,leftovers,publish,read,release,remove}.test.ts",
+    ],
   },
   {
     name: "format",

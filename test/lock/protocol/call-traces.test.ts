@@ -25,7 +25,7 @@ interface Machine extends MemoryFsOptions {
   readonly platform: NodeJS.Platform;
 }
 
-const ALL = { hasUnnamed: false, hasLinks: true, locks: "shown" } as const;
+const ALL = { hasUnnamed: false, hasLinks: true, renumbersLinks: false, locks: "shown" } as const;
 const MACHINES: Readonly<Record<string, Machine>> = {
   "Linux, ext4": { ...ALL, platform: "linux", type: EXT, hasUnnamed: true },
   "Linux, ext4 without unnamed files": { ...ALL, platform: "linux", type: EXT },
@@ -33,6 +33,12 @@ const MACHINES: Readonly<Record<string, Machine>> = {
   "Linux, FUSE": { ...ALL, platform: "linux", type: FUSE },
   "Linux, FUSE whose locks do not show": { ...ALL, platform: "linux", type: FUSE, locks: "hidden" },
   "Linux, FUSE without links": { ...ALL, platform: "linux", type: FUSE, hasLinks: false },
+  "Linux, FUSE whose links are other inodes": {
+    ...ALL,
+    platform: "linux",
+    type: FUSE,
+    renumbersLinks: true,
+  },
   "Linux, NFS": { ...ALL, platform: "linux", type: NFS },
   "Linux, no locks": { ...ALL, platform: "linux", type: NFS, locks: "none" },
   "Linux, no locks and no links": {
@@ -155,6 +161,36 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
     },
     run: (memory, machine) => remove(memory, machine),
   },
+  "remove a dead holder's, under another library's guard": {
+    prepare: (memory, machine, draft) => {
+      memory.put(`${LOCK}.reclaim`, "", Date.now() - 5000);
+      return abandon(memory, machine, draft);
+    },
+    run: (memory, machine) => remove(memory, machine),
+  },
+  "remove a later version's": {
+    prepare: (memory) => {
+      memory.put(LOCK, '{ "pid": 12, "nonce": "n", "guard": "later" }');
+      return null;
+    },
+    run: (memory, machine) => remove(memory, machine),
+  },
+  "remove what has gone with its directory": {
+    prepare: (memory, machine, draft) => {
+      abandon(memory, machine, draft);
+      memory.removeAll();
+      return null;
+    },
+    run: (memory, { platform }) =>
+      told(
+        tryRemoveLock(
+          { lockPath: LOCK, guards: "file", fd: null },
+          memory.fs,
+          () => true,
+          platform,
+        ),
+      ),
+  },
 };
 
 /** Is no call, and stands among them. */
@@ -172,13 +208,17 @@ function remove(memory: MemoryFs, { platform, type }: Machine, isStale = true): 
   const text = memory.text(LOCK);
   const guards = guardsOf(text === null ? null : parsePayload(Buffer.from(text)), kind, platform);
   const fd = guards === "file" || guards === "foreign" ? null : memory.open(LOCK);
+  const looks: string[] = [];
   try {
     const look = (inside: InsideGuard): boolean => {
       const held = JSON.stringify(inside.fs.probe(inside.fd));
-      memory.calls.push(`${LOOK}${inside.isNamed ? ", named" : ""}: ${held}`);
+      const looked = `${LOOK}${inside.isNamed ? ", named" : ""}: ${held}`;
+      memory.calls.push(looked);
+      looks.push(`; ${looked}`);
       return isStale;
     };
-    return told(tryRemoveLock({ lockPath: LOCK, guards, fd }, memory.fs, look, platform));
+    const attempt = tryRemoveLock({ lockPath: LOCK, guards, fd }, memory.fs, look, platform);
+    return `${told(attempt)}${looks.join("")}`;
   } finally {
     if (fd !== null) memory.close(fd);
   }

@@ -28,6 +28,8 @@ export interface MemoryFsOptions {
   /** Whether it makes files without a name. */
   readonly hasUnnamed: boolean;
   readonly hasLinks: boolean;
+  /** Whether a linked name leads to another inode than the file that it was made for, as on mergerfs. */
+  readonly renumbersLinks: boolean;
   /** What kernel locks are like; `hidden`: they do not show through another descriptor. */
   readonly locks: "shown" | "hidden" | "none";
 }
@@ -89,8 +91,16 @@ export class MemoryFs {
   }
 
   /** A file that lies there, and is open to no process. */
-  put(path: string, text: string): void {
-    this.#names.set(path, this.#newInode(Buffer.from(text)));
+  put(path: string, text: string, modifiedMs?: number): void {
+    const inode = this.#newInode(Buffer.from(text));
+    if (modifiedMs !== undefined) inode.modifiedNs = BigInt(modifiedMs) * 1_000_000n;
+    this.#names.set(path, inode);
+  }
+
+  /** The directory goes, with all that is in it. */
+  removeAll(): void {
+    this.#names.clear();
+    this.#hasDirectory = false;
   }
 
   #newInode(bytes = Buffer.alloc(0)): Inode {
@@ -159,7 +169,8 @@ export class MemoryFs {
     if (!this.#hasDirectory) throw systemError("ENOENT", "link");
     if (this.#names.has(path)) throw systemError("EEXIST", "link");
     inode.changedNs = this.#tick();
-    this.#names.set(path, inode);
+    const named = this.#options.renumbersLinks ? this.#newInode(Buffer.from(inode.bytes)) : inode;
+    this.#names.set(path, named);
   }
 
   #id({ number }: Inode): string {

@@ -3,7 +3,7 @@ import { existsSync, openSync, readdirSync, readFileSync, closeSync, writeFileSy
 
 import { describe, expect, test } from "vitest";
 
-import { tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
+import { freeName, tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
 import {
   cleanStaleLockFiles,
   type CleanStaleLockFilesResult,
@@ -17,6 +17,7 @@ import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { program } from "../../support/processes/programs.js";
 import { requireNative, requireWindows } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
+import { MemoryFs } from "./memory-lock-fs.js";
 
 /** A rename that Windows refuses with that code. */
 function refusing(code: string, refused: () => void = () => {}): LockFs {
@@ -174,5 +175,38 @@ describe("a lock that another program has open on Windows", () => {
     expect(counts.removed).toBe(1);
     expect(refusals).toBeGreaterThanOrEqual(15);
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe("on a machine in memory", () => {
+  const path = "/d/s.lock";
+  function memoryWithLock(): MemoryFs {
+    const memory = new MemoryFs({
+      type: 0xef53,
+      hasUnnamed: true,
+      hasLinks: true,
+      renumbersLinks: false,
+      locks: "shown",
+    });
+    memory.put(path, '{ "pid": 12 }');
+    return memory;
+  }
+
+  test("a file that is its own guard must be open", () => {
+    const { fs } = memoryWithLock();
+    for (const guards of ["inode", "both"] as const) {
+      const remove = () =>
+        tryRemoveLock({ lockPath: path, guards, fd: null }, fs, () => true, "linux");
+      expect(remove).toThrow("the file that is its own guard must be open");
+    }
+  });
+
+  test("a removal that fails, of a lock that cannot be looked at then, has failed", () => {
+    const memory = memoryWithLock();
+    const fail = (code: string) => (): never => {
+      throw Object.assign(new Error(code), { code });
+    };
+    const fs = { ...memory.fs, unlink: fail("EIO"), lstat: fail("EACCES") };
+    expect(() => freeName(path, fs, "linux")).toThrow("EIO");
   });
 });
