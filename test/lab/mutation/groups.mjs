@@ -72,7 +72,7 @@ export const GROUPS = [
       "start-time",
     ],
     tests: [
-      "test/lock/verdict/{classify,evidence,judge,kernel-evidence,owner,owner-args,owner-token}.test.ts",
+      "test/lock/verdict/{classify,evidence,held-from,judge,kernel-evidence,owner,owner-args,owner-token}.test.ts",
       "test/lock/verdict/{plain-owner,process-reference-rules,start-time,waiting-limit}.test.ts",
       "test/properties/{living-owner,lock-verdict,start-time}.test.ts",
     ],

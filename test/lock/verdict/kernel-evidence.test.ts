@@ -7,8 +7,10 @@ import {
   type KernelEvidence,
   type KernelLockClaim,
   weighKernelLock,
+  weighNumberFile,
 } from "../../../lib/lock/verdict/kernel-evidence.js";
 import type { LockAttempt } from "../../../lib/lock/protocol/lock-fs.js";
+import { markedTime } from "../../../lib/lock/protocol/number-file.js";
 import { TOKEN, EARLIER, HOST, never, on } from "./owner-facts.js";
 
 // makedev(3)
@@ -225,5 +227,40 @@ describe("a disk that only this machine's kernel uses", () => {
       expect(isDiskOfThisMachine("45:12", null, { ...HOST, platform })).toBe(true);
     }
     expect(isDiskOfThisMachine("45:12", null, { ...HOST, platform: "android" })).toBe(false);
+  });
+});
+
+describe("what a probe of a file that is only a pid is worth", () => {
+  const found = `${DISK}:2`;
+  const mark = markedTime(
+    { fileId: found, pid: 7, boot: HOST.boot },
+    "linux",
+    Date.UTC(2026, 0, 1),
+  );
+  const MARKED = { mtimeNs: BigInt(Math.trunc((mark ?? 0) * 1e9)), ctimeNs: 1n };
+  const UNMARKED = { mtimeNs: MARKED.mtimeNs + 1_000_000n, ctimeNs: 1n };
+  const refused: LockAttempt = { refused: "ENOLCK" };
+
+  test.each<[string, string, FileSystemKind, LockAttempt, typeof MARKED, KernelEvidence]>([
+    ["held, with its mark", "7\n", "local", "held", MARKED, "held"],
+    ["held, without", "7\n", "local", "held", UNMARKED, "held"],
+    ["held on a network", "7\n", "network", "held", UNMARKED, "held"],
+    ["free, with its mark", "7\n", "local", "acquired", MARKED, "free"],
+    ["free, without", "7\n", "local", "acquired", UNMARKED, "silent"],
+    ["free, with another pid's mark", "8\n", "local", "acquired", MARKED, "silent"],
+    ["free on FUSE", "7\n", "fuse", "acquired", MARKED, "silent"],
+    ["free on a network", "7\n", "network", "acquired", MARKED, "silent"],
+    ["not to be asked", "7\n", "local", refused, MARKED, "silent"],
+  ])("%s", (_what, text, kind, answer, times, expected) => {
+    const file = { bytes: Buffer.from(text), found, times };
+    expect(weighNumberFile(file, HOST, { kind, name: null }, () => answer)).toBe(expected);
+  });
+
+  test.each<[string, string, FileSystemKind]>([
+    ["says no number", "7", "local"],
+    ["is on a file system of which nothing is known", "7\n", "unlisted"],
+  ])("one that %s is not asked", (_what, text, kind) => {
+    const file = { bytes: Buffer.from(text), found, times: MARKED };
+    expect(weighNumberFile(file, HOST, { kind, name: null }, never)).toBe("silent");
   });
 });
