@@ -7,9 +7,9 @@
 //   npm run trust -- --report            runs nothing: writes the report of what there is, and what is missing
 //
 // Goes on where a former run of the same code has ended, here or, by its report, elsewhere: a step that has passed is not
-// run again, unless its command or one of the tests that it runs has changed. Guides and figures are no code. Interrupted (SIGINT, SIGTERM) it ends what runs, which then counts for nothing.
-// Two steps run at a time where they do not disturb each other (schedule.mjs). A step that this machine cannot do is
-// skipped, with the reason.
+// run again, unless its command or one of the tests that it runs has changed. Guides and figures are no code. Interrupted
+// (SIGINT, SIGTERM) it ends what runs, which then counts for nothing. Two steps run at a time where they do not disturb
+// each other (schedule.mjs). A step that this machine cannot do is skipped, with the reason.
 //
 // build/trust/<step>.log has the output of a step, build/trust/results/<step>.json what it came to. When every step has
 // passed, or is skipped, report.json and report.md beside this file say so; the guides quote them. Of another scale all of
@@ -81,7 +81,7 @@ async function runAll() {
     const look = () => process.ppid === parent || stop("npm has ended");
     setInterval(look, PARENT_LOOK_MS).unref();
   }
-  const tried = describeCode();
+  const tried = { ...describeCode(), forms: formsOf(steps) };
   const selected = steps.filter(({ name }) => names.length === 0 || names.includes(name));
   takeOver(folder, reported());
   if (options.fresh) for (const { name } of selected) forgetResult(folder, name);
@@ -106,12 +106,15 @@ function stop(why) {
 }
 
 /** Of this code, scale and the steps as they are alone. */
-function ownResults({ code }) {
-  const forms = new Map(steps.map((step) => [step.name, describeForm(step)]));
+function ownResults({ code, forms }) {
   return resultsOfAll().filter(
     (result) =>
       result.code === code && result.scale === scale && result.form === forms.get(result.name),
   );
+}
+
+function formsOf(all) {
+  return new Map(all.map((step) => [step.name, describeForm(step)]));
 }
 
 /** What the committed report says, or that of the same scale. */
@@ -132,10 +135,10 @@ async function prepare() {
   for (const command of PREPARATIONS) await executeHere("preparation", { command });
 }
 
-async function run(step, tried) {
+async function run(step, { commit, code, forms }) {
   const started = performance.now();
-  const about = { scale, ...tried, form: describeForm(step), machine: describeMachine() };
   const { name, subject, method, command } = step;
+  const about = { scale, commit, code, form: forms.get(name), machine: describeMachine() };
   // Neither a failure nor an interruption may leave an older result standing.
   forgetResult(folder, name);
   const outcome = await attempt(step);

@@ -35,8 +35,9 @@ const TORTURE_ACQUISITIONS = [
   { modes: ["plain", "overdue", "stopped"], count: 6400 },
   { modes: ["abandon", "killed", "stopped-inside"], count: 2400 },
 ];
-/** A process that dies before it has the lock uses up an attempt: so many are left at least, in all and of few. */
-const TORTURE_LEAST = { whole: 200_000, scaled: 0.5 };
+const TORTURE_MODES = TORTURE_ACQUISITIONS.flatMap(({ modes }) => modes).length;
+/** A process that dies before it has the lock uses up an attempt: so many are left at least, in all; of few, half. */
+const TORTURE_LEAST = 200_000;
 
 const REUSES = 1_000_000;
 const EXECUTIONS = 10_000_000;
@@ -47,30 +48,61 @@ const CALLS = 100_000;
 /** What is above these rooms does no more with the addon. */
 const SANITIZED = ["native", "process", "lock", "file-lock", "session-lock"];
 
-/** The groups of ../mutation that decide about a lock or a signal, and where the tests are that answer for them. */
-const MUTATED = {
-  verdict: { what: "what decides about a lock", tests: ["test/lock/verdict"], seconds: 700 },
-  reading: { what: "what is read of a lock", tests: ["test/lock/verdict"], seconds: 300 },
-  guard: { what: "how a guard is entered", tests: ["test/lock/protocol"], seconds: 500 },
-  publish: {
-    what: "how a lock appears and is removed",
-    tests: ["test/lock/protocol"],
-    seconds: 400,
+/**
+ * The groups of ../mutation that decide about a lock or a signal, and where the tests are that answer for them; `small`: one
+ * file of each, to see that it works.
+ */
+const MUTATED = [
+  {
+    group: "verdict",
+    small: "start-time",
+    tests: "test/lock/verdict",
+    seconds: 700,
+    what: "what decides about a lock",
   },
-  format: { what: "what a lock file says", tests: ["test/lock/protocol"], seconds: 300 },
-  lease: { what: "a lease's deadlines", tests: ["test/lease"], seconds: 240 },
-  signal: { what: "which process a signal reaches", tests: ["test/process"], seconds: 150 },
-};
-/** One file of each, to see that it works. */
-const SMALL_MUTATED = {
-  verdict: "start-time",
-  reading: "reading",
-  guard: "guard-inode",
-  publish: "lease-claim",
-  format: "names",
-  lease: "deadline",
-  signal: "signal",
-};
+  {
+    group: "reading",
+    small: "reading",
+    tests: "test/lock/verdict",
+    seconds: 300,
+    what: "what is read of a lock",
+  },
+  {
+    group: "guard",
+    small: "guard-inode",
+    tests: "test/lock/protocol",
+    seconds: 500,
+    what: "how a guard is entered",
+  },
+  {
+    group: "publish",
+    small: "lease-claim",
+    tests: "test/lock/protocol",
+    seconds: 400,
+    what: "how a lock appears and is removed",
+  },
+  {
+    group: "format",
+    small: "names",
+    tests: "test/lock/protocol",
+    seconds: 300,
+    what: "what a lock file says",
+  },
+  {
+    group: "lease",
+    small: "deadline",
+    tests: "test/lease",
+    seconds: 240,
+    what: "a lease's deadlines",
+  },
+  {
+    group: "signal",
+    small: "signal",
+    tests: "test/process",
+    seconds: 150,
+    what: "which process a signal reaches",
+  },
+];
 
 /** What steps share, made before any of them: two of them run side by side. */
 export const PREPARATIONS = [
@@ -124,7 +156,7 @@ export function stepsAt(scale) {
     ...[null, ...FILE_SYSTEMS].map((fileSystem) => ({
       name: fileSystem === null ? "torture" : `torture-${fileSystem}`,
       subject: "torture",
-      method: `8 processes fight for one lock in 6 modes on ${fileSystem ?? "the folder for temporary files"}`,
+      method: `8 processes fight for one lock in ${TORTURE_MODES} modes on ${fileSystem ?? "the folder for temporary files"}`,
       kind: "waits",
       seconds: 300,
       fileSystem,
@@ -139,9 +171,7 @@ export function stepsAt(scale) {
         acquisitions: {
           pattern: /^total: (\d+) acquisitions/gmu,
           least: Math.ceil(
-            isWhole
-              ? TORTURE_LEAST.whole / (1 + FILE_SYSTEMS.length)
-              : TORTURE_LEAST.scaled * tortureShare(scaled),
+            isWhole ? TORTURE_LEAST / (1 + FILE_SYSTEMS.length) : tortureShare(scaled) / 2,
           ),
         },
         reclaims: { pattern: /^total: .* (\d+) reclaims/gmu, least: isWhole ? 1 : 0 },
@@ -252,14 +282,14 @@ export function stepsAt(scale) {
         },
       },
     },
-    ...Object.entries(MUTATED).map(([group, { what, tests, seconds }]) => ({
+    ...MUTATED.map(({ group, small, tests, seconds, what }) => ({
       name: `mutation-${group}`,
       subject: "mutation",
       method: `${what}, with one change each`,
       kind: "computes",
       seconds,
-      command: `node test/lab/mutation/run.mjs ${isWhole ? group : SMALL_MUTATED[group]}`,
-      tests: [...tests, "test/properties", "test/lab/mutation"],
+      command: `node test/lab/mutation/run.mjs ${isWhole ? group : small}`,
+      tests: [tests, "test/properties", "test/lab/mutation"],
       counts: {
         mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
         "mutants noticed": { pattern: /: (\d+) of \d+ mutants killed/gu },

@@ -7,16 +7,19 @@ import { expect, test } from "vitest";
 import { guardsOf } from "../../../lib/lock/protocol/guard.js";
 import { fileSystemOf } from "../../../lib/lock/protocol/file-system-kind.js";
 import { tryEnterAsHolder } from "../../../lib/lock/protocol/holder-guard.js";
-import { parsePayload, type PayloadDraft } from "../../../lib/lock/protocol/payload.js";
+import {
+  parsePayload,
+  type PayloadDraft,
+  plainPayload,
+} from "../../../lib/lock/protocol/payload.js";
 import { tryPublish } from "../../../lib/lock/protocol/publish.js";
 import type { Published } from "../../../lib/lock/protocol/new-lock-file.js";
 import { isStillOwn, tryRelease } from "../../../lib/lock/protocol/release.js";
 import { freeName, type InsideGuard, tryRemoveLock } from "../../../lib/lock/protocol/remove.js";
 import { requirePosix } from "../../support/require.js";
-import { type Failure, MemoryFs, type MemoryFsOptions } from "./memory-lock-fs.js";
+import { EXT4, type Failure, MemoryFs, type MemoryFsOptions } from "./memory-lock-fs.js";
 
 const LOCK = "/d/s.lock";
-const EXT = 0xef53;
 const FUSE = 0x65735546;
 const NFS = 0x6969;
 const APFS = 0x1a;
@@ -25,11 +28,11 @@ interface Machine extends MemoryFsOptions {
   readonly platform: NodeJS.Platform;
 }
 
-const ALL = { hasUnnamed: false, hasLinks: true, renumbersLinks: false, locks: "shown" } as const;
+const ALL = { ...EXT4, hasUnnamed: false };
 const MACHINES: Readonly<Record<string, Machine>> = {
-  "Linux, ext4": { ...ALL, platform: "linux", type: EXT, hasUnnamed: true },
-  "Linux, ext4 without unnamed files": { ...ALL, platform: "linux", type: EXT },
-  "Linux, a disk without links": { ...ALL, platform: "linux", type: EXT, hasLinks: false },
+  "Linux, ext4": { ...ALL, platform: "linux", hasUnnamed: true },
+  "Linux, ext4 without unnamed files": { ...ALL, platform: "linux" },
+  "Linux, a disk without links": { ...ALL, platform: "linux", hasLinks: false },
   "Linux, FUSE": { ...ALL, platform: "linux", type: FUSE },
   "Linux, FUSE whose locks do not show": { ...ALL, platform: "linux", type: FUSE, locks: "hidden" },
   "Linux, FUSE without links": { ...ALL, platform: "linux", type: FUSE, hasLinks: false },
@@ -53,18 +56,14 @@ const MACHINES: Readonly<Record<string, Machine>> = {
   Windows: { ...ALL, platform: "win32", type: null },
 };
 
-const SAID = {
-  createdAt: "2026-01-02T03:04:05.678Z",
+const SAID: PayloadDraft = {
+  ...plainPayload(12, { createdAt: "2026-01-02T03:04:05.678Z", starttime: 9 }),
   maxHoldMs: 5,
-  starttime: 9,
-  owner: null,
   monotonicMs: 7,
-  label: null,
-  lease: null,
 };
 const DRAFTS: Readonly<Record<string, PayloadDraft>> = {
-  lock: { ...SAID, pid: 12 },
-  "bare pid": { ...SAID, pid: 12, asNumber: { boot: "b1" } },
+  lock: SAID,
+  "bare pid": { ...SAID, asNumber: { boot: "b1" } },
 };
 
 const CODES = [
@@ -102,15 +101,17 @@ function abandon(memory: MemoryFs, machine: Machine, draft: PayloadDraft): null 
   return null;
 }
 
+type Run = Operation["run"];
+
+const publishing: Run = (memory, { platform }, _held, draft) =>
+  told(tryPublish(LOCK, draft, memory.fs, platform));
+
+const releasing: Run = (memory, { platform }, held) =>
+  told(tryRelease(LOCK, held as Published, memory.fs, (path, fs) => freeName(path, fs, platform)));
+
 const OPERATIONS: Readonly<Record<string, Operation>> = {
-  publish: {
-    prepare: () => null,
-    run: (memory, { platform }, _held, draft) => told(tryPublish(LOCK, draft, memory.fs, platform)),
-  },
-  "publish where a lock is": {
-    prepare: (memory, machine, draft) => publish(memory, machine, draft),
-    run: (memory, { platform }, _held, draft) => told(tryPublish(LOCK, draft, memory.fs, platform)),
-  },
+  publish: { prepare: () => null, run: publishing },
+  "publish where a lock is": { prepare: publish, run: publishing },
   "ask whether it is still held": {
     prepare: publish,
     run: (memory, _machine, held) => String(isStillOwn(LOCK, held as Published, memory.fs)),
@@ -123,13 +124,7 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       return told(guard);
     },
   },
-  release: {
-    prepare: publish,
-    run: (memory, { platform }, held) =>
-      told(
-        tryRelease(LOCK, held as Published, memory.fs, (path, fs) => freeName(path, fs, platform)),
-      ),
-  },
+  release: { prepare: publish, run: releasing },
   "release what is another's": {
     prepare: (memory, machine, draft) => {
       const held = publish(memory, machine, draft);
@@ -137,43 +132,28 @@ const OPERATIONS: Readonly<Record<string, Operation>> = {
       memory.put(LOCK, '{ "pid": 13 }');
       return held;
     },
-    run: (memory, { platform }, held) =>
-      told(
-        tryRelease(LOCK, held as Published, memory.fs, (path, fs) => freeName(path, fs, platform)),
-      ),
+    run: releasing,
   },
-  "remove a dead holder's": { prepare: abandon, run: (memory, machine) => remove(memory, machine) },
-  "remove one without a payload": {
-    prepare: (memory) => {
-      memory.put(LOCK, "");
-      return null;
-    },
-    run: (memory, machine) => remove(memory, machine),
-  },
-  "remove one that has changed": {
-    prepare: abandon,
-    run: (memory, machine) => remove(memory, machine, false),
-  },
+  "remove a dead holder's": { prepare: abandon, run: removing() },
+  "remove one without a payload": { prepare: leaving(""), run: removing() },
+  "remove one that has changed": { prepare: abandon, run: removing({ isStale: false }) },
   "remove a dead holder's, under another library's leftover guard": {
     prepare: (memory, machine, draft) => {
       memory.put(`${LOCK}.reclaim`, "");
       return abandon(memory, machine, draft);
     },
-    run: (memory, machine) => remove(memory, machine),
+    run: removing(),
   },
   "remove a dead holder's, under another library's guard": {
     prepare: (memory, machine, draft) => {
       memory.put(`${LOCK}.reclaim`, "", Date.now() - 5000);
       return abandon(memory, machine, draft);
     },
-    run: (memory, machine) => remove(memory, machine),
+    run: removing(),
   },
   "remove a later version's": {
-    prepare: (memory) => {
-      memory.put(LOCK, '{ "pid": 12, "nonce": "n", "guard": "later" }');
-      return null;
-    },
-    run: (memory, machine) => remove(memory, machine),
+    prepare: leaving('{ "pid": 12, "nonce": "n", "guard": "later" }'),
+    run: removing(),
   },
   "remove what has gone with its directory": {
     prepare: (memory, machine, draft) => {
@@ -203,7 +183,19 @@ const OF_NUMBERS: ReadonlySet<string> = new Set([
   "release",
 ]);
 
-function remove(memory: MemoryFs, { platform, type }: Machine, isStale = true): string {
+/** A file that another program has left. */
+function leaving(text: string): Operation["prepare"] {
+  return (memory) => {
+    memory.put(LOCK, text);
+    return null;
+  };
+}
+
+function removing({ isStale = true } = {}): Run {
+  return (memory, machine) => remove(memory, machine, isStale);
+}
+
+function remove(memory: MemoryFs, { platform, type }: Machine, isStale: boolean): string {
   const { kind } = fileSystemOf(platform, type, "/d");
   const text = memory.text(LOCK);
   const guards = guardsOf(text === null ? null : parsePayload(Buffer.from(text)), kind, platform);
@@ -238,7 +230,7 @@ function told(result: object): string {
   return [kind, ...rest].join(", ");
 }
 
-/** Nonces, times and what depends on them, by the order in which they appear. */
+/** Nonces, by the order in which they appear. */
 function normal(text: string): string {
   const seen: string[] = [];
   return text.replaceAll(/[0-9a-f]{32}/gu, (nonce) => {
@@ -247,7 +239,7 @@ function normal(text: string): string {
   });
 }
 
-interface Run {
+interface Trace {
   readonly calls: readonly string[];
   readonly outcome: string;
 }
@@ -257,7 +249,7 @@ function runOnce(
   machine: Machine,
   draft: PayloadDraft,
   failure: Failure | null,
-): Run {
+): Trace {
   const memory = new MemoryFs(machine);
   const held = operation.prepare(memory, machine, draft);
   memory.failNext(failure);
@@ -282,7 +274,7 @@ function failures(
   operation: Operation,
   machine: Machine,
   draft: PayloadDraft,
-  { calls, outcome: unfailed }: Run,
+  { calls, outcome: unfailed }: Trace,
 ): string[] {
   return calls.flatMap((call, index) => {
     if (call.startsWith(LOOK)) return [];

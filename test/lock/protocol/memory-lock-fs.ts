@@ -5,6 +5,8 @@
 import type { BigIntStats } from "node:fs";
 
 import type { LockAttempt, LockFs, PathKind } from "../../../lib/lock/protocol/lock-fs.js";
+import { systemError } from "../../../lib/util/error-code.js";
+import { LOCKING } from "../../support/locks/failing-fs.js";
 
 interface Inode {
   readonly number: bigint;
@@ -34,6 +36,15 @@ export interface MemoryFsOptions {
   readonly locks: "shown" | "hidden" | "none";
 }
 
+/** A Linux disk. */
+export const EXT4: MemoryFsOptions = {
+  type: 0xef53,
+  hasUnnamed: true,
+  hasLinks: true,
+  renumbersLinks: false,
+  locks: "shown",
+};
+
 /** Makes the call of that number fail, once, counted from 1; what it does may be done all the same. */
 export interface Failure {
   readonly call: number;
@@ -56,8 +67,8 @@ export class MemoryFs {
   #inodes = 0n;
   #nowNs = START_NS;
 
-  constructor(options: MemoryFsOptions) {
-    this.#options = options;
+  constructor(options: Partial<MemoryFsOptions> = {}) {
+    this.#options = { ...EXT4, ...options };
     this.fs = this.#recorded(this.#real());
   }
 
@@ -124,7 +135,7 @@ export class MemoryFs {
         if (failure === null) return call(...args);
         if (failure.isDone) call(...args);
         if (LOCKING.has(name)) return { refused: failure.code } satisfies LockAttempt;
-        throw systemError(failure.code, name);
+        throw refusal(failure.code, name);
       },
     ]);
     return Object.fromEntries(recorded) as LockFs;
@@ -132,13 +143,13 @@ export class MemoryFs {
 
   #at(path: string): Inode {
     const inode = this.#names.get(path);
-    if (inode === undefined) throw systemError("ENOENT", "open");
+    if (inode === undefined) throw refusal("ENOENT", "open");
     return inode;
   }
 
   #of(fd: number): Inode {
     const file = this.#open.get(fd);
-    if (file === undefined) throw systemError("EBADF", "fd");
+    if (file === undefined) throw refusal("EBADF", "fd");
     return file.inode;
   }
 
@@ -150,8 +161,8 @@ export class MemoryFs {
   }
 
   #create(path: string, deletes: string | null = null): number {
-    if (!this.#hasDirectory) throw systemError("ENOENT", "open");
-    if (this.#names.has(path)) throw systemError("EEXIST", "open");
+    if (!this.#hasDirectory) throw refusal("ENOENT", "open");
+    if (this.#names.has(path)) throw refusal("EEXIST", "open");
     const inode = this.#newInode();
     this.#names.set(path, inode);
     return this.#opened(inode, deletes);
@@ -166,8 +177,8 @@ export class MemoryFs {
   }
 
   #link(inode: Inode, path: string): void {
-    if (!this.#hasDirectory) throw systemError("ENOENT", "link");
-    if (this.#names.has(path)) throw systemError("EEXIST", "link");
+    if (!this.#hasDirectory) throw refusal("ENOENT", "link");
+    if (this.#names.has(path)) throw refusal("EEXIST", "link");
     inode.changedNs = this.#tick();
     const named = this.#options.renumbersLinks ? this.#newInode(Buffer.from(inode.bytes)) : inode;
     this.#names.set(path, named);
@@ -206,8 +217,8 @@ export class MemoryFs {
       openForWriting: (path) => this.#opened(this.#at(path)),
       createExclusive: (path) => this.#create(path),
       createUnnamed: () => {
-        if (!hasUnnamed) throw systemError("EOPNOTSUPP", "open");
-        if (!this.#hasDirectory) throw systemError("ENOENT", "open");
+        if (!hasUnnamed) throw refusal("EOPNOTSUPP", "open");
+        if (!this.#hasDirectory) throw refusal("ENOENT", "open");
         return this.#opened(this.#newInode());
       },
       linkOpenFile: (fd, path) => this.#link(this.#of(fd), path),
@@ -219,7 +230,7 @@ export class MemoryFs {
       takeOverSelfDeleting: (path) => {
         const inode = this.#at(path);
         const isOpen = [...this.#open.values()].some((file) => file.inode === inode);
-        if (isOpen) throw systemError("EBUSY", "open");
+        if (isOpen) throw refusal("EBUSY", "open");
         return this.#opened(inode, path);
       },
       read: (fd, buffer, offset, length) =>
@@ -245,7 +256,7 @@ export class MemoryFs {
       kindAt: (path): PathKind => (this.#names.has(path) ? "file" : "nothing"),
       isWithoutLinks: () => true,
       link: (existing, path) => {
-        if (!hasLinks) throw systemError("EPERM", "link");
+        if (!hasLinks) throw refusal("EPERM", "link");
         this.#link(this.#at(existing), path);
       },
       makeDirectory: () => {
@@ -253,7 +264,7 @@ export class MemoryFs {
       },
       realpath: (path) => path,
       readLink: () => {
-        throw systemError("EINVAL", "readlink");
+        throw refusal("EINVAL", "readlink");
       },
       exists: (path) => (path === DIRECTORY ? this.#hasDirectory : this.#names.has(path)),
       unlink: (path) => {
@@ -261,7 +272,7 @@ export class MemoryFs {
         this.#names.delete(path);
       },
       removeDirectory: () => {
-        throw systemError("ENOTDIR", "rmdir");
+        throw refusal("ENOTDIR", "rmdir");
       },
       rename: (from, to) => {
         this.#names.set(to, this.#at(from));
@@ -288,9 +299,20 @@ export class MemoryFs {
   }
 }
 
-/** These do not throw, they say what the kernel said. */
-const LOCKING: ReadonlySet<string> = new Set(["tryExclusive", "probe", "tryOwn", "probeOwner"]);
+/** The same calls, of which some fail, each with its code. */
+export function withRefused(
+  fs: LockFs,
+  codes: Partial<Readonly<Record<keyof LockFs, string>>>,
+): LockFs {
+  const refused = Object.entries(codes).map(([name, code]) => [
+    name,
+    (): never => {
+      throw refusal(code, name);
+    },
+  ]);
+  return { ...fs, ...(Object.fromEntries(refused) as Partial<LockFs>) };
+}
 
-function systemError(code: string, syscall: string): Error {
-  return Object.assign(new Error(`${code}: in memory, ${syscall}`), { code, syscall });
+function refusal(code: string, syscall: string, path = ""): Error {
+  return systemError(code, "in memory", syscall, path);
 }

@@ -172,10 +172,8 @@ test("what the publisher adds is what the publisher says, and all else what the 
     fileSystem: "ext",
     verified: null,
   };
-  const text = formatPublished(
-    { ...EMPTY, pid: 12, nonce: "another", label: "run 7" } as object as LockPayload,
-    added,
-  );
+  const said: LockPayload = { ...EMPTY, pid: 12, nonce: "another", label: "run 7" };
+  const text = formatPublished(said, added);
   expect(parse(text)).toEqual({ ...EMPTY, pid: 12, label: "run 7", ...added });
 });
 

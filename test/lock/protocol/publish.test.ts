@@ -26,7 +26,7 @@ import { importCompiled } from "../../support/locks/lock-holder.js";
 import { type Rule, standIn } from "../../support/processes/stand-in.js";
 import { withGuardFiles } from "../../support/locks/lock-kinds.js";
 import { requireLinux, requireNative, requirePosix } from "../../support/require.js";
-import { MemoryFs } from "./memory-lock-fs.js";
+import { MemoryFs, withRefused } from "./memory-lock-fs.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
 const DRAFT: PayloadDraft = {
@@ -380,23 +380,14 @@ describe("a lock that gets its name when it is complete", () => {
 });
 
 describe("on a machine in memory", () => {
-  const ON_DISK = {
-    type: 0xef53,
-    hasUnnamed: false,
-    hasLinks: true,
-    renumbersLinks: false,
-    locks: "shown",
-  } as const;
+  const WITHOUT_UNNAMED = { hasUnnamed: false } as const;
   const path = "/d/s.lock";
 
   test.each(["EPERM", "EACCES", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"])(
     "where links are refused (%s) the lock is written in its place",
     (code) => {
-      const memory = new MemoryFs(ON_DISK);
-      const link = (): never => {
-        throw Object.assign(new Error(code), { code });
-      };
-      const lock = tryPublish(path, DRAFT, { ...memory.fs, link }, "linux");
+      const memory = new MemoryFs(WITHOUT_UNNAMED);
+      const lock = tryPublish(path, DRAFT, withRefused(memory.fs, { link: code }), "linux");
       expect(lock.kind).toBe("published");
       expect(memory.names()).toEqual([path]);
       expect(memory.calls).toContain(`createExclusive(${path})`);
@@ -406,11 +397,11 @@ describe("on a machine in memory", () => {
   test.each(["ENOENT", "EEXIST"])(
     "a file that cannot be made (%s) however often is an error, and is not tried for ever",
     (code) => {
-      const memory = new MemoryFs(ON_DISK);
+      const memory = new MemoryFs(WITHOUT_UNNAMED);
       let tries = 0;
       const createExclusive = (): never => {
         tries++;
-        throw Object.assign(new Error(code), { code });
+        throw error(code);
       };
       expect(() => tryPublish(path, DRAFT, { ...memory.fs, createExclusive }, "linux")).toThrow(
         code,
@@ -422,7 +413,7 @@ describe("on a machine in memory", () => {
   );
 
   test("a lock that another program takes away as it is written is an error that says so", () => {
-    const memory = new MemoryFs({ ...ON_DISK, hasLinks: false });
+    const memory = new MemoryFs({ ...WITHOUT_UNNAMED, hasLinks: false });
     const isNamed = (name: string, fd: number): boolean => {
       if (name !== path) return memory.fs.isNamed(name, fd);
       memory.fs.unlink(path);

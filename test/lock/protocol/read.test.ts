@@ -4,18 +4,12 @@ import { describe, expect, test } from "vitest";
 import { MAX_LOCK_BYTES } from "../../../lib/lock/protocol/payload.js";
 import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
 import { isLockAt, pidAt, readContent } from "../../../lib/lock/protocol/read.js";
-import { MemoryFs } from "./memory-lock-fs.js";
+import { MemoryFs, withRefused } from "./memory-lock-fs.js";
 
 const LOCK = "/d/s.lock";
 
 function memoryWith(text: string): MemoryFs {
-  const memory = new MemoryFs({
-    type: 0xef53,
-    hasUnnamed: true,
-    hasLinks: true,
-    renumbersLinks: false,
-    locks: "shown",
-  });
+  const memory = new MemoryFs();
   memory.put(LOCK, text);
   return memory;
 }
@@ -25,15 +19,6 @@ function inPieces(fs: LockFs, most: number): LockFs {
   return {
     ...fs,
     read: (fd, buffer, offset, length) => fs.read(fd, buffer, offset, Math.min(length, most)),
-  };
-}
-
-function failing(fs: LockFs, code: string): LockFs {
-  return {
-    ...fs,
-    openForReading: () => {
-      throw Object.assign(new Error(code), { code });
-    },
   };
 }
 
@@ -137,7 +122,9 @@ describe("whether a file is that lock", () => {
   test("there is none, or one that cannot be seen", () => {
     const memory = memoryWith(text);
     expect(isLockAt("/d/other.lock", own, memory.fs)).toBe(false);
-    expect(() => isLockAt(LOCK, own, failing(memory.fs, "EACCES"))).toThrow("EACCES");
+    expect(() => isLockAt(LOCK, own, withRefused(memory.fs, { openForReading: "EACCES" }))).toThrow(
+      "EACCES",
+    );
   });
 
   test("a bare pid is that lock in the very same file only", () => {
@@ -166,7 +153,7 @@ describe("the pid that is said", () => {
   test("is none where there is no file, and not known where there is one that cannot be read", () => {
     const memory = memoryWith("12\n");
     expect(pidAt("/d/other.lock", memory.fs)).toBe("absent");
-    expect(pidAt(LOCK, failing(memory.fs, "EACCES"))).toBeNull();
+    expect(pidAt(LOCK, withRefused(memory.fs, { openForReading: "EACCES" }))).toBeNull();
     expect(memory.openCount()).toBe(0);
   });
 });

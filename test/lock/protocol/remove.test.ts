@@ -17,7 +17,7 @@ import { writePlainLock } from "../../support/locks/lock-holder.js";
 import { program } from "../../support/processes/programs.js";
 import { requireNative, requireWindows } from "../../support/require.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { MemoryFs } from "./memory-lock-fs.js";
+import { MemoryFs, withRefused } from "./memory-lock-fs.js";
 
 /** A rename that Windows refuses with that code. */
 function refusing(code: string, refused: () => void = () => {}): LockFs {
@@ -181,13 +181,7 @@ describe("a lock that another program has open on Windows", () => {
 describe("on a machine in memory", () => {
   const path = "/d/s.lock";
   function memoryWithLock(): MemoryFs {
-    const memory = new MemoryFs({
-      type: 0xef53,
-      hasUnnamed: true,
-      hasLinks: true,
-      renumbersLinks: false,
-      locks: "shown",
-    });
+    const memory = new MemoryFs();
     memory.put(path, '{ "pid": 12 }');
     return memory;
   }
@@ -202,11 +196,7 @@ describe("on a machine in memory", () => {
   });
 
   test("a removal that fails, of a lock that cannot be looked at then, has failed", () => {
-    const memory = memoryWithLock();
-    const fail = (code: string) => (): never => {
-      throw Object.assign(new Error(code), { code });
-    };
-    const fs = { ...memory.fs, unlink: fail("EIO"), lstat: fail("EACCES") };
+    const fs = withRefused(memoryWithLock().fs, { unlink: "EIO", lstat: "EACCES" });
     expect(() => freeName(path, fs, "linux")).toThrow("EIO");
   });
 });
