@@ -32,7 +32,7 @@ const LONG = [
   "test/lock/{break,exit/signals-and-ends,other-runtimes,terminated-workers,threads-and-containers}.test.ts",
   "test/lock/protocol/{file-times,full-disks,protected-files,refusing-file-systems,views-of-a-directory}.test.ts",
   "test/lock/verdict/{missing-evidence,owners-at-acquire,reading}.test.ts",
-  "test/{api/guide-examples,api/whole-milliseconds,util/fake-timers}.test.ts",
+  "test/{api/guide-examples,api/whole-milliseconds,util/directory-reader,util/fake-timers}.test.ts",
   // On real servers, which count leases in seconds.
   "test/lease/etcd.test.ts",
   "test/lease/etcd/*.test.ts",

@@ -7,13 +7,14 @@
  * numbers, and a process keeps its own. One that was born meanwhile may be missed: what it wrote must have been
  * read after the look began to be its.
  */
+import { DirectoryReader } from "../util/directory-reader.js";
 import { errorCode } from "../util/error-code.js";
 import { fs } from "../util/node-modules.js";
 import type { TimeSlice } from "../util/time-slice.js";
 import type { ProcessIdentity } from "./backends/backend.js";
 import { parseNamespacePids, parseTimeOffsets } from "./backends/procfs-parse.js";
 
-const { opendirSync, readFileSync, statSync } = fs;
+const { readFileSync, statSync } = fs;
 
 /** A process of a nested namespace, as it is when it is asked about. */
 export interface NestedProcess {
@@ -60,9 +61,6 @@ export function lookForNestedProcessesSync(identity: Identity): NestedProcesses 
   return look;
 }
 
-// Entries read ahead: about 100 µs of work.
-const LISTING_BLOCK = 256;
-
 interface Sighting {
   /** The pid that we know it by. */
   readonly outerPid: number;
@@ -88,16 +86,17 @@ class Look implements NestedProcesses {
       return;
     }
     try {
-      const listing = opendirSync("/proc", { bufferSize: LISTING_BLOCK });
+      // One by one: of a process that is just ending no type is told.
+      const listing = new DirectoryReader("/proc", { block: 1 });
       try {
-        for (let entry = listing.readSync(); entry !== null; entry = listing.readSync()) {
+        for (let entry = listing.next(); entry !== null; entry = listing.next()) {
           if (!/^\d+$/u.test(entry.name)) continue;
           const pid = Number(entry.name);
           if (pid !== 1 && !this.#note(pid)) this.isComplete = false;
           yield;
         }
       } finally {
-        listing.closeSync();
+        listing.close();
       }
     } catch {
       this.isComplete = false;

@@ -1,9 +1,10 @@
 /** A hint where a directory has no locks itself, and the sessions directories below it have: a state directory was meant. */
-import { type Dirent, opendirSync } from "node:fs";
+import type { Dirent } from "node:fs";
 import { join } from "node:path";
 
 import { SESSION_LOCK_SUFFIX } from "../../session-lock/sweep/list-locks.js";
 import { absolutePath } from "../../util/absolute-path.js";
+import { DirectoryReader } from "../../util/directory-reader.js";
 import { printable } from "../../util/printable.js";
 
 /** Where sessions are kept below a directory that a person may have named instead; the first is `--state-dir`'s. */
@@ -45,13 +46,13 @@ function hasLock(directory: string): boolean {
 function entriesOf(path: string): Dirent[] {
   const entries: Dirent[] = [];
   try {
-    const directory = opendirSync(path);
+    const directory = new DirectoryReader(path);
     try {
-      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      for (let entry = directory.next(); entry !== null; entry = directory.next()) {
         if (entries.push(entry) >= MOST_ENTRIES) break;
       }
     } finally {
-      directory.closeSync();
+      directory.close();
     }
   } catch {
     // What is not there, or may not be looked at, is not hinted at.

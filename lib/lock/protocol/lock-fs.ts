@@ -5,9 +5,10 @@
  * `lib/lock` imports `node:fs` beside it. Calls are synchronous on purpose: on a local disk each
  * takes 2–10 µs, a hop through the thread pool 30–60 µs.
  */
-import type { BigIntStats, Dir } from "node:fs";
+import type { BigIntStats } from "node:fs";
 
 import { loadNative } from "../../native/load.js";
+import { DirectoryReader } from "../../util/directory-reader.js";
 import { errorCode, systemError } from "../../util/error-code.js";
 import { dirname, fs } from "../../util/node-modules.js";
 import { printable } from "../../util/printable.js";
@@ -134,8 +135,6 @@ const O_TEMPORARY = 0x40;
 const O_EXLOCK = 0x10000000;
 // Less the umask: others must be able to read who holds a lock; nothing in it is secret.
 const FILE_MODE = 0o666;
-// Entries read ahead per directory block: about 100 µs of work.
-const LISTING_BLOCK = 256;
 
 /** The real calls. */
 export const realLockFs: LockFs = {
@@ -177,14 +176,14 @@ export const realLockFs: LockFs = {
     fs.renameSync(from, to);
   },
   list: (directory) => {
-    const handle = openDirectory(directory);
+    const reader = openDirectory(directory);
     return {
       next: () => {
-        const entry = handle.readSync();
+        const entry = reader.next();
         return entry === null ? null : { name: entry.name, isFile: entry.isFile() };
       },
       close: () => {
-        handle.closeSync();
+        reader.close();
       },
     };
   },
@@ -322,9 +321,9 @@ function makeDirectory(path: string): void {
 }
 
 /** Node's own error does not name the directory. */
-function openDirectory(directory: string): Dir {
+function openDirectory(directory: string): DirectoryReader {
   try {
-    return fs.opendirSync(directory, { bufferSize: LISTING_BLOCK });
+    return new DirectoryReader(directory);
   } catch (cause) {
     const { code, errno, syscall, message } = cause as NodeJS.ErrnoException;
     const error = new Error(printable(`${message} '${directory}'`), { cause });

@@ -1,5 +1,5 @@
 /** This process inside the guard of a lock, as another one would be that is about to remove it. */
-import { closeSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { dirname } from "node:path";
 
 import { fileSystemOf } from "../../../lib/lock/protocol/file-system-kind.js";
@@ -22,7 +22,7 @@ export function enterGuardOf(lockPath: string): () => void {
   const leave = leaveOf(tryEnterInode(lockPath, fd, realLockFs));
   return () => {
     leave();
-    closeSync(fd);
+    realLockFs.close(fd);
   };
 }
 

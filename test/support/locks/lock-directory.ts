@@ -46,8 +46,9 @@ export function lockDirectory(): LockDirectory {
 
 /** A process that lives until the test ends, with what a lock of it says. */
 export async function liveOwner(): Promise<RunningChild & { readonly starttime: number }> {
-  // While a process waits for a disk, as programs do when they start, its command line is not read.
-  const child = await startReady(process.execPath, ["-e", "console.log(); process.stdin.resume()"]);
+  // While a process waits for a disk, as programs do when they start, its command line is not read. On Windows an
+  // argument with a space would be told in quotes.
+  const child = await startReady(process.execPath, ["-e", "console.log();process.stdin.resume()"]);
   const starttime = getProcessStartTime(child.pid);
   if (starttime === null) throw new Error(`no start time: ${child.pid}`);
   return { ...child, starttime };

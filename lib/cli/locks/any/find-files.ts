@@ -1,8 +1,9 @@
 /** Which files the arguments of `pidentity locks` name: themselves, or what is in a directory. */
-import { type Dirent, opendirSync, statSync } from "node:fs";
+import { type Dirent, statSync } from "node:fs";
 import { basename, join } from "node:path";
 
 import { absolutePath, pathPrefix, tidyPath } from "../../../util/absolute-path.js";
+import { DirectoryReader, isWithoutEntries } from "../../../util/directory-reader.js";
 import { sortInSlices } from "../../../util/sort-in-slices.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
 import { realLockFs } from "../../../lock/protocol/lock-fs.js";
@@ -42,15 +43,6 @@ function isThere(path: string): boolean {
   }
 }
 
-function isWithoutEntries(path: string): boolean {
-  const directory = opendirSync(path);
-  try {
-    return directory.readSync() === null;
-  } finally {
-    directory.closeSync();
-  }
-}
-
 /** What is told of a file that was named and is no lock; null: it may be one. */
 export function whyNoLock({ path, shown }: FileToExamine): string | null {
   return isDependencyList(basename(path))
@@ -66,14 +58,14 @@ export function whyNoLock({ path, shown }: FileToExamine): string | null {
 export async function filesIn(given: string, slice: TimeSlice): Promise<FileToExamine[]> {
   const path = absolutePath(given);
   const names: string[] = [];
-  const directory = opendirSync(path, { bufferSize: 256 });
+  const directory = new DirectoryReader(path);
   try {
-    for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+    for (let entry = directory.next(); entry !== null; entry = directory.next()) {
       if (mayBeLock(entry.name, typeOf(entry))) names.push(entry.name);
       if (slice.exhausted()) await slice.next();
     }
   } finally {
-    directory.closeSync();
+    directory.close();
   }
   const prefix = pathPrefix(path);
   const sorted = await sortInSlices(names, slice);

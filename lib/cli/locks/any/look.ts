@@ -1,10 +1,11 @@
 /** Looks at one file that may be a lock; opens regular files only, follows no link, changes nothing. */
-import { type BigIntStats, opendirSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { sep } from "node:path";
 
 import { closeQuietly, realLockFs } from "../../../lock/protocol/lock-fs.js";
 import { hasMark, numberIn } from "../../../lock/protocol/number-file.js";
 import { tokenHost } from "../../../process/identity.js";
+import { isWithoutEntries } from "../../../util/directory-reader.js";
 import { isVanished } from "../../../util/error-code.js";
 import { type FoundFile, type FoundType, MOST_BYTES } from "../forms/form.js";
 
@@ -67,7 +68,7 @@ function read(path: string, stats: BigIntStats): Pick<Found, "file"> {
     case "link":
       return { file: { ...file, target: realLockFs.readLink(path) } };
     case "directory":
-      return { file: { ...file, isEmptyDirectory: isEmpty(path) } };
+      return { file: { ...file, isEmptyDirectory: isWithoutEntries(path) } };
     case "other":
       return { file };
   }
@@ -113,14 +114,4 @@ function isMarked(fd: number, bytes: Buffer, times: BigIntStats): boolean {
   if (pid === null) return false;
   const file = { fileId: realLockFs.fileId(fd), pid, boot: tokenHost().boot };
   return hasMark(file, process.platform, times);
-}
-
-/** Reads one entry at the most. */
-function isEmpty(path: string): boolean {
-  const directory = opendirSync(path, { bufferSize: 1 });
-  try {
-    return directory.readSync() === null;
-  } finally {
-    directory.closeSync();
-  }
 }

@@ -1,6 +1,7 @@
 /** Linux: which processes have a file open for writing, or locked. Looks at descriptors' names only. */
-import { opendirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
+import { DirectoryReader } from "../../../util/directory-reader.js";
 import { errorCode } from "../../../util/error-code.js";
 import type { TimeSlice } from "../../../util/time-slice.js";
 
@@ -107,16 +108,16 @@ export function hasOpen(pid: number, path: string, inode: bigint): boolean | nul
 
 /** None where they may not be read, or are gone. */
 function* namesIn(path: string): Generator<string> {
-  const directory = orNull(() => opendirSync(path));
+  const directory = orNull(() => new DirectoryReader(path));
   if (directory === null) return;
   try {
     for (;;) {
-      const entry = orNull(() => directory.readSync());
+      const entry = orNull(() => directory.next());
       if (entry === null) return;
       yield entry.name;
     }
   } finally {
-    directory.closeSync();
+    directory.close();
   }
 }
 
