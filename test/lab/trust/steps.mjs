@@ -335,7 +335,8 @@ export function stepsAt(scale) {
       method: "rules, tokens, payloads, command lines and limits on random input",
       kind: "computes",
       seconds: 300,
-      command: "npx vitest run --project slow test/properties",
+      // Of so many cases each takes minutes.
+      command: "npx vitest run --project slow test/properties --testTimeout 1200000",
       environment: { PIDENTITY_PROPERTY_FACTOR: String(50 * scale) },
       tests: ["test/properties"],
       counts: { properties: { pattern: /Tests\s+(\d+) passed/gu } },
