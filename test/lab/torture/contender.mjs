@@ -1,11 +1,19 @@
 // One of the processes that fight for a lock. Arguments: a JSON task. Tells what happens the moment it
 // happens, one word per line, so that nothing is lost when it is killed: "acquired", "reclaimed" (it
-// removed another's lock on the way), "written", "refused" (a late write), "overlap", "stopping <where>",
+// removed another's lock on the way), "written", "refused" (a late write), "overlap <with whom>", "stopping <where>",
 // "error <message>". The oracle is outside of the lock code: a kernel lock of its own, held from right after
 // the acquisition until right before the release, and a counter that is read and written back, so that two
 // writers at once lose an update.
-import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
-import { basename } from "node:path";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import { loadNative } from "../../../build/modules/native/load.js";
@@ -18,6 +26,7 @@ const task = JSON.parse(process.argv[2]);
 const lockName = `${basename(task.sessionFile)}.lock`;
 const { binding } = loadNative();
 let oracle = openSync(task.oracle, "r+");
+const ownName = join(task.holders, String(process.pid));
 const counter = openSync(task.counter, "r+");
 // Whose lock it is that is being removed: another's while acquiring, one's own afterwards.
 let doing = "reclaim";
@@ -96,25 +105,46 @@ function writeCounter(value) {
 }
 
 /**
- * Enters the oracle. A process that is being killed lets go of its descriptors in an order that nobody
- * promises, the lock's perhaps before the oracle's: only an occupant that goes on living is an overlap.
+ * Enters the oracle. A process that is being killed lets go of its descriptors in an order that the kernel does not
+ * promise, the lock's perhaps before the oracle's: only a holder that goes on living is an overlap. So each gives its name
+ * before it takes the oracle, and until it has let go of it: a name that were written afterwards would be missing, and
+ * another one there, if its process was killed in between.
  */
 async function enterOracle() {
+  writeFileSync(ownName, "");
+  maybeDie();
   for (let patience = 0; binding.lockTryExclusive(oracle) !== 0; patience++) {
-    const occupant = Number(readFileSync(task.oracle, "utf8"));
-    if (patience === 100 || !isDying(occupant)) {
-      tell("overlap");
+    const living = otherHolders().filter((pid) => !isDying(pid));
+    if (patience === 100 || living.length > 0) {
+      tell(`overlap with ${living.map(describe).join(", ") || "one that has no name"}`);
       return;
     }
     await delay(1);
   }
-  writeSync(oracle, String(process.pid).padEnd(10), 0);
+  maybeDie();
 }
 
 /** The kernel lock goes with its descriptor. */
 function leaveOracle() {
   closeSync(oracle);
+  unlinkSync(ownName);
   oracle = openSync(task.oracle, "r+");
+}
+
+function otherHolders() {
+  return readdirSync(task.holders)
+    .map(Number)
+    .filter((pid) => pid !== process.pid);
+}
+
+function describe(pid) {
+  const facts = readIfThere(`/proc/${pid}/status`).match(/^(?:State|SigPnd|ShdPnd):.*$/gmu) ?? [];
+  return `${pid} (${facts.join(", ").replaceAll("\t", " ")})`;
+}
+
+/** Not even a chance to tidy up. An update that was not written is not missed. */
+function maybeDie() {
+  if (Math.random() < task.abandonShare / 3) process.kill(process.pid, "SIGKILL");
 }
 
 /** Killed, but not yet gone: only those who could not answer any more. */
@@ -146,8 +176,7 @@ async function hold() {
   await enterOracle();
   const before = readCounter();
   if (Math.random() < 0.3) await delay(Math.random() * task.pauseMs);
-  // Not even a chance to tidy up. The update was not written, so it is not missed.
-  if (Math.random() < task.abandonShare) process.kill(process.pid, "SIGKILL");
+  maybeDie();
   writeCounter(before + 1);
   leaveOracle();
 }
@@ -158,7 +187,8 @@ async function holdTooLong(lock) {
   if (isLate) await delay(task.maxHoldMs * (0.8 + Math.random()));
   try {
     lock.withFence(() => {
-      if (binding.lockTryExclusive(oracle) !== 0) tell("overlap");
+      writeFileSync(ownName, "");
+      if (binding.lockTryExclusive(oracle) !== 0) tell(`overlap with ${otherHolders().join(", ")}`);
       writeCounter(readCounter() + 1);
       leaveOracle();
     });

@@ -9,7 +9,7 @@
 // anything illegal happened. A reclaim is an acquisition that removed another's lock.
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -91,6 +91,7 @@ async function torture(mode, folder) {
     sessionFile: join(folder, "sessions", "s.jsonl"),
     counter: join(folder, "counter"),
     oracle: join(folder, "oracle"),
+    holders: join(folder, "holders"),
     timeoutMs: 60_000,
     maxHoldMs: mode === "overdue" ? 25 : 300_000,
     pauseMs: 2,
@@ -101,6 +102,7 @@ async function torture(mode, folder) {
   };
   writeFileSync(task.counter, "0");
   writeFileSync(task.oracle, "");
+  mkdirSync(task.holders);
 
   const tally = newTally();
   const illegal = [];
@@ -138,7 +140,9 @@ async function torture(mode, folder) {
     illegal.push(`left behind: ${beside.join(", ")}`);
   }
   await cleanStaleLockFiles({ sessionsDir, nowMs: Date.now() + 3_600_000 });
-  if (tally.overlaps > 0) illegal.push(`${tally.overlaps} overlapping holds`);
+  if (tally.overlaps > 0) {
+    illegal.push(`${tally.overlaps} overlapping holds, the last ${tally.lastOverlap}`);
+  }
   // A process killed between its write and its word for it has written one more than it said.
   const unreported = mode === "killed" || mode === "stopped" ? tally.deaths : 0;
   if (counter < tally.written || counter > tally.written + unreported) {
@@ -148,7 +152,7 @@ async function torture(mode, folder) {
   const leftover = readdirSync(sessionsDir);
   if (leftover.length > 0) illegal.push(`left over after a sweep: ${leftover.join(", ")}`);
   illegal.push(...tally.errors.slice(0, 5));
-  const { errors: _, ...counts } = tally;
+  const { errors: _errors, lastOverlap: _last, ...counts } = tally;
   return { mode, ...counts, seconds: (performance.now() - started) / 1000, illegal };
 }
 
@@ -159,6 +163,7 @@ function newTally() {
     written: 0,
     refused: 0,
     overlaps: 0,
+    lastOverlap: "",
     deaths: 0,
     stops: {},
     errors: [],
@@ -180,12 +185,16 @@ async function runContender(task, slot, tally, onStopped) {
     else if (word === "reclaimed") tally.reclaimed++;
     else if (word === "written") tally.written++;
     else if (word === "refused") tally.refused++;
-    else if (word === "overlap") tally.overlaps++;
-    else if (word === "stopping") await onStopped(child, rest.join(" "));
+    else if (word === "overlap") {
+      tally.overlaps++;
+      tally.lastOverlap = rest.join(" ");
+    } else if (word === "stopping") await onStopped(child, rest.join(" "));
     else tally.errors.push(rest.join(" "));
   }
   const [code, signal] = await closed;
   slot.child = null;
+  // Its pid may be another's soon.
+  rmSync(join(task.holders, String(child.pid)), { force: true });
   if (signal === "SIGKILL") tally.deaths++;
   else if (code !== 0) tally.errors.push(`a contender ended with ${code ?? signal}`);
   return attempts;

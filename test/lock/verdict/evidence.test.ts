@@ -8,6 +8,7 @@ import {
   evidenceOfOpenFile,
   type EvidenceSource,
   freshEvidence,
+  isSameProcess,
   memoisedEvidence,
   withNestedLook,
 } from "../../../lib/lock/verdict/evidence.js";
@@ -67,6 +68,61 @@ describe("fresh evidence", () => {
   });
 });
 
+describe("a directory's file system on Windows", () => {
+  /** Windows' rules on any machine, for as long as `run` takes. */
+  function onWindows<T>(run: () => T): T {
+    const host = hostFacts();
+    const { platform } = host;
+    Object.assign(host, { platform: "win32" });
+    try {
+      return run();
+    } finally {
+      Object.assign(host, { platform });
+    }
+  }
+  const kindOf = (lockPath: string, realpath: (path: string) => string): unknown =>
+    onWindows(() => freshEvidence({ ...realLockFs, realpath }).fileSystem(lockPath));
+
+  test.each([
+    ["Z:/locks/s.lock", "Z:/locks", "//server/share/locks", "network"],
+    ["C:/locks/s.lock", "C:/locks", "C:/locks", "local"],
+  ])("of %s is that of what %s stands for, %s: %s", (lockPath, asked, real, kind) => {
+    const realpath = vi.fn(() => real);
+    expect(kindOf(lockPath, realpath)).toEqual({ kind, name: null });
+    expect(realpath.mock.calls).toEqual([[asked]]);
+  });
+
+  test("of a share by its own name is a network's, and nothing is asked", () => {
+    const realpath = vi.fn(() => "C:/locks");
+    expect(kindOf("//server/share/s.lock", realpath)).toEqual({ kind: "network", name: null });
+    expect(realpath).not.toHaveBeenCalled();
+  });
+
+  test("is not known where the drive cannot say what it stands for", () => {
+    const refuse = (): never => {
+      throw new Error("EISDIR");
+    };
+    expect(kindOf("R:/locks/s.lock", refuse)).toEqual({ kind: "unlisted", name: null });
+  });
+});
+
+test.each([
+  ["the same exact id", { exactId: "1" }, { exactId: "1" }, true],
+  ["the same exact id, another start", { exactId: "1" }, { exactId: "1", startTime: 2 }, true],
+  ["another exact id, the same start", { exactId: "1" }, { exactId: "2" }, false],
+  ["one exact id, the same start", { exactId: "1" }, { exactId: null }, true],
+  ["one exact id the other way round", { exactId: null }, { exactId: "1" }, true],
+  ["one exact id, another start", { exactId: "1" }, { exactId: null, startTime: 2 }, false],
+  ["the same start", {}, {}, true],
+  ["another start", {}, { startTime: 2 }, false],
+  ["no start of one", { startTime: null }, {}, false],
+  ["no start of the other", {}, { startTime: null }, false],
+  ["no start of either", { startTime: null }, { startTime: null }, false],
+] as const)("two answers about one pid with %s", (_, a, b, isSame) => {
+  const answer = { ...ALIVE, exactId: null, startTime: 1 };
+  expect(isSameProcess({ ...answer, ...a }, { ...answer, ...b })).toBe(isSame);
+});
+
 /** Evidence that counts what it is asked. */
 function counting(): { readonly evidence: EvidenceSource; readonly asked: string[] } {
   const asked: string[] = [];
@@ -98,6 +154,13 @@ describe("memoised evidence", () => {
       expect(memoised.verify(HERE).state).toBe("same");
     }
     expect(asked).toEqual(["identity 7", "identity 1", "file system of /a", "file system of /b"]);
+  });
+
+  test("remembers an answer that there is nothing to say", () => {
+    const identity = vi.fn(() => undefined as never);
+    const memoised = memoisedEvidence({ ...counting().evidence, identity });
+    for (let count = 0; count < 2; count++) expect(memoised.identity(7)).toBeUndefined();
+    expect(identity).toHaveBeenCalledTimes(1);
   });
 
   test("is of the same host, and has what was asked behind it", () => {

@@ -169,6 +169,7 @@ test("what cannot be read is kept, with the error", () => {
   expect(payload).toBeNull();
   expect(content).toBeNull();
   expect(facts).toMatchObject({ unreadable: true, kernel: "silent", mtimeMs: null });
+  expect(facts.owner).toMatchObject({ state: "unknown", reason: "missing-pid" });
   expect(judged(reading(PLAIN)).inspection).not.toHaveProperty("error");
 });
 
@@ -250,6 +251,63 @@ describe("the facts", () => {
         }),
       ).inspection.ownerState;
     expect(reason(null)).toBe("unknown");
+  });
+});
+
+describe("a lock that names no owner", () => {
+  const owner = (fields: Record<string, unknown> | null, changes: Partial<ReadLock> = {}) =>
+    judged(reading(fields, changes)).inspection.ownerReason;
+  const NO_PID = { createdAt: CREATED };
+
+  test("is its holder's while the kernel lock is held, whatever it says", () => {
+    for (const fields of [null, NO_PID]) {
+      const { inspection } = judged(reading(fields, { kernel: "held" }));
+      expect(inspection).toMatchObject({
+        ownerState: "same",
+        ownerReason: "kernel-lock-held",
+        removable: false,
+      });
+      expect(owner(fields)).toBe("missing-pid");
+      expect(owner(fields, { kernel: "free" })).not.toBe("kernel-lock-held");
+    }
+  });
+
+  test("may be any process's where its kernel lock cannot be asked for", () => {
+    for (const fields of [null, NO_PID]) {
+      const { inspection } = judged(reading(fields, { isUnaskable: true }));
+      expect(inspection).toMatchObject({ ownerState: "unknown", ownerReason: "unsupported" });
+    }
+    expect(owner({ ...NO_PID, nonce: "n" }, { isUnaskable: true })).toBe("no-token");
+    expect(owner(PLAIN, { isUnaskable: true })).toBe("unproven");
+    expect(owner(OWN, { isUnaskable: true })).toBe("running");
+  });
+});
+
+describe("a lock of an earlier boot", () => {
+  const DISK = "2049:7";
+  const ANONYMOUS = "42:7";
+  const lockOf = (token: Partial<typeof TOKEN>, fileId: string | null): ReadLock => {
+    const earlier = formatToken({ ...TOKEN, boot: "deadbeef", ...token });
+    return reading({ ...OWN, owner: earlier, fileSystem: "ext" }, { fileId });
+  };
+  const STRANGER = { hostDigest: "fedcba9876543210", hostnameDigest: "76543210" };
+
+  test.each<[string, Partial<typeof TOKEN>, string | null, string]>([
+    ["on a disk", {}, DISK, "rebooted"],
+    ["on a disk, of a machine that calls itself otherwise", STRANGER, DISK, "rebooted"],
+    ["of this machine, not on a disk", {}, ANONYMOUS, "rebooted"],
+    ["of another machine, not on a disk", STRANGER, ANONYMOUS, "other-host"],
+    ["in a file that is not known", {}, null, "other-host"],
+  ])("%s", (_, token, fileId, reason) => {
+    const { inspection } = judged(lockOf(token, fileId));
+    expect(inspection.ownerReason).toBe(reason);
+    expect(inspection.removable).toBe(reason === "rebooted");
+  });
+
+  test("that is held says that its pid is a number of there", () => {
+    const { inspection } = judged({ ...lockOf({}, DISK), kernel: "held" });
+    expect(inspection).toMatchObject({ ownerState: "same", heldFrom: "other-host" });
+    expect(judged(reading(OWN, { kernel: "held" })).inspection).not.toHaveProperty("heldFrom");
   });
 });
 

@@ -1,4 +1,6 @@
 /** Owners' command lines: asked once, only whole answers, and no mistake of a caller makes an owner a stranger. */
+import { setTimeout } from "node:timers/promises";
+
 import { describe, expect, test, vi } from "vitest";
 
 import { askedOnce, OwnerArgsMemo, tolerant } from "../../../lib/lock/verdict/owner-args.js";
@@ -55,6 +57,32 @@ describe.each(["read", "readAtOnce"] as const)("%s", (way) => {
   test("asks the OS by default", async () => {
     const memo = new OwnerArgsMemo(undefined, identity);
     expect((await ask(memo, process.pid)).args?.length).toBeGreaterThan(0);
+  });
+});
+
+describe("an answer that is waited for", () => {
+  const later = async (): Promise<string[]> => {
+    await setTimeout(50);
+    return ["sh"];
+  };
+
+  test.each([
+    ["without a budget", {}],
+    ["of a budget that is used up, for a second at least", { leftMs: () => 0 }],
+    ["of a budget without end", { leftMs: () => Infinity }],
+  ])("counts: %s", async (_, limits) => {
+    const memo = new OwnerArgsMemo(later, identity, limits);
+    expect(await memo.read(7)).toEqual({ args: ["sh"], process: ALIVE });
+  });
+
+  test("is none when its signal aborts first, and is remembered as that", async () => {
+    const abort = new AbortController();
+    const resolve = (): Promise<never> => new Promise(() => {});
+    const memo = new OwnerArgsMemo(resolve, identity, { signal: abort.signal });
+    const answer = memo.read(7);
+    abort.abort();
+    expect(await answer).toEqual({ args: null, process: ALIVE });
+    expect(memo.peek(7)).toEqual({ args: null, process: ALIVE });
   });
 });
 

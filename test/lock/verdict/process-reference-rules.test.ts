@@ -15,6 +15,14 @@ vi.mock("../../../lib/process/backends/select-backend.js", () => ({
 const PID = 1_000_001;
 let references: ProcessReferences;
 
+/** Does something before the OS answers the question with this number, counted from 0. */
+function atCall(number: number, act: () => void): void {
+  let calls = 0;
+  table().beforeCall = () => {
+    if (calls++ === number) act();
+  };
+}
+
 beforeEach((context) => {
   requireLinux(context, "processes that are made up as Linux numbers them");
   world.table = new ProcessTable();
@@ -53,10 +61,7 @@ test("an answer is never of another process than the one that is held, whenever 
   for (let calls = 0; calls < 8; calls++) {
     const at = calls;
     table().start({ pid: PID });
-    let call = 0;
-    table().beforeCall = () => {
-      if (call++ === at) table().start({ pid: PID });
-    };
+    atCall(at, () => void table().start({ pid: PID }));
     references.identity(PID);
     table().beforeCall = () => {};
     const now = table().at(PID);
@@ -65,6 +70,33 @@ test("an answer is never of another process than the one that is held, whenever 
     expect(references.identity(PID).state).toBe("gone");
     expect(table().openReferences).toBe(0);
   }
+});
+
+test("one that is gone is asked about once", () => {
+  table().start({ pid: PID }).end();
+  let calls = 0;
+  table().beforeCall = () => void calls++;
+  expect(references.identity(PID).state).toBe("gone");
+  expect(calls).toBe(1);
+});
+
+test("one that is not the process that was asked about is not held", () => {
+  // The reference is taken of the first, the answer is the second one's.
+  atCall(2, () => void table().start({ pid: PID }));
+  table().start({ pid: PID });
+  expect(references.identity(PID)).toEqual(table().at(PID)?.identity());
+  expect(table().openReferences).toBe(0);
+});
+
+test("one whose first thread has ended is not held, though its others run", () => {
+  const process = table().start({ pid: PID });
+  let calls = 0;
+  table().beforeCall = () => {
+    process.state = ["running", "running", "zombie", "running"][calls++] as typeof process.state;
+  };
+  expect(references.identity(PID).state).toBe("gone");
+  expect(calls).toBe(3);
+  expect(table().openReferences).toBe(0);
 });
 
 test("no more than 64 are held; the others are asked about every time", () => {
