@@ -82,7 +82,7 @@ export const GROUPS = [
     least: 90,
     folder: "lib/lock/verdict",
     files: ["reading"],
-    tests: ["test/lock/verdict/{judge,reading}.test.ts"],
+    tests: ["test/lock/verdict/{judge,reading,reading-in-memory}.test.ts"],
   },
   {
     name: "guard",

@@ -429,4 +429,37 @@ describe("on a machine in memory", () => {
     expect(String(caught)).toContain("the new lock has vanished");
     expect([memory.names(), memory.openCount()]).toEqual([[], 0]);
   });
+
+  const NUMBER: PayloadDraft = { ...DRAFT, asNumber: { boot: null } };
+  const RENUMBERING = { ...WITHOUT_UNNAMED, renumbersLinks: true } as const;
+
+  test("a bare pid is known by the file that its name leads to, also where that is another inode", () => {
+    const memory = new MemoryFs(RENUMBERING);
+    const lock = tryPublish(path, NUMBER, memory.fs, "linux");
+    const named = memory.fs.fileId(memory.open(path));
+    expect(lock).toMatchObject({ kind: "published", fileId: named });
+    expect(memory.fs.fileId((lock as Published).fd)).not.toBe(named);
+    // The publisher's own, and the one that was just opened.
+    expect(memory.openCount()).toBe(2);
+  });
+
+  test("a bare pid is known by the file that was written where its name cannot be looked at", () => {
+    const memory = new MemoryFs(RENUMBERING);
+    const fs = withRefused(memory.fs, { openForReading: "EACCES" });
+    const lock = tryPublish(path, NUMBER, fs, "linux") as Published;
+    expect(lock).toMatchObject({ kind: "published", fileId: memory.fs.fileId(lock.fd) });
+    expect([memory.names(), memory.openCount()]).toEqual([[path], 1]);
+  });
+
+  test("a bare pid in whose place another program's file lies is known by the file that was written", () => {
+    const memory = new MemoryFs(RENUMBERING);
+    const link: LockFs["link"] = (from, to) => {
+      memory.fs.link(from, to);
+      memory.fs.unlink(to);
+      memory.put(to, "12\n");
+    };
+    const lock = tryPublish(path, NUMBER, { ...memory.fs, link }, "linux") as Published;
+    expect(lock).toMatchObject({ kind: "published", fileId: memory.fs.fileId(lock.fd) });
+    expect(memory.openCount()).toBe(1);
+  });
 });

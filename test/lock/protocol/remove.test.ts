@@ -199,4 +199,97 @@ describe("on a machine in memory", () => {
     const fs = withRefused(memoryWithLock().fs, { unlink: "EIO", lstat: "EACCES" });
     expect(() => freeName(path, fs, "linux")).toThrow("EIO");
   });
+
+  /** What is made of a removal where the guard is a file, and which names are left. */
+  function attemptOn(memory: MemoryFs, fs: LockFs, isStillRemovable: () => boolean = () => true) {
+    const file = { lockPath: path, guards: "file", fd: null } as const;
+    const attempt = tryRemoveLock(file, fs, isStillRemovable, "linux");
+    expect(memory.openCount()).toBe(0);
+    return { attempt, names: memory.names() };
+  }
+
+  test("a lock of a later version's guard stays", () => {
+    const memory = memoryWithLock();
+    const file = { lockPath: path, guards: "foreign", fd: null } as const;
+    expect(tryRemoveLock(file, memory.fs, () => true, "linux")).toEqual({
+      kind: "no-guard",
+      code: "ENOTSUP",
+    });
+    expect(memory.names()).toEqual([path]);
+  });
+
+  describe("with another library's guard", () => {
+    const foreign = `${path}.reclaim`;
+    const LONG_AGO = 1000;
+
+    test("that was just made, before or inside the own one, is not removed", () => {
+      const isBusy = { attempt: { kind: "busy", guardPath: foreign }, names: [path, foreign] };
+      const before = memoryWithLock();
+      before.put(foreign, "", Date.now());
+      expect(attemptOn(before, before.fs)).toEqual(isBusy);
+      expect(before.calls.some((call) => call.startsWith("openGuard"))).toBe(false);
+      const inside = memoryWithLock();
+      inside.put(foreign, "", LONG_AGO);
+      const openGuard: LockFs["openGuard"] = (guardPath) => {
+        inside.put(foreign, "", Date.now());
+        return inside.fs.openGuard(guardPath);
+      };
+      expect(attemptOn(inside, { ...inside.fs, openGuard })).toEqual(isBusy);
+    });
+
+    test("that a crash left goes with it", () => {
+      const memory = memoryWithLock();
+      memory.put(foreign, "", LONG_AGO);
+      // In memory changes are of 2023.
+      expect(attemptOn(memory, memory.fs)).toEqual({ attempt: { kind: "removed" }, names: [] });
+    });
+  });
+
+  describe("whose guard file cannot be made", () => {
+    test("is gone where its directory is", () => {
+      const memory = memoryWithLock();
+      memory.removeAll();
+      expect(attemptOn(memory, memory.fs)).toEqual({ attempt: { kind: "changed" }, names: [] });
+    });
+
+    test("is an error where the lock is there all the same", () => {
+      const memory = memoryWithLock();
+      const fs = withRefused(memory.fs, { openGuard: "ENOTDIR" });
+      expect(() => attemptOn(memory, fs)).toThrow("ENOTDIR");
+      expect(memory.names()).toEqual([path]);
+    });
+
+    test("for want of room is removed through its own lock, which then counts as free", () => {
+      const memory = memoryWithLock();
+      const fs = withRefused(memory.fs, { openGuard: "ENOSPC" });
+      const file = { lockPath: path, guards: "file", fd: null } as const;
+      const probed: unknown[] = [];
+      const attempt = tryRemoveLock(
+        file,
+        fs,
+        (inside) => {
+          probed.push(inside.fs.probe(inside.fd), inside.isNamed);
+          return true;
+        },
+        "linux",
+      );
+      expect(attempt).toEqual({ kind: "removed" });
+      expect(probed).toEqual(["acquired", false]);
+      expect([memory.names(), memory.openCount()]).toEqual([[], 0]);
+    });
+
+    test("for want of room is gone where it cannot be found any more", () => {
+      const memory = memoryWithLock();
+      const refused = { openGuard: "ENOSPC", openForReading: "ENOENT", openForWriting: "ENOENT" };
+      expect(attemptOn(memory, withRefused(memory.fs, refused)).attempt).toEqual({
+        kind: "changed",
+      });
+    });
+
+    test("for want of room, and may not be opened, is the disk's error", () => {
+      const memory = memoryWithLock();
+      const refused = { openGuard: "ENOSPC", openForReading: "EACCES", openForWriting: "EACCES" };
+      expect(() => attemptOn(memory, withRefused(memory.fs, refused))).toThrow("ENOSPC");
+    });
+  });
 });
