@@ -13,31 +13,24 @@ import { fs } from "./node-modules.js";
 export interface DirectoryReaderOptions {
   /** Entries read ahead at a time. Default 256: about 100 µs of work. */
   readonly block?: number;
-  /** Opens the directory. Default `fs.opendirSync`. */
-  readonly open?: (path: string, options: { readonly bufferSize: number }) => OpenDirectory;
 }
-
-/** What is needed of Node's `Dir`. */
-export type OpenDirectory = Pick<Dir, "readSync" | "closeSync">;
 
 const DEFAULT_BLOCK = 256;
 
 export class DirectoryReader {
   readonly #path: string;
-  readonly #open: NonNullable<DirectoryReaderOptions["open"]>;
   #block: number;
-  #directory: OpenDirectory;
+  #directory: Dir;
   /** What has been given so far, while it may have to be told from what was lost. */
   readonly #given: string[] = [];
   #isMissingSome = false;
   #isGiven: ReadonlySet<string> = new Set();
 
   /** @throws the file system's error when the directory cannot be opened, without its path, as Node says it */
-  constructor(path: string, { block = DEFAULT_BLOCK, open }: DirectoryReaderOptions = {}) {
+  constructor(path: string, { block = DEFAULT_BLOCK }: DirectoryReaderOptions = {}) {
     this.#path = path;
-    this.#open = open ?? fs.opendirSync;
     this.#block = block;
-    this.#directory = this.#open(path, { bufferSize: block });
+    this.#directory = fs.opendirSync(path, { bufferSize: block });
   }
 
   /**
@@ -73,9 +66,9 @@ export class DirectoryReader {
   #startAgain(): boolean {
     this.#isMissingSome = false;
     this.#block = 1;
-    let again: OpenDirectory;
+    let again: Dir;
     try {
-      again = this.#open(this.#path, { bufferSize: 1 });
+      again = fs.opendirSync(this.#path, { bufferSize: 1 });
     } catch (error) {
       if (isVanished(error)) return false;
       throw error;
