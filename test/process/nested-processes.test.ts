@@ -120,8 +120,8 @@ describe.each(Object.entries(LOOKS))("a look at all processes %s", (_, look) => 
     requireRoot(context, "sees all processes");
     // The kernel tells no type of one that is just ending.
     await startReady("sh", ["-c", "echo; while :; do (:); done"]);
-    const end = performance.now() + 3000;
-    while (performance.now() < end) expect((await look()).isComplete).toBe(true);
+    const until = performance.now() + 3000;
+    while (performance.now() < until) expect((await look()).isComplete).toBe(true);
   });
 });
 
