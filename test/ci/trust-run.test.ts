@@ -495,6 +495,12 @@ describe("the guides", () => {
     },
   );
 
+  test("the whole torture has given the lock away 200 000 times at least", (context) => {
+    const torture = report.subjects.find(({ subject }) => subject === "torture");
+    if (torture?.isWhole !== true) context.skip("the report has no whole torture yet");
+    expect(torture?.cases["acquisitions"]).toBeGreaterThanOrEqual(200_000);
+  });
+
   test("the report is what its results say, and both its forms are the same", () => {
     const steps = stepsAt(1);
     const { missing, subjects, steps: results } = report;

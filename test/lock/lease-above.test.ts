@@ -281,7 +281,8 @@ test("a lost lease ends the hold: lost aborts, the lock goes, and what follows t
     release: (grant, signal) => store.release(grant, signal),
     watch: () => null,
   };
-  const lock = await session(file, { store: refuses, ttlMs: 300 });
+  // Its first renewal, after a third of this, comes long before its deadline.
+  const lock = await session(file, { store: refuses, ttlMs: 3000 });
   const reason = await new Promise((resolve) => {
     lock.lost.addEventListener("abort", () => resolve(lock.lost.reason));
   });

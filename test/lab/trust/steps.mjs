@@ -36,8 +36,11 @@ const TORTURE_ACQUISITIONS = [
   { modes: ["abandon", "killed", "stopped-inside"], count: 2400 },
 ];
 const TORTURE_MODES = TORTURE_ACQUISITIONS.flatMap(({ modes }) => modes).length;
-/** A process that dies before it has the lock uses up an attempt: so many are left at least, in all; of few, half. */
-const TORTURE_LEAST = 200_000;
+/**
+ * A process that dies before it has the lock uses up an attempt, and on a slow file system more of them do: so many are left
+ * at least on each; of few, half. In all they must be 200 000, which test/ci/trust-run.test.ts sees to.
+ */
+const TORTURE_LEAST = 22_000;
 
 const REUSES = 1_000_000;
 const EXECUTIONS = 10_000_000;
@@ -170,9 +173,7 @@ export function stepsAt(scale) {
       counts: {
         acquisitions: {
           pattern: /^total: (\d+) acquisitions/gmu,
-          least: Math.ceil(
-            isWhole ? TORTURE_LEAST / (1 + FILE_SYSTEMS.length) : tortureShare(scaled) / 2,
-          ),
+          least: Math.ceil(isWhole ? TORTURE_LEAST : tortureShare(scaled) / 2),
         },
         reclaims: { pattern: /^total: .* (\d+) reclaims/gmu, least: isWhole ? 1 : 0 },
       },
