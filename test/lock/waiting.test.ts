@@ -119,7 +119,7 @@ describe("the second look at a stale lock that is kept", () => {
 });
 
 describe("two seconds behind a live owner", () => {
-  test("two seconds behind a live owner cost no more than ten looks at it, and no more than one message a second names it", async (context) => {
+  test("two seconds behind a live owner cost no more than ten looks at it, and one message a second names it", async (context) => {
     requireNative(context);
     const folder = temporaryFolder();
     const sessionFile = join(folder, "s.jsonl");
@@ -130,19 +130,24 @@ describe("two seconds behind a live owner", () => {
     let looks = 0;
     const told: { readonly owner: string; readonly waitedMs: number }[] = [];
     const fs = watched((look) => (looks = look));
+    const enough = new AbortController();
     const attempt = acquire(folder, fs, {
-      timeoutMs: 2300,
-      onWait: (waiting) => told.push(waiting),
+      timeoutMs: 60_000,
+      signal: enough.signal,
+      onWait: (waiting) => {
+        if (told.push(waiting) === 2) enough.abort(new Error("told twice"));
+      },
     });
-    await expect(attempt).rejects.toThrow(SessionWriteLockTimeoutError);
+    await expect(attempt).rejects.toThrow("told twice");
     expect(looks).toBeGreaterThan(0);
     expect(looks).toBeLessThanOrEqual(10);
     const owner = expect.stringMatching(`^pid=${holder.pid} alive=true ageMs=\\d+$`) as string;
-    expect(told.length).toBeGreaterThan(0);
-    for (const [index, { waitedMs, ...rest }] of told.entries()) {
-      expect(rest).toEqual({ owner });
-      expect(waitedMs).toBeGreaterThanOrEqual(1000 * (index + 1));
-    }
+    expect(told).toEqual([
+      { owner, waitedMs: expect.any(Number) as number },
+      { owner, waitedMs: expect.any(Number) as number },
+    ]);
+    expect(told[0]?.waitedMs).toBeGreaterThanOrEqual(1000);
+    expect(told[1]?.waitedMs).toBeGreaterThanOrEqual(2000);
   });
 
   // How many milliseconds of a processor they cost is the benchmark's to say (npm run bench -- lock): the same forty

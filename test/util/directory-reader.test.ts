@@ -5,12 +5,12 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { expect, test } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 
 import { DirectoryReader, isWithoutEntries } from "../../lib/util/directory-reader.js";
 import { importCompiled } from "../support/locks/lock-holder.js";
 import { runNode } from "../support/processes/child.js";
-import { tryToMount } from "../support/processes/mount-namespace.js";
+import { type MountNamespace, tryToMount } from "../support/processes/mount-namespace.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const WITHOUT_TYPES = `
@@ -22,6 +22,15 @@ mount -o loop image disk`;
 // libc reads about 1 000 names at a time, Node looks at a block of them: what vanishes now was read, and not looked at.
 const FILES = 600;
 const GONE = 500;
+
+/** Where to make the directory that is read, and how to run something that sees it. */
+async function mountWithoutTypes(
+  context: TestContext,
+): Promise<{ at: string; prefix: MountNamespace["prefix"] }> {
+  const place = await tryToMount(context, WITHOUT_TYPES);
+  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
+  return { at: join(place.folder, "disk/of"), prefix: place.prefix };
+}
 
 const reading = (directory: string, block: number): string => `
 ${importCompiled("DirectoryReader", "util/directory-reader.js")}
@@ -42,13 +51,8 @@ console.log(JSON.stringify(found.map((entry) => [entry.name, entry.isFile()])));
 test.for([1, 7, 256])(
   "entries that vanish are left out, and none that stays: %i read ahead",
   async (block, context) => {
-    const place = await tryToMount(context, WITHOUT_TYPES);
-    if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
-    const { folder, prefix } = place;
-    const found = (await runNode(reading(join(folder, "disk/of"), block), { prefix })) as [
-      string,
-      boolean,
-    ][];
+    const { at, prefix } = await mountWithoutTypes(context);
+    const found = (await runNode(reading(at, block), { prefix })) as [string, boolean][];
     const names = found.map(([name]) => name);
     expect(new Set(names).size).toBe(names.length);
     const staying = Array.from({ length: FILES - GONE }, (_, n) => String(GONE + n));
@@ -58,13 +62,11 @@ test.for([1, 7, 256])(
 );
 
 test("a directory that is removed while it is read has an end", async (context) => {
-  const place = await tryToMount(context, WITHOUT_TYPES);
-  if (typeof place === "string") return context.skip(`needs loop devices: ${place}`);
-  const { folder, prefix } = place;
+  const { at, prefix } = await mountWithoutTypes(context);
   const script = `
 ${importCompiled("DirectoryReader", "util/directory-reader.js")}
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-const at = ${JSON.stringify(join(folder, "disk/of"))};
+const at = ${JSON.stringify(at)};
 mkdirSync(at);
 for (let n = 0; n < ${FILES}; n++) writeFileSync(\`\${at}/\${n}\`, "");
 const reader = new DirectoryReader(at);
