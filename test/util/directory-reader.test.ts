@@ -2,16 +2,13 @@
  * A directory whose entries vanish while it is read, on a real disk that does not tell their types: Node then throws for
  * an entry that is gone, and loses what it had read ahead behind it.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test, type TestContext } from "vitest";
 
-import { DirectoryReader, isWithoutEntries } from "../../lib/util/directory-reader.js";
 import { importCompiled } from "../support/locks/lock-holder.js";
 import { runNode } from "../support/processes/child.js";
 import { type MountNamespace, tryToMount } from "../support/processes/mount-namespace.js";
-import { temporaryFolder } from "../support/temporary-folder.js";
 
 const WITHOUT_TYPES = `
 truncate -s 8M image
@@ -78,18 +75,4 @@ console.log(count);`;
   const count = (await runNode(script, { prefix })) as number;
   expect(count).toBeGreaterThan(0);
   expect(count).toBeLessThan(FILES);
-});
-
-test("an error that is no vanished entry is passed on", () => {
-  const folder = temporaryFolder();
-  expect(() => new DirectoryReader(join(folder, "none"))).toThrow(/ENOENT/u);
-  writeFileSync(join(folder, "file"), "");
-  expect(() => new DirectoryReader(join(folder, "file"))).toThrow(/ENOTDIR/u);
-});
-
-test("a directory is without entries until it has one", () => {
-  const folder = temporaryFolder();
-  expect(isWithoutEntries(folder)).toBe(true);
-  mkdirSync(join(folder, "entry"));
-  expect(isWithoutEntries(folder)).toBe(false);
 });
