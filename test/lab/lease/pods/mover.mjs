@@ -30,6 +30,8 @@ export const WAYS = [
 const SESSIONS = ["one.jsonl", "two.jsonl", "three.jsonl"];
 /** What a pod's start takes on a busy machine, milliseconds. */
 const START_MS = 30_000;
+/** And what an answer to a signal takes. */
+const STATE_MS = 5000;
 
 export class Mover {
   complaints = [];
@@ -108,7 +110,6 @@ export class Mover {
     // One that waits for nothing has begun before its predecessor's fault, however slow the machine is.
     if (arm === "no-lock") next = await this.#untilBack(next, way, performance.now());
     const from = performance.now();
-    old.isExpected = true;
     const ending = this.#end(old, way);
     if (next === null && way.name === "killed") await ending;
     next ??= await this.#start();
@@ -143,7 +144,13 @@ export class Mover {
     const generation = ++this.#generation;
     const { machines } = world;
     const machine = arm === "lease" ? Math.floor(Math.random() * machines) : generation % machines;
-    const entry = { pod: null, readyAt: null, begun: new Map(), said: "", isExpected: false };
+    const entry = {
+      pod: null,
+      readyAt: null,
+      begun: new Map(),
+      said: "",
+      state: null,
+    };
     const task = {
       engine,
       port,
@@ -176,7 +183,20 @@ export class Mover {
     if (kind === "ready") entry.readyAt = performance.now();
     else if (kind === "begin") entry.begun.set(session, performance.now());
     else if (kind === "lost") entry.said ||= line;
+    else if (kind === "state") entry.state = line;
     else this.complaints.push(`${entry.pod.name} says: ${line}`);
+  }
+
+  /** What it is doing, in its own words if it has any, and in its kernel's. */
+  async #stateOf(entry) {
+    entry.state = null;
+    entry.pod.ask();
+    const deadline = performance.now() + STATE_MS;
+    while (entry.state === null && !entry.pod.hasEnded() && performance.now() < deadline) {
+      await delay(10);
+    }
+    const files = readdirSync(join(this.#folder, "shared")).join(" ");
+    return `${entry.state ?? "it does not answer"}; ${entry.pod.processes()}; files: ${files}`;
   }
 
   /** Resolves to the pod that has all sessions: it, or the next one if it lost them. */
@@ -195,7 +215,9 @@ export class Mover {
       }
       if (performance.now() - since > limitMs) {
         const missing = SESSIONS.filter((session) => !entry.begun.has(session));
-        this.complaints.push(`not back after ${limitMs} ms (${way.name}): ${missing.join(", ")}`);
+        const state = await this.#stateOf(entry);
+        const what = `not back after ${limitMs} ms (${way.name}): ${missing.join(", ")}`;
+        this.complaints.push(`${what}; ${state}`);
         return entry;
       }
       await delay(10);

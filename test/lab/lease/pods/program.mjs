@@ -11,10 +11,11 @@
 //   begin <session> <epoch> <ns>      it has the session
 //   cut <session> <epoch> <bytes>     of half a line
 //   ack <session> <epoch> <count>
-// On its standard output: `ready`, `begin <session>`, and why it ends: `lost <session> …`, `failed …`.
+// On its standard output: `ready`, `begin <session>`, and why it ends: `lost <session> …`, `failed …`; `state …` when it is
+// asked by SIGUSR2 what it is doing.
 import { Buffer } from "node:buffer";
 import { fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 
 import {
@@ -25,7 +26,10 @@ import {
 const task = JSON.parse(process.argv[2]);
 const { name, directory, sessions, ttlMs, arm, generation } = task;
 const { open } = await import(`../open-${task.engine}.mjs`);
-const { store } = await open({ host: task.host, port: task.port });
+const opened = await open({ host: task.host, port: task.port });
+const lastOf = new Map();
+const store = told(opened.store);
+process.on("SIGUSR2", tellState);
 const log = openSync(join(task.logs, name), "a");
 
 const clock = () => process.hrtime.bigint();
@@ -65,6 +69,43 @@ await Promise.all(
     }
   }),
 );
+
+/** The store, and of each session what was asked or answered last, for the question what a pod waits for. */
+function told(real) {
+  const asked =
+    (question) =>
+    async (subject, ...others) => {
+      const session = basename(subject.key);
+      const remember = (what) => lastOf.set(session, { what, at: performance.now() });
+      remember(`${question} is asked`);
+      try {
+        const answer = await real[question](subject, ...others);
+        remember(`${question} answered ${JSON.stringify(answer, plain)}`);
+        return answer;
+      } catch (error) {
+        remember(`${question} failed: ${error.message}`);
+        throw error;
+      }
+    };
+  return {
+    name: real.name,
+    tryAcquire: asked("tryAcquire"),
+    renew: asked("renew"),
+    release: asked("release"),
+    watch: (...args) => real.watch(...args),
+  };
+}
+
+function tellState() {
+  const states = Array.from(lastOf, ([session, { what, at }]) => {
+    return `${session}: ${what}, ${Math.round(performance.now() - at)} ms ago`;
+  });
+  tell("state", states.join("; "));
+}
+
+function plain(_key, value) {
+  return typeof value === "bigint" ? String(value) : value;
+}
 
 function isLoss({ code }) {
   return code === "SESSION_WRITE_LOCK_LOST";

@@ -140,6 +140,10 @@ export async function startPod({ world, machine, folder, task, hear }) {
     /** Resolves when it is gone with all of its processes, to what it wrote on its standard error. */
     ended,
     hasEnded: () => hasEnded,
+    /** Its program: what it is doing, which it tells. */
+    ask: () => send(init, "SIGUSR2"),
+    /** What its kernel says that its processes are doing. */
+    processes: () => [init, ...childrenOf(init)].map(stateOf).join(", "),
     /** All of it at once, as a machine's crash. */
     kill: () => send(init, "SIGKILL"),
     stop: () => send(init, "SIGTERM"),
@@ -172,6 +176,18 @@ function send(pid, signal) {
   } catch (error) {
     if (error.code !== "ESRCH") throw error;
   }
+}
+
+function stateOf(pid) {
+  const read = (file) => {
+    try {
+      return readFileSync(`/proc/${pid}/${file}`, "utf8").trim();
+    } catch (error) {
+      return error.code;
+    }
+  };
+  const [, state = "gone"] = /^State:\s*(\S+)/mu.exec(read("status")) ?? [];
+  return `${read("comm")} ${state} ${read("wchan")}`;
 }
 
 function childrenOf(pid) {
