@@ -3,7 +3,7 @@
  * not count, and the guides must say the very numbers of its report.
  */
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -22,7 +22,8 @@ interface Step {
   readonly kind: Kind;
   readonly seconds: number;
   readonly command: string;
-  readonly tests?: readonly string[];
+  readonly by: readonly string[];
+  readonly of?: readonly string[];
   readonly counts: Readonly<Record<string, object>>;
 }
 
@@ -46,6 +47,7 @@ interface Result {
 interface Report {
   readonly isWhole: boolean;
   readonly missing: readonly string[];
+  readonly outdated: readonly string[];
   readonly subjects: readonly {
     readonly subject: string;
     readonly isWhole: boolean;
@@ -68,6 +70,7 @@ const { makeReport, showReport, withSpaces } = (await importOfTrust("report.mjs"
   makeReport: (
     results: readonly Result[],
     wanted: readonly Pick<Step, "name" | "subject">[],
+    isCurrent: (result: Result) => boolean,
   ) => Report;
   showReport: (report: Report) => string;
   withSpaces: (count: number) => string;
@@ -91,8 +94,8 @@ const { casesOf, stepsAt } = (await importOfTrust("steps.mjs")) as {
 const { describeCode, describeForm, readResults, takeOver, writeResult } = (await importOfTrust(
   "results.mjs",
 )) as {
-  describeCode: (checkout: string) => { commit: string; code: string };
-  describeForm: (step: Pick<Step, "command" | "tests">, checkout: string) => string;
+  describeCode: (step: Pick<Step, "of">, checkout: string) => string;
+  describeForm: (step: Pick<Step, "command" | "by">, checkout: string) => string;
   readResults: (folder: string, names: readonly string[]) => readonly Result[];
   takeOver: (folder: string, reported: readonly Result[]) => void;
   writeResult: (folder: string, result: Result) => void;
@@ -134,17 +137,19 @@ const TORTURE_XFS = resultOf("torture-xfs", {
   cases: { acquisitions: 2345, reclaims: 10 },
 });
 
+const isAnything = (): boolean => true;
+
 describe("the report of a trust run", () => {
   test("numbers of one subject's steps are added up", () => {
-    const { isWhole, subjects } = makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED);
+    const { isWhole, subjects } = makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED, isAnything);
     expect(isWhole).toBe(true);
     expect(subjects[1]).toEqual({
       subject: "torture",
       isWhole: true,
       cases: { acquisitions: 3345, reclaims: 100 },
     });
-    const text = showReport(makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED));
-    expect(text).toContain("All steps have passed, of the code of `0a1b2c3` (`c0de`).");
+    const text = showReport(makeReport([FUZZ, TORTURE, TORTURE_XFS], WANTED, isAnything));
+    expect(text).toContain("All steps have passed, begun at `0a1b2c3`;");
     expect(text).toContain("Together, torture: 3 345 acquisitions, 100 reclaims.");
     expect(text).toContain("10 000 001 executions each");
   });
@@ -166,9 +171,9 @@ describe("the report of a trust run", () => {
       ["Skipped: torture-xfs.", "skipped: no xfs here", "not a whole run"],
     ],
     [
-      "steps of different code are not one run",
+      "a step of something that has changed since is named",
       [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6", code: "0dd" }],
-      ["not of the same code: commits `0a1b2c3`, `9f8e7d6`.", "`0dd`", "not a whole run"],
+      ["has changed since: torture-xfs.", "`0dd`", "not a whole run"],
     ],
     [
       "a step of another scale says so",
@@ -176,17 +181,19 @@ describe("the report of a trust run", () => {
       ["`c0de`, scale 0.01"],
     ],
   ])("%s", (_what, results, said) => {
-    const text = showReport(makeReport(results, WANTED));
+    const text = showReport(makeReport(results, WANTED, ({ code }) => code === "c0de"));
     for (const words of said) expect(text).toContain(words);
   });
 
-  test("commits between which only words have changed are one run", () => {
+  test("commits between which nothing has changed that is tried are one run", () => {
     const results = [FUZZ, TORTURE, { ...TORTURE_XFS, commit: "9f8e7d6" }];
-    expect(makeReport(results, WANTED).isWhole).toBe(true);
+    const report = makeReport(results, WANTED, isAnything);
+    expect(report.isWhole).toBe(true);
+    expect(showReport(report)).toContain("begun at `0a1b2c3`, `9f8e7d6`;");
   });
 
   test("nothing that was run is nothing that has passed", () => {
-    const report = makeReport([], WANTED);
+    const report = makeReport([], WANTED, isAnything);
     expect(report.isWhole).toBe(false);
     expect(showReport(report)).toContain("**Not run: fuzz, torture, torture-xfs.**");
     expect(showReport(report)).not.toContain("passed");
@@ -203,6 +210,8 @@ describe("the report of a trust run", () => {
   });
 });
 
+const OWN_TESTS = ["test/lock.test.ts", "test/sweep.test.ts", "test/support/wait.ts"];
+
 describe("what a result is of", () => {
   /** A clone with one file of each kind, all committed. */
   function clone(context: TestContext) {
@@ -218,17 +227,19 @@ describe("what a result is of", () => {
       git("commit", "--quiet", "--message", "any");
     };
     git("init", "--quiet");
-    for (const file of ["lock.ts", "guide.md", "lock.test.ts", "sweep.test.ts"]) put(file, "1");
+    for (const folder of ["native", "test", "test/support"]) mkdirSync(join(checkout, folder));
+    for (const file of ["lock.ts", "guide.md", "native/parse.cc", ...OWN_TESTS]) put(file, "1");
     commit();
-    return { checkout, put, commit, codeOf: () => describeCode(checkout).code };
+    return { checkout, put, commit, codeOf: (step = {}) => describeCode(step, checkout) };
   }
 
   test("a changed or a new file makes other code, a commit, a guide or a test does not", (context) => {
     const { checkout, put, commit, codeOf } = clone(context);
     const first = codeOf();
     put("guide.md", "2");
-    put("lock.test.ts", "2");
-    put("new.test.ts", "1");
+    put("test/lock.test.ts", "2");
+    put("test/support/wait.ts", "2");
+    put("test/new.test.ts", "1");
     expect(codeOf()).toBe(first);
     commit();
     expect(codeOf()).toBe(first);
@@ -236,46 +247,68 @@ describe("what a result is of", () => {
     const changed = codeOf();
     expect(changed).not.toBe(first);
     put("new.ts", "1");
-    expect(codeOf()).not.toBe(changed);
+    const added = codeOf();
+    expect(added).not.toBe(changed);
     commit();
-    const committed = describeCode(checkout);
-    expect(committed.code).not.toBe(first);
-    expect(committed.commit).toMatch(/^[0-9a-f]{12}$/u);
+    expect(codeOf()).toBe(added);
+    rmSync(join(checkout, "new.ts"));
+    expect(codeOf()).toBe(changed);
+  });
+
+  test("what would be of nothing fails", (context) => {
+    const { codeOf } = clone(context);
+    expect(() => codeOf({ of: ["natve"] })).toThrow(/no files in natve/u);
+    expect(() => codeOf({ of: ["test"] })).toThrow(/no files in test/u);
+  });
+
+  test("a proof of one part is not of the others", (context) => {
+    const { put, codeOf } = clone(context);
+    const native = { of: ["native"] };
+    const first = codeOf(native);
+    expect(first).not.toBe(codeOf());
+    put("lock.ts", "2");
+    expect(codeOf(native)).toBe(first);
+    put("native/parse.cc", "2");
+    expect(codeOf(native)).not.toBe(first);
   });
 
   test("a step is another one with another command, or other tests of its own", (context) => {
     const { checkout, put, commit } = clone(context);
     const formOf = (change: Partial<Step> = {}) =>
-      describeForm({ command: "vitest", tests: ["lock*"], ...change }, checkout);
+      describeForm({ command: "vitest", by: ["test/lock*", "test/support"], ...change }, checkout);
     const first = formOf();
     expect(formOf({ command: "vitest run" })).not.toBe(first);
-    expect(formOf({ tests: [] })).not.toBe(first);
-    put("sweep.test.ts", "2");
+    expect(formOf({ by: ["test/sweep*"] })).not.toBe(first);
+    put("test/sweep.test.ts", "2");
     expect(formOf()).toBe(first);
-    put("lock.test.ts", "2");
+    put("test/support/wait.ts", "2");
+    expect(formOf()).not.toBe(first);
+    put("test/support/wait.ts", "1");
+    put("test/lock.test.ts", "2");
     const changed = formOf();
     expect(changed).not.toBe(first);
-    put("lock-names.test.ts", "1");
+    put("test/lock-names.test.ts", "1");
     expect(formOf()).not.toBe(changed);
     commit();
     expect(formOf()).not.toBe(first);
-    put("lock.test.ts", "1");
-    rmSync(join(checkout, "lock-names.test.ts"));
+    put("test/lock.test.ts", "1");
+    rmSync(join(checkout, "test/lock-names.test.ts"));
     commit();
     expect(formOf()).toBe(first);
   });
 
-  test.each(
-    stepsAt(1).filter(({ command }) => /vitest|windows|sanitizers|mutation/u.test(command)),
-  )("$name names the tests that it runs", ({ tests = [] }) => {
-    expect(tests).not.toEqual([]);
-    for (const path of tests) {
+  test.each(stepsAt(1))("$name names what it is of, and by what", ({ by, of = [], command }) => {
+    expect(by).not.toEqual([]);
+    for (const path of [...by, ...of]) {
       const start = basename(path).replace(/\*$/u, "");
       const siblings = readdirSync(join(ROOT, dirname(path)));
       expect(
         siblings.filter((name) => name.startsWith(start)),
         path,
       ).not.toEqual([]);
+    }
+    for (const [room] of command.matchAll(/test\/lab\/[a-z]+/gu)) {
+      expect(by.some((path) => room === path || room.startsWith(`${path}/`))).toBe(true);
     }
   });
 
@@ -295,6 +328,7 @@ describe("the order of the steps", () => {
     kind,
     seconds,
     command: name,
+    by: [],
     counts: {},
   });
   const [LEASE, PODS] = [step("lease", "waits", 30), step("pods", "waits", 20)];
@@ -506,7 +540,8 @@ describe("the guides", () => {
   test("the report is what its results say, and both its forms are the same", () => {
     const steps = stepsAt(1);
     const { missing, subjects, steps: results } = report;
-    expect(makeReport(results, steps)).toEqual(report);
+    const isCurrent = ({ name }: Result): boolean => !report.outdated.includes(name);
+    expect(makeReport(results, steps, isCurrent)).toEqual(report);
     expect(new Set([...missing, ...results.map(({ name }) => name)]).size).toBe(steps.length);
     expect(subjects.length).toBeGreaterThan(0);
     expect(existsSync(file.replace(/json$/u, "md"))).toBe(true);

@@ -5,8 +5,9 @@
 
 /**
  * @typedef {object} Report
- * @property {boolean} isWhole every step has passed, of the same code
+ * @property {boolean} isWhole every step has passed, and none is outdated
  * @property {string[]} missing steps without a result
+ * @property {string[]} outdated steps whose result is of something that has changed since
  * @property {Subject[]} subjects
  * @property {Result[]} steps
  */
@@ -21,9 +22,10 @@
 /**
  * @param {readonly Result[]} results
  * @param {readonly Wanted[]} wanted all steps, in the order of the report
+ * @param {(result: Result) => boolean} isCurrent whether what it tries, and how, is as it was then
  * @returns {Report}
  */
-export function makeReport(results, wanted) {
+export function makeReport(results, wanted, isCurrent) {
   const resultOf = ({ name }) => results.find((result) => result.name === name);
   const steps = wanted.map(resultOf).filter((result) => result !== undefined);
   const missing = wanted.filter((step) => resultOf(step) === undefined).map(({ name }) => name);
@@ -35,10 +37,11 @@ export function makeReport(results, wanted) {
     );
     return { subject, isWhole, cases };
   });
-  const isOfSameCode = new Set(steps.map(({ code }) => code)).size === 1;
+  const outdated = steps.filter((result) => !isCurrent(result)).map(({ name }) => name);
   return {
-    isWhole: isOfSameCode && subjects.every((subject) => subject.isWhole),
+    isWhole: outdated.length === 0 && subjects.every((subject) => subject.isWhole),
     missing,
+    outdated,
     subjects,
     steps,
   };
@@ -56,7 +59,7 @@ function add(all) {
  * @param {Report} report
  * @returns {string} Markdown
  */
-export function showReport({ isWhole, missing, subjects, steps }) {
+export function showReport({ isWhole, missing, outdated, subjects, steps }) {
   const minutes = steps.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
   const machines = [...new Set(steps.map(({ machine }) => describe(machine)))];
   const added = subjects.filter(
@@ -65,7 +68,7 @@ export function showReport({ isWhole, missing, subjects, steps }) {
   const parts = [
     "# The trust run",
     "Written by `npm run trust`, which runs the long form of every proof; `npm run trust -- --list` says what each step is.",
-    steps.length === 0 ? "" : stateOf(isWhole, steps),
+    steps.length === 0 ? "" : stateOf(isWhole, steps, outdated),
     missing.length === 0 ? "" : `**Not run: ${missing.join(", ")}.**`,
     steps.length === 0
       ? ""
@@ -92,17 +95,20 @@ export function showReport({ isWhole, missing, subjects, steps }) {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function stateOf(isWhole, steps) {
-  const codes = [...new Set(steps.map(({ code }) => code))];
+function stateOf(isWhole, steps, outdated) {
   const commits = [...new Set(steps.map(({ commit }) => `\`${commit}\``))].join(", ");
-  if (isWhole) return `All steps have passed, of the code of ${commits} (\`${codes[0]}\`).`;
+  if (isWhole) {
+    return `All steps have passed, begun at ${commits}; what each of them tries has not changed since.`;
+  }
   const failed = steps.filter(({ result }) => result === "failed").map(({ name }) => name);
   const skipped = steps.filter(({ result }) => result === "skipped").map(({ name }) => name);
   return [
     `**This is not a whole run.** ${steps.length - failed.length - skipped.length} steps have passed.`,
     ...(failed.length === 0 ? [] : [`Failed: ${failed.join(", ")}.`]),
     ...(skipped.length === 0 ? [] : [`Skipped: ${skipped.join(", ")}.`]),
-    ...(codes.length === 1 ? [] : [`They are not of the same code: commits ${commits}.`]),
+    ...(outdated.length === 0
+      ? []
+      : [`What they try, or what tries it, has changed since: ${outdated.join(", ")}.`]),
   ].join(" ");
 }
 

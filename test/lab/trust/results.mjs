@@ -8,10 +8,13 @@ import { fileURLToPath } from "node:url";
 import { run } from "../../../.ci/command.mjs";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
-/** What is written from a run or about it, and the run itself, is not what is tried. */
-const NO_CODE = ["*.md", "test/lab/bench/results.json", "test/lab/trust"];
-/** These are tried by the steps that run them alone, which name them. */
-const TESTS = ["*.test.ts", "test/api", "test/inputs", "test/lock/protocol", "test/lab/mutation"];
+/** What is written from a run or about it is neither what is tried nor what tries it. */
+const isWords = (path) =>
+  path.endsWith(".md") ||
+  path === "test/lab/bench/results.json" ||
+  path.startsWith("test/lab/trust/");
+/** Whatever tries something is named by the steps that do it with that. */
+const isTest = (path) => path.startsWith("test/");
 
 /**
  * @typedef {object} Result
@@ -74,35 +77,53 @@ function fileOf(folder, name) {
   return join(folder, "results", `${name}.json`);
 }
 
-/**
- * What is tried: `code` is a digest of every file that any proof can depend on, `commit` the one it was checked out as. Words
- * and figures may be written after a run, and about it; tests may be added beside it.
- */
-export function describeCode(checkout = root) {
-  const commit = git(checkout, "rev-parse", "--short=12", "HEAD").trim();
-  return { commit, code: digest(filesIn(checkout, ["."], [...NO_CODE, ...TESTS])) };
+export function describeCommit(checkout = root) {
+  return git(checkout, "rev-parse", "--short=12", "HEAD").trim();
 }
 
 /**
- * By what a step tries it: a digest of its command and of the tests that it runs.
+ * What a step tries: a digest of the package, or of the part of it that the step is a proof of. Words and figures may be
+ * written after a run, and about it.
  *
- * @param {import("./steps.mjs").Step} step
+ * @param {Pick<import("./steps.mjs").Step, "of">} step
  */
-export function describeForm({ command, environment = {}, tests = [] }, checkout = root) {
-  const files = tests.length === 0 ? [] : filesIn(checkout, tests, NO_CODE);
+export function describeCode({ of = ["."] }, checkout = root) {
+  return digest(filesIn(checkout, of, (path) => !isWords(path) && !isTest(path)));
+}
+
+/**
+ * By what it tries that: a digest of its command, and of what that runs.
+ *
+ * @param {Pick<import("./steps.mjs").Step, "command" | "environment" | "by">} step
+ */
+export function describeForm({ command, environment = {}, by }, checkout = root) {
+  const files = filesIn(checkout, by, (path) => !isWords(path));
   return digest([command, JSON.stringify(environment), ...files]);
 }
 
-/** Names and contents of tracked and new files, as they are now. */
-function* filesIn(checkout, paths, excluded) {
-  const where = ["--", ...paths, ...excluded.map((pattern) => `:(exclude)${pattern}`)];
-  yield git(checkout, "ls-files", "--stage", ...where);
-  yield git(checkout, "diff", ...where);
-  const added = git(checkout, "ls-files", "--others", "--exclude-standard", ...where);
-  for (const file of added.split("\n").filter(Boolean)) {
-    yield file;
-    yield readFileSync(join(checkout, file));
+/**
+ * Names and contents, as git hashes them, of tracked and new files as they are now.
+ *
+ * @throws {Error} when there is none
+ */
+function filesIn(checkout, paths, isWanted) {
+  // Chosen here: with patterns to exclude, git 2.39 finds nothing in a folder that is named without a slash.
+  const list = (...options) =>
+    git(checkout, "ls-files", "-z", ...options, "--", ...paths)
+      .split("\0")
+      .filter((line) => line !== "" && isWanted(line.split("\t").at(-1)));
+  const hashes = new Map();
+  for (const line of list("--stage")) {
+    const [about, path] = line.split("\t");
+    hashes.set(path, about.split(" ")[1]);
   }
+  for (const path of list("--modified", "--others", "--exclude-standard")) {
+    if (existsSync(join(checkout, path))) {
+      hashes.set(path, git(checkout, "hash-object", "--", path).trim());
+    } else hashes.delete(path);
+  }
+  if (hashes.size === 0) throw new Error(`no files in ${paths.join(", ")}`);
+  return [...hashes].map(([path, hash]) => `${path} ${hash}`).toSorted();
 }
 
 function digest(parts) {

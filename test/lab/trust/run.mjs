@@ -6,10 +6,10 @@
 //   npm run trust -- --scale 0.01        with a hundredth of the cases, to see that it works; kept apart from the rest
 //   npm run trust -- --report            runs nothing: writes the report of what there is, and what is missing
 //
-// Goes on where a former run of the same code has ended, here or, by its report, elsewhere: a step that has passed is not
-// run again, unless its command or one of the tests that it runs has changed. Guides and figures are no code. Interrupted
-// (SIGINT, SIGTERM) it ends what runs, which then counts for nothing. Two steps run at a time where they do not disturb
-// each other (schedule.mjs). A step that this machine cannot do is skipped, with the reason.
+// Goes on where a former run has ended, here or, by its report, elsewhere: a step that has passed is not run again, unless
+// what it tries or what it does that with has changed. Guides and figures are neither. Interrupted (SIGINT, SIGTERM) it ends
+// what runs, which then counts for nothing. Two steps run at a time where they do not disturb each other (schedule.mjs). A
+// step that this machine cannot do is skipped, with the reason.
 //
 // build/trust/<step>.log has the output of a step, build/trust/results/<step>.json what it came to. When every step has
 // passed, or is skipped, report.json and report.md beside this file say so; the guides quote them. Of another scale all of
@@ -26,6 +26,7 @@ import { CannotMount, onFileSystem } from "./file-systems.mjs";
 import { makeReport, showReport } from "./report.mjs";
 import {
   describeCode,
+  describeCommit,
   describeForm,
   describeMachine,
   folderOf,
@@ -81,22 +82,25 @@ async function runAll() {
     const look = () => process.ppid === parent || stop("npm has ended");
     setInterval(look, PARENT_LOOK_MS).unref();
   }
-  const tried = { ...describeCode(), forms: formsOf(steps) };
+  const commit = describeCommit();
+  const isCurrent = whetherCurrent();
   const selected = steps.filter(({ name }) => names.length === 0 || names.includes(name));
   takeOver(folder, reported());
   if (options.fresh) for (const { name } of selected) forgetResult(folder, name);
-  const passed = ownResults(tried).filter(({ result }) => result === "passed");
+  const ownResults = () =>
+    resultsOfAll().filter((result) => result.scale === scale && isCurrent(result));
+  const passed = ownResults().filter(({ result }) => result === "passed");
   const hasPassed = (step) => passed.some(({ name }) => name === step.name);
   const left = selected.filter((step) => !hasPassed(step));
   const duration = scale === 1 ? `: about ${minutes(secondsOf(left))}` : "";
-  console.log(`${left.length} of ${selected.length} steps to do, of ${tried.commit}${duration}`);
+  console.log(`${left.length} of ${selected.length} steps to do, of ${commit}${duration}`);
   try {
     if (left.length > 0) await prepare();
-    await runSteps(left, (step) => run(step, tried), interrupt.signal);
+    await runSteps(left, (step) => run(step, commit), interrupt.signal);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
   }
-  finish(selected, ownResults(tried));
+  finish(selected, ownResults());
 }
 
 function stop(why) {
@@ -105,16 +109,12 @@ function stop(why) {
   interrupt.abort(new Error(why));
 }
 
-/** Of this code, scale and the steps as they are alone. */
-function ownResults({ code, forms }) {
-  return resultsOfAll().filter(
-    (result) =>
-      result.code === code && result.scale === scale && result.form === forms.get(result.name),
+/** @returns tells whether a result is of a step as it is now, and of what it is to try as that is now */
+function whetherCurrent() {
+  const now = new Map(
+    steps.map((step) => [step.name, { code: describeCode(step), form: describeForm(step) }]),
   );
-}
-
-function formsOf(all) {
-  return new Map(all.map((step) => [step.name, describeForm(step)]));
+  return ({ name, code, form }) => now.get(name)?.code === code && now.get(name)?.form === form;
 }
 
 /** What the committed report says, or that of the same scale. */
@@ -135,10 +135,12 @@ async function prepare() {
   for (const command of PREPARATIONS) await executeHere("preparation", { command });
 }
 
-async function run(step, { commit, code, forms }) {
+async function run(step, commit) {
   const started = performance.now();
   const { name, subject, method, command } = step;
-  const about = { scale, commit, code, form: forms.get(name), machine: describeMachine() };
+  // Of its beginning: what changes meanwhile voids it.
+  const tried = { commit, code: describeCode(step), form: describeForm(step) };
+  const about = { scale, ...tried, machine: describeMachine() };
   // Neither a failure nor an interruption may leave an older result standing.
   forgetResult(folder, name);
   const outcome = await attempt(step);
@@ -217,7 +219,7 @@ function writeReport() {
   mkdirSync(reportFolder, { recursive: true });
   const [json, markdown] = ["report.json", "report.md"].map((name) => join(reportFolder, name));
   takeOver(folder, reported());
-  const report = makeReport(resultsOfAll(), steps);
+  const report = makeReport(resultsOfAll(), steps, whetherCurrent());
   writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`);
   writeFileSync(markdown, showReport(report));
   // They are committed, as formatted as everything else is.

@@ -14,7 +14,9 @@ import { FILE_SYSTEMS } from "./file-systems.mjs";
  * @property {number} seconds about how long it takes, whole, on two cores
  * @property {string} command
  * @property {Readonly<Record<string, string>>} [environment]
- * @property {readonly string[]} [tests] paths of the tests that it runs, or of those that answer for mutants, as git takes them
+ * @property {readonly string[]} by paths of what it does that with, as git takes them: the tests that it runs, or that answer for
+ *   mutants; rooms of the lab; what these need
+ * @property {readonly string[]} [of] paths of what it is a proof of, as git takes them; the whole package, if not given
  * @property {string | null} [fileSystem] of which kind the folder $DIRECTORY is; null: the one for temporary files
  * @property {() => string | null} [obstacle] why this machine cannot do it
  * @property {Readonly<Record<string, Count>>} counts by what is counted: the very words that the guides use
@@ -107,6 +109,12 @@ const MUTATED = [
   },
 ];
 
+/** What the tests and most rooms of the lab stand on. */
+const SUPPORT = "test/support";
+const lab = (...rooms) => [SUPPORT, ...rooms.map((room) => `test/lab/${room}`)];
+/** What the addon is made of. */
+const ADDON = ["native", "binding.gyp", ".ci/addon"];
+
 /** What steps share, made before any of them: two of them run side by side. */
 export const PREPARATIONS = [
   "npm run --silent build",
@@ -137,7 +145,7 @@ export function stepsAt(scale) {
       seconds: 420,
       command: "npx vitest run --project slow test/lab/model/protocol-model.test.ts",
       environment: isWhole ? { PIDENTITY_TRUST: "1" } : {},
-      tests: ["test/lab/model"],
+      by: lab("model"),
       counts: {
         states: { pattern: /explored, .*: (\d+) states$/gmu },
         "protocols and worlds": { pattern: /Tests\s+(\d+) passed/gu },
@@ -153,7 +161,7 @@ export function stepsAt(scale) {
       kind: "alone",
       seconds: 60,
       command: "npx vitest run test/lock/exit",
-      tests: ["test/lock/exit"],
+      by: [SUPPORT, "test/lock/exit"],
       counts: { "rules and processes": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     ...[null, ...FILE_SYSTEMS].map((fileSystem) => ({
@@ -163,6 +171,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 300,
       fileSystem,
+      by: lab("torture"),
       command: TORTURE_ACQUISITIONS.map(({ modes, count }) =>
         [
           `node test/lab/torture/torture.mjs --acquisitions ${scaled(count)}`,
@@ -186,7 +195,7 @@ export function stepsAt(scale) {
       kind: "alone",
       seconds: 150,
       command: "npx vitest run --project slow test/lock/crash-matrix test/lock/crash-waiters",
-      tests: ["test/lock/crash-*"],
+      by: [SUPPORT, "test/lock/crash-*"],
       counts: {
         crashes: { pattern: /: (\d+) crashes$/gmu, least: 100 },
         "deaths waited for": { pattern: /: (\d+) deaths waited for$/gmu },
@@ -199,7 +208,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 180,
       command: "npx vitest run --project slow test/trust/fault-injection",
-      tests: ["test/trust/fault-injection*"],
+      by: [SUPPORT, "test/trust"],
       counts: { cases: { pattern: /: \d+ calls, (\d+) runs$/gmu, least: 1000 } },
     },
     {
@@ -208,6 +217,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 150,
       obstacle: root,
+      by: lab("worlds", "install"),
       command: `node test/lab/worlds/worlds.mjs${isWhole ? "" : ' --only "same namespace"'}`,
       counts: { verdicts: { pattern: /^(\d+) passed/gmu } },
     },
@@ -218,6 +228,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 400,
       obstacle: root,
+      by: lab("kernel"),
       command: "node test/lab/kernel/run.mjs",
       counts: { answers: { pattern: /^(\d+) passed/gmu } },
     },
@@ -227,6 +238,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 3600,
       obstacle: engines,
+      by: lab("lease"),
       command: [
         "node test/lab/lease/adversity.mjs",
         ...(isWhole ? ["--long"] : []),
@@ -247,6 +259,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 1800,
       obstacle: () => root() ?? engines(),
+      by: lab("lease", "worlds"),
       command: `node test/lab/lease/pods.mjs --ttl 3000 --moves ${scaled(MOVES)}`,
       counts: {
         moves: { pattern: /^total: (\d+) moves/gmu, least: scaled(MOVES) },
@@ -259,6 +272,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 1700,
       obstacle: root,
+      by: lab("strangers"),
       command: `node test/lab/strangers/strangers.mjs --reuses ${scaled(REUSES)}`,
       counts: {
         reuses: {
@@ -273,6 +287,9 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds: 1500,
       obstacle: () => program("clang++-14"),
+      // The parsers are C++, and nothing else is asked.
+      of: ["native"],
+      by: ["test/lab/fuzz"],
       command: `npm run fuzz -- --jobs 2 --runs ${scaled(EXECUTIONS)}`,
       counts: {
         parsers: { pattern: /^(\d+) passed/gmu },
@@ -290,7 +307,7 @@ export function stepsAt(scale) {
       kind: "computes",
       seconds,
       command: `node test/lab/mutation/run.mjs ${isWhole ? group : small}`,
-      tests: [tests, "test/properties", "test/lab/mutation"],
+      by: [tests, "test/properties", ...lab("mutation")],
       counts: {
         mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
         "mutants noticed": { pattern: /: (\d+) of \d+ mutants killed/gu },
@@ -309,7 +326,7 @@ export function stepsAt(scale) {
         "--testTimeout 180000",
         ...SANITIZED.map((room) => `test/${room}/`),
       ].join(" "),
-      tests: SANITIZED.map((room) => `test/${room}`),
+      by: [...SANITIZED.map((room) => `test/${room}`), ...lab("sanitizers")],
       counts: { "tests under sanitizers": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     {
@@ -318,6 +335,9 @@ export function stepsAt(scale) {
       // Memory is measured by what the kernel says of one process: another one does not matter.
       kind: "computes",
       seconds: 300,
+      // The addon, and nothing above what loads it.
+      of: [...ADDON, "lib/native"],
+      by: ["test/native/leaks.mjs"],
       command: [
         "node --expose-gc test/native/leaks.mjs --self-check --calls 4000",
         `node --expose-gc test/native/leaks.mjs --calls ${scaled(CALLS)}`,
@@ -340,7 +360,7 @@ export function stepsAt(scale) {
       // Of so many cases each takes minutes.
       command: "npx vitest run --project slow test/properties --testTimeout 1200000",
       environment: { PIDENTITY_PROPERTY_FACTOR: String(50 * scale) },
-      tests: ["test/properties"],
+      by: [SUPPORT, "test/properties"],
       counts: { properties: { pattern: /Tests\s+(\d+) passed/gu } },
     },
     {
@@ -348,8 +368,8 @@ export function stepsAt(scale) {
       method: "the slow proofs on node.exe under Wine; the CI runs all the others there",
       kind: "computes",
       seconds: 400,
+      by: ["test"],
       command: `node test/lab/windows/run.mjs --project ${isWhole ? "slow" : "alone"}`,
-      tests: ["test"],
       counts: { "tests on node.exe": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     {
@@ -357,6 +377,7 @@ export function stepsAt(scale) {
       method: isWhole ? "a million locks in one directory" : "a hundred thousand locks",
       kind: "alone",
       seconds: 300,
+      by: lab("bench"),
       command: `npm run bench -- sweep --short${isWhole ? " --million" : ""}`,
       counts: {
         "locks in one directory": {
