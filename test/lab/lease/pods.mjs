@@ -16,13 +16,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 
+import { run } from "../../../.ci/command.mjs";
+
 import { endAll } from "../worlds/child.mjs";
 import { Mover, WAYS } from "./pods/mover.mjs";
+import { Witness } from "./pods/witness.mjs";
 import { GATE, openNetwork, WORLDS } from "./pods/world.mjs";
 import { startProxy } from "./proxy.mjs";
 
 const ENGINES = ["etcd", "postgres"];
-/** Within how many ttls a session must be back, and how long controls wait for one that will not be. */
+/** Within how many ttls in which the engine answers a session must be back, and how long controls wait for one that will not be. */
 const LIMIT_TTLS = 15;
 const CONTROL_LIMIT_TTLS = 3;
 
@@ -96,18 +99,25 @@ async function onEngine(name) {
   if (missing !== null) return skip(name, missing);
   const { open } = await import(`./open-${name}.mjs`);
   const place = join(folder, name);
-  mkdirSync(place);
-  const engine = await startEngine({ folder: place });
+  const data = join(place, "engine");
+  mkdirSync(data, { recursive: true });
+  // What else writes to the disk is not what is tried.
+  run("mount", ["-t", "tmpfs", "-o", "size=1g,mode=755", name, data]);
+  const engine = await startEngine({ folder: data });
   const proxy = await startProxy(engine.port, GATE);
   const opened = await open({ port: engine.port });
+  let witness;
   try {
     await opened.prepare();
+    witness = new Witness(opened.store, ttlMs);
     const can = worlds.filter(({ name: world, needs }) => {
       const isThere = needs === undefined || spawnSync(needs, ["--version"]).error === undefined;
       if (!isThere) skip(`${name}, ${world}`, `needs the program ${needs}`);
       return isThere;
     });
-    const base = { engine: name, port: proxy.port, ttlMs, limitMs: LIMIT_TTLS * ttlMs };
+    const limitMs = LIMIT_TTLS * ttlMs;
+    const answeredMs = () => witness.answeredMs();
+    const base = { engine: name, port: proxy.port, ttlMs, limitMs, answeredMs };
     const rows = await controls(base, place, can);
     if (values.control) return rows;
     let left = Math.ceil(moves / values.engine.length);
@@ -120,11 +130,15 @@ async function onEngine(name) {
       return { title: `${name}, ${world.name}`, mover };
     });
     await Promise.all(movers.map(({ mover }) => mover.run(nextMove)));
+    const lateMs = Math.round(witness.lateMs());
+    if (lateMs > 0) console.log(`${name} was late for ${lateMs} ms, which are not counted`);
     return [...rows, ...movers.map(({ title, mover }) => rowOf(title, mover))];
   } finally {
+    await witness?.stop();
     await opened.close();
     await proxy.stop();
     await engine.stop();
+    run("umount", [data]);
   }
 }
 

@@ -28,8 +28,8 @@ export const WAYS = [
 ];
 
 const SESSIONS = ["one.jsonl", "two.jsonl", "three.jsonl"];
-/** What a pod's start takes on a busy machine, milliseconds. */
-const START_MS = 30_000;
+/** What a pod's start, or its end without its engine, takes on a busy machine, milliseconds. */
+const START_MS = 120_000;
 /** And what an answer to a signal takes. */
 const STATE_MS = 5000;
 
@@ -48,8 +48,9 @@ export class Mover {
   #endings = new Set();
 
   /**
-   * @param place `{ engine, port, world, folder, ttlMs, limitMs, arm }`; `limitMs`: the longest that a session may be
-   *   away, and a pod that has lost it may run on; `arm`: for a control, what its pods do without
+   * @param place `{ engine, port, world, folder, ttlMs, limitMs, answeredMs, arm }`; `answeredMs`: the clock of the
+   *   engine's witness; `limitMs`: the longest by it that a session may be away, and a pod that has lost it may run on;
+   *   `arm`: for a control, what its pods do without
    */
   constructor(place) {
     this.#place = { arm: "lease", ...place };
@@ -65,12 +66,12 @@ export class Mover {
   async run(nextMove, ways = WAYS) {
     let current = await this.#start();
     try {
-      await this.#untilBack(current, { name: "first" }, performance.now());
+      await this.#untilBack(current, { name: "first" }, this.#now());
       while (this.complaints.length < 10 && nextMove()) {
         current = await this.#move(current, pick(ways));
       }
       current.pod.stop();
-      const why = await this.#ended(current, START_MS);
+      const why = await this.#ended(current);
       if (why === null) this.complaints.push(`${current.pod.name} does not stop`);
     } catch (error) {
       this.complaints.push(String(error.stack));
@@ -108,8 +109,8 @@ export class Mover {
     // Half of them find their successor waiting, half are started anew. A control leaves nothing to chance.
     let next = arm !== "lease" || Math.random() < 0.5 ? await this.#start() : null;
     // One that waits for nothing has begun before its predecessor's fault, however slow the machine is.
-    if (arm === "no-lock") next = await this.#untilBack(next, way, performance.now());
-    const from = performance.now();
+    if (arm === "no-lock") next = await this.#untilBack(next, way, this.#now());
+    const from = this.#now();
     const ending = this.#end(old, way);
     if (next === null && way.name === "killed") await ending;
     next ??= await this.#start();
@@ -125,18 +126,25 @@ export class Mover {
     } catch (error) {
       this.complaints.push(String(error.stack));
     }
-    if ((await this.#ended(old, this.#place.limitMs)) !== null) return;
+    if ((await this.#ended(old)) !== null) return;
     this.complaints.push(`${old.pod.name}, ${way.name}, does not end`);
     old.pod.kill();
   }
 
-  /** What it wrote on its standard error when it has ended; null: it has not within that time. */
-  async #ended(entry, limitMs) {
-    const stop = new AbortController();
-    const inTime = delay(limitMs, null, { signal: stop.signal }).catch(() => null);
-    const why = await Promise.race([entry.pod.ended, inTime]);
-    stop.abort();
-    return why;
+  /** What it wrote on its standard error when it has ended; null: it has not within the limit. */
+  async #ended({ pod }) {
+    const { answeredMs, limitMs } = this.#place;
+    const deadline = answeredMs() + limitMs;
+    while (!pod.hasEnded()) {
+      if (answeredMs() > deadline) return null;
+      await delay(10);
+    }
+    return await pod.ended;
+  }
+
+  /** By this machine's clock, and by the witness's. */
+  #now() {
+    return { at: performance.now(), answered: this.#place.answeredMs() };
   }
 
   async #start() {
@@ -146,7 +154,7 @@ export class Mover {
     const machine = arm === "lease" ? Math.floor(Math.random() * machines) : generation % machines;
     const entry = {
       pod: null,
-      readyAt: null,
+      ready: null,
       begun: new Map(),
       said: "",
       state: null,
@@ -171,7 +179,7 @@ export class Mover {
     this.#endings.add(entry.pod.ended);
     entry.pod.ended.then(() => this.#endings.delete(entry.pod.ended));
     const deadline = performance.now() + START_MS;
-    while (entry.readyAt === null && !entry.pod.hasEnded()) {
+    while (entry.ready === null && !entry.pod.hasEnded()) {
       if (performance.now() > deadline) throw new Error(`${entry.pod.name} does not start`);
       await delay(10);
     }
@@ -180,7 +188,7 @@ export class Mover {
 
   #hear(entry, line) {
     const [kind, session] = line.split(" ", 2);
-    if (kind === "ready") entry.readyAt = performance.now();
+    if (kind === "ready") entry.ready = this.#now();
     else if (kind === "begin") entry.begun.set(session, performance.now());
     else if (kind === "lost") entry.said ||= line;
     else if (kind === "state") entry.state = line;
@@ -201,8 +209,8 @@ export class Mover {
 
   /** Resolves to the pod that has all sessions: it, or the next one if it lost them. */
   async #untilBack(entry, way, from) {
-    const { limitMs } = this.#place;
-    const since = Math.max(from, entry.readyAt ?? 0);
+    const { answeredMs, limitMs } = this.#place;
+    const since = entry.ready !== null && entry.ready.at > from.at ? entry.ready : from;
     while (entry.begun.size < SESSIONS.length) {
       if (entry.pod.hasEnded()) {
         const why = await entry.pod.ended;
@@ -213,7 +221,7 @@ export class Mover {
         if (this.complaints.length > 10) return entry;
         return await this.#untilBack(await this.#start(), way, from);
       }
-      if (performance.now() - since > limitMs) {
+      if (answeredMs() - since.answered > limitMs) {
         const missing = SESSIONS.filter((session) => !entry.begun.has(session));
         const state = await this.#stateOf(entry);
         const what = `not back after ${limitMs} ms (${way.name}): ${missing.join(", ")}`;
@@ -224,7 +232,7 @@ export class Mover {
     }
     for (const at of entry.begun.values()) {
       if (way.share !== undefined)
-        this.returns.push({ way: way.name, ms: Math.max(0, at - since) });
+        this.returns.push({ way: way.name, ms: Math.max(0, at - since.at) });
     }
     return entry;
   }
