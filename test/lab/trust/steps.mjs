@@ -50,8 +50,8 @@ const HAND_OVERS = 21_000;
 const MOVES = 1000;
 const CALLS = 100_000;
 
-/** What is above these rooms does no more with the addon. */
-const SANITIZED = ["native", "process", "lock", "file-lock", "session-lock"];
+/** Where nearly all of its calls are made; each of its functions is called by itself before. */
+const SANITIZED = ["native", "process", "lock/protocol"];
 
 /**
  * The groups of ../mutation that decide about a lock or a signal, and where the tests are that answer for them; `small`: one
@@ -316,7 +316,7 @@ export function stepsAt(scale) {
     {
       name: "sanitizers",
       method:
-        "the addon under ASan, UBSan and LeakSanitizer: each of its functions, and the quick tests of what stands on it",
+        "the addon under ASan, UBSan and LeakSanitizer: each of its functions, and the quick tests where it is called most",
       kind: "computes",
       seconds: 600,
       command: [
