@@ -89,7 +89,10 @@ export const GROUPS = [
     least: 90,
     folder: "lib/lock/protocol",
     files: ["foreign-guard", "guard", "guard-by-link", "guard-file", "guard-inode", "holder-guard"],
-    tests: ["test/lock/protocol/{call-traces,foreign-guard,guard,holder-guard}.test.ts"],
+    tests: [
+      "test/lock/protocol/{call-traces,foreign-guard,foreign-guard-rules,guard,guard-file-rules}.test.ts",
+      "test/lock/protocol/{guard-by-link,guard-inode-rules,holder-guard}.test.ts",
+    ],
   },
   {
     name: "publish",
