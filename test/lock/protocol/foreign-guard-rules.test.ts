@@ -50,16 +50,16 @@ describe("another library's guard", () => {
 
   test.each<[what: string, made: Made, ageMs: number, is: ForeignGuard]>([
     ["empty, just now", { text: "" }, 0, "busy"],
-    ["empty, as old as it may be", { text: "" }, GRACE, "busy"],
+    ["empty, nearly too old", { text: "" }, GRACE - 1, "busy"],
     ["empty, older", { text: "" }, GRACE + 1, "leftover"],
-    ["a directory, as old as it may be", { text: "", isDirectory: true }, GRACE, "busy"],
+    ["a directory, nearly too old", { text: "", isDirectory: true }, GRACE - 1, "busy"],
     ["a directory, older", { text: "", isDirectory: true }, GRACE + 1, "leftover"],
     ["a directory is not read", { text: `${OWN}`, isDirectory: true }, GRACE + 1, "leftover"],
     ["a live process's, older", { text: `${OWN}` }, GRACE + 1, "busy"],
     ["with white space around it", { text: `\n ${OWN}\t\n` }, GRACE + 1, "busy"],
     ["a live process's payload", { text: `{"pid":${OWN}}` }, GRACE + 1, "busy"],
     ["a process's that never was", { text: `${NONE}` }, GRACE + 1, "leftover"],
-    ["the same, young", { text: `${NONE}` }, GRACE, "busy"],
+    ["the same, young", { text: `${NONE}` }, GRACE - 1, "busy"],
     ["words before a number", { text: `pid ${OWN}` }, GRACE + 1, "leftover"],
     ["words behind a number", { text: `${OWN} pid` }, GRACE + 1, "leftover"],
     ["two numbers", { text: `${OWN}\n${OWN}` }, GRACE + 1, "leftover"],
@@ -83,7 +83,7 @@ describe("another library's guard", () => {
 
   test("one that may not be read counts by its age", () => {
     const fs = withRefused(made({ text: `${OWN}`, at: MADE_AT }).fs, { openForReading: "EACCES" });
-    expect(lookAtForeignGuard(GUARD, fs, MADE_AT + GRACE)).toBe("busy");
+    expect(lookAtForeignGuard(GUARD, fs, MADE_AT + GRACE - 1)).toBe("busy");
     expect(lookAtForeignGuard(GUARD, fs, MADE_AT + GRACE + 1)).toBe("leftover");
   });
 
