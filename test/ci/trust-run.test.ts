@@ -23,6 +23,7 @@ interface Step {
   readonly seconds: number;
   readonly command: string;
   readonly by: readonly string[];
+  readonly given?: object;
   readonly of?: readonly string[];
   readonly counts: Readonly<Record<string, object>>;
 }
@@ -95,7 +96,7 @@ const { describeCode, describeForm, readResults, takeOver, writeResult } = (awai
   "results.mjs",
 )) as {
   describeCode: (step: Pick<Step, "of">, checkout: string) => string;
-  describeForm: (step: Pick<Step, "command" | "by">, checkout: string) => string;
+  describeForm: (step: Pick<Step, "command" | "by" | "given">, checkout: string) => string;
   readResults: (folder: string, names: readonly string[]) => readonly Result[];
   takeOver: (folder: string, reported: readonly Result[]) => void;
   writeResult: (folder: string, result: Result) => void;
@@ -279,6 +280,7 @@ describe("what a result is of", () => {
     const first = formOf();
     expect(formOf({ command: "vitest run" })).not.toBe(first);
     expect(formOf({ by: ["test/sweep*"] })).not.toBe(first);
+    expect(formOf({ given: { least: 90 } })).not.toBe(first);
     put("test/sweep.test.ts", "2");
     expect(formOf()).toBe(first);
     put("test/support/wait.ts", "2");
@@ -308,7 +310,8 @@ describe("what a result is of", () => {
       ).not.toEqual([]);
     }
     for (const [room] of command.matchAll(/test\/lab\/[a-z]+/gu)) {
-      expect(by.some((path) => room === path || room.startsWith(`${path}/`))).toBe(true);
+      const isOf = (path: string): boolean => `${path}/`.startsWith(`${room}/`);
+      expect(by.some((path) => isOf(path) || room.startsWith(`${path}/`))).toBe(true);
     }
   });
 

@@ -94,11 +94,11 @@ export function describeCode({ of = ["."] }, checkout = root) {
 /**
  * By what it tries that: a digest of its command, and of what that runs.
  *
- * @param {Pick<import("./steps.mjs").Step, "command" | "environment" | "by">} step
+ * @param {Pick<import("./steps.mjs").Step, "command" | "environment" | "by" | "given">} step
  */
-export function describeForm({ command, environment = {}, by }, checkout = root) {
+export function describeForm({ command, environment = {}, by, given = {} }, checkout = root) {
   const files = filesIn(checkout, by, (path) => !isWords(path));
-  return digest([command, JSON.stringify(environment), ...files]);
+  return digest([command, JSON.stringify({ ...environment, ...given }), ...files]);
 }
 
 /**

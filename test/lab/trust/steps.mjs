@@ -1,8 +1,11 @@
 // What the trust run is made of: each step is one command of the repository, and what can be counted in its output.
 import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { dirname, join } from "node:path";
 
 import { obstacle as etcdObstacle } from "../../support/engines/etcd.mjs";
 import { obstacle as postgresObstacle } from "../../support/engines/postgres.mjs";
+import { GROUPS, ROOT } from "../mutation/groups.mjs";
 import { FILE_SYSTEMS } from "./file-systems.mjs";
 
 /**
@@ -16,6 +19,7 @@ import { FILE_SYSTEMS } from "./file-systems.mjs";
  * @property {Readonly<Record<string, string>>} [environment]
  * @property {readonly string[]} by paths of what it does that with, as git takes them: the tests that it runs, or that answer for
  *   mutants; rooms of the lab; what these need
+ * @property {object} [given] what else decides what it does
  * @property {readonly string[]} [of] paths of what it is a proof of, as git takes them; the whole package, if not given
  * @property {string | null} [fileSystem] of which kind the folder $DIRECTORY is; null: the one for temporary files
  * @property {() => string | null} [obstacle] why this machine cannot do it
@@ -53,57 +57,47 @@ const CALLS = 100_000;
 /** Where nearly all of its calls are made; each of its functions is called by itself before. */
 const SANITIZED = ["native", "process", "lock/protocol"];
 
-/**
- * The groups of ../mutation that decide about a lock or a signal, and where the tests are that answer for them; `small`: one
- * file of each, to see that it works.
- */
+/** The groups of ../mutation that decide about a lock or a signal; `small`: one file of each, to see that it works. */
 const MUTATED = [
   {
     group: "verdict",
     small: "start-time",
-    tests: "test/lock/verdict",
     seconds: 700,
     what: "what decides about a lock",
   },
   {
     group: "reading",
     small: "reading",
-    tests: "test/lock/verdict",
     seconds: 300,
     what: "what is read of a lock",
   },
   {
     group: "guard",
     small: "guard-inode",
-    tests: "test/lock/protocol",
     seconds: 500,
     what: "how a guard is entered",
   },
   {
     group: "publish",
     small: "lease-claim",
-    tests: "test/lock/protocol",
     seconds: 400,
     what: "how a lock appears and is removed",
   },
   {
     group: "format",
     small: "names",
-    tests: "test/lock/protocol",
     seconds: 300,
     what: "what a lock file says",
   },
   {
     group: "lease",
     small: "deadline",
-    tests: "test/lease",
     seconds: 240,
     what: "a lease's deadlines",
   },
   {
     group: "signal",
     small: "signal",
-    tests: "test/process",
     seconds: 150,
     what: "which process a signal reaches",
   },
@@ -114,6 +108,29 @@ const SUPPORT = "test/support";
 const lab = (...rooms) => [SUPPORT, ...rooms.map((room) => `test/lab/${room}`)];
 /** What the addon is made of. */
 const ADDON = ["native", "binding.gyp", ".ci/addon"];
+
+const MUTATION_FILES = [
+  "run.mjs",
+  "package-lock.json",
+  "stryker.config.json",
+  "vitest.config.mjs",
+].map((file) => `mutation/${file}`);
+const groupOf = (group) => GROUPS.find(({ name }) => name === group);
+
+/** The tests that answer for a group's mutants, and what else lies beside them. */
+function testsOf(group) {
+  const tests = groupOf(group).tests.flatMap((pattern) => {
+    const [, before, names, after] = /^(.*)\{(.*)\}(.*)$/u.exec(pattern) ?? [];
+    if (names === undefined) return [pattern];
+    return names.split(",").map((name) => `${before}${name}${after}`);
+  });
+  const helpers = [...new Set(tests.map((path) => dirname(path)))].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((name) => !name.endsWith(".test.ts"))
+      .map((name) => `${folder}/${name}`),
+  );
+  return [...tests, ...helpers];
+}
 
 /** What steps share, made before any of them: two of them run side by side. */
 export const PREPARATIONS = [
@@ -300,14 +317,15 @@ export function stepsAt(scale) {
         },
       },
     },
-    ...MUTATED.map(({ group, small, tests, seconds, what }) => ({
+    ...MUTATED.map(({ group, small, seconds, what }) => ({
       name: `mutation-${group}`,
       subject: "mutation",
       method: `${what}, with one change each`,
       kind: "computes",
       seconds,
       command: `node test/lab/mutation/run.mjs ${isWhole ? group : small}`,
-      by: [tests, "test/properties", ...lab("mutation")],
+      by: [...lab(...MUTATION_FILES), ...testsOf(group)],
+      given: groupOf(group),
       counts: {
         mutants: { pattern: /: \d+ of (\d+) mutants killed/gu },
         "mutants noticed": { pattern: /: (\d+) of \d+ mutants killed/gu },
