@@ -271,13 +271,19 @@ test("a directory that may not be written has no guard, and the error says so", 
   expect(answer).toMatchObject({ code: "EACCES", path: guardFilePathOf(lockIn(folder)) });
 });
 
-test("eight processes that increment one counter inside the guard lose no increment", async (context) => {
-  requireNative(context);
-  const folder = temporaryFolder();
-  const counter = join(folder, "counter");
-  writeFileSync(counter, "0");
-  const rounds = 150;
-  const script = `${ENTER}
+// Emulated, these processes take long to start, and longer to get in.
+const MANY = { timeout: 180_000 };
+
+test(
+  "eight processes that increment one counter inside the guard lose no increment",
+  MANY,
+  async (context) => {
+    requireNative(context);
+    const folder = temporaryFolder();
+    const counter = join(folder, "counter");
+    writeFileSync(counter, "0");
+    const rounds = 150;
+    const script = `${ENTER}
     import { readFileSync, writeFileSync } from "node:fs";
     const counter = ${JSON.stringify(counter)};
     const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -292,13 +298,14 @@ test("eight processes that increment one counter inside the guard lose no increm
       done++;
     }
     console.log("done");`;
-  const workers = Array.from({ length: 8 }, () =>
-    startReady(process.execPath, [...nodeArguments(script), lockIn(folder)]),
-  );
-  await Promise.all(workers);
-  expect(readFileSync(counter, "utf8")).toBe(String(8 * rounds));
-  expect(readdirSync(folder)).toEqual(["counter"]);
-});
+    const workers = Array.from({ length: 8 }, () =>
+      startReady(process.execPath, [...nodeArguments(script), lockIn(folder)]),
+    );
+    await Promise.all(workers);
+    expect(readFileSync(counter, "utf8")).toBe(String(8 * rounds));
+    expect(readdirSync(folder)).toEqual(["counter"]);
+  },
+);
 
 test("a guard stays shut while the process inside is stopped, until it is continued", async (context) => {
   requireNative(context);
@@ -351,13 +358,16 @@ describe("the guard by creation, on Windows", () => {
     expect(existsSync(guardFilePathOf(lockPath))).toBe(false);
   });
 
-  test("four processes that find leftover guards all the time are never two inside", async (context) => {
-    requireWindows(context, "a guard that is taken over");
-    const folder = temporaryFolder();
-    const counter = join(folder, "counter");
-    writeFileSync(counter, "0");
-    const rounds = 150;
-    const script = `${ENTER}
+  test(
+    "four processes that find leftover guards all the time are never two inside",
+    MANY,
+    async (context) => {
+      requireWindows(context, "a guard that is taken over");
+      const folder = temporaryFolder();
+      const counter = join(folder, "counter");
+      writeFileSync(counter, "0");
+      const rounds = 150;
+      const script = `${ENTER}
       import { readFileSync, writeFileSync } from "node:fs";
       const counter = ${JSON.stringify(counter)};
       const pause = new Int32Array(new SharedArrayBuffer(4));
@@ -380,12 +390,13 @@ describe("the guard by creation, on Windows", () => {
         try { writeFileSync(lockPath + ".guard", "", { flag: "wx" }); } catch {}
       }
       console.log(JSON.stringify(takenOver));`;
-    const takenOver = await Promise.all(
-      Array.from({ length: 4 }, () =>
-        runNode(script.replace("process.argv[1]", JSON.stringify(lockIn(folder)))),
-      ),
-    );
-    expect(readFileSync(counter, "utf8")).toBe(String(4 * rounds));
-    expect(takenOver.map(Number).reduce((sum, count) => sum + count)).toBeGreaterThan(rounds);
-  });
+      const takenOver = await Promise.all(
+        Array.from({ length: 4 }, () =>
+          runNode(script.replace("process.argv[1]", JSON.stringify(lockIn(folder)))),
+        ),
+      );
+      expect(readFileSync(counter, "utf8")).toBe(String(4 * rounds));
+      expect(takenOver.map(Number).reduce((sum, count) => sum + count)).toBeGreaterThan(rounds);
+    },
+  );
 });
