@@ -116,8 +116,7 @@ async function onEngine(name) {
       return isThere;
     });
     const limitMs = LIMIT_TTLS * ttlMs;
-    const answeredMs = () => witness.answeredMs();
-    const base = { engine: name, port: proxy.port, ttlMs, limitMs, answeredMs };
+    const base = { engine: name, port: proxy.port, ttlMs, limitMs, witness };
     const rows = await controls(base, place, can);
     if (values.control) return rows;
     let left = Math.ceil(moves / values.engine.length);

@@ -48,8 +48,8 @@ export class Mover {
   #endings = new Set();
 
   /**
-   * @param place `{ engine, port, world, folder, ttlMs, limitMs, answeredMs, arm }`; `answeredMs`: the clock of the
-   *   engine's witness; `limitMs`: the longest by it that a session may be away, and a pod that has lost it may run on;
+   * @param place `{ engine, port, world, folder, ttlMs, limitMs, witness, arm }`; `witness`: of the engine;
+   *   `limitMs`: the longest by its clock that a session may be away, and a pod that has lost it may run on;
    *   `arm`: for a control, what its pods do without
    */
   constructor(place) {
@@ -133,10 +133,11 @@ export class Mover {
 
   /** What it wrote on its standard error when it has ended; null: it has not within the limit. */
   async #ended({ pod }) {
-    const { answeredMs, limitMs } = this.#place;
-    const deadline = answeredMs() + limitMs;
+    const { witness, limitMs } = this.#place;
+    const deadline = witness.answeredMs() + limitMs;
     while (!pod.hasEnded()) {
-      if (answeredMs() > deadline) return null;
+      witness.insist();
+      if (witness.answeredMs() > deadline) return null;
       await delay(10);
     }
     return await pod.ended;
@@ -144,7 +145,7 @@ export class Mover {
 
   /** By this machine's clock, and by the witness's. */
   #now() {
-    return { at: performance.now(), answered: this.#place.answeredMs() };
+    return { at: performance.now(), answered: this.#place.witness.answeredMs() };
   }
 
   async #start() {
@@ -209,7 +210,7 @@ export class Mover {
 
   /** Resolves to the pod that has all sessions: it, or the next one if it lost them. */
   async #untilBack(entry, way, from) {
-    const { answeredMs, limitMs } = this.#place;
+    const { witness, limitMs } = this.#place;
     const since = entry.ready !== null && entry.ready.at > from.at ? entry.ready : from;
     while (entry.begun.size < SESSIONS.length) {
       if (entry.pod.hasEnded()) {
@@ -221,7 +222,8 @@ export class Mover {
         if (this.complaints.length > 10) return entry;
         return await this.#untilBack(await this.#start(), way, from);
       }
-      if (answeredMs() - since.answered > limitMs) {
+      witness.insist();
+      if (witness.answeredMs() - since.answered > limitMs) {
         const missing = SESSIONS.filter((session) => !entry.begun.has(session));
         const state = await this.#stateOf(entry);
         const what = `not back after ${limitMs} ms (${way.name}): ${missing.join(", ")}`;

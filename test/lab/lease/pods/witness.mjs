@@ -4,7 +4,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 
 const PAUSE_MS = 100;
-/** In all. */
+/** In a row. */
 const LONGEST_LATE_MS = 600_000;
 
 export class Witness {
@@ -12,6 +12,7 @@ export class Witness {
   #ttlMs;
   #answeredMs = 0;
   #lateMs = 0;
+  #inTimeAt = performance.now();
   #stop = new AbortController();
   #running;
 
@@ -22,21 +23,20 @@ export class Witness {
     this.#running = this.#run();
   }
 
-  /**
-   * A clock that stands still while the engine is late, milliseconds.
-   *
-   * @throws {Error} when it has stood still for so long that this machine is of no use
-   */
+  /** A clock that stands still while the engine is late, milliseconds. */
   answeredMs() {
-    if (this.#lateMs > LONGEST_LATE_MS) {
-      throw new Error(`the engine answers too late for leases of ${this.#ttlMs} ms`);
-    }
     return this.#answeredMs;
   }
 
-  /** How long it has stood still. */
+  /** How long it has stood still, milliseconds. */
   lateMs() {
     return this.#lateMs;
+  }
+
+  /** @throws {Error} when the engine has been late for so long that this machine is of no use */
+  insist() {
+    if (performance.now() - this.#inTimeAt <= LONGEST_LATE_MS) return;
+    throw new Error(`the engine answers too late for leases of ${this.#ttlMs} ms`);
   }
 
   async stop() {
@@ -50,8 +50,10 @@ export class Witness {
       const isInTime = await this.#ask();
       await delay(PAUSE_MS);
       const now = performance.now();
-      if (isInTime) this.#answeredMs += now - from;
-      else this.#lateMs += now - from;
+      if (isInTime) {
+        this.#answeredMs += now - from;
+        this.#inTimeAt = now;
+      } else this.#lateMs += now - from;
       from = now;
     }
   }
