@@ -106,6 +106,12 @@ const MUTATED = [
 /** What the tests and most rooms of the lab stand on. */
 const SUPPORT = "test/support";
 const lab = (...rooms) => [SUPPORT, ...rooms.map((room) => `test/lab/${room}`)];
+const leaseLab = (...scripts) => [
+  ...lab("lease/package-lock.json"),
+  ...[...scripts, "open-etcd", "open-postgres", "proxy"].map(
+    (name) => `test/lab/lease/${name}.mjs`,
+  ),
+];
 /** What the addon is made of. */
 const ADDON = ["native", "binding.gyp", ".ci/addon"];
 
@@ -255,7 +261,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 3600,
       obstacle: engines,
-      by: lab("lease"),
+      by: leaseLab("adversity", "holder", "holders", "oracle", "scenarios"),
       command: [
         "node test/lab/lease/adversity.mjs",
         ...(isWhole ? ["--long"] : []),
@@ -276,7 +282,7 @@ export function stepsAt(scale) {
       kind: "waits",
       seconds: 1800,
       obstacle: () => root() ?? engines(),
-      by: lab("lease", "worlds"),
+      by: [...leaseLab("pods"), ...lab("lease/pods", "worlds/child.mjs")],
       command: `node test/lab/lease/pods.mjs --ttl 3000 --moves ${scaled(MOVES)}`,
       counts: {
         moves: { pattern: /^total: (\d+) moves/gmu, least: scaled(MOVES) },
