@@ -2,7 +2,13 @@
 import { describe, expect, test } from "vitest";
 
 import type { FileSystemKind } from "../../../lib/lock/protocol/file-system-kind.js";
-import { type Guards, guardsOf, hasInodeGuards } from "../../../lib/lock/protocol/guard.js";
+import {
+  type Guards,
+  guardsOf,
+  hasInodeGuards,
+  isLockless,
+  notEntered,
+} from "../../../lib/lock/protocol/guard.js";
 
 /** What a file at a lock's path says. */
 const FILES = {
@@ -71,4 +77,28 @@ describe.for(Object.entries(ROWS))("on %s", ([platform, byKind]) => {
       expect(guardsOf(made, kind, platform as NodeJS.Platform)).toBe(isOwn ? "inode" : "file");
     },
   );
+});
+
+test.each([
+  ["ENOTSUP", "unavailable", true],
+  ["EOPNOTSUPP", "unavailable", true],
+  ["EINVAL", "unavailable", true],
+  // This process has none: no addon, or a sandbox.
+  ["ENOSYS", "unavailable", false],
+  ["ENOLCK", "refused", false],
+  ["EIO", "refused", false],
+  ["EBADF", "refused", false],
+  ["EACCES", "refused", false],
+])("a kernel lock that is refused with %s leaves its guard %s", (refused, kind, isForAll) => {
+  const path = "/d/s.jsonl.lock.guard";
+  const message = `${refused}: the kernel lock was refused, flock '${path}'`;
+  expect(notEntered(refused, path)).toMatchObject({
+    kind,
+    error: { name: "GuardRefusal", code: refused, syscall: "flock", path, message },
+  });
+  expect(isLockless({ refused })).toBe(isForAll);
+});
+
+test.each(["acquired", "held"] as const)("a lock that is %s tells nothing of others", (lock) => {
+  expect(isLockless(lock)).toBe(false);
 });
