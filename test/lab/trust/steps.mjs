@@ -402,7 +402,7 @@ export function stepsAt(scale) {
       kind: "alone",
       seconds: 300,
       by: lab("bench"),
-      command: `npm run bench -- sweep --short${isWhole ? " --million" : ""}`,
+      command: `npm run bench -- sweep${isWhole ? " --short --million" : ""}`,
       counts: {
         "locks in one directory": {
           pattern: /(\d[\d \u00A0\u202F]*\d) locks of [^,]* pids, half stale/gu,
