@@ -92,15 +92,15 @@ const { casesOf, stepsAt } = (await importOfTrust("steps.mjs")) as {
   casesOf: (step: object, text: string) => Readonly<Record<string, number>>;
   stepsAt: (scale: number) => readonly Step[];
 };
-const { describeCode, describeForm, readResults, takeOver, writeResult } = (await importOfTrust(
-  "results.mjs",
-)) as {
-  describeCode: (step: Pick<Step, "of">, checkout: string) => string;
-  describeForm: (step: Pick<Step, "command" | "by" | "given">, checkout: string) => string;
-  readResults: (folder: string, names: readonly string[]) => readonly Result[];
-  takeOver: (folder: string, reported: readonly Result[]) => void;
-  writeResult: (folder: string, result: Result) => void;
-};
+const { describeCode, describeCommit, describeForm, readResults, takeOver, writeResult } =
+  (await importOfTrust("results.mjs")) as {
+    describeCode: (step: Pick<Step, "of">, checkout: string) => string;
+    describeCommit: (checkout: string) => string;
+    describeForm: (step: Pick<Step, "command" | "by" | "given">, checkout: string) => string;
+    readResults: (folder: string, names: readonly string[]) => readonly Result[];
+    takeOver: (folder: string, reported: readonly Result[]) => void;
+    writeResult: (folder: string, result: Result) => void;
+  };
 const { execute } = (await importOfTrust("execute.mjs")) as {
   execute: (command: string, how: object) => Promise<string>;
 };
@@ -252,6 +252,7 @@ describe("what a result is of", () => {
     expect(added).not.toBe(changed);
     commit();
     expect(codeOf()).toBe(added);
+    expect(describeCommit(checkout)).toMatch(/^[0-9a-f]{12}$/u);
     rmSync(join(checkout, "new.ts"));
     expect(codeOf()).toBe(changed);
   });

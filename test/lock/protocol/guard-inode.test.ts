@@ -74,6 +74,35 @@ function codeOf(call: () => unknown): unknown {
 const LOST = "SESSION_WRITE_LOCK_LOST";
 
 describe("inside a lock that is its own guard", () => {
+  test("no other process or descriptor is, until it is left, and nothing is made for it", () => {
+    const { folder, lockPath } = lockFile();
+    const [first, second] = [openToRead(lockPath), openToRead(lockPath)];
+    const guard = tryEnterInode(lockPath, first, realLockFs);
+    expect(guard.kind).toBe("entered");
+    expect(readdirSync(folder)).toEqual(["s.jsonl.lock"]);
+    expect(tryEnterInode(lockPath, second, realLockFs)).toStrictEqual({
+      kind: "busy",
+      guardPath: lockPath,
+    });
+    if (guard.kind === "entered") guard.leave();
+    // The first descriptor is still open.
+    expect(tryEnterInode(lockPath, second, realLockFs).kind).toBe("entered");
+    expect(tryEnterInode(lockPath, first, realLockFs).kind).toBe("busy");
+  });
+
+  test("a guard that is left by closing is not dropped before, and is free then", () => {
+    const { lockPath } = lockFile();
+    const drop = vi.fn();
+    const fd = openSync(lockPath, "r");
+    const guard = tryEnterInode(lockPath, fd, { ...realLockFs, drop });
+    if (guard.kind === "entered") guard.leave(true);
+    expect(drop).not.toHaveBeenCalled();
+    const other = openToRead(lockPath);
+    expect(tryEnterInode(lockPath, other, realLockFs).kind).toBe("busy");
+    closeSync(fd);
+    expect(tryEnterInode(lockPath, other, realLockFs).kind).toBe("entered");
+  });
+
   /** A process inside the guard of that lock; `compiled`: the folder of the package's modules. */
   async function startInside(
     lockPath: string,
