@@ -1,7 +1,7 @@
 /** What another library's guard is taken for, and how it is taken away, in memory: a table of what it may be. */
 import type { BigIntStats } from "node:fs";
 
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import {
   FOREIGN_GUARD_GRACE_MS,
@@ -10,6 +10,7 @@ import {
   removeForeignGuard,
 } from "../../../lib/lock/protocol/foreign-guard.js";
 import type { LockFs } from "../../../lib/lock/protocol/lock-fs.js";
+import { processBackend } from "../../../lib/process/backends/select-backend.js";
 import { MemoryFs, withRefused } from "./memory-lock-fs.js";
 
 const GUARD = "/d/s.jsonl.lock.reclaim";
@@ -80,6 +81,24 @@ describe("another library's guard", () => {
     // Clocks are coarse: within ten seconds it may be.
     expect(kindOf(began - 5000)).toBe("busy");
     expect(kindOf(began - 20_000)).toBe("leftover");
+  });
+
+  test("a process that began ten seconds later to the millisecond may be the one that made it", () => {
+    const backend = processBackend();
+    const startedAtMs = MADE_AT + 10_000;
+    const own = { ...backend.inspect(OWN, false), startedAtMs };
+    const spy = vi.spyOn(backend, "inspect").mockReturnValue(own);
+    onTestFinished(() => spy.mockRestore());
+    const { fs } = made({ text: `${OWN}`, at: MADE_AT });
+    expect(lookAtForeignGuard(GUARD, fs, MADE_AT + GRACE + 1)).toBe("busy");
+  });
+
+  // It takes longest, and may hold secrets.
+  test("no process is asked for its command line", () => {
+    const spy = vi.spyOn(processBackend(), "inspect");
+    onTestFinished(() => spy.mockRestore());
+    lookAtForeignGuard(GUARD, made({ text: `${OWN}` }).fs);
+    expect(spy.mock.calls).toEqual([[OWN, false]]);
   });
 
   test("one that may not be read counts by its age", () => {
