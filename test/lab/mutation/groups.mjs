@@ -92,6 +92,7 @@ export const GROUPS = [
     tests: [
       "test/lock/protocol/{call-traces,foreign-guard,foreign-guard-rules,guard,guard-file-rules}.test.ts",
       "test/lock/protocol/{guard-by-link,guard-inode-rules,holder-guard}.test.ts",
+      "test/lock/protocol/holder-guard-rules.test.ts",
     ],
   },
   {
