@@ -103,7 +103,8 @@ const CRASHES = (Object.keys(OPERATIONS) as Operation[]).flatMap((operation) => 
 describe("crashes", () => {
   test.for(CRASHES)(
     "a process killed before any file-system call of %s %s leaves nothing that keeps others from the lock",
-    { timeout: 180_000 },
+    // Each call starts a process or two, which takes seconds where the system is emulated.
+    { timeout: 900_000 },
     async ([operation, , kind], context) => {
       requireNative(context);
       if (kind === "guardFiles") requireLinux(context, "elsewhere that is this machine's disk");

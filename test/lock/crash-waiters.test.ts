@@ -166,7 +166,8 @@ const FATES = (Object.keys(OPERATIONS) as Operation[]).flatMap((operation) => [
 
 test.for(FATES)(
   "a waiting process gets the lock of one that is killed at any call of %s %s",
-  { timeout: 240_000 },
+  // Each call starts a process or two, which takes seconds where the system is emulated.
+  { timeout: 900_000 },
   async ([operation, , kind], context) => {
     requireNative(context);
     if (kind === "guardFiles") requireLinux(context, "elsewhere that is this machine's disk");

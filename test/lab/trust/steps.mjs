@@ -57,6 +57,9 @@ const CALLS = 100_000;
 /** Where nearly all of its calls are made; each of its functions is called by itself before. */
 const SANITIZED = ["native", "process", "lock/protocol"];
 
+/** The rooms with slow tests of the product; those of the clone itself run where it is developed. */
+const ON_WINDOWS = ["cli", "lock", "process", "properties", "session-controller", "trust"];
+
 /** The groups of ../mutation that decide about a lock or a signal; `small`: one file of each, to see that it works. */
 const MUTATED = [
   {
@@ -74,13 +77,13 @@ const MUTATED = [
   {
     group: "guard",
     small: "guard-inode",
-    seconds: 500,
+    seconds: 360,
     what: "how a guard is entered",
   },
   {
     group: "publish",
     small: "lease-claim",
-    seconds: 400,
+    seconds: 600,
     what: "how a lock appears and is removed",
   },
   {
@@ -92,13 +95,13 @@ const MUTATED = [
   {
     group: "lease",
     small: "deadline",
-    seconds: 240,
+    seconds: 260,
     what: "a lease's deadlines",
   },
   {
     group: "signal",
     small: "signal",
-    seconds: 150,
+    seconds: 80,
     what: "which process a signal reaches",
   },
 ];
@@ -293,7 +296,7 @@ export function stepsAt(scale) {
       name: "strangers",
       method: "one pid is given to process after process while signals are sent",
       kind: "computes",
-      seconds: 1700,
+      seconds: 400,
       obstacle: root,
       by: lab("strangers"),
       command: `node test/lab/strangers/strangers.mjs --reuses ${scaled(REUSES)}`,
@@ -342,7 +345,7 @@ export function stepsAt(scale) {
       method:
         "the addon under ASan, UBSan and LeakSanitizer: each of its functions, and the quick tests where it is called most",
       kind: "computes",
-      seconds: 600,
+      seconds: 240,
       command: [
         "node test/lab/sanitizers/run.mjs --suite --",
         ...(isWhole ? ["unit", "alone"] : ["alone"]).map((name) => `--project ${name}`),
@@ -391,9 +394,12 @@ export function stepsAt(scale) {
       name: "windows",
       method: "the slow proofs on node.exe under Wine; the CI runs all the others there",
       kind: "computes",
-      seconds: 400,
-      by: ["test"],
-      command: `node test/lab/windows/run.mjs --project ${isWhole ? "slow" : "alone"}`,
+      seconds: 900,
+      by: [...ON_WINDOWS.map((room) => `test/${room}`), ...lab("windows")],
+      command: [
+        `node test/lab/windows/run.mjs --project ${isWhole ? "slow" : "alone"}`,
+        ...ON_WINDOWS.map((room) => `test/${room}/`),
+      ].join(" "),
       counts: { "tests on node.exe": { pattern: /Tests\s.*?(\d+) passed/gu } },
     },
     {
