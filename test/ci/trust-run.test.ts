@@ -503,7 +503,7 @@ describe("the guides", () => {
   const whole = report.subjects.filter(({ isWhole }) => isWhole);
   const counted = new Map(whole.flatMap(({ cases }) => Object.entries(cases)));
 
-  test.each(["README.md", "test/README.md", "test/lab/README.md"])(
+  test.each(["README.md", "test/README.md", "test/lab/README.md", "lib/lease/README.md"])(
     "%s says the numbers of the trust run's report",
     (name) => {
       const guide = readFileSync(join(ROOT, name), "utf8");
