@@ -228,7 +228,8 @@ describe("what a result is of", () => {
       git("commit", "--quiet", "--message", "any");
     };
     git("init", "--quiet");
-    for (const folder of ["native", "test", "test/support"]) mkdirSync(join(checkout, folder));
+    for (const folder of [".github", "native", "test", "test/support"])
+      mkdirSync(join(checkout, folder));
     for (const file of ["lock.ts", "guide.md", "native/parse.cc", ...OWN_TESTS]) put(file, "1");
     commit();
     return { checkout, put, commit, codeOf: (step = {}) => describeCode(step, checkout) };
@@ -238,6 +239,7 @@ describe("what a result is of", () => {
     const { checkout, put, commit, codeOf } = clone(context);
     const first = codeOf();
     put("guide.md", "2");
+    put(".github/chart.svg", "1");
     put("test/lock.test.ts", "2");
     put("test/support/wait.ts", "2");
     put("test/new.test.ts", "1");

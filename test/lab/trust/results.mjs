@@ -11,6 +11,8 @@ const root = fileURLToPath(new URL("../../..", import.meta.url));
 /** What is written from a run or about it is neither what is tried nor what tries it. */
 const isWords = (path) =>
   path.endsWith(".md") ||
+  // Drawings of figures and of the command's output.
+  (path.startsWith(".github/") && path.endsWith(".svg")) ||
   path === "test/lab/bench/results.json" ||
   path.startsWith("test/lab/trust/");
 /** Whatever tries something is named by the steps that do it with that. */
